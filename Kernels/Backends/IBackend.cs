@@ -1,0 +1,109 @@
+namespace Llama4Kernels.Kernels.Backends;
+
+/// <summary>
+/// The operations a Llama 4 forward pass names, on one device. Activations are float32 <see cref="Tensor"/>s [T, columns];
+/// T is the number of tokens of the batch. Inputs and outputs must not overlap unless an operation says so. Calls run in
+/// order; a backend is used by one forward pass at a time. Wrong shapes throw <see cref="ArgumentException"/> naming both.
+/// </summary>
+public interface IBackend : IDisposable
+{
+    /// <summary>Short name: "cpu", "cuda".</summary>
+    string Name { get; }
+
+    /// <summary>What it runs on and which implementations it chose, for people.</summary>
+    string Description { get; }
+
+    /// <summary>Allocates zeroed memory.</summary>
+    DeviceMemory Allocate(long bytes);
+
+    /// <summary>Copies host data to <paramref name="destination"/> (same number of elements).</summary>
+    void Upload(ReadOnlySpan<float> source, Tensor destination);
+
+    /// <summary>Waits for all earlier operations and copies <paramref name="source"/> to the host.</summary>
+    void Download(Tensor source, Span<float> destination);
+
+    /// <summary>Packs matrices of equal width, stacked along the rows in the given order, into one.</summary>
+    IMatrix Pack(ReadOnlySpan<MatrixSource> stacked);
+
+    /// <summary>An embedding over a table; the source memory must stay valid until it is disposed.</summary>
+    IEmbedding CreateEmbedding(MatrixSource table);
+
+    /// <summary>Space for the routing of up to <paramref name="maxRows"/> rows.</summary>
+    Routing CreateRouting(int maxRows, int experts, int topK);
+
+    /// <summary>output[i] = table[ids[i]]; output is [ids.Length, D].</summary>
+    void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output);
+
+    /// <summary>y = x · rsqrt(mean(x²) + eps) · weight, per row. x and output may be the same tensor.</summary>
+    void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output);
+
+    /// <summary>y = x·Wᵀ (+ bias). x [T, in], y [T, out], bias [1, out] or null.</summary>
+    void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y);
+
+    /// <summary>destination += x, elementwise.</summary>
+    void Add(Tensor x, Tensor destination);
+
+    /// <summary>output[:, j] = silu(gateUp[:, j]) · gateUp[:, F + j]; gateUp [T, 2F], output [T, F].</summary>
+    void SwiGlu(Tensor gateUp, Tensor output);
+
+    /// <summary>
+    /// cos and sin of the float32 angles position · frequency: output [T, d] holds pairs (cos θ_j, sin θ_j), j = 0 … d/2−1.
+    /// The product is rounded to float32, cos and sin are right to 1 ulp for every position.
+    /// </summary>
+    void RopeAngles(ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output);
+
+    /// <summary>output[i, 0] = 1 + attnScale · ln(1 + ⌊(position + 1) / floorScale⌋); output [T, 1].</summary>
+    void QueryScales(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output);
+
+    /// <summary>
+    /// Works on fused projections qkv [T, (H+2K)·d] in place: rotates adjacent pairs of q and k by <paramref name="angles"/>
+    /// (if given), then RMS-normalises each head of q and k without weight (if <paramref name="qkNormEps"/> is given), then
+    /// multiplies q rows by <paramref name="queryScales"/> (if given); writes k and v into the cache pages.
+    /// </summary>
+    void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments);
+
+    /// <summary>
+    /// Causal attention of the q part of qkv over the cached keys and values, scale 1/√d; query head h uses key/value head
+    /// h / (H/K). Output [T, H·d]. The rows' own keys and values are already in the cache.
+    /// </summary>
+    void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output);
+
+    /// <summary>Chooses the k largest of routerLogits [T, E] per row and their sigmoid scores.</summary>
+    void RouteTopK(Tensor routerLogits, Routing routing);
+
+    /// <summary>
+    /// output += Σ_e down_e( swiglu( gateUp_e · (s_e · x) ) ) over the chosen experts of each row: the score multiplies the
+    /// expert's input. x and output [T, D]. Experts without tokens cost nothing.
+    /// </summary>
+    void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output);
+
+    /// <summary>y = (x − mean) · rsqrt(var + eps) · weight + bias, per row. x and output may be the same tensor.</summary>
+    void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output);
+
+    /// <summary>x = x · Φ(x) with the exact error function, in place.</summary>
+    void Gelu(Tensor x);
+
+    /// <summary>
+    /// Cuts square tiles into patches. pixels: bf16 [tiles, channels, size, size]; output [tiles · g², channels · patch²] with
+    /// g = size / patch, patches row-major, a patch as channel, row, column.
+    /// </summary>
+    void UnfoldPatches(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output);
+
+    /// <summary>
+    /// x [tiles · (n+1), D]: row i &lt; n of each tile becomes patches[tile·n + i] + positions[i], row n (the class token, last)
+    /// becomes classToken + positions[n]. patches [tiles · n, D], classToken [1, D], positions [n+1, D].
+    /// </summary>
+    void AppendClassTokenAndPositions(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x);
+
+    /// <summary>
+    /// Full (bidirectional) attention within each tile on fused projections qkv [tiles · n, 3·H·d], after rotating adjacent
+    /// pairs of q and k by angles [n, d] (pairs cos, sin). qkv is overwritten. Scale 1/√d. Output [tiles · n, H·d].
+    /// </summary>
+    void VisionAttention(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output);
+
+    /// <summary>
+    /// Drops the class token and merges 2×2 patches: x [tiles · (g²+1), D] → output [tiles · (g/2)², 4D] with
+    /// output[t][(2a+b)·D + c] = x[2R+a][2Q+b][c], t = (g/2)·R + Q.
+    /// </summary>
+    void PixelShuffle(Tensor x, int tiles, int grid, Tensor output);
+}
