@@ -21,7 +21,7 @@ public sealed unsafe class ThreadTeam : IDisposable
     private const int SpinIterations = 2000;
 
     private readonly Thread[] _workers;
-    private readonly SemaphoreSlim _wake = new(0);
+    private readonly object _park = new();
     private readonly Lock _dispatch = new();
     private void* _job;
     private delegate*<void*, int, int, void> _body;
@@ -102,7 +102,6 @@ public sealed unsafe class ThreadTeam : IDisposable
         {
             worker.Join();
         }
-        _wake.Dispose();
     }
 
     private static void Invoke<TJob>(void* job, int item, int worker)
@@ -144,39 +143,27 @@ public sealed unsafe class ThreadTeam : IDisposable
             }
             Thread.SpinWait(8);
         }
-        while (Volatile.Read(ref _generation) == seen)
+        lock (_park)
         {
+            // Announced under the lock and before the last look at the generation: a dispatch that we do not see here
+            // sees us, and its pulse cannot come before we wait.
             Interlocked.Increment(ref _parked);
-            // Between announcing and waiting a dispatch may have come; it saw us parked and released the semaphore.
-            if (Volatile.Read(ref _generation) == seen || !TryUnpark())
+            while (Volatile.Read(ref _generation) == seen)
             {
-                _wake.Wait();
+                Monitor.Wait(_park);
             }
+            Interlocked.Decrement(ref _parked);
         }
-    }
-
-    /// <summary>Takes back the announcement unless a dispatch already answered it with a release.</summary>
-    private bool TryUnpark()
-    {
-        int parked = Volatile.Read(ref _parked);
-        while (parked > 0)
-        {
-            int before = Interlocked.CompareExchange(ref _parked, parked - 1, parked);
-            if (before == parked)
-            {
-                return true;
-            }
-            parked = before;
-        }
-        return false;
     }
 
     private void WakeParked()
     {
-        int parked = Interlocked.Exchange(ref _parked, 0);
-        if (parked > 0)
+        if (Volatile.Read(ref _parked) > 0)
         {
-            _wake.Release(parked);
+            lock (_park)
+            {
+                Monitor.PulseAll(_park);
+            }
         }
     }
 }
