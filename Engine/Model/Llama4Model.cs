@@ -123,8 +123,8 @@ public sealed class Llama4Model : IDisposable
     private static bool HasTokenizer(string folder) =>
         File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
 
-    private static RopeScaling? RopeScalingOf(TextConfig c) =>
-        c.RopeScaling is null ? null : new RopeScaling(c.RopeScaling.Factor, c.RopeScaling.LowFreqFactor, c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
+    private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
+        c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling(c.RopeScaling.Factor, c.RopeScaling.LowFreqFactor, c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
 
     private static TileOptions TileOptionsOf(Checkpoint checkpoint)
     {
