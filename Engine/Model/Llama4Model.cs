@@ -26,7 +26,7 @@ public sealed class Llama4Model : IDisposable
         Options = options;
         Backend = backend;
         TextConfig c = Config.Text;
-        Text = new TextModel(c, loader.LoadText(), backend, RopeFrequencies.Compute(c.HeadDim, c.RopeTheta, RopeScalingOf(c)));
+        Text = new TextModel(c, loader.LoadText(), backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
         if (options.LoadVision && Config.Vision is VisionConfig vision)
         {
             Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
@@ -124,7 +124,7 @@ public sealed class Llama4Model : IDisposable
         File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
 
     private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
-        c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling(c.RopeScaling.Factor, c.RopeScaling.LowFreqFactor, c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
+        c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling((float)c.RopeScaling.Factor, (float)c.RopeScaling.LowFreqFactor, (float)c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
 
     private static TileOptions TileOptionsOf(Checkpoint checkpoint)
     {
