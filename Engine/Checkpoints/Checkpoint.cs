@@ -34,13 +34,23 @@ public sealed class Checkpoint : IDisposable
     /// <summary>All tensors.</summary>
     public IEnumerable<TensorInfo> Tensors => _files.Tensors;
 
-    /// <summary>Opens a folder, and validates every header.</summary>
+    /// <summary>Opens a folder, validates every header, and checks that the tensors are those of the configuration.</summary>
     /// <param name="folder">The folder with config.json and the safetensors files.</param>
-    /// <exception cref="ModelFormatException">Anything is missing or malformed.</exception>
+    /// <exception cref="ModelFormatException">Anything is missing, malformed or does not fit; all faulty tensors are in one report.</exception>
     public static Checkpoint Open(string folder)
     {
         ModelConfig config = ModelConfig.Load(folder);
-        return new Checkpoint(config, ShardedCheckpoint.Open(folder));
+        ShardedCheckpoint files = ShardedCheckpoint.Open(folder);
+        try
+        {
+            IReadOnlyList<string> warnings = CheckpointValidator.Validate(config, files);
+            return new Checkpoint(config with { Warnings = [.. config.Warnings, .. warnings] }, files);
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Whether there is a tensor of that name.</summary>
