@@ -1,0 +1,238 @@
+using System.Buffers.Binary;
+using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.KvCache;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Backends;
+
+namespace Llama4Kernels.Engine.Generation;
+
+/// <summary>
+/// Runs sequences through a model: prefill of prompts (in pieces, with pictures) and decode steps of several sequences
+/// together. After warm-up a decode step allocates nothing. Not thread-safe.
+/// </summary>
+public sealed class InferenceSession : IDisposable
+{
+    private readonly Llama4Model _model;
+    private readonly SessionOptions _options;
+    private readonly TextActivations _activations;
+    private readonly KvPagePool _pool;
+    private readonly Batch _batch;
+    private readonly float[] _logits;
+
+    /// <summary>Allocates activations for the session's step size.</summary>
+    public InferenceSession(Llama4Model model, SessionOptions? options = null)
+    {
+        _model = model;
+        _options = options ?? new SessionOptions();
+        TextConfig c = model.Config.Text;
+        MaxContext = Math.Min(_options.MaxContext ?? c.MaxPositions, c.MaxPositions);
+        KvFormat format = model.Options.Activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32;
+        _pool = new KvPagePool(model.Backend, new KvLayout(_options.PageTokens, c.KvHeads, c.HeadDim, format));
+        _activations = new TextActivations(c, model.Backend, _options.StepRows, _options.MaxLogitRows);
+        _batch = new Batch(_options.StepRows);
+        _logits = new float[(long)_options.MaxLogitRows * c.VocabSize];
+    }
+
+    /// <summary>Tokens a sequence may hold.</summary>
+    public int MaxContext { get; }
+
+    /// <summary>The pages behind all sequences.</summary>
+    public KvPagePool Pages => _pool;
+
+    /// <summary>Sees intermediate results, if set.</summary>
+    public IForwardObserver? Observer { get; set; }
+
+    private int Vocabulary => _model.Config.Text.VocabSize;
+
+    /// <summary>A new, empty sequence; dispose it to give its pages back.</summary>
+    public Sequence CreateSequence() => new(new SequenceCache(_model.Config.Text, _pool));
+
+    /// <summary>Logits [V] of the i-th wanted row of the last step; valid until the next step. May be changed in place.</summary>
+    public Span<float> Logits(int row = 0) => _logits.AsSpan(row * Vocabulary, Vocabulary);
+
+    /// <summary>
+    /// Makes the sequence hold exactly the prompt, reusing what it already holds of it, and leaves the last token's logits in
+    /// <see cref="Logits"/>. Returns how many tokens were reused.
+    /// </summary>
+    /// <param name="sequence">The sequence; emptied first if its content is not a prefix of the prompt.</param>
+    /// <param name="prompt">Ids and pictures.</param>
+    /// <param name="progress">Told the number of tokens done after each step.</param>
+    /// <param name="cancellation">Checked before each step; afterwards the sequence holds the finished steps.</param>
+    /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, or pictures and patch tokens do not match.</exception>
+    public int Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    {
+        if (prompt.Ids.Length == 0)
+        {
+            throw new ArgumentException("The prompt has no tokens.", nameof(prompt));
+        }
+        if (prompt.Ids.Length >= MaxContext)
+        {
+            throw new ContextOverflowException(prompt.Ids.Length, MaxContext);
+        }
+        CheckIds(prompt.Ids);
+        long[] keys = KeysOf(prompt);
+        int reused = sequence.Reusable(keys);
+        if (reused == 0)
+        {
+            sequence.Clear();
+        }
+        float[] features = Encode(prompt.Images, cancellation);
+        Append(sequence, prompt.Ids, keys, reused, prompt.Ids.Length - 1, features, null, progress, cancellation);
+        return reused;
+    }
+
+    /// <summary>
+    /// Appends tokens to a sequence, with the embeddings of pictures given directly, and hands the logits of every token from
+    /// <paramref name="logitsFrom"/> on to <paramref name="onLogits"/> (index in ids, logits [V]), step by step.
+    /// </summary>
+    public void Append(Sequence sequence, int[] ids, int logitsFrom, float[] features, Action<int, ReadOnlySpan<float>>? onLogits, CancellationToken cancellation = default)
+    {
+        CheckIds(ids);
+        long[] keys = Array.ConvertAll(ids, id => (long)id);
+        Append(sequence, ids, keys, 0, logitsFrom, features, onLogits, null, cancellation);
+    }
+
+    /// <summary>One decode step: appends ids[i] to sequences[i], which must differ, and computes each one's logits.</summary>
+    public void Decode(ReadOnlySpan<Sequence> sequences, ReadOnlySpan<int> ids)
+    {
+        if (sequences.Length != ids.Length || ids.Length == 0 || ids.Length > _options.MaxLogitRows)
+        {
+            throw new ArgumentException($"{sequences.Length} sequences and {ids.Length} ids; needed are equal numbers of 1 to {_options.MaxLogitRows}.");
+        }
+        CheckIds(ids);
+        _batch.Clear();
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if (sequences[i].Length >= MaxContext)
+            {
+                throw new ContextOverflowException(sequences[i].Length, MaxContext);
+            }
+            _batch.Add(sequences[i].Cache, ids.Slice(i, 1), 0);
+        }
+        Step();
+        for (int i = 0; i < ids.Length; i++)
+        {
+            sequences[i].Keys.Add(ids[i]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _activations.Dispose();
+        _pool.Dispose();
+    }
+
+    private void Append(
+        Sequence sequence, int[] ids, long[] keys, int from, int logitsFrom, float[] features,
+        Action<int, ReadOnlySpan<float>>? onLogits, IProgress<int>? progress, CancellationToken cancellation)
+    {
+        int patchId = _model.Config.ImageToken;
+        int[] patches = features.Length == 0 ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == patchId)];
+        CheckPatches(patches.Length, features);
+        int nextPatch = patches.Count(p => p < from);
+        int d = _model.Config.Text.HiddenSize;
+        for (int first = from; first < ids.Length;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int rows = sequence.Cache.RowsBeforeChunkEdge(Math.Min(ids.Length - first, _options.StepRows));
+            if (logitsFrom < first + rows)
+            {
+                // Rows with logits go in steps no larger than the logits buffer.
+                rows = first < logitsFrom ? Math.Min(rows, logitsFrom - first) : Math.Min(rows, _options.MaxLogitRows);
+            }
+            int inStep = 0;
+            while (nextPatch + inStep < patches.Length && patches[nextPatch + inStep] < first + rows)
+            {
+                inStep++;
+            }
+            int[] featureRows = [.. patches.AsSpan(nextPatch, inStep).ToArray().Select(p => p - first)];
+            _batch.Clear();
+            _batch.Add(sequence.Cache, ids.AsSpan(first, rows), Math.Clamp(logitsFrom - first, 0, rows), features.AsMemory(nextPatch * d, inStep * d), featureRows);
+            int wanted = Step();
+            sequence.Keys.AddRange(keys.AsSpan(first, rows));
+            for (int i = 0; onLogits is not null && i < wanted; i++)
+            {
+                onLogits(first + rows - wanted + i, Logits(i));
+            }
+            first += rows;
+            nextPatch += inStep;
+            progress?.Report(first);
+        }
+    }
+
+    private int Step()
+    {
+        int rows = _model.Text.Forward(_batch, _activations, _pool.Layout, Observer);
+        if (rows > 0)
+        {
+            _model.Backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
+        }
+        return rows;
+    }
+
+    private float[] Encode(IReadOnlyList<PreprocessedImage> images, CancellationToken cancellation)
+    {
+        if (images.Count == 0)
+        {
+            return [];
+        }
+        if (_model.Vision is null)
+        {
+            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).");
+        }
+        ushort[] pixels = [.. images.SelectMany(i => i.Bf16Tiles)];
+        return _model.Vision.Encode(pixels, images.Sum(i => i.Tiles), Observer, cancellation);
+    }
+
+    private long[] KeysOf(Prompt prompt)
+    {
+        long[] keys = Array.ConvertAll(prompt.Ids, id => (long)id);
+        int patchId = _model.Config.ImageToken;
+        int image = -1, left = 0;
+        for (int i = 0; i < keys.Length && prompt.Images.Count > 0; i++)
+        {
+            if (prompt.Ids[i] != patchId)
+            {
+                continue;
+            }
+            if (left == 0)
+            {
+                if (++image == prompt.Images.Count)
+                {
+                    throw PatchMismatch(prompt.Ids.Count(id => id == patchId), prompt.Images.Sum(p => p.Tiles) * _model.TokensPerTile);
+                }
+                left = prompt.Images[image].Tiles * _model.TokensPerTile;
+            }
+            // The sign bit keeps a picture's key apart from every token id.
+            keys[i] = long.MinValue | (BinaryPrimitives.ReadInt64LittleEndian(Convert.FromHexString(prompt.Images[image].ContentHash.AsSpan(0, 16))) + left);
+            left--;
+        }
+        return keys;
+    }
+
+    private void CheckPatches(int patches, float[] features)
+    {
+        int rows = features.Length / _model.Config.Text.HiddenSize;
+        if (patches != rows)
+        {
+            throw PatchMismatch(patches, rows);
+        }
+    }
+
+    private void CheckIds(ReadOnlySpan<int> ids)
+    {
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)Vocabulary)
+            {
+                throw new ArgumentException($"Token id {id} is outside the vocabulary of {Vocabulary}.");
+            }
+        }
+    }
+
+    private static ArgumentException PatchMismatch(int tokens, int embeddings) =>
+        new($"The prompt has {tokens} patch tokens, but its pictures give {embeddings} embeddings; each picture needs its full token run.");
+}

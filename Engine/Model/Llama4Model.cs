@@ -1,0 +1,137 @@
+using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.Tokenization;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Rope;
+
+namespace Llama4Kernels.Engine.Model;
+
+/// <summary>
+/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. It is shared by sessions;
+/// one of them may run at a time.
+/// </summary>
+public sealed class Llama4Model : IDisposable
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly IReadOnlyList<IDisposable> _weights;
+    private readonly Llama4Tokenizer? _tokenizer;
+    private readonly ChatFormat? _chat;
+
+    private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
+    {
+        _checkpoint = checkpoint;
+        Options = options;
+        Backend = backend;
+        TextConfig c = Config.Text;
+        Text = new TextModel(c, loader.LoadText(), backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
+        if (options.LoadVision && Config.Vision is VisionConfig vision)
+        {
+            Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
+        }
+        WeightBytes = loader.PackedBytes;
+        _weights = loader.Release();
+        _tokenizer = tokenizer;
+        ImageOptions = TileOptionsOf(checkpoint);
+        _chat = tokenizer is null ? null : new ChatFormat(tokenizer, TokensPerTile);
+    }
+
+    /// <summary>How it was loaded.</summary>
+    public ModelOptions Options { get; }
+
+    /// <summary>The checkpoint's configuration.</summary>
+    public ModelConfig Config => _checkpoint.Config;
+
+    /// <summary>The folder it was loaded from.</summary>
+    public string Folder => _checkpoint.Folder;
+
+    /// <summary>Where it runs.</summary>
+    public IBackend Backend { get; }
+
+    /// <summary>Bytes of packed weights.</summary>
+    public long WeightBytes { get; }
+
+    /// <summary>Whether pictures can be given.</summary>
+    public bool HasVision => Vision is not null;
+
+    /// <summary>The tokenizer.</summary>
+    /// <exception cref="InvalidOperationException">The checkpoint has none.</exception>
+    public Llama4Tokenizer Tokenizer => _tokenizer ?? throw NoTokenizer();
+
+    /// <summary>The chat format.</summary>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    public ChatFormat Chat => _chat ?? throw NoTokenizer();
+
+    /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
+    public TileOptions ImageOptions { get; }
+
+    /// <summary>Tokens that end a turn.</summary>
+    public IReadOnlyList<int> EosTokens => Config.Text.EosTokens;
+
+    /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
+    public int TokensPerTile =>
+        Config.Vision is VisionConfig v ? (v.ImageSize / v.PatchSize) * (v.ImageSize / v.PatchSize) / 4 : 144;
+
+    internal TextModel Text { get; }
+
+    internal VisionModel? Vision { get; }
+
+    /// <summary>Loads a checkpoint folder: validates every header and tensor, then packs the weights for the CPU.</summary>
+    /// <param name="path">Folder with config.json, the safetensors files and a tokenizer.</param>
+    /// <param name="options">Precision, threads, vision; null for the defaults.</param>
+    /// <param name="progress">Told after each packed matrix.</param>
+    /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
+    /// <exception cref="ModelFormatException">A file is malformed or does not fit the configuration.</exception>
+    public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        options ??= new ModelOptions();
+        Checkpoint checkpoint = Checkpoint.Open(path);
+        IBackend? backend = null;
+        try
+        {
+            Llama4Tokenizer? tokenizer = HasTokenizer(path) ? Llama4Tokenizer.Load(path) : null;
+            backend = new CpuBackend(new CpuBackendOptions
+            {
+                Threads = options.Threads,
+                Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+            });
+            using var loader = new WeightLoader(checkpoint, backend, progress, cancellation);
+            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
+        }
+        catch
+        {
+            backend?.Dispose();
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Vision?.Dispose();
+        foreach (IDisposable weight in _weights)
+        {
+            weight.Dispose();
+        }
+        Backend.Dispose();
+        _checkpoint.Dispose();
+    }
+
+    private static bool HasTokenizer(string folder) =>
+        File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
+
+    private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
+        c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling((float)c.RopeScaling.Factor, (float)c.RopeScaling.LowFreqFactor, (float)c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
+
+    private static TileOptions TileOptionsOf(Checkpoint checkpoint)
+    {
+        TileOptions options = PreprocessorConfig.Load(checkpoint.Folder);
+        return checkpoint.Config.Vision is VisionConfig v ? options with { Tile = v.ImageSize } : options;
+    }
+
+    private InvalidOperationException NoTokenizer() =>
+        new($"{Folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
+}

@@ -1,0 +1,30 @@
+namespace Llama4Kernels.Engine.Model;
+
+/// <summary>Precision of activations in matrix products.</summary>
+public enum ActivationPrecision
+{
+    /// <summary>float32 activations and cache: matches the reference to 1e-5 of the logit range.</summary>
+    Float32,
+
+    /// <summary>Activations rounded to bfloat16 before each matrix product, cache in bfloat16: the fast mode.</summary>
+    BFloat16,
+}
+
+/// <summary>How a model is loaded.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>Precision of activations.</summary>
+    public ActivationPrecision Activations { get; init; } = ActivationPrecision.Float32;
+
+    /// <summary>Threads of the CPU backend; 0 = one per logical processor.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
+    public bool LoadVision { get; init; } = true;
+}
+
+/// <summary>Progress of loading weights.</summary>
+/// <param name="BytesDone">Checkpoint bytes packed so far.</param>
+/// <param name="BytesTotal">Checkpoint bytes in total.</param>
+/// <param name="Current">What is being packed.</param>
+public readonly record struct LoadProgress(long BytesDone, long BytesTotal, string Current);

@@ -1,0 +1,106 @@
+using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Backends;
+
+namespace Llama4Kernels.Engine.Model;
+
+/// <summary>The activations of a step, in one arena sized when the session starts; <see cref="Use"/> views T rows of it.</summary>
+internal sealed class TextActivations : IDisposable
+{
+    private readonly DeviceMemory _arena;
+    private readonly int _maxRows;
+    private readonly Tensor _hidden, _normed, _qkv, _heads, _block, _gateUp, _gated, _routerLogits, _angles, _queryScales;
+    private KvSegment[] _segments = new KvSegment[8];
+    private int _rows;
+
+    public TextActivations(TextConfig c, IBackend backend, int maxRows, int maxLogitRows)
+    {
+        _maxRows = maxRows;
+        var shape = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
+        int widest = c.LayerKinds.Max(l => l.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp);
+        int[] columns = [c.HiddenSize, c.HiddenSize, shape.QkvColumns, shape.QueryColumns, c.HiddenSize, 2 * widest, widest, Math.Max(c.Experts, 1), c.HeadDim, 1];
+        long bytes = Aligned((long)maxLogitRows * c.VocabSize * sizeof(float)) + columns.Sum(n => Aligned((long)maxRows * n * sizeof(float)));
+        _arena = backend.Allocate(bytes);
+        long offset = 0;
+        Tensor Take(int rows, int width)
+        {
+            Tensor view = _arena.View(rows, width, offset);
+            offset += Aligned(view.Elements * sizeof(float));
+            return view;
+        }
+        _hidden = Take(maxRows, columns[0]);
+        _normed = Take(maxRows, columns[1]);
+        _qkv = Take(maxRows, columns[2]);
+        _heads = Take(maxRows, columns[3]);
+        _block = Take(maxRows, columns[4]);
+        _gateUp = Take(maxRows, columns[5]);
+        _gated = Take(maxRows, columns[6]);
+        _routerLogits = Take(maxRows, columns[7]);
+        _angles = Take(maxRows, columns[8]);
+        _queryScales = Take(maxRows, columns[9]);
+        Logits = Take(maxLogitRows, c.VocabSize);
+        Routing = backend.CreateRouting(maxRows, Math.Max(c.Experts, 1), Math.Max(c.ExpertsPerToken, 1));
+    }
+
+    /// <summary>[T, D] residual stream</summary>
+    public Tensor Hidden => _hidden.Slice(0, _rows);
+
+    /// <summary>[T, D] input of a block</summary>
+    public Tensor Normed => _normed.Slice(0, _rows);
+
+    /// <summary>[T, (H+2K)·d]</summary>
+    public Tensor Qkv => _qkv.Slice(0, _rows);
+
+    /// <summary>[T, H·d] attention output</summary>
+    public Tensor Heads => _heads.Slice(0, _rows);
+
+    /// <summary>[T, D] output of a block</summary>
+    public Tensor Block => _block.Slice(0, _rows);
+
+    /// <summary>[T, E]</summary>
+    public Tensor RouterLogits => _routerLogits.Slice(0, _rows);
+
+    /// <summary>[T, d] cos and sin pairs</summary>
+    public Tensor Angles => _angles.Slice(0, _rows);
+
+    /// <summary>[T, 1]</summary>
+    public Tensor QueryScales => _queryScales.Slice(0, _rows);
+
+    /// <summary>[maxLogitRows, V]</summary>
+    public Tensor Logits { get; }
+
+    public Routing Routing { get; }
+
+    /// <summary>[T, 2F]</summary>
+    public Tensor GateUp(int width) => new(_gateUp.Address, _rows, 2 * width);
+
+    /// <summary>[T, F]</summary>
+    public Tensor Gated(int width) => new(_gated.Address, _rows, width);
+
+    public void Use(int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _maxRows);
+        _rows = rows;
+    }
+
+    public ReadOnlySpan<KvSegment> Segments(Batch batch, int layer)
+    {
+        if (_segments.Length < batch.Parts.Length)
+        {
+            _segments = new KvSegment[batch.Parts.Length * 2];
+        }
+        for (int i = 0; i < batch.Parts.Length; i++)
+        {
+            Batch.Part part = batch.Parts[i];
+            _segments[i] = part.Cache.Segment(layer, part.FirstRow, part.Rows);
+        }
+        return _segments.AsSpan(0, batch.Parts.Length);
+    }
+
+    public void Dispose()
+    {
+        Routing.Dispose();
+        _arena.Dispose();
+    }
+
+    private static long Aligned(long bytes) => (bytes + 63) & ~63L;
+}

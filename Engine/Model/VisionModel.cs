@@ -1,0 +1,148 @@
+using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Vision;
+
+namespace Llama4Kernels.Engine.Model;
+
+/// <summary>
+/// The vision tower, adapter and projector: tiles to embeddings in the text model's width. g = image_size / patch_size,
+/// n = g²/4 embeddings per tile, Dv tower width, Fv its MLP width, P adapter width, D text width.
+/// </summary>
+internal sealed class VisionModel : IDisposable
+{
+    /// <summary>Tiles that go through the tower together; more are taken in turns, so that memory stays bounded.</summary>
+    private const int MaxTilesPerPass = 32;
+
+    private readonly VisionConfig _config;
+    private readonly VisionWeights _weights;
+    private readonly IBackend _backend;
+    private readonly int _textWidth;
+    private readonly DeviceMemory _angles;
+    private readonly int _grid;
+    private DeviceMemory? _arena;
+
+    public VisionModel(VisionConfig config, int textWidth, VisionWeights weights, IBackend backend)
+    {
+        _config = config;
+        _weights = weights;
+        _backend = backend;
+        _textWidth = textWidth;
+        _grid = config.ImageSize / config.PatchSize;
+        float[] angles = VisionRope.Angles(_grid, HeadDim, (float)config.RopeTheta);
+        _angles = backend.Allocate(angles.Length * sizeof(float));
+        backend.Upload(angles, _angles.View(Tokens, HeadDim));
+    }
+
+    /// <summary>Embeddings a tile becomes.</summary>
+    public int EmbeddingsPerTile => _grid * _grid / 4;
+
+    private int HeadDim => _config.HiddenSize / _config.Heads;
+
+    private int Tokens => _grid * _grid + 1;
+
+    /// <summary>Pixels of one tile: channels · size².</summary>
+    public int PixelsPerTile => _config.Channels * _config.ImageSize * _config.ImageSize;
+
+    /// <summary>Encodes tiles (bf16 [tiles, channels, size, size]) to embeddings [tiles · n, D].</summary>
+    public float[] Encode(ReadOnlySpan<ushort> pixels, int tiles, IForwardObserver? observer = null, CancellationToken cancellation = default)
+    {
+        if (pixels.Length != (long)tiles * PixelsPerTile)
+        {
+            throw new ArgumentException($"{tiles} tiles need {(long)tiles * PixelsPerTile} pixel values, got {pixels.Length}.", nameof(pixels));
+        }
+        int n = EmbeddingsPerTile;
+        float[] embeddings = new float[(long)tiles * n * _textWidth];
+        for (int first = 0; first < tiles; first += MaxTilesPerPass)
+        {
+            int count = Math.Min(MaxTilesPerPass, tiles - first);
+            Tensor projected = Forward(pixels.Slice(first * PixelsPerTile, count * PixelsPerTile), count, observer, cancellation);
+            _backend.Download(projected, embeddings.AsSpan(first * n * _textWidth, count * n * _textWidth));
+        }
+        return embeddings;
+    }
+
+    private Tensor Forward(ReadOnlySpan<ushort> pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
+    {
+        int patches = tiles * _grid * _grid, rows = tiles * Tokens, outputs = tiles * EmbeddingsPerTile;
+        int dv = _config.HiddenSize, fv = _config.IntermediateSize;
+        int unfolded = _config.Channels * _config.PatchSize * _config.PatchSize;
+        var plan = new ArenaPlan();
+        int p0 = plan.Add(patches, unfolded), p1 = plan.Add(patches, dv), px = plan.Add(rows, dv), pn = plan.Add(rows, dv);
+        int pq = plan.Add(rows, 3 * dv), ph = plan.Add(rows, dv), pm = plan.Add(rows, fv);
+        int ps = plan.Add(outputs, 4 * dv), pa = plan.Add(outputs, _config.ProjectorInputDim), pb = plan.Add(outputs, _config.ProjectorOutputDim), po = plan.Add(outputs, _textWidth);
+        DeviceMemory arena = Arena(plan.Bytes);
+        Tensor unfoldedPatches = plan.View(arena, p0), patchRows = plan.View(arena, p1), x = plan.View(arena, px), normed = plan.View(arena, pn);
+        Tensor qkv = plan.View(arena, pq), heads = plan.View(arena, ph), mlp = plan.View(arena, pm);
+        Tensor shuffled = plan.View(arena, ps), adapted = plan.View(arena, pa), features = plan.View(arena, pb), projected = plan.View(arena, po);
+        Tensor angles = _angles.View(Tokens, HeadDim);
+        VisionWeights w = _weights;
+
+        _backend.UnfoldPatches(pixels, tiles, _config.Channels, _config.ImageSize, _config.PatchSize, unfoldedPatches);
+        _backend.Linear(unfoldedPatches, w.PatchEmbedding, null, patchRows);                            // [tiles·g², Dv]
+        _backend.AppendClassTokenAndPositions(patchRows, w.ClassEmbedding, w.Positions, tiles, x);      // [tiles·(g²+1), Dv]
+        Norm(x, w.PreNorm, x);
+        observer?.Vision("embedded", x);
+        foreach (VisionLayerWeights layer in w.Layers)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Norm(x, layer.AttentionNorm, normed);
+            _backend.Linear(normed, layer.Qkv, layer.QkvBias, qkv);                                     // [·, 3·Dv]
+            _backend.VisionAttention(qkv, tiles, _config.Heads, angles, heads);
+            _backend.Linear(heads, layer.Output, layer.OutputBias, normed);
+            _backend.Add(normed, x);
+
+            Norm(x, layer.MlpNorm, normed);
+            _backend.Linear(normed, layer.Fc1, layer.Fc1Bias, mlp);                                     // [·, Fv]
+            _backend.Gelu(mlp);
+            _backend.Linear(mlp, layer.Fc2, layer.Fc2Bias, normed);
+            _backend.Add(normed, x);
+        }
+        Norm(x, w.PostNorm, x);
+        _backend.PixelShuffle(x, tiles, _grid, shuffled);                                               // [tiles·n, 4·Dv]
+        _backend.Linear(shuffled, w.AdapterFc1, null, adapted);
+        _backend.Gelu(adapted);
+        _backend.Linear(adapted, w.AdapterFc2, null, features);
+        _backend.Gelu(features);
+        observer?.Vision("features", features);
+        _backend.Linear(features, w.Projector, null, projected);                                        // [tiles·n, D]
+        observer?.Vision("projected", projected);
+        return projected;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _arena?.Dispose();
+        _angles.Dispose();
+    }
+
+    private void Norm(Tensor x, LayerNormWeights norm, Tensor output) =>
+        _backend.LayerNorm(x, norm.Weight, norm.Bias, _config.NormEps, output);
+
+    private DeviceMemory Arena(long bytes)
+    {
+        if (_arena is null || _arena.Length < bytes)
+        {
+            _arena?.Dispose();
+            _arena = _backend.Allocate(bytes);
+        }
+        return _arena;
+    }
+
+    private sealed class ArenaPlan
+    {
+        private readonly List<(int Rows, int Columns, long Offset)> _views = [];
+
+        public long Bytes { get; private set; }
+
+        public int Add(int rows, int columns)
+        {
+            _views.Add((rows, columns, Bytes));
+            Bytes += ((long)rows * columns * sizeof(float) + 63) & ~63L;
+            return _views.Count - 1;
+        }
+
+        public Tensor View(DeviceMemory arena, int index) =>
+            arena.View(_views[index].Rows, _views[index].Columns, _views[index].Offset);
+    }
+}

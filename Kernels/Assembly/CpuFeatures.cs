@@ -1,0 +1,16 @@
+using System.Runtime.Intrinsics.X86;
+
+namespace Llama4Kernels.Kernels.Assembly;
+
+/// <summary>Processor features that assembled kernels use and .NET does not report.</summary>
+public static class CpuFeatures
+{
+    /// <summary>AVX-512 F and BW, enabled by the operating system, in a 64-bit x86 process.</summary>
+    public static bool Avx512 { get; } = Avx512BW.X64.IsSupported;
+
+    /// <summary>BF16 dot product (VDPBF16PS on 512-bit registers): CPUID leaf 7.1, EAX bit 5.</summary>
+    public static bool Avx512Bf16 { get; } = Avx512 && (Leaf7Sub1Eax() & (1 << 5)) != 0;
+
+    private static int Leaf7Sub1Eax() =>
+        X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && X86Base.CpuId(7, 0).Eax >= 1 ? X86Base.CpuId(7, 1).Eax : 0;
+}
