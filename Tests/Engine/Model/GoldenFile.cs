@@ -54,7 +54,7 @@ internal sealed class GoldenFile : IDisposable
         Assert.True(error <= tolerance, $"logit error {error:E2} of the range");
         double absolute = error * (Logits.Max() - Logits.Min());
         Assert.Equal(0, Compare.Top1Disagreements(result.Logits, Logits, vocabulary, absolute));
-        foreach ((int layer, (int[] experts, float[] scores)) in result.Routers)
+        foreach ((int layer, (int[] experts, float[] scores)) in result.Routers.Where(r => Has($"router.{r.Key}.experts")))
         {
             Assert.Equal(Ints($"router.{layer}.experts"), experts);
             Assert.True(Compare.RangeError(scores, Floats($"router.{layer}.scores")) <= 1e-4, $"router scores of layer {layer}");
