@@ -22,7 +22,7 @@ internal sealed class GoldenFile : IDisposable
 
     public int[] Greedy => Has("greedy") ? Array.ConvertAll(_file.ReadInt64("greedy"), id => (int)id) : [];
 
-    public float[] GreedyMargin => Floats("greedy_margin");
+    public float[] GreedyMargin => Has("greedy_margin") ? Floats("greedy_margin") : [.. Greedy.Select(_ => float.PositiveInfinity)];
 
     public bool Has(string name) => _file.TryGet(name, out _);
 
