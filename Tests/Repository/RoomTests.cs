@@ -4,7 +4,7 @@ namespace Llama4Kernels.Tests.Repository;
 
 /// <summary>
 /// A kernel is a room: an implementation Kernels/Room/Op.Cpu.cs comes with its contract, with tests in Tests/Kernels/Room that
-/// name it and compare with an oracle or with reference data, with a benchmark in Benchmarks/Room that names it, and with
+/// name it and compare with an oracle, reference data or expected values, with a benchmark in Benchmarks/Room that names it, and with
 /// the room's README.md that names it.
 /// </summary>
 public class RoomTests
@@ -86,7 +86,7 @@ public class RoomTests
             {
                 yield return $"Kernels/{room}/{op}.cs";
             }
-            if (!IsNamedIn($"Tests/Kernels/{room}/", "Tests.cs", also: @"\w+Oracle\b|\bGoldenFiles\b"))
+            if (!IsNamedIn($"Tests/Kernels/{room}/", "Tests.cs", also: @"\w+Oracle\b|\bGoldenFiles\b|\bexpected\b"))
             {
                 yield return $"tests of {op} in Tests/Kernels/{room}";
             }
