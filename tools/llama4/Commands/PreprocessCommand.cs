@@ -41,7 +41,7 @@ internal static class PreprocessCommand
                 Describe(row, ImageDecoder.Decode(path, OptionsOf(defaults.Mode)), defaults.Options);
                 foreach ((string name, JsonNode? value) in row)
                 {
-                    console.Out.WriteLine($"{name,-12} {value}".ReplaceLineEndings(string.Empty));
+                    console.Out.WriteLine($"{name,-12} {(value is JsonArray ? value.ToJsonString() : value)}");
                 }
             }
             return Task.FromResult(0);
