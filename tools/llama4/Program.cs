@@ -1,1 +1,16 @@
-return 0;
+using System.Runtime.InteropServices;
+using System.Text;
+using Llama4Kernels.Cli;
+using Llama4Kernels.Cli.Shared;
+
+Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+var interrupts = new Interrupts();
+// The first Ctrl-C stops what runs; with nothing to stop it ends the process as usual.
+using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => context.Cancel = interrupts.Stop());
+using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => context.Cancel = interrupts.Stop());
+var console = new CommandConsole(Console.In, Console.Out, Console.Error, interrupts)
+{
+    InputIsTerminal = !Console.IsInputRedirected,
+    ErrorIsTerminal = !Console.IsErrorRedirected,
+};
+return await CommandLine.RunAsync(args, console).ConfigureAwait(false);

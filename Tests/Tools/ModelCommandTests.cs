@@ -1,0 +1,161 @@
+using System.Text.Json.Nodes;
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+
+namespace Llama4Kernels.Tests.Tools;
+
+/// <summary>The commands that load a model, on the sample model and the smallest goldens.</summary>
+public sealed class ModelCommandTests
+{
+    private static readonly string s_scout = GoldenFiles.Path("tiny-scout");
+
+    [Fact]
+    public async Task Chat_answers_a_known_question()
+    {
+        CliRun run = await CliRun.Of("chat", "How many experts does Scout have?", "--temperature", "0");
+        Assert.Equal((0, "Scout has 16 experts."), (run.ExitCode, run.Out.TrimEnd()));
+        Assert.Contains("generated", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_conversation_goes_on_over_lines_and_starts_again()
+    {
+        CliRun run = await CliRun.WithInput("Hello!\n\nHow many experts does Scout have?\n/reset\n/what\nHello!\n/exit\nHello!\n", "chat", "--temperature", "0");
+        Assert.Equal(0, run.ExitCode);
+        string[] lines = run.Out.TrimEnd().Split('\n');
+        Assert.Equal(3, lines.Length);
+        Assert.Equal("Hello! How can I help?", lines[0]);
+        Assert.Equal(lines[0], lines[2]);
+        Assert.Contains("/what is unknown", run.Error, StringComparison.Ordinal);
+        // The second turn computes only what is new.
+        Assert.DoesNotContain("(0 reused)", run.Error.Split('\n')[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Tools_are_offered_and_called()
+    {
+        using var scratch = new ScratchFolder();
+        const string Schema = """{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}""";
+        string tools = scratch.Write("tools.json", "[{\"name\": \"get_time\", \"description\": \"Local time in a city\", \"parameters\": " + Schema + "}, {\"type\": \"function\", \"function\": {\"name\": \"get_weather\", \"description\": \"Weather in a city\", \"parameters\": " + Schema + "}}]");
+        CliRun run = await CliRun.Of("chat", "What is the weather in Lima?", "--tools", tools, "--temperature", "0");
+        Assert.Equal("[get_weather(city=\"Lima\")]", run.Out.TrimEnd());
+    }
+
+    [Fact]
+    public async Task Pictures_are_described_and_explained()
+    {
+        using var scratch = new ScratchFolder();
+        string picture = GoldenFiles.Path("nano", "eval", "p000.png");
+        CliRun run = await CliRun.Of("describe", picture, "--explain", scratch.Path("tiles.png"));
+        Assert.Equal((0, "a black star, a purple circle and a green square"), (run.ExitCode, run.Out.TrimEnd()));
+        Assert.True(new FileInfo(scratch.Path("tiles.png")).Length > 100);
+        CliRun chat = await CliRun.Of("chat", "What is in the picture?", "--image", picture, "--temperature", "0");
+        Assert.Equal(run.Out, chat.Out);
+    }
+
+    [Fact]
+    public async Task Generate_continues_text_by_the_seed()
+    {
+        string[] args = ["generate", "Hello", "--max-tokens", "8", "--seed", "7"];
+        CliRun first = await CliRun.Of(args);
+        Assert.Equal(0, first.ExitCode);
+        Assert.Equal(first.Out, (await CliRun.Of(args)).Out);
+    }
+
+    [Fact]
+    public async Task Verify_passes_on_the_reference_and_fails_beyond_the_tolerance()
+    {
+        string golden = Path.Combine(s_scout, "golden", "text-40.safetensors");
+        CliRun run = await CliRun.Of("verify", s_scout, "--golden", golden, "--json");
+        JsonNode report = JsonNode.Parse(run.Out)!;
+        Assert.Equal(0, run.ExitCode);
+        Assert.True(report["passed"]!.GetValue<bool>());
+        Assert.Equal(40, report["files"]![0]!["sameTop1"]!.GetValue<int>());
+        Assert.Equal(200, report["files"]![0]!["routerChoices"]!.GetValue<int>());
+        CliRun strict = await CliRun.Of("verify", s_scout, "--golden", golden, "--tolerance", "1e-12");
+        Assert.Equal(1, strict.ExitCode);
+        Assert.Contains("DIFFERS", strict.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Verify_names_what_it_skips_and_refuses_foreign_files()
+    {
+        CliRun skipped = await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "int4.safetensors"));
+        Assert.Equal(0, skipped.ExitCode);
+        Assert.Contains("skipped int4.safetensors", skipped.Out, StringComparison.Ordinal);
+        (await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "model.safetensors"))).AssertFails("input_ids");
+        (await CliRun.Of("verify", s_scout)).AssertFails("--golden");
+    }
+
+    [Fact]
+    public async Task Logits_are_those_of_the_reference_in_any_prefill_steps()
+    {
+        using var scratch = new ScratchFolder();
+        string golden = Path.Combine(s_scout, "golden", "text-40.safetensors");
+        CliRun run = await CliRun.Of("logits", s_scout, "--input", golden, "--greedy", "4", "--prefill-chunk", "7", "--out", scratch.Path("out.safetensors"));
+        Assert.Equal(0, run.ExitCode);
+        using SafeTensorsFile written = SafeTensorsFile.Open(scratch.Path("out.safetensors"));
+        using SafeTensorsFile reference = SafeTensorsFile.Open(golden);
+        Assert.True(Llama4Kernels.Cli.Verification.Metrics.Relative(written.ReadFloats("logits"), reference.ReadFloats("logits")) <= 1e-5);
+        Assert.Equal(reference.ReadInt64("greedy").Take(4), written.ReadInt64("greedy"));
+    }
+
+    [Fact]
+    public async Task Logits_refuses_wrong_input()
+    {
+        using var scratch = new ScratchFolder();
+        string[] start = ["logits", s_scout, "--out", scratch.Path("out.safetensors")];
+        (await CliRun.Of(start)).AssertFails("--input or --tokens");
+        (await CliRun.Of([.. start, "--tokens", "1,x"])).AssertFails("'x' is not a token id");
+        (await CliRun.Of([.. start, "--tokens", "1,99999"])).AssertFails("vocabulary");
+        Assert.False(File.Exists(scratch.Path("out.safetensors")));
+    }
+
+    [Fact]
+    public async Task Eval_judges_by_truth_and_reference()
+    {
+        using var scratch = new ScratchFolder();
+        const string Question = "{\"kind\": \"fact\", \"lang\": \"en\", \"messages\": [{\"role\": \"user\", \"content\": \"How many experts does Scout have?\"}], ";
+        string right = scratch.Write("right.jsonl", Question + "\"expected\": \"Scout has 16 experts.\", \"reference\": \"Scout has 16 experts.\", \"min_margin\": 15}");
+        string tie = scratch.Write("tie.jsonl", Question + "\"expected\": \"17\", \"reference\": \"17\", \"min_margin\": 0.001}");
+        string wrong = scratch.Write("wrong.jsonl", Question + "\"expected\": \"17\", \"reference\": \"17\", \"min_margin\": 15}");
+        CliRun run = await CliRun.Of("eval", right, "--out", scratch.Path("answers.jsonl"));
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("1 questions, 1 right, 0 different", run.Out, StringComparison.Ordinal);
+        JsonNode answer = JsonNode.Parse(File.ReadAllText(scratch.Path("answers.jsonl")))!;
+        Assert.Equal("Scout has 16 experts.", answer["answer"]!.GetValue<string>());
+        Assert.Equal("fact", answer["kind"]!.GetValue<string>());
+        Assert.Equal(0, (await CliRun.Of("eval", tie)).ExitCode);
+        Assert.Equal(1, (await CliRun.Of("eval", wrong)).ExitCode);
+        (await CliRun.Of("eval", scratch.Write("bad.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"<image>\"}]}"))).AssertFails("line 1");
+    }
+
+    [Fact]
+    public async Task Bench_prints_speeds()
+    {
+        CliRun run = await CliRun.Of("bench", "--prompt-tokens", "16", "--new-tokens", "4", "--repeat", "1", "--json");
+        JsonNode report = JsonNode.Parse(run.Out)!;
+        Assert.True(report["prefillTokensPerSecond"]!.GetValue<double>() > 0);
+        Assert.True(report["decodeTokensPerSecond"]!.GetValue<double>() > 0);
+        (await CliRun.Of("bench", "--new-tokens", "0")).AssertFails("--new-tokens");
+    }
+
+    [Fact]
+    public async Task Wrong_options_and_models_fail_in_one_line()
+    {
+        (await CliRun.Of("chat", "Hello!", "--model", "nowhere")).AssertFails("nowhere");
+        (await CliRun.Of("chat", "Hello!", "--top-p", "2")).AssertFails("TopP");
+        (await CliRun.Of("chat", "Hello!", "--image", GoldenFiles.Path("images", "bad", "text.png"))).AssertFails("text.png");
+        (await CliRun.Of("chat", "Hello!", "--activations", "int3")).AssertFails("int3");
+    }
+
+    [Fact]
+    public async Task Cancelling_ends_with_the_shell_code()
+    {
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        using var error = new StringWriter();
+        var console = new Llama4Kernels.Cli.Shared.CommandConsole(TextReader.Null, TextWriter.Null, error, new Llama4Kernels.Cli.Shared.Interrupts());
+        Assert.Equal(130, await Llama4Kernels.Cli.CommandLine.RunAsync(["chat", "Hello!"], console, cancelled.Token));
+        Assert.Equal("llama4: interrupted.", error.ToString().TrimEnd());
+    }
+}

@@ -1,0 +1,89 @@
+using System.CommandLine;
+using Llama4Kernels.Cli.Commands;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Images;
+
+namespace Llama4Kernels.Cli;
+
+/// <summary>The llama4 command line: builds its commands and runs them.</summary>
+internal static class CommandLine
+{
+    /// <summary>Exit code of a check that found a difference.</summary>
+    public const int Differs = 1;
+
+    /// <summary>Exit code of a wrong call or an unusable file.</summary>
+    public const int Failed = 2;
+
+    /// <summary>Exit code after Ctrl-C, as shells expect it.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>All commands, writing to <paramref name="console"/>.</summary>
+    public static RootCommand Build(CommandConsole console)
+    {
+        var root = new RootCommand("Runs Llama 4 models: chat, pictures, and tools that check and measure the engine.")
+        {
+            ChatCommand.Create(console),
+            GenerateCommand.Create(console),
+            DescribeCommand.Create(console),
+            TokenizeCommand.Create(console),
+            PreprocessCommand.Create(console),
+            InspectCommand.Create(console),
+            LogitsCommand.Create(console),
+            VerifyCommand.Create(console),
+            EvalCommand.Create(console),
+            BenchCommand.Create(console),
+        };
+        return root;
+    }
+
+    /// <summary>Parses and runs; every expected failure becomes one line on the error stream.</summary>
+    /// <returns>The exit code.</returns>
+    public static async Task<int> RunAsync(string[] args, CommandConsole console, CancellationToken cancellation = default)
+    {
+        ParseResult parsed = Build(console).Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (string message in parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal))
+            {
+                Report(console, message);
+            }
+            return Failed;
+        }
+        using CancellationTokenSource running = console.Interrupts.Begin(cancellation);
+        var configuration = new InvocationConfiguration
+        {
+            Output = console.Out,
+            Error = console.Error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+        };
+        try
+        {
+            return await parsed.InvokeAsync(configuration, running.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            Report(console, "interrupted.");
+            return Interrupted;
+        }
+        catch (Exception e) when (IsExpected(e))
+        {
+            Report(console, e is ArgumentException { ParamName: string name } ? e.Message.Replace($" (Parameter '{name}')", string.Empty, StringComparison.Ordinal) : e.Message);
+            return Failed;
+        }
+        finally
+        {
+            console.Interrupts.End(running);
+        }
+    }
+
+    // What a file, an argument or the machine may cause. Anything else is a fault of the program and stays loud.
+    private static bool IsExpected(Exception e) =>
+        e is ModelFormatException or ImageFormatException or ContextOverflowException or ArgumentException
+            or IOException or UnauthorizedAccessException;
+
+    private static void Report(CommandConsole console, string message) =>
+        console.Error.WriteLine("llama4: " + message.ReplaceLineEndings(" "));
+}

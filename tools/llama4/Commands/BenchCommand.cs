@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>bench</c>: speed of prefill and decode on this machine.</summary>
+internal static class BenchCommand
+{
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public static Command Create(CommandConsole console)
+    {
+        var promptTokens = new Option<int>("--prompt-tokens", "-p") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 256 };
+        var newTokens = new Option<int>("--new-tokens", "-n") { Description = "Tokens decoded after it.", DefaultValueFactory = _ => 64 };
+        var repeat = new Option<int>("--repeat", "-r") { Description = "Measured runs after one warm-up; the medians are printed.", DefaultValueFactory = _ => 3 };
+        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var arguments = new ModelArguments();
+        var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, json };
+        arguments.AddTo(command);
+        command.SetAction((parsed, cancellation) =>
+        {
+            (int prompt, int generate, int runs) = (parsed.GetValue(promptTokens), parsed.GetValue(newTokens), parsed.GetValue(repeat));
+            if (prompt < 1 || generate < 1 || runs < 1)
+            {
+                throw new ArgumentException("--prompt-tokens, --new-tokens and --repeat must be 1 or more.");
+            }
+            using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            using var session = new InferenceSession(model, new SessionOptions { MaxContext = prompt + generate });
+            int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
+            Run(session, ids, generate, cancellation);
+            Timing[] timings = [.. Enumerable.Range(0, runs).Select(_ => Run(session, ids, generate, cancellation))];
+            var report = new Report(
+                model.Options.Activations.ToString(),
+                prompt,
+                generate,
+                prompt / Median(timings, timing => timing.Prefill),
+                generate / Median(timings, timing => timing.Decode),
+                1000 * Median(timings, timing => timing.Prefill),
+                model.WeightBytes,
+                Process.GetCurrentProcess().PeakWorkingSet64);
+            console.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(report, s_json) : report.ToText());
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    private static Timing Run(InferenceSession session, int[] ids, int generate, CancellationToken cancellation)
+    {
+        using Sequence sequence = session.CreateSequence();
+        sequence.Reserve(ids.Length + generate);
+        long start = Stopwatch.GetTimestamp();
+        session.Prefill(sequence, Prompt.FromIds(ids), null, cancellation);
+        double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < generate; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            session.Decode([sequence], [Verification.Metrics.Top(session.Logits())]);
+        }
+        return new Timing(prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
+    }
+
+    private static double Median(Timing[] timings, Func<Timing, double> value)
+    {
+        double[] sorted = [.. timings.Select(value).Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+
+    /// <summary>Seconds.</summary>
+    private readonly record struct Timing(double Prefill, double Decode);
+
+    private sealed record Report(
+        string Activations, int PromptTokens, int NewTokens, double PrefillTokensPerSecond, double DecodeTokensPerSecond,
+        double TimeToFirstTokenMs, long WeightBytes, long PeakMemoryBytes)
+    {
+        public string ToText() => string.Create(CultureInfo.InvariantCulture, $"""
+            activations          {Activations}
+            prefill              {PrefillTokensPerSecond:F1} tokens/s ({PromptTokens} tokens)
+            decode               {DecodeTokensPerSecond:F1} tokens/s ({NewTokens} tokens)
+            time to first token  {TimeToFirstTokenMs:F1} ms
+            packed weights       {MemoryEstimate.Text(WeightBytes)}
+            peak memory          {MemoryEstimate.Text(PeakMemoryBytes)}
+            """);
+    }
+}

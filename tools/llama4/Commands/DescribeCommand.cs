@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.Model;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>describe</c>: asks a question about pictures.</summary>
+internal static class DescribeCommand
+{
+    public static Command Create(CommandConsole console)
+    {
+        var images = new Argument<string[]>("image") { Description = "Pictures, in the order the model sees them.", Arity = ArgumentArity.OneOrMore };
+        var question = new Option<string?>("--question", "-q") { Description = "The question. Default: What is in the picture? (of several: What is in each picture?)" };
+        var explain = new Option<string?>("--explain") { Description = "PNG file to write: the picture with the tiles the model sees drawn over it." };
+        var arguments = new ModelArguments();
+        var sampling = new SamplingArguments();
+        var command = new Command("describe", "Answers a question about pictures.") { images, question, explain };
+        arguments.AddTo(command);
+        sampling.AddTo(command);
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            string[] paths = parsed.GetRequiredValue(images);
+            string? overlay = parsed.GetValue(explain);
+            if (overlay is not null && paths.Length > 1)
+            {
+                throw new ArgumentException("--explain draws one picture; give one.");
+            }
+            GenerationOptions options = sampling.Read(parsed, temperature: 0);
+            using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            PreprocessedImage[] pictures = [.. paths.Select(path => Conversation.Picture(model, path))];
+            if (overlay is not null)
+            {
+                TileOverlay.Write(overlay, ImageDecoder.Decode(paths[0]), model.ImageOptions);
+            }
+            string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
+            var conversation = new Conversation(model);
+            conversation.Add(ChatRole.User, [.. pictures.Select(Conversation.Part), new TextContent(asked)]);
+            using var generator = new TextGenerator(model);
+            await Generating.StreamAsync(generator, conversation.Open(), options, [], console, cancellation).ConfigureAwait(false);
+            return 0;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,139 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Nodes;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Spectre.Console;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>eval</c>: asks a file of questions and counts the right answers.</summary>
+internal static class EvalCommand
+{
+    /// <summary>Where two best logits come closer than this, another correct implementation may answer differently.</summary>
+    private const double NearTie = 0.01;
+
+    private const string ImagePlaceholder = "<image>";
+
+    public static Command Create(CommandConsole console)
+    {
+        var questions = new Argument<string>("questions") { Description = "JSON lines with kind, lang, files, messages and, to judge by, expected, reference and min_margin." };
+        var output = new Option<string?>("--out", "-o") { Description = "File for the answers, one row a question." };
+        var limit = new Option<int?>("--limit") { Description = "Ask only the first questions." };
+        var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "The most tokens of an answer.", DefaultValueFactory = _ => 256 };
+        var arguments = new ModelArguments();
+        var command = new Command("eval", "Answers questions greedily and counts what is right; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens };
+        arguments.AddTo(command);
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            string path = parsed.GetRequiredValue(questions);
+            var options = new GenerationOptions { Temperature = 0, MaxTokens = parsed.GetValue(maxTokens) };
+            IEnumerable<(int Line, JsonObject Row)> rows = JsonLines.Read(path);
+            if (parsed.GetValue(limit) is int most)
+            {
+                rows = rows.Take(most);
+            }
+            using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            using TextWriter? file = parsed.GetValue(output) is string name ? new StreamWriter(name) : null;
+            using var generator = new TextGenerator(model);
+            List<Outcome> outcomes = [];
+            foreach ((int line, JsonObject row) in rows)
+            {
+                Question question = JsonLines.Convert(path, line, row, given => QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!));
+                string answer = await AnswerAsync(model, generator, question, options, cancellation).ConfigureAwait(false);
+                file?.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
+                bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
+                if (differs)
+                {
+                    console.Error.WriteLine($"line {line}: the answer '{answer}' differs from the reference '{question.Reference}'.".ReplaceLineEndings(" "));
+                }
+                outcomes.Add(new Outcome(question.Kind, question.Language, question.Expected is null ? null : answer == question.Expected, differs));
+            }
+            Print("kind", outcomes.GroupBy(outcome => outcome.Kind), console);
+            Print("language", outcomes.GroupBy(outcome => outcome.Language), console);
+            int different = outcomes.Count(outcome => outcome.Differs);
+            console.Out.WriteLine($"{outcomes.Count} questions, {outcomes.Count(outcome => outcome.Right == true)} right, {different} different from the reference");
+            return different == 0 ? 0 : CommandLine.Differs;
+        });
+        return command;
+    }
+
+    private static async Task<string> AnswerAsync(Llama4Model model, TextGenerator generator, Question question, GenerationOptions options, CancellationToken cancellation)
+    {
+        var conversation = new Conversation(model);
+        int next = 0;
+        for (int i = 0; i < question.Messages.Count; i++)
+        {
+            (ChatRole role, string text) = question.Messages[i];
+            List<ChatContent> parts = [];
+            string[] texts = role == ChatRole.User ? text.Split(ImagePlaceholder) : [text];
+            for (int part = 0; part < texts.Length; part++)
+            {
+                if (part > 0)
+                {
+                    parts.Add(Conversation.Part(Conversation.Picture(model, question.Files[next++])));
+                }
+                if (texts[part].Length > 0)
+                {
+                    parts.Add(new TextContent(texts[part]));
+                }
+            }
+            // A turn that a tool's result answers ended as a message, not as a turn.
+            bool called = role == ChatRole.Assistant && i + 1 < question.Messages.Count && question.Messages[i + 1].Role == ChatRole.Tool;
+            conversation.Add(role, parts, called ? StopReason.EndOfMessage : null);
+        }
+        var answer = new StringBuilder();
+        await foreach (GenerationUpdate update in generator.GenerateAsync(conversation.Open(), options, null, cancellation).ConfigureAwait(false))
+        {
+            answer.Append(update.Text);
+        }
+        return answer.ToString();
+    }
+
+    private static Question QuestionOf(JsonObject row, string folder)
+    {
+        (ChatRole Role, string Text)[] messages = [.. JsonLines.Field(row, "messages").AsArray().Select(node =>
+        {
+            JsonObject message = node as JsonObject ?? throw new FormatException("a message is not an object.");
+            return (ChatRows.RoleOf(JsonLines.Field(message, "role").GetValue<string>()), JsonLines.Field(message, "content").GetValue<string>());
+        })];
+        string[] files = row["files"] is JsonNode list ? JsonLines.Texts(list) : [];
+        int places = messages.Where(message => message.Role == ChatRole.User).Sum(message => message.Text.Split(ImagePlaceholder).Length - 1);
+        if (places != files.Length)
+        {
+            throw new FormatException($"the messages have {places} {ImagePlaceholder} places for {files.Length} files.");
+        }
+        return new Question(
+            row["kind"]?.GetValue<string>() ?? "-",
+            row["lang"]?.GetValue<string>() ?? "-",
+            [.. files.Select(file => Path.Combine(folder, file))],
+            messages,
+            row["expected"]?.GetValue<string>(),
+            row["reference"]?.GetValue<string>(),
+            row["min_margin"]?.GetValue<double>() ?? double.PositiveInfinity);
+    }
+
+    private static void Print(string title, IEnumerable<IGrouping<string, Outcome>> groups, CommandConsole console)
+    {
+        Table table = CommandConsole.NewTable(title, "right", "of", "accuracy");
+        foreach (IGrouping<string, Outcome> group in groups)
+        {
+            int judged = group.Count(outcome => outcome.Right is not null);
+            int right = group.Count(outcome => outcome.Right == true);
+            table.AddRow(
+                Markup.Escape(group.Key),
+                right.ToString(CultureInfo.InvariantCulture),
+                judged.ToString(CultureInfo.InvariantCulture),
+                judged == 0 ? "-" : ((double)right / judged).ToString("P1", CultureInfo.InvariantCulture));
+        }
+        console.Write(table);
+    }
+
+    private sealed record Question(
+        string Kind, string Language, IReadOnlyList<string> Files, IReadOnlyList<(ChatRole Role, string Text)> Messages, string? Expected, string? Reference, double Margin);
+
+    private sealed record Outcome(string Kind, string Language, bool? Right, bool Differs);
+}

@@ -1,0 +1,30 @@
+using System.CommandLine;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>generate</c>: continues a text as it stands, without the chat format.</summary>
+internal static class GenerateCommand
+{
+    public static Command Create(CommandConsole console)
+    {
+        var text = new Argument<string>("prompt") { Description = "The text to continue." };
+        var arguments = new ModelArguments();
+        var sampling = new SamplingArguments();
+        var command = new Command("generate", "Continues a text as it stands, after <|begin_of_text|>.") { text };
+        arguments.AddTo(command);
+        sampling.AddTo(command);
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            GenerationOptions options = sampling.Read(parsed);
+            using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            Prompt prompt = Prompt.FromIds(model.Tokenizer.Encode(parsed.GetRequiredValue(text), bos: true));
+            using var generator = new TextGenerator(model);
+            await Generating.StreamAsync(generator, prompt, options, [], console, cancellation).ConfigureAwait(false);
+            return 0;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,101 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Config;
+using Spectre.Console;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>inspect</c>: what is in a checkpoint and what it needs, without loading it.</summary>
+internal static class InspectCommand
+{
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public static Command Create(CommandConsole console)
+    {
+        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
+        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var command = new Command("inspect", "Prints a checkpoint's configuration, tensors and memory needs; validates every header.") { checkpoint, json };
+        command.SetAction(parsed =>
+        {
+            using Checkpoint opened = Checkpoint.Open(parsed.GetRequiredValue(checkpoint));
+            Summary summary = Summarise(opened);
+            if (parsed.GetValue(json))
+            {
+                console.Out.WriteLine(JsonSerializer.Serialize(summary, s_json));
+            }
+            else
+            {
+                Print(summary, console);
+            }
+            return 0;
+        });
+        return command;
+    }
+
+    private static Summary Summarise(Checkpoint checkpoint)
+    {
+        TensorInfo[] tensors = [.. checkpoint.Tensors];
+        TextConfig text = checkpoint.Config.Text;
+        long[] contexts = [.. new long[] { 4096, 32768, 131072, 1048576, text.MaxPositions }.Where(context => context <= text.MaxPositions).Distinct()];
+        return new Summary(
+            checkpoint.Folder,
+            text,
+            checkpoint.Config.Vision,
+            checkpoint.Config.Warnings,
+            tensors.Length,
+            tensors.Sum(tensor => tensor.Elements),
+            checkpoint.TotalBytes,
+            [.. tensors.GroupBy(tensor => MemoryEstimate.GroupOf(tensor.Name)).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
+                .Select(group => new GroupSize(group.Key, group.Count(), group.Sum(tensor => tensor.Elements), group.Sum(tensor => tensor.Bytes), string.Join(", ", group.Select(tensor => tensor.DType.ToString()).Distinct())))],
+            [.. MemoryEstimate.Formats.Select(format => new FormatSize(format.Format, MemoryEstimate.Weights(tensors, format.Bits)))],
+            [.. contexts.Select(context => new CacheSize(context, MemoryEstimate.Cache(text, context, 2), MemoryEstimate.Cache(text, context, 4)))]);
+    }
+
+    private static void Print(Summary summary, CommandConsole console)
+    {
+        TextConfig t = summary.Text;
+        console.Out.WriteLine(summary.Folder);
+        console.Out.WriteLine($"text    {t.Layers} layers ({t.LayerKinds.Count(layer => layer.IsMoe)} MoE, {t.LayerKinds.Count(layer => !layer.UsesRope)} NoPE), hidden {t.HiddenSize}, heads {t.Heads}/{t.KvHeads} of {t.HeadDim}, experts {t.Experts} (top-{t.ExpertsPerToken}), vocabulary {t.VocabSize}");
+        console.Out.WriteLine($"        attention chunk {t.AttentionChunkSize?.ToString(CultureInfo.InvariantCulture) ?? "none"}, context {t.MaxPositions}, QK norm {(t.UseQkNorm ? "yes" : "no")}");
+        console.Out.WriteLine(summary.Vision is VisionConfig v
+            ? $"vision  {v.Layers} layers, hidden {v.HiddenSize}, {v.Heads} heads, tiles of {v.ImageSize} pixels, {v.TokensPerTile} tokens a tile"
+            : "vision  none");
+        console.Out.WriteLine($"tensors {summary.Tensors}, {summary.Elements} elements, {MemoryEstimate.Text(summary.Bytes)}");
+        foreach (string warning in summary.Warnings)
+        {
+            console.Out.WriteLine("warning " + warning);
+        }
+        Table groups = CommandConsole.NewTable("group", "tensors", "elements", "size", "types");
+        foreach (GroupSize group in summary.Groups)
+        {
+            groups.AddRow(group.Group, group.Tensors.ToString(CultureInfo.InvariantCulture), group.Elements.ToString(CultureInfo.InvariantCulture), MemoryEstimate.Text(group.Bytes), group.Types);
+        }
+        console.Write(groups);
+        Table formats = CommandConsole.NewTable("weights as", "memory");
+        foreach (FormatSize format in summary.Weights)
+        {
+            formats.AddRow(format.Format, MemoryEstimate.Text(format.Bytes));
+        }
+        console.Write(formats);
+        Table caches = CommandConsole.NewTable("context", "cache bf16", "cache float32");
+        foreach (CacheSize cache in summary.Cache)
+        {
+            caches.AddRow(cache.Context.ToString(CultureInfo.InvariantCulture), MemoryEstimate.Text(cache.Bf16Bytes), MemoryEstimate.Text(cache.Float32Bytes));
+        }
+        console.Write(caches);
+    }
+
+    private sealed record Summary(
+        string Folder, TextConfig Text, VisionConfig? Vision, IReadOnlyList<string> Warnings, int Tensors, long Elements, long Bytes,
+        IReadOnlyList<GroupSize> Groups, IReadOnlyList<FormatSize> Weights, IReadOnlyList<CacheSize> Cache);
+
+    private sealed record GroupSize(string Group, int Tensors, long Elements, long Bytes, string Types);
+
+    private sealed record FormatSize(string Format, long Bytes);
+
+    private sealed record CacheSize(long Context, long Bf16Bytes, long Float32Bytes);
+}

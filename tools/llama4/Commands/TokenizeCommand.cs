@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Tokenization;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>tokenize</c>: text to token ids, alone or for a file of rows.</summary>
+internal static class TokenizeCommand
+{
+    public static Command Create(CommandConsole console)
+    {
+        var input = new Argument<string>("input") { Description = "The text; with --batch the checkpoint folder, tokenizer.model or tokenizer.json." };
+        var model = new Option<string?>("--model", "-m") { Description = "Checkpoint folder or tokenizer file; without it the sample model's." };
+        var bos = new Option<bool>("--bos") { Description = "Begin with <|begin_of_text|>." };
+        var special = new Option<bool>("--special") { Description = "Recognise special tokens in the text." };
+        var pieces = new Option<bool>("--pieces") { Description = "Also print each token's text." };
+        var batch = new Option<string?>("--batch") { Description = "JSON lines with text, repeat, utf16 or ids." };
+        var output = new Option<string?>("--out") { Description = "File for the completed rows of --batch; without it they are printed." };
+        var chat = new Option<bool>("--chat") { Description = "The rows of --batch are conversations (messages)." };
+        var decode = new Option<bool>("--decode") { Description = "Decode the ids of the rows of --batch even where they have a text." };
+        var command = new Command("tokenize", "Turns text into token ids.") { input, model, bos, special, pieces, batch, output, chat, decode };
+        command.SetAction(parsed =>
+        {
+            string given = parsed.GetRequiredValue(input);
+            if (parsed.GetValue(batch) is string rows)
+            {
+                Llama4Tokenizer tokenizer = Llama4Tokenizer.Load(given);
+                Func<JsonObject, JsonObject> complete = parsed.GetValue(chat)
+                    ? ChatRows.Encoder(tokenizer)
+                    : row => TokenizerRows.Complete(row, tokenizer, parsed.GetValue(decode));
+                Convert(rows, parsed.GetValue(output), complete, console);
+                return 0;
+            }
+            if (parsed.GetValue(chat) || parsed.GetValue(decode) || parsed.GetValue(output) is not null)
+            {
+                throw new ArgumentException("--chat, --decode and --out belong to --batch.");
+            }
+            Print(given, Llama4Tokenizer.Load(parsed.GetValue(model) ?? ModelArguments.SampleModel), parsed.GetValue(bos), parsed.GetValue(special), parsed.GetValue(pieces), console);
+            return 0;
+        });
+        return command;
+    }
+
+    private static void Print(string text, Llama4Tokenizer tokenizer, bool bos, bool special, bool pieces, CommandConsole console)
+    {
+        int[] ids = tokenizer.Encode(text, bos, allowed: special ? AllowedSpecials.All : null);
+        console.Out.WriteLine(string.Join(' ', ids));
+        foreach (int id in pieces ? ids : [])
+        {
+            console.Out.WriteLine($"{id}\t{JsonSerializer.Serialize(tokenizer.Decode([id]))}");
+        }
+    }
+
+    private static void Convert(string path, string? output, Func<JsonObject, JsonObject> complete, CommandConsole console)
+    {
+        using TextWriter? file = output is null ? null : new StreamWriter(output);
+        foreach ((int line, JsonObject row) in JsonLines.Read(path))
+        {
+            (file ?? console.Out).WriteLine(JsonLines.Convert(path, line, row, complete).ToJsonString());
+        }
+    }
+}

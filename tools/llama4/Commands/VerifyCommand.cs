@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Cli.Verification;
+using Llama4Kernels.Engine.Model;
+using Spectre.Console;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>verify</c>: compares the engine with reference values.</summary>
+internal static class VerifyCommand
+{
+    /// <summary>Quantised references that need weights quantised on loading, which the engine does not do.</summary>
+    private static readonly string[] s_unsupported = ["int4", "fp8-mixed"];
+
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    public static Command Create(CommandConsole console)
+    {
+        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
+        var golden = new Option<string>("--golden", "-g") { Description = "A file of reference values, or a folder of them.", Required = true };
+        var tolerance = new Option<double>("--tolerance") { Description = "Largest error as a share of the reference's range, with float32 activations.", DefaultValueFactory = _ => 1e-5 };
+        var kl = new Option<double>("--max-kl") { Description = "Largest mean KL divergence in nats, with bf16 activations.", DefaultValueFactory = _ => 1e-3 };
+        var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step." };
+        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var arguments = new ModelArguments();
+        var command = new Command("verify", "Compares logits, activations, routing and continuations with reference values; exit code 1 when they differ.") { checkpoint, golden, tolerance, kl, chunk, json };
+        arguments.AddTo(command, named: false);
+        command.SetAction((parsed, cancellation) =>
+        {
+            if (parsed.GetValue(chunk) < 0)
+            {
+                throw new ArgumentException("--prefill-chunk must be 0 or more.");
+            }
+            string[] files = FilesOf(parsed.GetRequiredValue(golden));
+            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
+            GoldenReport[] reports = [.. files.Select(file =>
+            {
+                using var reference = new GoldenFile(file);
+                return s_unsupported.Contains(reference.Kind)
+                    ? new GoldenReport { File = reference.Name, Skipped = $"the reference quantised its weights on loading ({reference.Kind}), which the engine does not do" }
+                    : new GoldenComparison(model, reference, parsed.GetValue(tolerance), parsed.GetValue(kl)).Run(parsed.GetValue(chunk), cancellation);
+            })];
+            bool passed = reports.All(report => report.Passed);
+            if (parsed.GetValue(json))
+            {
+                console.Out.WriteLine(JsonSerializer.Serialize(new { passed, activations = model.Options.Activations.ToString(), tolerance = parsed.GetValue(tolerance), files = reports }, s_json));
+            }
+            else
+            {
+                Print(reports, console);
+            }
+            return Task.FromResult(passed ? 0 : CommandLine.Differs);
+        });
+        return command;
+    }
+
+    private static string[] FilesOf(string path)
+    {
+        if (!Directory.Exists(path))
+        {
+            return [path];
+        }
+        string[] files = [.. Directory.GetFiles(path, "*.safetensors").Order(StringComparer.Ordinal)];
+        return files.Length > 0 ? files : throw new FileNotFoundException($"{path}: the folder has no safetensors files.");
+    }
+
+    private static void Print(GoldenReport[] reports, CommandConsole console)
+    {
+        Table table = CommandConsole.NewTable("file", "rows", "max error", "of range", "KL", "top-1", "routers", "greedy", "first difference", "result");
+        foreach (GoldenReport r in reports.Where(report => report.Skipped is null))
+        {
+            table.AddRow(
+                Markup.Escape(r.File),
+                r.Rows.ToString(CultureInfo.InvariantCulture),
+                r.MaxAbsolute.ToString("E2", CultureInfo.InvariantCulture),
+                r.Relative.ToString("E2", CultureInfo.InvariantCulture),
+                r.MeanKl.ToString("E2", CultureInfo.InvariantCulture),
+                $"{r.SameTop1}/{r.Rows}",
+                r.RouterChoices == 0 ? "-" : $"{r.RouterChoices - r.RouterDifferences}/{r.RouterChoices}",
+                r.Greedy == 0 ? "-" : r.GreedyDifference is int at ? $"differs at {at}" : "equal",
+                r.FirstDifference ?? "-",
+                r.Passed ? "ok" : "DIFFERS");
+        }
+        console.Write(table);
+        foreach (GoldenReport r in reports.Where(report => report.Skipped is not null))
+        {
+            console.Out.WriteLine($"skipped {r.File}: {r.Skipped}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using System.Diagnostics;
+using System.Globalization;
+using Llama4Kernels.Engine.Generation;
+
+namespace Llama4Kernels.Cli.Shared;
+
+/// <summary>Streams one generation to the output and reports its speed on the error stream.</summary>
+internal static class Generating
+{
+    /// <summary>Writes the text as it comes; the ids go to <paramref name="ids"/>, also those before an interruption.</summary>
+    public static async Task StreamAsync(
+        TextGenerator generator, Prompt prompt, GenerationOptions options, List<int> ids, CommandConsole console, CancellationToken cancellation)
+    {
+        Usage? usage = null;
+        long start = Stopwatch.GetTimestamp();
+        TimeSpan first = default;
+        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options, null, cancellation).ConfigureAwait(false))
+        {
+            if (first == default)
+            {
+                first = Stopwatch.GetElapsedTime(start);
+            }
+            if (update.TokenId is int id)
+            {
+                ids.Add(id);
+            }
+            console.Out.Write(update.Text);
+            console.Out.Flush();
+            usage = update.Usage ?? usage;
+        }
+        console.Out.WriteLine();
+        if (usage is not null)
+        {
+            ReportSpeed(console, usage, first, Stopwatch.GetElapsedTime(start) - first);
+        }
+    }
+
+    private static void ReportSpeed(CommandConsole console, Usage usage, TimeSpan first, TimeSpan rest)
+    {
+        int prefilled = usage.PromptTokens - usage.CachedTokens;
+        int decoded = usage.CompletionTokens - 1;
+        string decode = decoded > 0 ? string.Create(CultureInfo.InvariantCulture, $", {decoded / rest.TotalSeconds:F1} tokens/s") : string.Empty;
+        console.Error.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"[{prefilled} prompt tokens in {first.TotalSeconds:F2} s ({usage.CachedTokens} reused), {usage.CompletionTokens} generated{decode}]"));
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Llama4Kernels.Engine;
+
+namespace Llama4Kernels.Cli.Shared;
+
+/// <summary>Reads and writes files of one JSON object a line; every fault names the file and the line.</summary>
+internal static class JsonLines
+{
+    /// <summary>The objects of a file with their line numbers; empty lines are skipped.</summary>
+    /// <exception cref="ModelFormatException">A line is not a JSON object.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static IEnumerable<(int Line, JsonObject Row)> Read(string path)
+    {
+        int line = 0;
+        foreach (string text in File.ReadLines(path))
+        {
+            line++;
+            if (string.IsNullOrWhiteSpace(text))
+            {
+                continue;
+            }
+            JsonNode? node;
+            try
+            {
+                node = JsonNode.Parse(text);
+            }
+            catch (JsonException e)
+            {
+                throw Fault(path, line, $"is not valid JSON: {e.Message}");
+            }
+            yield return (line, node as JsonObject ?? throw Fault(path, line, "is not a JSON object."));
+        }
+    }
+
+    /// <summary>Runs a conversion of a row; what the row has of the wrong type becomes a fault that names its line.</summary>
+    public static T Convert<T>(string path, int line, JsonObject row, Func<JsonObject, T> convert)
+    {
+        try
+        {
+            return convert(row);
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or JsonException or ArgumentException)
+        {
+            throw Fault(path, line, e.Message);
+        }
+    }
+
+    public static ModelFormatException Fault(string path, int line, string reason) => new(path, $"line {line}", reason);
+
+    /// <summary>An array of numbers of a row.</summary>
+    public static int[] Integers(JsonNode node) => [.. node.AsArray().Select(item => Required(item).GetValue<int>())];
+
+    /// <summary>An array of strings of a row.</summary>
+    public static string[] Texts(JsonNode node) => [.. node.AsArray().Select(item => Required(item).GetValue<string>())];
+
+    /// <summary>A field of a row that must be there.</summary>
+    public static JsonNode Field(JsonObject row, string name) =>
+        row[name] ?? throw new FormatException($"the field '{name}' is missing.");
+
+    public static JsonArray Array(IEnumerable<int> values) => [.. values.Select(value => JsonValue.Create(value))];
+
+    private static JsonNode Required(JsonNode? node) => node ?? throw new FormatException("null stands where a value is needed.");
+}

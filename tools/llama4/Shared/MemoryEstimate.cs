@@ -1,0 +1,49 @@
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Config;
+
+namespace Llama4Kernels.Cli.Shared;
+
+/// <summary>Bytes that a model's weights and cache take.</summary>
+internal static class MemoryEstimate
+{
+    /// <summary>Bits of a weight by format; int4 has a float32 scale for each group of 128.</summary>
+    public static IReadOnlyList<(string Format, double Bits)> Formats { get; } = [("float32", 32), ("bf16", 16), ("fp8", 8), ("int4", 4 + (32 / 128.0))];
+
+    /// <summary>Bytes of the weights if every matrix is stored in a format and the vectors in bf16.</summary>
+    public static long Weights(IEnumerable<TensorInfo> tensors, double bits) =>
+        (long)tensors.Where(IsWeight).Sum(tensor => tensor.Shape.Count > 1 ? tensor.Elements * bits / 8 : tensor.Elements * 2.0);
+
+    /// <summary>Bytes of keys and values of one sequence: chunked layers keep only the current chunk.</summary>
+    public static long Cache(TextConfig config, long context, int bytesPerElement) =>
+        config.LayerKinds.Sum(layer => 2L * config.KvHeads * config.HeadDim * bytesPerElement
+            * (layer.IsChunked ? Math.Min(context, config.AttentionChunkSize ?? context) : context));
+
+    /// <summary>The group of a tensor in the table of sizes.</summary>
+    public static string GroupOf(string name) =>
+        name.StartsWith("vision_model.", StringComparison.Ordinal) || name.StartsWith("multi_modal_projector.", StringComparison.Ordinal) ? "vision"
+        : name.Contains(".experts.", StringComparison.Ordinal) ? "routed experts"
+        : name.Contains(".shared_expert.", StringComparison.Ordinal) ? "shared experts"
+        : name.Contains(".feed_forward.router.", StringComparison.Ordinal) ? "routers"
+        : name.Contains(".feed_forward.", StringComparison.Ordinal) ? "dense feed-forward"
+        : name.Contains(".self_attn.", StringComparison.Ordinal) ? "attention"
+        : name.Contains("embed_tokens", StringComparison.Ordinal) ? "embedding"
+        : name.Contains("lm_head", StringComparison.Ordinal) ? "output head"
+        : "norms and others";
+
+    /// <summary>Bytes in the largest unit that leaves a number above one.</summary>
+    public static string Text(long bytes)
+    {
+        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        double value = bytes;
+        int unit = 0;
+        while (value >= 1024 && unit < units.Length - 1)
+        {
+            value /= 1024;
+            unit++;
+        }
+        return FormattableString.Invariant($"{value:0.##} {units[unit]}");
+    }
+
+    // The scales of quantised weights are part of their format.
+    private static bool IsWeight(TensorInfo tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
+}

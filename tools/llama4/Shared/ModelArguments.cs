@@ -1,0 +1,82 @@
+using System.CommandLine;
+using Llama4Kernels.Engine.Model;
+using Spectre.Console;
+
+namespace Llama4Kernels.Cli.Shared;
+
+/// <summary>The options that say which model to load and how, and the loading with its progress bar.</summary>
+internal sealed class ModelArguments
+{
+    private readonly Option<string?> _model = new("--model", "-m") { Description = "Checkpoint folder; without it the sample model that comes with the tool." };
+
+    private readonly Option<string> _activations = new("--activations")
+    {
+        Description = "Precision of activations: float32 or bf16.",
+        DefaultValueFactory = _ => "float32",
+    };
+
+    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads; 0 takes one per logical processor." };
+
+    /// <summary>The sample model's folder beside the program.</summary>
+    public static string SampleModel => Path.Combine(AppContext.BaseDirectory, "sample-model");
+
+    /// <summary>Adds the options; <paramref name="named"/> adds <c>--model</c>, which commands with a checkpoint argument lack.</summary>
+    public void AddTo(Command command, bool named = true)
+    {
+        if (named)
+        {
+            command.Add(_model);
+        }
+        _activations.AcceptOnlyFromAmong("float32", "bf16");
+        _threads.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 0)
+            {
+                result.AddError("--threads must be 0 or more.");
+            }
+        });
+        command.Add(_activations);
+        command.Add(_threads);
+    }
+
+    private ActivationPrecision Activations(ParseResult parsed) =>
+        parsed.GetRequiredValue(_activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
+
+    /// <summary>Loads the model that was named, or the sample model; either must have a tokenizer.</summary>
+    public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation) =>
+        Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer: true);
+
+    /// <summary>Loads a model, with a progress bar where a person watches.</summary>
+    public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = false)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"{folder}: there is no such folder. Give the folder of a checkpoint (config.json and safetensors files).");
+        }
+        if (needsTokenizer && !File.Exists(Path.Combine(folder, "tokenizer.json")) && !File.Exists(Path.Combine(folder, "tokenizer.model")))
+        {
+            throw new FileNotFoundException($"{folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
+        }
+        var options = new ModelOptions { Activations = Activations(parsed), Threads = parsed.GetValue(_threads) };
+        if (!console.ErrorIsTerminal)
+        {
+            return Llama4Model.Load(folder, options, null, cancellation);
+        }
+        IAnsiConsole terminal = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console.Error) });
+        return terminal.Progress().AutoClear(true).Start(context =>
+        {
+            ProgressTask task = context.AddTask("loading");
+            return Llama4Model.Load(folder, options, new Bar(task), cancellation);
+        });
+    }
+
+    private sealed class Bar(ProgressTask task) : IProgress<LoadProgress>
+    {
+        public void Report(LoadProgress value)
+        {
+            task.MaxValue = Math.Max(1, value.BytesTotal);
+            task.Value = value.BytesDone;
+            task.Description = Markup.Escape("loading " + value.Current);
+        }
+    }
+}

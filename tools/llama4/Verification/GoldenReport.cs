@@ -1,0 +1,44 @@
+namespace Llama4Kernels.Cli.Verification;
+
+/// <summary>How a run compares with one golden file.</summary>
+internal sealed record GoldenReport
+{
+    /// <summary>The file's name.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Why the file was not compared; null if it was.</summary>
+    public string? Skipped { get; init; }
+
+    /// <summary>Whether it is within the tolerance; true for a skipped file.</summary>
+    public bool Passed { get; init; } = true;
+
+    /// <summary>Positions whose logits were compared.</summary>
+    public int Rows { get; init; }
+
+    /// <summary>Largest difference of a logit.</summary>
+    public double MaxAbsolute { get; init; }
+
+    /// <summary>The same as a share of the reference's range.</summary>
+    public double Relative { get; init; }
+
+    /// <summary>Mean KL divergence in nats.</summary>
+    public double MeanKl { get; init; }
+
+    /// <summary>Positions where both find the same token most likely.</summary>
+    public int SameTop1 { get; init; }
+
+    /// <summary>Router choices compared, and how many differ.</summary>
+    public int RouterChoices { get; init; }
+
+    /// <summary>Router choices that differ.</summary>
+    public int RouterDifferences { get; init; }
+
+    /// <summary>First stage in the order of computation that is beyond the tolerance; null if none is.</summary>
+    public string? FirstDifference { get; init; }
+
+    /// <summary>Continued tokens that were compared.</summary>
+    public int Greedy { get; init; }
+
+    /// <summary>Index of the first continued token that differs by more than a near tie; null if none does.</summary>
+    public int? GreedyDifference { get; init; }
+}
