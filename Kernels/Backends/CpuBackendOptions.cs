@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.MatMul;
+
 namespace Llama4Kernels.Kernels.Backends;
 
 /// <summary>Choices of a <see cref="CpuBackend"/>.</summary>
@@ -5,4 +7,7 @@ public sealed record CpuBackendOptions
 {
     /// <summary>Threads, the calling one included; 0 means one per logical processor.</summary>
     public int Threads { get; init; }
+
+    /// <summary>Rounding of activations in products with bf16 matrices.</summary>
+    public MatMulPrecision Precision { get; init; }
 }
