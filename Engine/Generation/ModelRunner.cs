@@ -66,7 +66,7 @@ public static class ModelRunner
         int most = 0;
         for (int layer = 0; layer < model.Config.Text.Layers; layer++)
         {
-            if (model.Config.Text.LayerConfigs[layer].IsChunked)
+            if (model.Config.Text.LayerKinds[layer].IsChunked)
             {
                 most = Math.Max(most, sequence.Cache.PagesOf(layer));
             }

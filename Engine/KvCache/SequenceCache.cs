@@ -19,7 +19,7 @@ public sealed class SequenceCache : IDisposable
     {
         _pool = pool;
         _chunk = config.AttentionChunkSize;
-        _chunked = config.LayerConfigs.Select(l => l.IsChunked && _chunk is not null).ToArray();
+        _chunked = config.LayerKinds.Select(l => l.IsChunked && _chunk is not null).ToArray();
         _tables = _chunked.Select(_ => new PageTable()).ToArray();
     }
 

@@ -26,7 +26,7 @@ public sealed class Llama4Model : IDisposable
         Options = options;
         Backend = backend;
         TextConfig c = Config.Text;
-        Text = new TextModel(c, loader.LoadText(), backend, RopeFrequencies.Compute(c.HeadDim, c.RopeTheta, RopeScalingOf(c)));
+        Text = new TextModel(c, loader.LoadText(), backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
         if (options.LoadVision && Config.Vision is VisionConfig vision)
         {
             Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
@@ -123,8 +123,8 @@ public sealed class Llama4Model : IDisposable
     private static bool HasTokenizer(string folder) =>
         File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
 
-    private static RopeScaling? RopeScalingOf(TextConfig c) =>
-        c.RopeScaling is null ? null : new RopeScaling(c.RopeScaling.Factor, c.RopeScaling.LowFreqFactor, c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
+    private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
+        c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling((float)c.RopeScaling.Factor, (float)c.RopeScaling.LowFreqFactor, (float)c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
 
     private static TileOptions TileOptionsOf(Checkpoint checkpoint)
     {

@@ -16,7 +16,7 @@ internal sealed class TextActivations : IDisposable
     {
         _maxRows = maxRows;
         var shape = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
-        int widest = c.LayerConfigs.Max(l => l.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp);
+        int widest = c.LayerKinds.Max(l => l.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp);
         int[] columns = [c.HiddenSize, c.HiddenSize, shape.QkvColumns, shape.QueryColumns, c.HiddenSize, 2 * widest, widest, Math.Max(c.Experts, 1), c.HeadDim, 1];
         long bytes = Aligned((long)maxLogitRows * c.VocabSize * sizeof(float)) + columns.Sum(n => Aligned((long)maxRows * n * sizeof(float)));
         _arena = backend.Allocate(bytes);

@@ -82,7 +82,7 @@ internal sealed class TextModel
     private void Attention(int layer, Batch batch, TextActivations a, KvLayout layout, IForwardObserver? observer)
     {
         LayerWeights w = _weights.Layers[layer];
-        LayerConfig rules = _config.LayerConfigs[layer];
+        LayerConfig rules = _config.LayerKinds[layer];
         ReadOnlySpan<KvSegment> segments = a.Segments(batch, layer);
 
         _backend.RmsNorm(a.Hidden, w.AttentionNorm, _config.RmsNormEps, a.Normed);            // [T, D]

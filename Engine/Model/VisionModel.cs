@@ -28,7 +28,7 @@ internal sealed class VisionModel : IDisposable
         _backend = backend;
         _textWidth = textWidth;
         _grid = config.ImageSize / config.PatchSize;
-        float[] angles = VisionRope.Angles(_grid, HeadDim, config.RopeTheta);
+        float[] angles = VisionRope.Angles(_grid, HeadDim, (float)config.RopeTheta);
         _angles = backend.Allocate(angles.Length * sizeof(float));
         backend.Upload(angles, _angles.View(Tokens, HeadDim));
     }

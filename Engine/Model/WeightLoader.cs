@@ -35,7 +35,7 @@ internal sealed class WeightLoader : IDisposable
             Embedding = Own(_backend.CreateEmbedding(embedding)),
             LmHead = Pack("lm_head", _checkpoint.Config.TieWordEmbeddings ? embedding : _checkpoint.Matrix(_checkpoint.Prefix + "lm_head.weight")),
             FinalNorm = Vector(model + "norm.weight"),
-            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer($"{model}layers.{i}.", c, c.LayerConfigs[i])).ToArray(),
+            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer($"{model}layers.{i}.", c, c.LayerKinds[i])).ToArray(),
         };
     }
 

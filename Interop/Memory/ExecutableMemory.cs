@@ -3,122 +3,76 @@ using System.Runtime.InteropServices;
 namespace Llama4Kernels.Interop.Memory;
 
 /// <summary>
-/// Machine code in pages of its own. The pages are written first and then made readable and executable, never writable
-/// and executable at once. Dispose frees them; no call into the code may then be running.
+/// Machine code in memory that is written first and executable afterwards, never both at once (W^X).
 /// </summary>
-public sealed unsafe class ExecutableMemory : IDisposable
+public sealed unsafe partial class ExecutableMemory : SafeHandle
 {
-    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapPrivate = 2, MapAnonymousLinux = 0x20;
-    private const uint MemCommitReserve = 0x3000, MemRelease = 0x8000, PageReadWrite = 0x04, PageExecuteRead = 0x20;
+    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4;
+    private const int MapPrivate = 2, MapAnonymousLinux = 0x20, MapAnonymousMac = 0x1000;
+    private const uint MemCommitReserve = 0x3000, MemRelease = 0x8000, PageReadWrite = 4, PageExecuteRead = 0x20;
 
-    private nint _address;
+    private readonly nuint _length;
 
-    /// <summary>Copies <paramref name="code"/> to fresh pages and makes them executable.</summary>
-    /// <param name="code">Position-independent machine code of this processor, at least one byte.</param>
-    /// <exception cref="ArgumentException"><paramref name="code"/> is empty.</exception>
-    /// <exception cref="ExecutableMemoryException">The system refused, or is neither Linux nor Windows.</exception>
-    public ExecutableMemory(ReadOnlySpan<byte> code)
+    private ExecutableMemory(nint address, nuint length)
+        : base(0, ownsHandle: true)
     {
-        if (code.IsEmpty)
-        {
-            throw new ArgumentException("There is no code to make executable.", nameof(code));
-        }
-        Length = (nuint)code.Length;
-        if (OperatingSystem.IsLinux())
-        {
-            _address = Map(code);
-        }
-        else if (OperatingSystem.IsWindows())
-        {
-            _address = Allocate(code);
-        }
-        else
-        {
-            throw new ExecutableMemoryException("Executable memory is supported on Linux and Windows only.");
-        }
+        _length = length;
+        SetHandle(address);
     }
-
-    /// <summary>Address of the first instruction.</summary>
-    /// <exception cref="ObjectDisposedException">The memory was freed.</exception>
-    public nint Address
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_address == 0, this);
-            return _address;
-        }
-    }
-
-    /// <summary>Bytes of code.</summary>
-    public nuint Length { get; }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        nint address = Interlocked.Exchange(ref _address, 0);
-        if (address == 0)
-        {
-            return;
-        }
-        if (OperatingSystem.IsLinux())
-        {
-            _ = munmap(address, Length);
-        }
-        else
-        {
-            _ = VirtualFree(address, 0, MemRelease);
-        }
-    }
+    public override bool IsInvalid => handle is 0 or -1;
 
-    private static nint Map(ReadOnlySpan<byte> code)
+    /// <summary>Address of the first instruction.</summary>
+    public nint Address => handle;
+
+    /// <summary>Copies position-independent code into executable memory.</summary>
+    /// <exception cref="PlatformNotSupportedException">The system refuses executable memory; the message says at which step.</exception>
+    public static ExecutableMemory Create(ReadOnlySpan<byte> code)
     {
-        nint address = mmap(0, (nuint)code.Length, ProtRead | ProtWrite, MapPrivate | MapAnonymousLinux, -1, 0);
-        if (address == -1)
+        nuint length = (nuint)code.Length;
+        nint address = OperatingSystem.IsWindows()
+            ? VirtualAlloc(0, length, MemCommitReserve, PageReadWrite)
+            : Map(0, length, ProtRead | ProtWrite, MapPrivate | (OperatingSystem.IsMacOS() ? MapAnonymousMac : MapAnonymousLinux), -1, 0);
+        if (address is 0 or -1)
         {
-            throw new ExecutableMemoryException($"mmap of {code.Length} bytes failed with error {Marshal.GetLastPInvokeError()}.");
+            throw new PlatformNotSupportedException($"The system gives no memory for generated code (error {Marshal.GetLastPInvokeError()}).");
         }
+        var memory = new ExecutableMemory(address, length);
         code.CopyTo(new Span<byte>((void*)address, code.Length));
-        if (mprotect(address, (nuint)code.Length, ProtRead | ProtExec) != 0)
+        bool done = OperatingSystem.IsWindows()
+            ? VirtualProtect(address, length, PageExecuteRead, out _)
+            : Protect(address, length, ProtRead | ProtExec) == 0;
+        if (!done)
         {
             int error = Marshal.GetLastPInvokeError();
-            _ = munmap(address, (nuint)code.Length);
-            throw new ExecutableMemoryException($"mprotect to read and execute failed with error {error}.");
+            memory.Dispose();
+            throw new PlatformNotSupportedException($"The system does not let generated code become executable (error {error}).");
         }
-        return address;
+        return memory;
     }
 
-    private static nint Allocate(ReadOnlySpan<byte> code)
-    {
-        nint address = VirtualAlloc(0, (nuint)code.Length, MemCommitReserve, PageReadWrite);
-        if (address == 0)
-        {
-            throw new ExecutableMemoryException($"VirtualAlloc of {code.Length} bytes failed with error {Marshal.GetLastPInvokeError()}.");
-        }
-        code.CopyTo(new Span<byte>((void*)address, code.Length));
-        if (VirtualProtect(address, (nuint)code.Length, PageExecuteRead, out _) == 0)
-        {
-            int error = Marshal.GetLastPInvokeError();
-            _ = VirtualFree(address, 0, MemRelease);
-            throw new ExecutableMemoryException($"VirtualProtect to read and execute failed with error {error}.");
-        }
-        return address;
-    }
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle() =>
+        OperatingSystem.IsWindows() ? VirtualFree(handle, 0, MemRelease) : Unmap(handle, _length) == 0;
 
-    [DllImport("libc", SetLastError = true)]
-    private static extern nint mmap(nint address, nuint length, int protection, int flags, int file, nint offset);
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    private static partial nint Map(nint address, nuint length, int protection, int flags, int file, nint offset);
 
-    [DllImport("libc", SetLastError = true)]
-    private static extern int mprotect(nint address, nuint length, int protection);
+    [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
+    private static partial int Protect(nint address, nuint length, int protection);
 
-    [DllImport("libc", SetLastError = true)]
-    private static extern int munmap(nint address, nuint length);
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    private static partial int Unmap(nint address, nuint length);
 
-    [DllImport("kernel32", SetLastError = true)]
-    private static extern nint VirtualAlloc(nint address, nuint length, uint type, uint protection);
+    [LibraryImport("kernel32", SetLastError = true)]
+    private static partial nint VirtualAlloc(nint address, nuint length, uint type, uint protection);
 
-    [DllImport("kernel32", SetLastError = true)]
-    private static extern int VirtualProtect(nint address, nuint length, uint protection, out uint old);
+    [LibraryImport("kernel32", SetLastError = true)]
+    [return: MarshalAs(UnmanagedType.Bool)]
+    private static partial bool VirtualProtect(nint address, nuint length, uint protection, out uint previous);
 
-    [DllImport("kernel32", SetLastError = true)]
-    private static extern int VirtualFree(nint address, nuint length, uint type);
+    [LibraryImport("kernel32", SetLastError = true)]
+    [return: MarshalAs(UnmanagedType.Bool)]
+    private static partial bool VirtualFree(nint address, nuint length, uint type);
 }

@@ -1,11 +1,27 @@
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>How a product with bf16 weights treats its activations. Sums are float32 either way.</summary>
+/// <summary>Precision of the activations in a matrix product; sums are float32 in both.</summary>
 public enum MatMulPrecision
 {
-    /// <summary>Activations stay float32; every product enters a fused multiply-add unrounded.</summary>
+    /// <summary>Activations stay float32.</summary>
     Float32,
 
-    /// <summary>Activations are rounded to bf16 (nearest even). Matrices kept as float32 ignore this and use float32.</summary>
+    /// <summary>Activations are rounded to bfloat16 (nearest even) when the weights are bfloat16.</summary>
     BFloat16,
+}
+
+/// <summary>Implementations of the product, best first.</summary>
+public enum MatMulStrategy
+{
+    /// <summary>Micro-kernels assembled at run time: AVX-512, with the BF16 dot product in bfloat16 precision.</summary>
+    Assembled,
+
+    /// <summary>Managed code on 512-bit vectors.</summary>
+    Vector512,
+
+    /// <summary>Managed code on 256-bit vectors.</summary>
+    Vector256,
+
+    /// <summary>Managed scalar code, on every machine.</summary>
+    Scalar,
 }

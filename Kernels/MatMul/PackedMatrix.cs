@@ -6,14 +6,15 @@ using Llama4Kernels.Kernels.Threading;
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// A weight matrix [Rows, Columns] in panels of 32 rows, each one sequential stream over k in steps of two:
-/// bf16: 32 lanes of (k, k+1) pairs, 128 bytes a step; float32: 32 values of k, then 32 of k+1, 256 bytes a step.
-/// A lane is a row, so products need no horizontal sums, and decoding reads memory once in order. Rows are padded to 32
-/// and columns to 2 with zeros.
+/// A weight matrix [out, in] in panels of 32 rows, so that a vector lane is a row and no product needs a horizontal sum.
+/// bfloat16: for each pair of columns (2p, 2p+1) 32 rows × 2 values, 128 bytes, which is also the operand of the BF16 dot
+/// product. float32: for each column 32 rows, 128 bytes. Rows are padded to 32 and columns to 2 with zeros. One panel is
+/// one sequential stream.
 /// </summary>
 public sealed unsafe class PackedMatrix : IMatrix
 {
-    internal const int PanelRows = 32;
+    /// <summary>Rows of a panel.</summary>
+    public const int PanelRows = 32;
 
     private byte* _data;
 
@@ -22,11 +23,11 @@ public sealed unsafe class PackedMatrix : IMatrix
         Rows = rows;
         Columns = columns;
         Format = format;
-        Panels = (int)(((long)rows + PanelRows - 1) / PanelRows);
-        Steps = (int)(((long)columns + 1) / 2);
-        PanelBytes = (long)Steps * PanelRows * 2 * format.Size();
-        Bytes = Panels * PanelBytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
+        Panels = (rows + PanelRows - 1) / PanelRows;
+        Steps = format == ElementType.BF16 ? (columns + 1) / 2 : columns;
+        PanelBytes = (long)Steps * PanelRows * sizeof(float);
+        Bytes = PanelBytes * Panels;
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(Bytes, 64), 64);
     }
 
     /// <summary>Frees the memory of a matrix that was not disposed.</summary>
@@ -44,42 +45,42 @@ public sealed unsafe class PackedMatrix : IMatrix
     /// <inheritdoc/>
     public long Bytes { get; }
 
+    /// <summary>Panels of 32 rows.</summary>
     internal int Panels { get; }
 
-    // Pairs of columns, the last one padded.
+    /// <summary>Steps of 128 bytes in a panel: column pairs (bfloat16) or columns (float32).</summary>
     internal int Steps { get; }
 
     internal long PanelBytes { get; }
 
-    internal byte* Data
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(_data == null, this);
-            return _data;
-        }
-    }
+    internal byte* Panel(int index) => _data + index * PanelBytes;
 
-    /// <summary>
-    /// Packs sources of equal width, stacked along the rows. Sources that are all bf16 stay bf16; otherwise the matrix is
-    /// float32: float32, bf16 and half exactly, FP8 as the float32 product of code and row scale.
-    /// </summary>
-    /// <param name="stacked">Sources in row order; their memory is only read during the call.</param>
-    /// <param name="team">Threads that share the work.</param>
-    /// <exception cref="ArgumentException">No sources, an empty or missing source, or different widths.</exception>
-    /// <exception cref="OutOfMemoryException">The matrix does not fit in memory.</exception>
+    /// <summary>Packs matrices of equal width, stacked along the rows. bfloat16 stays bfloat16 when all sources are; everything
+    /// else becomes float32, exactly (FP8: code times row scale).</summary>
+    /// <exception cref="ArgumentException">No source, or widths differ.</exception>
     public static PackedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, ThreadTeam team)
     {
-        ArgumentNullException.ThrowIfNull(team);
-        (int rows, ElementType format) = Check(stacked);
-        var matrix = new PackedMatrix(rows, stacked[0].Columns, format);
+        if (stacked.IsEmpty)
+        {
+            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
+        }
+        int rows = 0;
+        bool bf16 = true;
+        foreach (MatrixSource source in stacked)
+        {
+            if (source.Columns != stacked[0].Columns || source.Rows <= 0 || source.Columns <= 0)
+            {
+                throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {stacked[0].Columns}].", nameof(stacked));
+            }
+            rows = checked(rows + source.Rows);
+            bf16 &= source.Type == ElementType.BF16;
+        }
+        var packed = new PackedMatrix(rows, stacked[0].Columns, bf16 ? ElementType.BF16 : ElementType.F32);
         fixed (MatrixSource* sources = stacked)
         {
-            var job = new PackJob(sources, stacked.Length, matrix._data, rows, matrix.Columns, format);
-            team.Run(job.Items, job);
+            team.Run(packed.Panels, new PackJob(sources, packed._data, packed.PanelBytes, packed.Rows, packed.Columns, packed.Steps, bf16));
         }
-        GC.KeepAlive(matrix);
-        return matrix;
+        return packed;
     }
 
     /// <inheritdoc/>
@@ -89,42 +90,85 @@ public sealed unsafe class PackedMatrix : IMatrix
         GC.SuppressFinalize(this);
     }
 
-    private static (int Rows, ElementType Format) Check(ReadOnlySpan<MatrixSource> stacked)
-    {
-        if (stacked.IsEmpty)
-        {
-            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
-        }
-        long rows = 0;
-        bool bf16 = true;
-        foreach (ref readonly MatrixSource source in stacked)
-        {
-            if (source.Rows <= 0 || source.Columns <= 0 || source.Data == 0)
-            {
-                throw new ArgumentException($"A source [{source.Rows}, {source.Columns}] at address {source.Data} is empty.", nameof(stacked));
-            }
-            if (source.Columns != stacked[0].Columns)
-            {
-                throw new ArgumentException($"Sources [{stacked[0].Rows}, {stacked[0].Columns}] and [{source.Rows}, {source.Columns}] differ in width.", nameof(stacked));
-            }
-            _ = source.Type.Size();
-            if (source.RowScales != 0 && source.Type != ElementType.F8E4M3)
-            {
-                throw new ArgumentException($"Row scales belong to FP8 sources, not to {source.Type}.", nameof(stacked));
-            }
-            rows += source.Rows;
-            bf16 &= source.Type == ElementType.BF16;
-        }
-        if (rows > int.MaxValue)
-        {
-            throw new ArgumentException($"{rows} stacked rows are more than {int.MaxValue}.", nameof(stacked));
-        }
-        return ((int)rows, bf16 ? ElementType.BF16 : ElementType.F32);
-    }
-
     private void Free()
     {
         NativeMemory.AlignedFree(_data);
         _data = null;
+    }
+
+    private readonly struct PackJob(MatrixSource* sources, byte* data, long panelBytes, int rows, int columns, int steps, bool bf16) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            byte* panel = data + item * panelBytes;
+            for (int lane = 0; lane < PanelRows; lane++)
+            {
+                int row = item * PanelRows + lane;
+                if (row >= rows)
+                {
+                    Clear(panel, lane);
+                    continue;
+                }
+                MatrixSource* source = sources;
+                while (row >= source->Rows)
+                {
+                    row -= source->Rows;
+                    source++;
+                }
+                if (bf16)
+                {
+                    PackBf16(panel, lane, source, row);
+                }
+                else
+                {
+                    PackF32(panel, lane, source, row);
+                }
+            }
+        }
+
+        private void Clear(byte* panel, int lane)
+        {
+            uint* to = (uint*)panel + lane;
+            for (int s = 0; s < steps; s++)
+            {
+                to[(long)s * PanelRows] = 0;
+            }
+        }
+
+        private void PackBf16(byte* panel, int lane, MatrixSource* source, int row)
+        {
+            ushort* to = (ushort*)panel + 2 * lane;
+            byte* from = (byte*)source->Data + row * source->RowStride * 2;
+            long stride = source->ColumnStride * 2;
+            for (int c = 0; c < columns; c++)
+            {
+                to[(c >> 1) * (2L * PanelRows) + (c & 1)] = *(ushort*)(from + c * stride);
+            }
+            if ((columns & 1) != 0)
+            {
+                to[(columns >> 1) * (2L * PanelRows) + 1] = 0;
+            }
+        }
+
+        private void PackF32(byte* panel, int lane, MatrixSource* source, int row)
+        {
+            float* to = (float*)panel + lane;
+            int size = source->Type.Size();
+            byte* from = (byte*)source->Data + row * source->RowStride * size;
+            long stride = source->ColumnStride * size;
+            float scale = source->RowScales == 0 ? 1 : Read((byte*)source->RowScales + (long)row * source->RowScaleType.Size(), source->RowScaleType);
+            for (int c = 0; c < columns; c++)
+            {
+                to[(long)c * PanelRows] = Read(from + c * stride, source->Type) * scale;
+            }
+        }
+
+        private static float Read(byte* at, ElementType type) => type switch
+        {
+            ElementType.F32 => *(float*)at,
+            ElementType.BF16 => Bf16.ToSingle(*(ushort*)at),
+            ElementType.F16 => (float)*(Half*)at,
+            _ => Fp8.ToSingle(*at),
+        };
     }
 }

@@ -1,27 +1,27 @@
+using Llama4Kernels.Kernels.Numerics;
+
 namespace Llama4Kernels.Tests.Oracles;
 
-/// <summary>y = x·Wᵀ + bias in float64, and the sum of magnitudes that error bounds are proportional to.</summary>
+/// <summary>y = x·Wᵀ + bias in float64.</summary>
 internal static class MatMulOracle
 {
-    /// <summary>x [tokens, columns], w [rows, columns], bias [rows] or null; results [tokens, rows].</summary>
-    public static (double[] Y, double[] Magnitude) Run(float[] x, int tokens, float[] w, int rows, int columns, float[]? bias)
+    /// <summary>Result and, per element, Σ|x·w| as the scale that rounding errors are measured against.</summary>
+    public static (double[] Y, double[] Magnitude) Run(float[] x, float[] w, float[]? bias, int tokens, int rows, int columns, bool roundX)
     {
-        double[] y = new double[tokens * rows];
-        double[] magnitude = new double[tokens * rows];
+        double[] y = new double[tokens * rows], magnitude = new double[tokens * rows];
         for (int t = 0; t < tokens; t++)
         {
             for (int r = 0; r < rows; r++)
             {
-                double sum = 0;
-                double size = 0;
-                for (int k = 0; k < columns; k++)
+                double sum = bias is null ? 0 : bias[r], size = Math.Abs(sum);
+                for (int c = 0; c < columns; c++)
                 {
-                    double product = (double)x[t * columns + k] * w[r * columns + k];
+                    double product = (double)(roundX ? Bf16.Round(x[t * columns + c]) : x[t * columns + c]) * w[r * columns + c];
                     sum += product;
                     size += Math.Abs(product);
                 }
-                y[t * rows + r] = sum + (bias?[r] ?? 0);
-                magnitude[t * rows + r] = size + Math.Abs(bias?[r] ?? 0);
+                y[t * rows + r] = sum;
+                magnitude[t * rows + r] = size;
             }
         }
         return (y, magnitude);

@@ -24,7 +24,7 @@ internal sealed class GoldenFile : IDisposable
 
     public float[] GreedyMargin => Floats("greedy_margin");
 
-    public bool Has(string name) => _file.TryGet(name) is not null;
+    public bool Has(string name) => _file.TryGet(name, out _);
 
     public float[] Floats(string name) => _file.ReadFloats(name);
 
@@ -35,7 +35,7 @@ internal sealed class GoldenFile : IDisposable
     public RunOptions Options(int vocabulary, bool capture = true)
     {
         int rows = Logits.Length / vocabulary;
-        TensorInfo? pixels = _file.TryGet("pixel_values");
+        _ = _file.TryGet("pixel_values", out TensorInfo? pixels);
         return new RunOptions
         {
             Positions = Has("positions") ? Array.ConvertAll(Longs("positions"), p => (int)p) : [.. Enumerable.Range(Ids.Length - rows, rows)],

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using Llama4Kernels.Interop.Memory;
+
+namespace Llama4Kernels.Engine.Checkpoints;
+
+/// <summary>Opens a model's files; every failure names the file.</summary>
+internal static unsafe class ModelFiles
+{
+    private const int MaxJsonBytes = 100_000_000;
+
+    private static readonly JsonDocumentOptions s_strict = new() { MaxDepth = 64, AllowDuplicateProperties = false };
+
+    /// <summary>Maps a regular file.</summary>
+    /// <exception cref="ModelFormatException">It is missing, not a regular file, or cannot be read.</exception>
+    public static MappedFile Map(string path)
+    {
+        try
+        {
+            return MappedFile.Open(path);
+        }
+        catch (FileNotFoundException e)
+        {
+            throw new ModelFormatException(path, null, "the file does not exist.", e);
+        }
+        catch (IOException e)
+        {
+            throw new ModelFormatException(path, null, e.Message, e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new ModelFormatException(path, null, e.Message, e);
+        }
+    }
+
+    /// <summary>Reads a JSON file strictly: no comments, no trailing commas, no duplicate keys.</summary>
+    /// <exception cref="ModelFormatException">The file cannot be read or is not such JSON.</exception>
+    public static JsonDocument ReadJson(string path)
+    {
+        using MappedFile map = Map(path);
+        if (map.Length > MaxJsonBytes)
+        {
+            throw new ModelFormatException(path, null, $"is too large for a JSON file of a model: {map.Length} bytes, the limit is {MaxJsonBytes}.");
+        }
+        return ParseJson(new ReadOnlySpan<byte>(map.Pointer, (int)map.Length).ToArray(), path);
+    }
+
+    /// <summary>Parses JSON strictly: no comments, no trailing commas, no duplicate keys.</summary>
+    /// <exception cref="ModelFormatException">It is not such JSON, or not an object.</exception>
+    public static JsonDocument ParseJson(ReadOnlyMemory<byte> utf8, string file)
+    {
+        if (!System.Text.Unicode.Utf8.IsValid(utf8.Span))
+        {
+            throw new ModelFormatException(file, null, "is not valid UTF-8.");
+        }
+        JsonDocument document;
+        try
+        {
+            CheckEscapes(utf8.Span, file);
+            document = JsonDocument.Parse(utf8, s_strict);
+        }
+        catch (JsonException e)
+        {
+            throw new ModelFormatException(file, null, $"is not valid JSON: {e.Message}", e);
+        }
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            document.Dispose();
+            throw new ModelFormatException(file, null, "must be a JSON object.");
+        }
+        return document;
+    }
+
+    // "\ud800" alone is JSON but not text: reading such a string would throw something else much later.
+    private static void CheckEscapes(ReadOnlySpan<byte> utf8, string file)
+    {
+        Utf8JsonReader reader = new(utf8, new JsonReaderOptions { MaxDepth = s_strict.MaxDepth });
+        while (reader.Read())
+        {
+            if (!reader.ValueIsEscaped)
+            {
+                continue;
+            }
+            try
+            {
+                reader.GetString();
+            }
+            catch (InvalidOperationException e)
+            {
+                throw new ModelFormatException(file, $"offset {reader.TokenStartIndex}", "contains an unpaired surrogate escape.", e);
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
+
+/// <summary>A tensor to be written. Its bytes are produced when their turn comes, so a file may exceed memory.</summary>
+/// <param name="Name">The name.</param>
+/// <param name="DType">Element type.</param>
+/// <param name="Shape">Extent of each dimension; empty for a scalar.</param>
+/// <param name="Write">Writes exactly the tensor's bytes, little-endian and row-major.</param>
+public sealed record SafeTensorsEntry(string Name, SafeTensorsType DType, IReadOnlyList<long> Shape, Action<Stream> Write)
+{
+    /// <summary>A tensor whose bytes are at hand.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="type">Element type.</param>
+    /// <param name="shape">Extent of each dimension.</param>
+    /// <param name="bytes">The data, little-endian and row-major; kept, not copied.</param>
+    public static SafeTensorsEntry FromBytes(string name, SafeTensorsType type, IReadOnlyList<long> shape, ReadOnlyMemory<byte> bytes) =>
+        new(name, type, shape, stream => stream.Write(bytes.Span));
+}

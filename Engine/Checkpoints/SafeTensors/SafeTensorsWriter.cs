@@ -1,0 +1,119 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
+
+/// <summary>Writes safetensors files.</summary>
+public static class SafeTensorsWriter
+{
+    /// <summary>
+    /// Writes a file: tensors by descending element size and then by name, so that each is aligned to its elements, and
+    /// the header padded to a multiple of 8 bytes. The file appears under its name only once it is complete.
+    /// </summary>
+    /// <param name="path">The file; replaced if it exists.</param>
+    /// <param name="tensors">The tensors, in any order.</param>
+    /// <param name="metadata">Strings for <c>__metadata__</c>, or null.</param>
+    /// <exception cref="ArgumentException">A name occurs twice, a shape is impossible, or an entry wrote another number of bytes than its shape needs.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Write(string path, IEnumerable<SafeTensorsEntry> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(tensors);
+        SafeTensorsEntry[] ordered = [.. tensors.OrderByDescending(t => t.DType.Bits()).ThenBy(t => t.Name, StringComparer.Ordinal)];
+        byte[] header = BuildHeader(ordered, metadata);
+        string partial = path + ".partial";
+        try
+        {
+            using (FileStream stream = new(partial, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
+            {
+                Span<byte> length = stackalloc byte[8];
+                BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+                stream.Write(length);
+                stream.Write(header);
+                foreach (SafeTensorsEntry tensor in ordered)
+                {
+                    long start = stream.Position;
+                    tensor.Write(stream);
+                    if (stream.Position - start != ByteCount(tensor))
+                    {
+                        throw new ArgumentException($"Tensor '{tensor.Name}' wrote {stream.Position - start} bytes, its shape needs {ByteCount(tensor)}.", nameof(tensors));
+                    }
+                }
+            }
+            File.Move(partial, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(partial);
+            throw;
+        }
+    }
+
+    private static byte[] BuildHeader(SafeTensorsEntry[] tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        HashSet<string> names = new(StringComparer.Ordinal);
+        ArrayBufferWriter<byte> buffer = new();
+        using (Utf8JsonWriter json = new(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            if (metadata is { Count: > 0 })
+            {
+                json.WriteStartObject("__metadata__");
+                foreach ((string key, string value) in metadata)
+                {
+                    json.WriteString(key, value);
+                }
+                json.WriteEndObject();
+            }
+            long offset = 0;
+            foreach (SafeTensorsEntry tensor in tensors)
+            {
+                if (!names.Add(tensor.Name))
+                {
+                    throw new ArgumentException($"Tensor '{tensor.Name}' occurs twice.", nameof(tensors));
+                }
+                long end = checked(offset + ByteCount(tensor));
+                WriteTensor(json, tensor, offset, end);
+                offset = end;
+            }
+            json.WriteEndObject();
+        }
+        byte[] header = new byte[(buffer.WrittenCount + 7) / 8 * 8];
+        buffer.WrittenSpan.CopyTo(header);
+        header.AsSpan(buffer.WrittenCount).Fill((byte)' ');
+        return header;
+    }
+
+    private static void WriteTensor(Utf8JsonWriter json, SafeTensorsEntry tensor, long begin, long end)
+    {
+        json.WriteStartObject(tensor.Name);
+        json.WriteString("dtype", tensor.DType.ToString());
+        json.WriteStartArray("shape");
+        foreach (long dimension in tensor.Shape)
+        {
+            json.WriteNumberValue(dimension);
+        }
+        json.WriteEndArray();
+        json.WriteStartArray("data_offsets");
+        json.WriteNumberValue(begin);
+        json.WriteNumberValue(end);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static long ByteCount(SafeTensorsEntry tensor)
+    {
+        long bits = tensor.DType.Bits();
+        foreach (long dimension in tensor.Shape)
+        {
+            if (dimension < 0)
+            {
+                throw new ArgumentException($"Tensor '{tensor.Name}' has a negative dimension.", nameof(tensor));
+            }
+            bits = checked(bits * dimension);
+        }
+        return bits % 8 == 0 ? bits / 8 : throw new ArgumentException($"Tensor '{tensor.Name}' is not a whole number of bytes.", nameof(tensor));
+    }
+}

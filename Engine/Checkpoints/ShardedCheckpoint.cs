@@ -1,0 +1,177 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+
+namespace Llama4Kernels.Engine.Checkpoints;
+
+/// <summary>
+/// The tensors of a model's folder: one <c>model.safetensors</c>, or the shards of a
+/// <c>model.safetensors.index.json</c>. Every shard is validated and agrees with the index.
+/// </summary>
+public sealed class ShardedCheckpoint : IDisposable
+{
+    private const string SingleName = "model.safetensors";
+    private const string IndexName = "model.safetensors.index.json";
+    private readonly List<SafeTensorsFile> _files = [];
+    private readonly Dictionary<string, (SafeTensorsFile File, TensorInfo Tensor)> _byName = new(StringComparer.Ordinal);
+
+    private ShardedCheckpoint(string folder) => Folder = folder;
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>The files, in the order of their names.</summary>
+    public IReadOnlyList<SafeTensorsFile> Files => _files;
+
+    /// <summary>All tensors: file after file, in the order of their data.</summary>
+    public IEnumerable<TensorInfo> Tensors => _files.SelectMany(file => file.Tensors);
+
+    /// <summary>Bytes of tensor data in all files.</summary>
+    public long TotalBytes => _files.Sum(file => file.DataBytes);
+
+    /// <summary>Opens a model's folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <exception cref="ModelFormatException">The files are missing, malformed, disagree with the index, or lie outside the folder.</exception>
+    public static ShardedCheckpoint Open(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (!Directory.Exists(folder))
+        {
+            throw new ModelFormatException(folder, null, "there is no such folder.");
+        }
+        ShardedCheckpoint checkpoint = new(folder);
+        try
+        {
+            string index = Path.Combine(folder, IndexName);
+            if (Path.Exists(index))
+            {
+                checkpoint.OpenShards(index);
+            }
+            else if (Path.Exists(Path.Combine(folder, SingleName)))
+            {
+                checkpoint.AddFile(SingleName, null, null);
+            }
+            else
+            {
+                throw new ModelFormatException(folder, null, $"holds neither {SingleName} nor {IndexName}. Checkpoints in .pth or .bin form must be converted to safetensors first.");
+            }
+            return checkpoint;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The tensor of that name, or false.</summary>
+    public bool TryGet(string name, [NotNullWhen(true)] out SafeTensorsFile? file, [NotNullWhen(true)] out TensorInfo? tensor)
+    {
+        bool found = _byName.TryGetValue(name, out (SafeTensorsFile File, TensorInfo Tensor) entry);
+        (file, tensor) = entry;
+        return found;
+    }
+
+    /// <summary>Unmaps all files.</summary>
+    public void Dispose() => _files.ForEach(file => file.Dispose());
+
+    private void OpenShards(string indexPath)
+    {
+        using JsonDocument index = ModelFiles.ReadJson(indexPath);
+        if (!index.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+        {
+            throw new ModelFormatException(indexPath, "weight_map", "is missing or not an object.");
+        }
+        Dictionary<string, string> shardOf = new(StringComparer.Ordinal);
+        foreach (JsonProperty entry in map.EnumerateObject())
+        {
+            if (entry.Value.ValueKind != JsonValueKind.String)
+            {
+                throw new ModelFormatException(indexPath, $"weight_map.{entry.Name}", "must be a file name.");
+            }
+            string shard = entry.Value.GetString()!;
+            CheckFileName(indexPath, entry.Name, shard);
+            shardOf.Add(entry.Name, shard);
+        }
+        if (shardOf.Count == 0)
+        {
+            throw new ModelFormatException(indexPath, "weight_map", "is empty.");
+        }
+        foreach (string shard in shardOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        {
+            AddFile(shard, shardOf, indexPath);
+        }
+        foreach ((string name, string shard) in shardOf)
+        {
+            if (!_byName.ContainsKey(name))
+            {
+                throw new ModelFormatException(indexPath, $"weight_map.{name}", $"'{shard}' has no such tensor.");
+            }
+        }
+    }
+
+    private void AddFile(string name, Dictionary<string, string>? shardOf, string? indexPath)
+    {
+        string path = Path.Combine(Folder, name);
+        CheckLink(path);
+        SafeTensorsFile file = SafeTensorsFile.Open(path);
+        _files.Add(file);
+        foreach (TensorInfo tensor in file.Tensors)
+        {
+            if (shardOf is not null)
+            {
+                CheckListed(tensor, name, shardOf, indexPath!);
+            }
+            _byName.Add(tensor.Name, (file, tensor));
+        }
+    }
+
+    private static void CheckListed(TensorInfo tensor, string shard, Dictionary<string, string> shardOf, string indexPath)
+    {
+        if (!shardOf.TryGetValue(tensor.Name, out string? listed))
+        {
+            throw new ModelFormatException(indexPath, tensor.Name, $"'{shard}' has this tensor, but weight_map does not list it.");
+        }
+        if (listed != shard)
+        {
+            throw new ModelFormatException(indexPath, tensor.Name, $"'{shard}' has this tensor, but weight_map places it in '{listed}': it is in two shards or in the wrong one.");
+        }
+    }
+
+    // A shard is a plain file name in the model's own folder, on every operating system's terms.
+    private static void CheckFileName(string indexPath, string tensor, string name)
+    {
+        bool plain = name.Length is > 0 and <= 255 && name is not ("." or "..") && name.AsSpan().IndexOfAny("/\\:\0") < 0;
+        if (!plain)
+        {
+            throw new ModelFormatException(indexPath, $"weight_map.{tensor}", $"'{(name.Length <= 80 ? name : name[..80] + "…")}' is not a plain file name.");
+        }
+    }
+
+    // A link may stay in the folder. The one exception is the layout of the Hugging Face cache, where
+    // models--x/snapshots/REVISION/file links to models--x/blobs/HASH.
+    private void CheckLink(string path)
+    {
+        FileSystemInfo? target;
+        try
+        {
+            target = File.ResolveLinkTarget(path, returnFinalTarget: true);
+        }
+        catch (IOException e)
+        {
+            throw new ModelFormatException(path, null, $"the link cannot be followed: {e.Message}", e);
+        }
+        if (target is null)
+        {
+            return;
+        }
+        string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder));
+        string? home = Path.GetDirectoryName(target.FullName);
+        string? snapshots = Path.GetDirectoryName(root);
+        bool cached = Path.GetFileName(snapshots) == "snapshots" && home == Path.Combine(Path.GetDirectoryName(snapshots)!, "blobs");
+        if (home != root && !cached)
+        {
+            throw new ModelFormatException(path, null, $"is a link out of the model's folder, to '{target.FullName}'.");
+        }
+    }
+}

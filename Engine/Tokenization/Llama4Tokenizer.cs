@@ -1,0 +1,203 @@
+using System.Collections.Frozen;
+using System.Text;
+
+namespace Llama4Kernels.Engine.Tokenization;
+
+/// <summary>
+/// Llama 4's tokenizer: splits text by the o200k pattern, merges each piece's UTF-8 bytes, and knows the special
+/// tokens, whose ids follow the ordinary ones. Immutable; any number of threads may use one instance.
+/// </summary>
+public sealed class Llama4Tokenizer
+{
+    private readonly TokenTable tokens;
+    private readonly MergeTable merges;
+    private readonly bool wholePieces;
+    private readonly int[] idOfByte = new int[256];
+    private readonly byte[][] specialBytes;
+    private readonly FrozenDictionary<string, int> specials;
+    private readonly SpecialTokenFinder finder;
+
+    /// <summary>Joins the parts that a loader has read.</summary>
+    /// <param name="file">The file, for errors.</param>
+    /// <param name="tokens">Ordinary tokens.</param>
+    /// <param name="merges">Merges over them.</param>
+    /// <param name="wholePieces">Whether a piece that is a token is taken without merging.</param>
+    /// <param name="specialNames">Special tokens; entry i has the id tokens.Count + i.</param>
+    /// <exception cref="ModelFormatException">A single byte has no token, or begin_of_text is missing.</exception>
+    internal Llama4Tokenizer(
+        string file, TokenTable tokens, MergeTable merges, bool wholePieces, IReadOnlyList<string> specialNames)
+    {
+        this.tokens = tokens;
+        this.merges = merges;
+        this.wholePieces = wholePieces;
+        for (int value = 0; value < 256; value++)
+        {
+            idOfByte[value] = tokens.Find([(byte)value]);
+            if (idOfByte[value] < 0)
+            {
+                throw new ModelFormatException(
+                    file, null, $"the byte 0x{value:X2} has no token; a byte-level vocabulary holds all 256.");
+            }
+        }
+        specialBytes = [.. specialNames.Select(Encoding.UTF8.GetBytes)];
+        specials = specialNames
+            .Select((name, index) => KeyValuePair.Create(name, tokens.Count + index))
+            .ToFrozenDictionary(StringComparer.Ordinal);
+        finder = new SpecialTokenFinder(specials);
+        if (!specials.TryGetValue(Llama4SpecialTokens.BeginOfText, out int bos))
+        {
+            throw new ModelFormatException(
+                file, Llama4SpecialTokens.BeginOfText, "the special token is missing; this is no Llama 4 tokenizer.");
+        }
+        BosId = bos;
+    }
+
+    /// <summary>Ordinary and special tokens together: ids are 0…VocabularySize-1.</summary>
+    public int VocabularySize => tokens.Count + specialBytes.Length;
+
+    /// <summary>Ordinary tokens: the first special token has this id.</summary>
+    public int BaseVocabularySize => tokens.Count;
+
+    /// <summary>The id of <c>&lt;|begin_of_text|&gt;</c>.</summary>
+    public int BosId { get; }
+
+    /// <summary>Ids of the special tokens by name, brackets included.</summary>
+    public IReadOnlyDictionary<string, int> SpecialTokens => specials;
+
+    /// <summary>Loads a tokenizer from a model's folder or from one of its files.</summary>
+    /// <param name="path">
+    /// A folder (its <c>tokenizer.json</c>, else its <c>tokenizer.model</c>), or such a file, told apart by the
+    /// extension <c>.json</c>.
+    /// </param>
+    /// <returns>The tokenizer.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file or folder, or the folder has neither file.</exception>
+    /// <exception cref="ModelFormatException">The file is malformed or not a Llama 4 tokenizer.</exception>
+    public static Llama4Tokenizer Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+        {
+            string json = Path.Combine(path, "tokenizer.json");
+            string model = Path.Combine(path, "tokenizer.model");
+            return File.Exists(json) ? FromTokenizerJson(json)
+                : File.Exists(model) ? FromTiktokenModel(model)
+                : throw new FileNotFoundException(
+                    $"{path} holds neither tokenizer.json nor tokenizer.model.", json);
+        }
+        return string.Equals(Path.GetExtension(path), ".json", StringComparison.OrdinalIgnoreCase)
+            ? FromTokenizerJson(path)
+            : FromTiktokenModel(path);
+    }
+
+    /// <summary>
+    /// Reads Meta's <c>tokenizer.model</c>: lines of base64 bytes, a blank and the rank. Special tokens are not in
+    /// the file; they take the ids after the last rank, in Llama 4's order: all 2,048 after 200,000 ranks, the
+    /// first 93 (up to the image patch) after fewer.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The tokenizer.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ModelFormatException">A line is malformed, or ranks or bytes repeat or are missing.</exception>
+    public static Llama4Tokenizer FromTiktokenModel(string path) => TiktokenModelFile.Load(path);
+
+    /// <summary>
+    /// Reads Hugging Face's <c>tokenizer.json</c>: a byte-level BPE with the o200k pattern. Its added tokens are the
+    /// special tokens; whatever it says about prepending a token is left to the caller.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The tokenizer.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ModelFormatException">The file is malformed or asks for something else than that.</exception>
+    public static Llama4Tokenizer FromTokenizerJson(string path) => TokenizerJsonFile.Load(path);
+
+    /// <summary>The id of a special token.</summary>
+    /// <param name="name">Its name, brackets included.</param>
+    /// <param name="id">The id, or 0 if there is no such token.</param>
+    /// <returns>Whether the tokenizer has it.</returns>
+    public bool TryGetSpecial(string name, out int id) => specials.TryGetValue(name, out id);
+
+    /// <summary>Whether an id is a special token's.</summary>
+    /// <param name="id">Any number.</param>
+    /// <returns>False also for ids outside the vocabulary.</returns>
+    public bool IsSpecial(int id) => id >= tokens.Count && id < VocabularySize;
+
+    /// <summary>Turns text into token ids. Every text is legal; a lone surrogate counts as U+FFFD.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="bos">Whether to begin with <c>&lt;|begin_of_text|&gt;</c>.</param>
+    /// <param name="eos">Whether to end with <c>&lt;|end_of_text|&gt;</c>.</param>
+    /// <param name="allowed">The special tokens recognised in the text; null for none.</param>
+    /// <returns>The ids.</returns>
+    /// <exception cref="ArgumentException">eos is asked for, and the tokenizer has no such token.</exception>
+    public int[] Encode(string text, bool bos = false, bool eos = false, AllowedSpecials? allowed = null)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        List<int> output = new((text.Length / 3) + 2);
+        if (bos)
+        {
+            output.Add(BosId);
+        }
+        EncodeInto(text, output, allowed);
+        if (eos)
+        {
+            output.Add(specials.TryGetValue(Llama4SpecialTokens.EndOfText, out int id)
+                ? id
+                : throw new ArgumentException("The tokenizer has no end_of_text token.", nameof(eos)));
+        }
+        return [.. output];
+    }
+
+    /// <summary>The text of a token sequence; special tokens stand as their names, ill-formed UTF-8 as U+FFFD.</summary>
+    /// <param name="ids">The ids.</param>
+    /// <returns>The text.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An id is negative or not below the vocabulary size.</exception>
+    public string Decode(ReadOnlySpan<int> ids)
+    {
+        int length = 0;
+        foreach (int id in ids)
+        {
+            length = checked(length + BytesOf(id).Length);
+        }
+        byte[] bytes = new byte[length];
+        int at = 0;
+        foreach (int id in ids)
+        {
+            ReadOnlySpan<byte> token = BytesOf(id);
+            token.CopyTo(bytes.AsSpan(at));
+            at += token.Length;
+        }
+        return Encoding.UTF8.GetString(bytes);
+    }
+
+    /// <summary>The bytes of a token, which may be part of a character; the name of a special token.</summary>
+    /// <param name="id">The id.</param>
+    /// <returns>The bytes, valid as long as the tokenizer.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The id is negative or not below the vocabulary size.</exception>
+    public ReadOnlySpan<byte> BytesOf(int id)
+    {
+        if ((uint)id >= (uint)VocabularySize)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(id), id, $"Token ids are 0 to {VocabularySize - 1} in this vocabulary.");
+        }
+        return id < tokens.Count ? tokens[id] : specialBytes[id - tokens.Count];
+    }
+
+    /// <summary>Appends the ids of a text, as <see cref="Encode"/> makes them.</summary>
+    internal void EncodeInto(string text, List<int> output, AllowedSpecials? allowed = null)
+    {
+        AllowedSpecials set = allowed ?? AllowedSpecials.None;
+        PieceEncoder encoder = new(tokens, wholePieces, new BytePairMerger(merges, idOfByte));
+        foreach (Range slice in new TextSlices(text))
+        {
+            ReadOnlySpan<char> rest = text.AsSpan(slice);
+            // The cuts come first: a special token that lies across one is ordinary text.
+            while (!set.IsEmpty && finder.Find(rest, set) is (>= 0, _, _) found)
+            {
+                encoder.Encode(rest[..found.Start], output);
+                output.Add(found.Id);
+                rest = rest[(found.Start + found.Length)..];
+            }
+            encoder.Encode(rest, output);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+using System.Text;
+
+namespace Llama4Kernels.Engine.Tokenization;
+
+/// <summary>Encodes text without special tokens, piece by piece; keeps its buffers. One instance, one thread.</summary>
+internal sealed class PieceEncoder(TokenTable tokens, bool wholePieces, BytePairMerger merger)
+{
+    private int[] codePoints = [];
+    private int[] byteOffsets = [];
+    private byte[] bytes = [];
+
+    /// <summary>Appends the ids of a text that is one unit: the splitting pattern sees its ends as ends.</summary>
+    public void Encode(ReadOnlySpan<char> text, List<int> output)
+    {
+        int count = Decode(text);
+        ReadOnlySpan<int> points = codePoints.AsSpan(0, count);
+        for (int start = 0; start < count;)
+        {
+            int end = PieceSplitter.Next(points, start);
+            ReadOnlySpan<byte> piece = bytes.AsSpan(byteOffsets[start]..byteOffsets[end]);
+            int whole = wholePieces || piece.Length == 1 ? tokens.Find(piece) : -1;
+            if (whole >= 0)
+            {
+                output.Add(whole);
+            }
+            else
+            {
+                merger.Merge(piece, output);
+            }
+            start = end;
+        }
+    }
+
+    private int Decode(ReadOnlySpan<char> text)
+    {
+        if (codePoints.Length < text.Length)
+        {
+            int capacity = Math.Max(text.Length, codePoints.Length * 2);
+            codePoints = new int[capacity];
+            byteOffsets = new int[capacity + 1];
+            bytes = new byte[capacity * 3];
+        }
+        int count = 0;
+        int length = 0;
+        while (!text.IsEmpty)
+        {
+            // A lone surrogate comes out as U+FFFD, one code unit consumed.
+            Rune.DecodeFromUtf16(text, out Rune rune, out int consumed);
+            codePoints[count] = rune.Value;
+            byteOffsets[count++] = length;
+            length += rune.EncodeToUtf8(bytes.AsSpan(length));
+            text = text[consumed..];
+        }
+        if (byteOffsets.Length > 0)
+        {
+            byteOffsets[count] = length;
+        }
+        return count;
+    }
+}

@@ -1,0 +1,176 @@
+using System.Text.Json;
+
+namespace Llama4Kernels.Engine.Tokenization;
+
+/// <summary>Reads Hugging Face's <c>tokenizer.json</c> as far as Llama 4 uses it, and refuses the rest.</summary>
+internal static class TokenizerJsonFile
+{
+    /// <summary>Loads the file; see <see cref="Llama4Tokenizer.FromTokenizerJson"/>.</summary>
+    public static Llama4Tokenizer Load(string path)
+    {
+        using JsonDocument document = Parse(path);
+        JsonElement root = document.RootElement;
+        JsonElement model = Member(path, root, "model", JsonValueKind.Object);
+        JsonElement type = Member(path, model, "type", JsonValueKind.String);
+        if (!type.ValueEquals("BPE"))
+        {
+            throw new ModelFormatException(path, "model.type", $"\"{type.GetString()}\" instead of \"BPE\".");
+        }
+        CheckSplitting(path, root);
+        TokenTable table = ReadVocabulary(path, Member(path, model, "vocab", JsonValueKind.Object));
+        MergeTable merges = ReadMerges(path, Member(path, model, "merges", JsonValueKind.Array), table);
+        bool wholePieces = model.TryGetProperty("ignore_merges", out JsonElement ignore)
+            && ignore.ValueKind == JsonValueKind.True;
+        return new Llama4Tokenizer(path, table, merges, wholePieces, ReadSpecials(path, root, table.Count));
+    }
+
+    private static JsonDocument Parse(string path)
+    {
+        byte[] content = TiktokenModelFile.ReadAll(path);
+        try
+        {
+            JsonDocument document = JsonDocument.Parse(
+                content.AsMemory(), new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            {
+                return document;
+            }
+            document.Dispose();
+        }
+        catch (JsonException error)
+        {
+            string? line = error.LineNumber is long number ? $"line {number + 1}" : null;
+            throw new ModelFormatException(path, line, $"no valid JSON: {error.Message}", error);
+        }
+        throw new ModelFormatException(path, null, "expected a JSON object.");
+    }
+
+    private static void CheckSplitting(string path, JsonElement root)
+    {
+        if (root.TryGetProperty("normalizer", out JsonElement normalizer) && normalizer.ValueKind != JsonValueKind.Null)
+        {
+            throw new ModelFormatException(path, "normalizer", "Llama 4 has none; other tokenizers are not supported.");
+        }
+        JsonElement splitter = Member(path, root, "pre_tokenizer", JsonValueKind.Object);
+        bool found = splitter.TryGetProperty("pretokenizers", out JsonElement steps)
+            && steps.ValueKind == JsonValueKind.Array
+            && steps.EnumerateArray().Any(step => step.ValueKind == JsonValueKind.Object
+                && step.TryGetProperty("pattern", out JsonElement pattern)
+                && pattern.ValueKind == JsonValueKind.Object
+                && pattern.TryGetProperty("Regex", out JsonElement regex)
+                && regex.ValueKind == JsonValueKind.String
+                && regex.ValueEquals(PieceSplitter.Pattern));
+        if (!found)
+        {
+            throw new ModelFormatException(
+                path, "pre_tokenizer", "does not split by Llama 4's pattern; other tokenizers are not supported.");
+        }
+    }
+
+    private static TokenTable ReadVocabulary(string path, JsonElement vocabulary)
+    {
+        int count = vocabulary.GetPropertyCount();
+        byte[]?[] tokens = new byte[count][];
+        foreach (JsonProperty entry in vocabulary.EnumerateObject())
+        {
+            string field = $"model.vocab[{Quote(entry.Name)}]";
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id < 0)
+            {
+                throw new ModelFormatException(path, field, "the id is not a whole number from 0 to 2147483647.");
+            }
+            if (id >= count)
+            {
+                throw new ModelFormatException(path, field, $"id {id} leaves a gap: there are {count} tokens.");
+            }
+            if (tokens[id] is not null)
+            {
+                throw new ModelFormatException(path, field, $"id {id} is given twice.");
+            }
+            if (entry.Name.Length > TiktokenModelFile.MaxTokenBytes)
+            {
+                throw new ModelFormatException(
+                    path, field, $"{entry.Name.Length} bytes; the limit is {TiktokenModelFile.MaxTokenBytes}.");
+            }
+            tokens[id] = entry.Name.Length > 0 && ByteLevelAlphabet.ToBytes(entry.Name) is byte[] bytes
+                ? bytes
+                : throw new ModelFormatException(path, field, "not written in the byte-level alphabet.");
+        }
+        return new TokenTable(tokens!);
+    }
+
+    private static MergeTable ReadMerges(string path, JsonElement list, TokenTable table)
+    {
+        List<(int Left, int Right, int Merged)> merges = new(list.GetArrayLength());
+        foreach (JsonElement entry in list.EnumerateArray())
+        {
+            string field = $"model.merges[{merges.Count}]";
+            // Older files write "left right", newer ones ["left", "right"]; a blank is never inside a token.
+            string[]? pair = entry.ValueKind switch
+            {
+                JsonValueKind.String => entry.GetString()!.Split(' '),
+                JsonValueKind.Array when entry.EnumerateArray().All(part => part.ValueKind == JsonValueKind.String) =>
+                    [.. entry.EnumerateArray().Select(part => part.GetString()!)],
+                _ => null,
+            };
+            if (pair is not { Length: 2 })
+            {
+                throw new ModelFormatException(path, field, "expected two tokens.");
+            }
+            merges.Add((
+                Find(path, field, table, pair[0]),
+                Find(path, field, table, pair[1]),
+                Find(path, field, table, pair[0] + pair[1])));
+        }
+        MergeTable result = MergeTable.FromList(merges, out int duplicate);
+        return duplicate < 0
+            ? result
+            : throw new ModelFormatException(path, $"model.merges[{duplicate}]", "the pair is given twice.");
+    }
+
+    private static int Find(string path, string field, TokenTable table, string token)
+    {
+        byte[]? bytes = ByteLevelAlphabet.ToBytes(token);
+        int id = bytes is null ? -1 : table.Find(bytes);
+        return id >= 0
+            ? id
+            : throw new ModelFormatException(path, field, $"{Quote(token)} is not in the vocabulary.");
+    }
+
+    private static string[] ReadSpecials(string path, JsonElement root, int first)
+    {
+        JsonElement list = Member(path, root, "added_tokens", JsonValueKind.Array);
+        string?[] names = new string[list.GetArrayLength()];
+        HashSet<string> seen = new(StringComparer.Ordinal);
+        int index = 0;
+        foreach (JsonElement entry in list.EnumerateArray())
+        {
+            string field = $"added_tokens[{index++}]";
+            if (entry.ValueKind != JsonValueKind.Object
+                || !entry.TryGetProperty("id", out JsonElement number) || number.ValueKind != JsonValueKind.Number
+                || !number.TryGetInt32(out int id)
+                || !entry.TryGetProperty("content", out JsonElement text) || text.ValueKind != JsonValueKind.String
+                || text.GetString() is not { Length: > 0 and <= TiktokenModelFile.MaxTokenBytes } name)
+            {
+                throw new ModelFormatException(path, field, "expected an object with id and content.");
+            }
+            if (id < first || id - first >= names.Length || names[id - first] is not null)
+            {
+                throw new ModelFormatException(
+                    path, field, $"id {id} is taken, or leaves a gap after the {first} tokens of the vocabulary.");
+            }
+            if (!seen.Add(name))
+            {
+                throw new ModelFormatException(path, field, $"{Quote(name)} is given twice.");
+            }
+            names[id - first] = name;
+        }
+        return names!;
+    }
+
+    private static JsonElement Member(string path, JsonElement owner, string name, JsonValueKind kind) =>
+        owner.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind
+            ? value
+            : throw new ModelFormatException(path, name, $"missing, or not of type {kind}.");
+
+    private static string Quote(string token) => token.Length <= 64 ? $"\"{token}\"" : $"\"{token[..64]}…\"";
+}

@@ -1,0 +1,16 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Activation;
+
+/// <summary>Elementwise sum into the residual stream. x, destination [T, D]. T·D FLOPs, 12·T·D bytes moved.</summary>
+internal static partial class ResidualAdd
+{
+    /// <summary>destination += x.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(ThreadTeam team, Tensor x, Tensor destination)
+    {
+        ShapeCheck.Require(x, destination.Rows, destination.Columns, nameof(x));
+        RunCpu(team, x, destination);
+    }
+}

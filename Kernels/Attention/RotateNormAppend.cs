@@ -1,0 +1,29 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Attention;
+
+/// <summary>
+/// What happens between the fused projection and attention: rotation, per-head RMS norm without weight, query temperature,
+/// and the write of keys and values into the cache. qkv [T, (H+2K)·d] in place; angles [T, d]; queryScales [T, 1].
+/// About 10·T·(H+K)·d FLOPs.
+/// </summary>
+internal static partial class RotateNormAppend
+{
+    /// <summary>Works on the rows that segments cover.</summary>
+    /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or a segment lies outside the batch.</exception>
+    public static void Run(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    {
+        PagedAttention.Check(qkv, shape, layout, segments);
+        if (angles is Tensor pairs)
+        {
+            ShapeCheck.Require(pairs, qkv.Rows, shape.HeadDim, nameof(angles));
+            ShapeCheck.Require(shape.HeadDim % 2 == 0, $"Head size {shape.HeadDim} is odd; rotation works on pairs.", nameof(shape));
+        }
+        if (queryScales is Tensor scales)
+        {
+            ShapeCheck.Require(scales, qkv.Rows, 1, nameof(queryScales));
+        }
+        RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+    }
+}

@@ -1,0 +1,146 @@
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Activation;
+using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Embedding;
+using Llama4Kernels.Kernels.ExpertRouting;
+using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Rope;
+using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Kernels.Vision;
+
+namespace Llama4Kernels.Kernels.Backends;
+
+/// <summary>
+/// The reference backend: SIMD kernels over host memory and a team of threads. Addresses are host pointers. Operations
+/// finish before they return; once buffers have grown to the largest batch, they allocate nothing.
+/// </summary>
+public sealed unsafe class CpuBackend : IBackend
+{
+    private readonly ThreadTeam _team;
+    private readonly CpuScratch _attentionScratch = new();
+    private readonly CpuScratch _expertScratch = new();
+
+    /// <summary>Starts the threads.</summary>
+    /// <param name="options">Choices; null takes the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The number of threads is negative.</exception>
+    public CpuBackend(CpuBackendOptions? options = null)
+    {
+        options ??= new CpuBackendOptions();
+        _team = new ThreadTeam(options.Threads);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "cpu";
+
+    /// <inheritdoc/>
+    public string Description
+    {
+        get
+        {
+            string vectors = Vector512.IsHardwareAccelerated ? "512-bit" : Vector256.IsHardwareAccelerated ? "256-bit" : "128-bit";
+            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: tiled, blocks of {AttentionCore.BlockKeys} keys; matrices: float32";
+        }
+    }
+
+    /// <inheritdoc/>
+    public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
+
+    /// <inheritdoc/>
+    public void Upload(ReadOnlySpan<float> source, Tensor destination)
+    {
+        CheckCount(source.Length, destination);
+        source.CopyTo(new Span<float>(destination.Pointer, source.Length));
+    }
+
+    /// <inheritdoc/>
+    public void Download(Tensor source, Span<float> destination)
+    {
+        CheckCount(destination.Length, source);
+        new ReadOnlySpan<float>(source.Pointer, destination.Length).CopyTo(destination);
+    }
+
+    /// <inheritdoc/>
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => new CpuMatrix(stacked);
+
+    /// <inheritdoc/>
+    public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
+
+    /// <inheritdoc/>
+    public Routing CreateRouting(int maxRows, int experts, int topK) => new CpuRouting(maxRows, experts, topK);
+
+    /// <inheritdoc/>
+    public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output) => TokenEmbedding.Run(_team, table, ids, output);
+
+    /// <inheritdoc/>
+    public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => Normalization.RmsNorm.Run(_team, x, weight, eps, output);
+
+    /// <inheritdoc/>
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => CpuLinear.Run(_team, x, weight, bias, y);
+
+    /// <inheritdoc/>
+    public void Add(Tensor x, Tensor destination) => ResidualAdd.Run(_team, x, destination);
+
+    /// <inheritdoc/>
+    public void SwiGlu(Tensor gateUp, Tensor output) => Activation.SwiGlu.Run(_team, gateUp, output);
+
+    /// <inheritdoc/>
+    public void RopeAngles(ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output) =>
+        Rope.RopeAngles.Run(_team, frequencies, positions, output);
+
+    /// <inheritdoc/>
+    public void QueryScales(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output) =>
+        Rope.QueryScales.Run(positions, attnScale, floorScale, output);
+
+    /// <inheritdoc/>
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments) =>
+        RotateNormAppend.Run(_team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+
+    /// <inheritdoc/>
+    public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output) =>
+        PagedAttention.Run(_team, _attentionScratch, qkv, shape, layout, segments, output);
+
+    /// <inheritdoc/>
+    public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRouting.Run(_team, routerLogits, routing);
+
+    /// <inheritdoc/>
+    public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output) =>
+        ExpertRouting.ExpertFeedForward.Run(_team, _expertScratch, x, routing, experts, output);
+
+    /// <inheritdoc/>
+    public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
+        Normalization.LayerNorm.Run(_team, x, weight, bias, eps, output);
+
+    /// <inheritdoc/>
+    public void Gelu(Tensor x) => Activation.Gelu.Run(_team, x);
+
+    /// <inheritdoc/>
+    public void UnfoldPatches(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output) =>
+        PatchUnfold.Run(_team, pixels, tiles, channels, size, patch, output);
+
+    /// <inheritdoc/>
+    public void AppendClassTokenAndPositions(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x) =>
+        ClassToken.Run(_team, patches, classToken, positions, tiles, x);
+
+    /// <inheritdoc/>
+    public void VisionAttention(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output) =>
+        Vision.VisionAttention.Run(_team, _attentionScratch, qkv, tiles, heads, angles, output);
+
+    /// <inheritdoc/>
+    public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output) => Vision.PixelShuffle.Run(_team, x, tiles, grid, output);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _team.Dispose();
+        _attentionScratch.Dispose();
+        _expertScratch.Dispose();
+    }
+
+    private static void CheckCount(int elements, Tensor tensor)
+    {
+        if (elements != tensor.Elements)
+        {
+            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
+        }
+    }
+}

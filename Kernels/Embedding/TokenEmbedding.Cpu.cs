@@ -1,0 +1,69 @@
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+using Tensor = Llama4Kernels.Kernels.Backends.Tensor;
+
+namespace Llama4Kernels.Kernels.Embedding;
+
+internal static unsafe partial class TokenEmbedding
+{
+    private const int RowsPerItem = 8;
+
+    private static void RunCpu(ThreadTeam team, MatrixSource table, ReadOnlySpan<int> ids, Tensor output)
+    {
+        fixed (int* id = ids)
+        {
+            team.Run((ids.Length + RowsPerItem - 1) / RowsPerItem, new Job(table, id, output));
+        }
+    }
+
+    private static void Row(byte* source, ElementType type, Span<float> row)
+    {
+        switch (type)
+        {
+            case ElementType.F32:
+                new ReadOnlySpan<byte>(source, row.Length * sizeof(float)).CopyTo(MemoryMarshal.AsBytes(row));
+                break;
+            case ElementType.F16:
+                TensorPrimitives.ConvertToSingle(new ReadOnlySpan<Half>(source, row.Length), row);
+                break;
+            default:
+                WidenBf16((ushort*)source, row);
+                break;
+        }
+    }
+
+    private static void WidenBf16(ushort* source, Span<float> row)
+    {
+        fixed (float* y = row)
+        {
+            int c = 0;
+            for (; c <= row.Length - Vector256<ushort>.Count; c += Vector256<ushort>.Count)
+            {
+                (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Load(source + c));
+                (low << 16).AsSingle().Store(y + c);
+                (high << 16).AsSingle().Store(y + c + Vector256<uint>.Count);
+            }
+            for (; c < row.Length; c++)
+            {
+                y[c] = Bf16.ToSingle(source[c]);
+            }
+        }
+    }
+
+    private readonly struct Job(MatrixSource table, int* ids, Tensor output) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            int end = Math.Min(output.Rows, (item + 1) * RowsPerItem);
+            for (int row = item * RowsPerItem; row < end; row++)
+            {
+                byte* source = (byte*)table.Data + ids[row] * table.RowStride * table.Type.Size();
+                Row(source, table.Type, new Span<float>(output.Pointer + (long)row * output.Columns, output.Columns));
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Activation;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.ExpertRouting;
+
+internal static unsafe partial class ExpertFeedForward
+{
+    private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor x, CpuRouting routing, ReadOnlySpan<ExpertWeights> experts, int width, Tensor output)
+    {
+        int slots = checked(x.Rows * routing.TopK);
+        if (slots == 0)
+        {
+            return;
+        }
+        int largest = LargestGroup(routing, slots, experts.Length, scratch);
+        // place[slot]: row of the gathered tensors that holds the slot; starts[e]: first such row of expert e.
+        long gatheredBytes = Align((long)slots * x.Columns * sizeof(float));
+        long gateUpBytes = Align(2L * largest * width * sizeof(float));
+        long hiddenBytes = Align((long)largest * width * sizeof(float));
+        byte* memory = scratch.Require(2 * gatheredBytes + gateUpBytes + hiddenBytes + ((long)slots + experts.Length + 1) * sizeof(int));
+        Tensor gathered = new((nint)memory, slots, x.Columns);
+        Tensor results = new((nint)(memory + gatheredBytes), slots, x.Columns);
+        nint gateUp = (nint)(memory + 2 * gatheredBytes);
+        nint hidden = gateUp + (nint)gateUpBytes;
+        int* place = (int*)(hidden + (nint)hiddenBytes);
+        int* starts = place + slots;
+        Group(routing, slots, experts.Length, place, starts);
+        team.Run(slots, new GatherJob(x, routing.TopK, routing.ScorePointer, place, gathered.Pointer));
+        for (int e = 0; e < experts.Length; e++)
+        {
+            int count = starts[e + 1] - starts[e];
+            if (count == 0)
+            {
+                continue;
+            }
+            Tensor gateUpRows = new(gateUp, count, 2 * width);
+            Tensor hiddenRows = new(hidden, count, width);
+            CpuLinear.Run(team, gathered.Slice(starts[e], count), experts[e].GateUp, null, gateUpRows);
+            SwiGlu.Run(team, gateUpRows, hiddenRows);
+            CpuLinear.Run(team, hiddenRows, experts[e].Down, null, results.Slice(starts[e], count));
+        }
+        team.Run(x.Rows, new ScatterJob(results, routing.TopK, place, output.Pointer));
+    }
+
+    private static long Align(long bytes) => (bytes + 63) & ~63L;
+
+    private static int LargestGroup(CpuRouting routing, int slots, int experts, CpuScratch scratch)
+    {
+        Span<int> counts = new(scratch.Require((long)experts * sizeof(int)), experts);
+        counts.Clear();
+        int largest = 0;
+        for (int slot = 0; slot < slots; slot++)
+        {
+            largest = Math.Max(largest, ++counts[routing.ExpertPointer[slot]]);
+        }
+        return largest;
+    }
+
+    /// <summary>Counting sort of the slots by expert; slots of one expert keep their order.</summary>
+    private static void Group(CpuRouting routing, int slots, int experts, int* place, int* starts)
+    {
+        new Span<int>(starts, experts + 1).Clear();
+        for (int slot = 0; slot < slots; slot++)
+        {
+            starts[routing.ExpertPointer[slot] + 1]++;
+        }
+        for (int e = 0; e < experts; e++)
+        {
+            starts[e + 1] += starts[e];
+        }
+        for (int slot = 0; slot < slots; slot++)
+        {
+            place[slot] = starts[routing.ExpertPointer[slot]]++;
+        }
+        // Placing moved each start to the next expert's: shift them back.
+        for (int e = experts; e > 0; e--)
+        {
+            starts[e] = starts[e - 1];
+        }
+        starts[0] = 0;
+    }
+
+    /// <summary>One item: a slot's input row times its score.</summary>
+    private readonly struct GatherJob(Tensor x, int topK, float* scores, int* place, float* gathered) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            float* source = x.Pointer + (long)(item / topK) * x.Columns;
+            float* row = gathered + (long)place[item] * x.Columns;
+            float score = scores[item];
+            int c = 0;
+            for (; c <= x.Columns - Vector512<float>.Count; c += Vector512<float>.Count)
+            {
+                (Vector512.Load(source + c) * score).Store(row + c);
+            }
+            for (; c < x.Columns; c++)
+            {
+                row[c] = source[c] * score;
+            }
+        }
+    }
+
+    /// <summary>One item: an output row, which takes its slots in order.</summary>
+    private readonly struct ScatterJob(Tensor results, int topK, int* place, float* output) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            int columns = results.Columns;
+            float* y = output + (long)item * columns;
+            for (int slot = item * topK; slot < (item + 1) * topK; slot++)
+            {
+                float* row = results.Pointer + (long)place[slot] * columns;
+                int c = 0;
+                for (; c <= columns - Vector512<float>.Count; c += Vector512<float>.Count)
+                {
+                    (Vector512.Load(y + c) + Vector512.Load(row + c)).Store(y + c);
+                }
+                for (; c < columns; c++)
+                {
+                    y[c] += row[c];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+using Iced.Intel;
+using Llama4Kernels.Interop.Memory;
+using Llama4Kernels.Kernels.Numerics;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>
+/// Micro-kernels for 1 … 12 tokens × one panel of 32 rows, assembled for AVX-512 at run time: .NET has neither VDPBF16PS
+/// nor control over register allocation of so many accumulators. Every output is one accumulator summed in ascending
+/// column order, whatever the number of tokens, so that results do not depend on the batch.
+/// <code>
+/// void tile(byte* panel, byte* x, long xStride, float* y, long yStride, long steps)   // strides in bytes
+/// </code>
+/// x holds the tokens' rows: float32 [tokens, columns], or for the BF16 dot product bfloat16 pairs [tokens, steps].
+/// y receives [tokens, 32] float32.
+/// </summary>
+internal sealed unsafe class AssembledTile : IDisposable
+{
+    public const int MaxTokens = 12;
+
+    private readonly ExecutableMemory _code;
+
+    /// <param name="tokens">1 … 12</param>
+    /// <param name="format">Format of the panel.</param>
+    /// <param name="dot">Use the BF16 dot product on bfloat16 activations.</param>
+    public AssembledTile(int tokens, ElementType format, bool dot)
+    {
+        var assembler = new Assembler(64);
+        Emit(assembler, tokens, format, dot);
+        using var stream = new MemoryStream();
+        assembler.Assemble(new StreamCodeWriter(stream), 0);
+        _code = ExecutableMemory.Create(stream.ToArray());
+        Run = (delegate* unmanaged<byte*, byte*, long, float*, long, long, void>)_code.Address;
+    }
+
+    public delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Run { get; }
+
+    public void Dispose() => _code.Dispose();
+
+    private static AssemblerRegisterZMM Zmm(int index) => index switch
+    {
+        0 => zmm0, 1 => zmm1, 2 => zmm2, 3 => zmm3, 4 => zmm4, 5 => zmm5, 6 => zmm6, 7 => zmm7,
+        8 => zmm8, 9 => zmm9, 10 => zmm10, 11 => zmm11, 12 => zmm12, 13 => zmm13, 14 => zmm14, 15 => zmm15,
+        16 => zmm16, 17 => zmm17, 18 => zmm18, 19 => zmm19, 20 => zmm20, 21 => zmm21, 22 => zmm22, 23 => zmm23,
+        24 => zmm24, 25 => zmm25, 26 => zmm26, 27 => zmm27, 28 => zmm28, 29 => zmm29, 30 => zmm30, _ => zmm31,
+    };
+
+    private static void Emit(Assembler a, int tokens, ElementType format, bool dot)
+    {
+        // Both calling conventions pass the first arguments in registers; bring them to one set of names.
+        bool windows = OperatingSystem.IsWindows();
+        AssemblerRegister64 panel = r8, x = r9, xStride = r10, y = r11, yStride = rax, steps = rcx;
+        if (windows)
+        {
+            // rcx, rdx, r8, r9, then the stack above the return address and 32 bytes of home space.
+            a.mov(rax, __[rsp + 0x28]);
+            a.mov(r11, r9);
+            a.mov(r10, r8);
+            a.mov(r9, rdx);
+            a.mov(r8, rcx);
+            a.mov(rcx, __[rsp + 0x30]);
+            a.sub(rsp, 0xa8);
+            for (int i = 6; i < 16; i++)
+            {
+                a.vmovdqu(__xmmword_ptr[rsp + (i - 6) * 16], Xmm(i));
+            }
+        }
+        else
+        {
+            // rdi, rsi, rdx, rcx, r8, r9
+            a.mov(rax, r8);
+            a.mov(r11, rcx);
+            a.mov(rcx, r9);
+            a.mov(r10, rdx);
+            a.mov(r9, rsi);
+            a.mov(r8, rdi);
+        }
+        // Token t's row is x + t·stride: four base registers reach twelve rows by scaled indexing (1, 2 strides; 3 by base).
+        a.push(rbx);
+        a.push(rbp);
+        a.push(r12);
+        a.push(r13);
+        AssemblerRegister64[] bases = [x, rbx, rbp, r12];
+        a.lea(r13, __[xStride + xStride * 2]);
+        for (int i = 1; i < (tokens + 2) / 3; i++)
+        {
+            a.lea(bases[i], __[bases[i - 1] + r13]);
+        }
+        for (int i = 0; i < 2 * tokens; i++)
+        {
+            a.vpxord(Zmm(i), Zmm(i), Zmm(i));
+        }
+        bool widen = format == ElementType.BF16 && !dot;
+        if (widen)
+        {
+            a.mov(edx, unchecked((int)0xffff0000));
+            a.vpbroadcastd(zmm31, edx);
+        }
+
+        AssemblerMemoryOperand Row(int token, int offset) => (token % 3) switch
+        {
+            0 => __dword_bcst[bases[token / 3] + offset],
+            1 => __dword_bcst[bases[token / 3] + xStride + offset],
+            _ => __dword_bcst[bases[token / 3] + xStride * 2 + offset],
+        };
+
+        Label loop = a.CreateLabel(), end = a.CreateLabel();
+        a.test(steps, steps);
+        a.je(end);
+        a.Label(ref loop);
+        a.vmovdqa32(zmm24, __zmmword_ptr[panel]);
+        a.vmovdqa32(zmm25, __zmmword_ptr[panel + 64]);
+        if (widen)
+        {
+            a.vpslld(zmm26, zmm24, 16);
+            a.vpslld(zmm27, zmm25, 16);
+            a.vpandd(zmm24, zmm24, zmm31);
+            a.vpandd(zmm25, zmm25, zmm31);
+        }
+        for (int t = 0; t < tokens; t++)
+        {
+            if (dot)
+            {
+                a.vdpbf16ps(Zmm(2 * t), zmm24, Row(t, 0));
+                a.vdpbf16ps(Zmm(2 * t + 1), zmm25, Row(t, 0));
+            }
+            else
+            {
+                a.vfmadd231ps(Zmm(2 * t), widen ? zmm26 : zmm24, Row(t, 0));
+                a.vfmadd231ps(Zmm(2 * t + 1), widen ? zmm27 : zmm25, Row(t, 0));
+            }
+        }
+        for (int t = 0; widen && t < tokens; t++)
+        {
+            a.vfmadd231ps(Zmm(2 * t), zmm24, Row(t, 4));
+            a.vfmadd231ps(Zmm(2 * t + 1), zmm25, Row(t, 4));
+        }
+        a.add(panel, 128);
+        for (int i = 0; i < (tokens + 2) / 3; i++)
+        {
+            a.add(bases[i], widen ? 8 : 4);
+        }
+        a.dec(steps);
+        a.jne(loop);
+        a.Label(ref end);
+        for (int t = 0; t < tokens; t++)
+        {
+            a.vmovups(__zmmword_ptr[y], Zmm(2 * t));
+            a.vmovups(__zmmword_ptr[y + 64], Zmm(2 * t + 1));
+            a.add(y, yStride);
+        }
+        a.pop(r13);
+        a.pop(r12);
+        a.pop(rbp);
+        a.pop(rbx);
+        if (windows)
+        {
+            for (int i = 6; i < 16; i++)
+            {
+                a.vmovdqu(Xmm(i), __xmmword_ptr[rsp + (i - 6) * 16]);
+            }
+            a.add(rsp, 0xa8);
+        }
+        a.vzeroupper();
+        a.ret();
+    }
+
+    private static AssemblerRegisterXMM Xmm(int index) => index switch
+    {
+        6 => xmm6, 7 => xmm7, 8 => xmm8, 9 => xmm9, 10 => xmm10, 11 => xmm11, 12 => xmm12, 13 => xmm13, 14 => xmm14, _ => xmm15,
+    };
+}

@@ -1,0 +1,21 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Normalization;
+
+/// <summary>
+/// Layer normalisation. x, output [T, D]; weight, bias [1, D]. x and output may be the same tensor. Mean, then variance
+/// in a second pass, both accumulated in float64. 8·T·D FLOPs, 8·T·D bytes moved.
+/// </summary>
+internal static partial class LayerNorm
+{
+    /// <summary>output = (x − mean) · rsqrt(var + eps) · weight + bias, per row; var is the biased variance.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(ThreadTeam team, Tensor x, Tensor weight, Tensor bias, float eps, Tensor output)
+    {
+        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
+        ShapeCheck.Require(bias, 1, x.Columns, nameof(bias));
+        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        RunCpu(team, x, weight, bias, eps, output);
+    }
+}

@@ -1,0 +1,20 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Normalization;
+
+/// <summary>
+/// Root-mean-square normalisation. x, output [T, D]; weight [1, D]. x and output may be the same tensor. The mean square
+/// is accumulated in float64. 4·T·D FLOPs, 8·T·D bytes moved.
+/// </summary>
+internal static partial class RmsNorm
+{
+    /// <summary>output = x · rsqrt(mean(x²) + eps) · weight, per row.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(ThreadTeam team, Tensor x, Tensor weight, float eps, Tensor output)
+    {
+        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
+        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        RunCpu(team, x, weight, eps, output);
+    }
+}

@@ -1,0 +1,77 @@
+using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Rope;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Vision;
+
+/// <summary>
+/// Bidirectional attention within each tile. qkv [tiles·n, 3·H·d], its q and k rotated in place by angles [n, d]; output
+/// [tiles·n, H·d]. 4·H·d·n FLOPs per row. Shares the tiled core of text attention: a tile is a one-page cache whose keys lie
+/// among the projections.
+/// </summary>
+internal static unsafe class VisionAttention
+{
+    /// <summary>Rotates, then attends.</summary>
+    /// <exception cref="ArgumentException">Shapes differ or the head size is odd.</exception>
+    public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
+    {
+        int tokens = angles.Rows;
+        int dim = angles.Columns;
+        ShapeCheck.Require(tiles >= 0 && heads > 0 && tokens > 0, $"{tiles} tiles, {heads} heads, {tokens} tokens.", nameof(tiles));
+        ShapeCheck.Require(dim > 0 && dim % 2 == 0, $"Head size {dim} is odd; rotation works on pairs.", nameof(angles));
+        ShapeCheck.Require(qkv, tiles * tokens, 3 * heads * dim, nameof(qkv));
+        ShapeCheck.Require(output, tiles * tokens, heads * dim, nameof(output));
+        if (tiles == 0)
+        {
+            return;
+        }
+        team.Run(qkv.Rows, new RotateJob(qkv, 2 * heads, angles));
+        int tileTokens = Math.Min(tokens, TiledAttention.TileTokens(1));
+        int perTile = (tokens + tileTokens - 1) / tileTokens;
+        AttentionPlan plan = new()
+        {
+            Queries = qkv.Pointer,
+            QueryColumns = qkv.Columns,
+            Output = output.Pointer,
+            OutputColumns = output.Columns,
+            KvHeads = heads,
+            Group = 1,
+            HeadDim = dim,
+            PageTokens = tokens,
+            KeyOffset = (long)heads * dim,
+            ValueOffset = 2L * heads * dim,
+            HeadStride = dim,
+            TokenStride = qkv.Columns,
+            IsBf16 = false,
+            TileRows = tileTokens,
+        };
+        long workBytes = TiledAttention.ScratchBytes(team, plan, tiles * perTile, tokens);
+        byte* memory = scratch.Require(workBytes + (long)tiles * perTile * sizeof(AttentionTile) + (long)tiles * sizeof(nint));
+        nint* pages = (nint*)(memory + workBytes);
+        AttentionTile* table = (AttentionTile*)(pages + tiles);
+        for (int tile = 0; tile < tiles; tile++)
+        {
+            pages[tile] = (nint)(qkv.Pointer + (long)tile * tokens * qkv.Columns);
+            for (int part = 0; part < perTile; part++)
+            {
+                int row = part * tileTokens;
+                table[tile * perTile + part] = new AttentionTile(tile * tokens + row, Math.Min(tileTokens, tokens - row), tokens, 0, (nint)(pages + tile));
+            }
+        }
+        TiledAttention.Run(team, plan, table, tiles * perTile, tokens, (float*)memory);
+    }
+
+    private readonly struct RotateJob(Tensor qkv, int vectors, Tensor angles) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            float* row = qkv.Pointer + (long)item * qkv.Columns;
+            float* pairs = angles.Pointer + (long)(item % angles.Rows) * angles.Columns;
+            for (int vector = 0; vector < vectors; vector++)
+            {
+                Rotation.Apply(row + (long)vector * angles.Columns, pairs, angles.Columns);
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Oracles;
+using Product = Llama4Kernels.Kernels.MatMul.MatMul;
+
+namespace Llama4Kernels.Tests.Kernels.MatMul;
+
+public sealed unsafe class MatMulTests : IDisposable
+{
+    private readonly ThreadTeam _team = new(2);
+
+    public static TheoryData<MatMulStrategy, ElementType> Implementations()
+    {
+        var data = new TheoryData<MatMulStrategy, ElementType>();
+        foreach (MatMulStrategy strategy in Enum.GetValues<MatMulStrategy>())
+        {
+            data.Add(strategy, ElementType.BF16);
+            data.Add(strategy, ElementType.F32);
+        }
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Implementations))]
+    public void Equals_the_oracle_over_odd_sizes(MatMulStrategy strategy, ElementType format)
+    {
+        using Product product = Make(strategy);
+        foreach (int tokens in (int[])[1, 2, 3, 5, 11, 12, 13, 25])
+        {
+            foreach ((int rows, int columns) in ((int, int)[])[(1, 1), (15, 3), (17, 63), (32, 64), (33, 70), (97, 130), (160, 257)])
+            {
+                foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
+                {
+                    Case c = new(tokens, rows, columns, format, seed: tokens * 1000 + rows);
+                    bool withBias = (rows & 1) != 0;
+                    float[] y = c.Run(product, _team, precision, withBias);
+                    (double[] expected, double[] magnitude) = MatMulOracle.Run(c.X, c.W, withBias ? c.Bias : null, tokens, rows, columns, precision == MatMulPrecision.BFloat16 && format == ElementType.BF16);
+                    for (int i = 0; i < y.Length; i++)
+                    {
+                        Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"T={tokens} [{rows},{columns}] {precision} element {i}: {y[i]} for {expected[i]}");
+                    }
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Implementations))]
+    public void Does_not_depend_on_the_batch_or_the_threads(MatMulStrategy strategy, ElementType format)
+    {
+        using Product product = Make(strategy);
+        foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
+        {
+            Case all = new(29, 75, 121, format, seed: 5);
+            float[] together = all.Run(product, _team, precision, true);
+            using var one = new ThreadTeam(1);
+            using Product alone = new(one, strategy);
+            for (int t = 0; t < 29; t++)
+            {
+                Case single = all with { Tokens = 1, X = all.X[(t * 121)..((t + 1) * 121)] };
+                Assert.Equal(together[(t * 75)..((t + 1) * 75)], single.Run(alone, one, precision, true));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Implementations))]
+    public void Special_values_propagate_and_stay_in_their_row(MatMulStrategy strategy, ElementType format)
+    {
+        using Product product = Make(strategy);
+        Case c = new(4, 40, 33, format, seed: 9);
+        c.X[5] = float.NaN;
+        c.X[33 + 32] = float.PositiveInfinity; // the odd last column, whose partner is padding
+        c.X[66 + 4] = -0f;
+        float[] y = c.Run(product, _team, MatMulPrecision.Float32, false);
+        Assert.All(y[..40], v => Assert.True(float.IsNaN(v)));
+        for (int r = 0; r < 40; r++)
+        {
+            Assert.Equal(c.W[r * 33 + 32] > 0 ? float.PositiveInfinity : float.NegativeInfinity, y[40 + r]);
+            Assert.True(float.IsFinite(y[80 + r]) && float.IsFinite(y[120 + r]));
+        }
+    }
+
+    [Fact]
+    public void Packs_stacked_strided_and_unaligned_sources()
+    {
+        // Logical [3, 5] twice: once transposed in memory at an odd address, once row-major.
+        byte* memory = stackalloc byte[128];
+        ushort* transposed = (ushort*)(memory + 1);
+        ushort* plain = (ushort*)(memory + 64);
+        for (int r = 0; r < 3; r++)
+        {
+            for (int c = 0; c < 5; c++)
+            {
+                transposed[c * 3 + r] = Bf16.FromSingle(r * 10 + c);
+                plain[r * 5 + c] = Bf16.FromSingle(100 + r * 10 + c);
+            }
+        }
+        using PackedMatrix packed = PackedMatrix.Pack(
+            [new MatrixSource((nint)transposed, ElementType.BF16, 3, 5, 1, 3), MatrixSource.RowMajor((nint)plain, ElementType.BF16, 3, 5)], _team);
+        Assert.Equal((6, 5, ElementType.BF16), (packed.Rows, packed.Columns, packed.Format));
+        using Product product = new(_team);
+        float* x = stackalloc float[5];
+        float* y = stackalloc float[6];
+        for (int c = 0; c < 5; c++)
+        {
+            new Span<float>(x, 5).Clear();
+            x[c] = 1;
+            product.Run(x, 1, packed, null, y, MatMulPrecision.Float32);
+            Assert.Equal([c, 10 + c, 20 + c, 100 + c, 110 + c, 120 + c], new Span<float>(y, 6).ToArray());
+        }
+    }
+
+    [Fact]
+    public void Fp8_weights_are_code_times_row_scale()
+    {
+        byte* column = stackalloc byte[2];
+        float* y = stackalloc float[2];
+        ushort* scales = stackalloc ushort[2];
+        scales[0] = Bf16.FromSingle(0.5f);
+        scales[1] = Bf16.FromSingle(3);
+        float unit = 1;
+        using Product product = new(_team);
+        foreach (int code in Enumerable.Range(0, 256).Where(c => (c & 0x7f) != 0x7f))
+        {
+            int e = (code >> 3) & 15, m = code & 7;
+            double value = (e == 0 ? m / 8.0 * Math.Pow(2, -6) : (1 + m / 8.0) * Math.Pow(2, e - 7)) * (code < 128 ? 1 : -1);
+            column[0] = column[1] = (byte)code;
+            using PackedMatrix packed = PackedMatrix.Pack([new MatrixSource((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], _team);
+            product.Run(&unit, 1, packed, null, y, MatMulPrecision.Float32);
+            Assert.Equal([(float)(value * 0.5), (float)(value * 3)], new Span<float>(y, 2).ToArray());
+        }
+    }
+
+    [Fact]
+    public void Refuses_sources_of_different_width()
+    {
+        ushort* data = stackalloc ushort[12];
+        using var team = new ThreadTeam(1);
+        ArgumentException error = Assert.Throws<ArgumentException>(() => PackedMatrix.Pack(
+            [MatrixSource.RowMajor((nint)data, ElementType.BF16, 2, 3), MatrixSource.RowMajor((nint)data, ElementType.BF16, 3, 4)], team));
+        Assert.Contains("[3, 4]", error.Message);
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([], team));
+    }
+
+    public void Dispose() => _team.Dispose();
+
+    private Product Make(MatMulStrategy strategy)
+    {
+        string? reason = Product.Strategies().First(s => s.Strategy == strategy).Reason;
+        Assert.SkipWhen(reason is not null, $"{strategy}: {reason}");
+        return new Product(_team, strategy);
+    }
+
+    private sealed record Case(int Tokens, int Rows, int Columns, ElementType Format)
+    {
+        public Case(int tokens, int rows, int columns, ElementType format, int seed)
+            : this(tokens, rows, columns, format)
+        {
+            var random = new Random(seed);
+            float Next() => (float)(random.NextDouble() * 2 - 1);
+            X = [.. Enumerable.Range(0, tokens * columns).Select(_ => Next())];
+            W = [.. Enumerable.Range(0, rows * columns).Select(_ => format == ElementType.BF16 ? Bf16.Round(Next()) : Next())];
+            Bias = [.. Enumerable.Range(0, rows).Select(_ => Next())];
+        }
+
+        public float[] X { get; init; } = [];
+
+        public float[] W { get; init; } = [];
+
+        public float[] Bias { get; init; } = [];
+
+        public float[] Run(Product product, ThreadTeam team, MatMulPrecision precision, bool withBias)
+        {
+            float[] y = new float[Tokens * Rows];
+            ushort[] bits = [.. W.Select(Bf16.FromSingle)];
+            fixed (float* x = X, w = W, b = Bias, to = y)
+            fixed (ushort* stored = bits)
+            {
+                nint data = Format == ElementType.BF16 ? (nint)stored : (nint)w;
+                using PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor(data, Format, Rows, Columns)], team);
+                product.Run(x, Tokens, packed, withBias ? b : null, to, precision);
+            }
+            return y;
+        }
+    }
+}

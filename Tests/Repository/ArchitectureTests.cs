@@ -1,0 +1,111 @@
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+
+namespace Llama4Kernels.Tests.Repository;
+
+/// <summary>The layers Interop ← Kernels ← Engine ← tools; tests and benchmarks see all of them, nothing sees those two.</summary>
+public partial class ArchitectureTests
+{
+    private const int MaxLines = 500;
+
+    private static readonly string[] Layers = ["Interop", "Kernels", "Engine", "tools"];
+    private static readonly string[] Outside = ["Tests", "Benchmarks"];
+
+    private static IEnumerable<string> Projects =>
+        RepositoryFiles.All.Where(path => path.EndsWith(".csproj", StringComparison.Ordinal));
+
+    /// <summary>Hand-written source of the libraries, which others build on.</summary>
+    private static IEnumerable<string> LibrarySources =>
+        RepositoryFiles.All.Where(path => path.EndsWith(".cs", StringComparison.Ordinal) && Layers[..3].Contains(TopFolder(path)));
+
+    [Fact]
+    public void EveryProjectHasALayer()
+    {
+        Assert.Equal([.. Layers, .. Outside], Projects.Select(TopFolder).Distinct().OrderBy(name => Array.IndexOf([.. Layers, .. Outside], name)));
+        string solution = RepositoryFiles.Read("Llama4Kernels.sln").Replace('\\', '/');
+        Assert.All(Projects, project => Assert.Contains($"\"{project}\"", solution));
+    }
+
+    [Fact]
+    public void ReferencesPointDownwardsOnly()
+    {
+        int references = 0;
+        foreach (string project in Projects)
+        {
+            foreach (string target in Items(project, "ProjectReference").Select(include => Resolve(project, include)))
+            {
+                references++;
+                Assert.True(IsAllowed(TopFolder(project), TopFolder(target)), $"{project} must not reference {target}.");
+            }
+        }
+        Assert.True(references >= 3, "The projects' references were not found.");
+    }
+
+    [Theory]
+    [InlineData("Kernels", "Interop", true)]
+    [InlineData("tools", "Interop", true)]
+    [InlineData("Tests", "tools", true)]
+    [InlineData("Kernels", "Kernels", true)]
+    [InlineData("Interop", "Kernels", false)]
+    [InlineData("Kernels", "Engine", false)]
+    [InlineData("Engine", "tools", false)]
+    [InlineData("tools", "Tests", false)]
+    [InlineData("Benchmarks", "Tests", false)]
+    [InlineData("Tests", "Benchmarks", false)]
+    public void TheRuleItself(string from, string to, bool allowed) => Assert.Equal(allowed, IsAllowed(from, to));
+
+    [Fact]
+    public void InternalsAreVisibleToTestsAndBenchmarksOnly() =>
+        Assert.All(
+            Projects.SelectMany(project => Items(project, "InternalsVisibleTo")),
+            name => Assert.Contains(name, new[] { "Llama4Kernels.Tests", "Llama4Kernels.Benchmarks" }));
+
+    [Fact]
+    public void EveryPackageInUseIsNamedAmongTheThirdParties()
+    {
+        string thirdParty = RepositoryFiles.Read("THIRD-PARTY.md");
+        string[] packages = [.. Projects.SelectMany(project => Items(project, "PackageReference")).Distinct()];
+        Assert.Contains("xunit.v3", packages);
+        Assert.All(packages, package => Assert.Contains($"| {package} |", thirdParty));
+    }
+
+    [Fact]
+    public void ALibraryFileHoldsOnePublicClass()
+    {
+        Assert.NotEmpty(LibrarySources);
+        foreach (string path in LibrarySources)
+        {
+            // Small records, enums and interfaces may stand beside what they belong to; parts of a class repeat its name.
+            string[] types = [.. PublicClass().Matches(RepositoryFiles.Read(path)).Select(match => match.Groups["name"].Value).Distinct()];
+            Assert.True(types.Length <= 1, $"{path} holds {string.Join(", ", types)}.");
+        }
+    }
+
+    [Fact]
+    public void FilesStayReadable()
+    {
+        foreach (string path in RepositoryFiles.All.Where(path => path.EndsWith(".cs", StringComparison.Ordinal)))
+        {
+            int lines = File.ReadLines(Path.Combine(GoldenFiles.Repository, path)).Count();
+            Assert.True(lines <= MaxLines, $"{path} has {lines} lines: is there a room missing?");
+        }
+    }
+
+    private static bool IsAllowed(string from, string to) =>
+        Outside.Contains(from) ? Layers.Contains(to) : Layers.Contains(to) && Array.IndexOf(Layers, to) <= Array.IndexOf(Layers, from);
+
+    private static string TopFolder(string path) => path[..path.IndexOf('/')];
+
+    private static IEnumerable<string> Items(string project, string name) =>
+        XDocument.Parse(RepositoryFiles.Read(project)).Descendants(name).Select(item => item.Attribute("Include")!.Value);
+
+    private static string Resolve(string project, string include)
+    {
+        string root = GoldenFiles.Repository;
+        string folder = Path.GetDirectoryName(Path.Combine(root, project))!;
+        return Path.GetRelativePath(root, Path.Combine(folder, include.Replace('\\', '/'))).Replace('\\', '/');
+    }
+
+    [GeneratedRegex(@"^public (?:(?:sealed|static|abstract|unsafe|partial) )*class (?<name>\w+)", RegexOptions.Multiline)]
+    private static partial Regex PublicClass();
+}
