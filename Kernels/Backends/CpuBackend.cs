@@ -3,6 +3,7 @@ using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
@@ -17,6 +18,7 @@ namespace Llama4Kernels.Kernels.Backends;
 public sealed unsafe class CpuBackend : IBackend
 {
     private readonly ThreadTeam _team;
+    private readonly CpuLinear _linear;
     private readonly CpuScratch _attentionScratch = new();
     private readonly CpuScratch _expertScratch = new();
 
@@ -27,6 +29,7 @@ public sealed unsafe class CpuBackend : IBackend
     {
         options ??= new CpuBackendOptions();
         _team = new ThreadTeam(options.Threads);
+        _linear = new CpuLinear(_team, options.Precision, options.MatMul);
     }
 
     /// <inheritdoc/>
@@ -38,7 +41,7 @@ public sealed unsafe class CpuBackend : IBackend
         get
         {
             string vectors = Vector512.IsHardwareAccelerated ? "512-bit" : Vector256.IsHardwareAccelerated ? "256-bit" : "128-bit";
-            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: tiled, blocks of {AttentionCore.BlockKeys} keys; matrices: float32";
+            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: tiled, blocks of {AttentionCore.BlockKeys} keys; matrix product: {_linear.Description}";
         }
     }
 
@@ -60,7 +63,7 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => new CpuMatrix(stacked);
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => PackedMatrix.Pack(stacked, _team);
 
     /// <inheritdoc/>
     public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
@@ -75,7 +78,7 @@ public sealed unsafe class CpuBackend : IBackend
     public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => Normalization.RmsNorm.Run(_team, x, weight, eps, output);
 
     /// <inheritdoc/>
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => CpuLinear.Run(_team, x, weight, bias, y);
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => _linear.Run(x, weight, bias, y);
 
     /// <inheritdoc/>
     public void Add(Tensor x, Tensor destination) => ResidualAdd.Run(_team, x, destination);
@@ -104,7 +107,7 @@ public sealed unsafe class CpuBackend : IBackend
 
     /// <inheritdoc/>
     public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output) =>
-        ExpertRouting.ExpertFeedForward.Run(_team, _expertScratch, x, routing, experts, output);
+        ExpertRouting.ExpertFeedForward.Run(_team, _linear, _expertScratch, x, routing, experts, output);
 
     /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
@@ -131,6 +134,7 @@ public sealed unsafe class CpuBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
+        _linear.Dispose();
         _team.Dispose();
         _attentionScratch.Dispose();
         _expertScratch.Dispose();

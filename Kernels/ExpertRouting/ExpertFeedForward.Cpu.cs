@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.ExpertRouting;
 
 internal static unsafe partial class ExpertFeedForward
 {
-    private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor x, CpuRouting routing, ReadOnlySpan<ExpertWeights> experts, int width, Tensor output)
+    private static void RunCpu(ThreadTeam team, CpuLinear linear, CpuScratch scratch, Tensor x, CpuRouting routing, ReadOnlySpan<ExpertWeights> experts, int width, Tensor output)
     {
         int slots = checked(x.Rows * routing.TopK);
         if (slots == 0)
@@ -37,9 +37,9 @@ internal static unsafe partial class ExpertFeedForward
             }
             Tensor gateUpRows = new(gateUp, count, 2 * width);
             Tensor hiddenRows = new(hidden, count, width);
-            CpuLinear.Run(team, gathered.Slice(starts[e], count), experts[e].GateUp, null, gateUpRows);
+            linear.Run(gathered.Slice(starts[e], count), experts[e].GateUp, null, gateUpRows);
             SwiGlu.Run(team, gateUpRows, hiddenRows);
-            CpuLinear.Run(team, hiddenRows, experts[e].Down, null, results.Slice(starts[e], count));
+            linear.Run(hiddenRows, experts[e].Down, null, results.Slice(starts[e], count));
         }
         team.Run(x.Rows, new ScatterJob(results, routing.TopK, place, output.Pointer));
     }

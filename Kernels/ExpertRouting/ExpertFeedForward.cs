@@ -12,7 +12,7 @@ internal static partial class ExpertFeedForward
 {
     /// <summary>output += Σ down( swiglu( gateUp · (score · x) ) ) over the chosen experts of each row.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the routing is another backend's or of another batch.</exception>
-    public static void Run(ThreadTeam team, CpuScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
+    public static void Run(ThreadTeam team, CpuLinear linear, CpuScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CpuRouting route = TopKRouting.Require(routing);
         ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
@@ -34,6 +34,6 @@ internal static partial class ExpertFeedForward
                     + $"expected [{2 * width}, {x.Columns}] and [{x.Columns}, {width}].", nameof(experts));
             }
         }
-        RunCpu(team, scratch, x, route, experts, width, output);
+        RunCpu(team, linear, scratch, x, route, experts, width, output);
     }
 }

@@ -15,6 +15,15 @@ public class RoomTests
         Assert.True(missing.Length == 0, "Missing: " + string.Join(", ", missing));
     }
 
+    [Fact]
+    public void EveryRoomStandsInTheArchitecture()
+    {
+        string architecture = RepositoryFiles.Read("docs/architecture.md");
+        Assert.All(
+            RepositoryFiles.All.Where(IsImplementation).Select(path => path.Split('/')[1]).Distinct(),
+            room => Assert.Contains($"| `{room}` |", architecture));
+    }
+
     /// <summary>The rule on a made-up tree, so that it cannot pass because it finds nothing.</summary>
     [Fact]
     public void TheRuleSeesWhatIsMissing()

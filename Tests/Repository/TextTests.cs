@@ -27,6 +27,17 @@ public partial class TextTests
     }
 
     [Fact]
+    public void EveryCommandStandsInTheReadme()
+    {
+        const string Folder = "tools/llama4/Commands/";
+        const string Suffix = "Command.cs";
+        string readme = RepositoryFiles.Read("README.md");
+        Assert.All(
+            RepositoryFiles.All.Where(path => path.StartsWith(Folder, StringComparison.Ordinal) && path.EndsWith(Suffix, StringComparison.Ordinal)),
+            path => Assert.Contains($"| `{path[Folder.Length..^Suffix.Length].ToLowerInvariant()}` |", readme));
+    }
+
+    [Fact]
     public void LinksBetweenDocumentsLeadSomewhere()
     {
         int links = 0;

@@ -1,0 +1,19 @@
+namespace Llama4Kernels.Engine.Chat;
+
+/// <summary>A message of a conversation.</summary>
+/// <param name="Role">Who speaks.</param>
+/// <param name="Content">Its parts in order, possibly none.</param>
+/// <param name="ToolCalls">Calls that follow the content; for the assistant only.</param>
+/// <param name="StopReason">Why the message ended; null is the end of the turn. Tool calls decide before this does.</param>
+public sealed record ChatMessage(
+    ChatRole Role,
+    IReadOnlyList<ChatContent> Content,
+    IReadOnlyList<ToolCall>? ToolCalls = null,
+    StopReason? StopReason = null)
+{
+    /// <summary>A message of a single text.</summary>
+    /// <param name="role">Who speaks.</param>
+    /// <param name="text">The text.</param>
+    /// <returns>The message.</returns>
+    public static ChatMessage FromText(ChatRole role, string text) => new(role, [new TextContent(text)]);
+}

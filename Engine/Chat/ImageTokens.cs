@@ -1,0 +1,91 @@
+using Llama4Kernels.Engine.Tokenization;
+
+namespace Llama4Kernels.Engine.Chat;
+
+/// <summary>
+/// The run of tokens that stands for an image: start; the tiles row by row, with separators, if there is more than
+/// one; the image mark; the only or global tile; end. A tile is a run of patch tokens, which the image features
+/// replace in this order.
+/// </summary>
+public sealed class ImageTokens
+{
+    private readonly int start;
+    private readonly int end;
+    private readonly int image;
+    private readonly int tileX;
+    private readonly int tileY;
+
+    /// <summary>Looks the tokens up.</summary>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="tokensPerTile">Patch tokens of a tile: 144 for the published models.</param>
+    /// <exception cref="ArgumentException">The tokenizer lacks an image token.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">tokensPerTile is not positive.</exception>
+    public ImageTokens(Llama4Tokenizer tokenizer, int tokensPerTile)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokensPerTile);
+        TokensPerTile = tokensPerTile;
+        start = SpecialIds.Of(tokenizer, Llama4SpecialTokens.ImageStart);
+        end = SpecialIds.Of(tokenizer, Llama4SpecialTokens.ImageEnd);
+        image = SpecialIds.Of(tokenizer, Llama4SpecialTokens.Image);
+        tileX = SpecialIds.Of(tokenizer, Llama4SpecialTokens.TileXSeparator);
+        tileY = SpecialIds.Of(tokenizer, Llama4SpecialTokens.TileYSeparator);
+        PatchId = SpecialIds.Of(tokenizer, Llama4SpecialTokens.Patch);
+    }
+
+    /// <summary>Patch tokens of a tile.</summary>
+    public int TokensPerTile { get; }
+
+    /// <summary>The id whose embeddings the image features replace.</summary>
+    public int PatchId { get; }
+
+    /// <summary>Length of an image's run.</summary>
+    /// <param name="rows">Tiles from top to bottom, at least 1.</param>
+    /// <param name="columns">Tiles from left to right, at least 1.</param>
+    /// <returns>n + 3 for one tile, (n + 1)·rows·columns + n + 3 for more.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
+    /// <exception cref="OverflowException">The run has more than 2³¹-1 tokens.</exception>
+    public int Count(int rows, int columns)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
+        return rows == 1 && columns == 1
+            ? TokensPerTile + 3
+            : checked(((TokensPerTile + 1) * (rows * columns)) + TokensPerTile + 3);
+    }
+
+    /// <summary>Appends an image's run.</summary>
+    /// <param name="ids">Receives the ids.</param>
+    /// <param name="rows">Tiles from top to bottom, at least 1.</param>
+    /// <param name="columns">Tiles from left to right, at least 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
+    /// <exception cref="OverflowException">The run has more than 2³¹-1 tokens.</exception>
+    public void Append(List<int> ids, int rows, int columns)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        ids.EnsureCapacity(checked(ids.Count + Count(rows, columns)));
+        ids.Add(start);
+        if (rows > 1 || columns > 1)
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                for (int column = 0; column < columns; column++)
+                {
+                    AppendTile(ids);
+                    ids.Add(column + 1 < columns ? tileX : tileY);
+                }
+            }
+        }
+        ids.Add(image);
+        AppendTile(ids);
+        ids.Add(end);
+    }
+
+    private void AppendTile(List<int> ids)
+    {
+        for (int patch = 0; patch < TokensPerTile; patch++)
+        {
+            ids.Add(PatchId);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+using System.Globalization;
+using System.Numerics;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Llama4Kernels.Engine.Chat;
+
+/// <summary>
+/// Reads Python literals as JSON values: strings with their prefixes, escapes and juxtaposition, integers, floats,
+/// True, False, None, lists, tuples (as arrays) and dictionaries. What JSON cannot say (bytes, sets, complex
+/// numbers, infinities) is refused. Inside brackets, line breaks and comments are blanks.
+/// </summary>
+internal ref struct PythonLiteralReader(string text, int start)
+{
+    /// <summary>Python itself gives up at about 100; the limit keeps the stack shallow.</summary>
+    private const int MaxDepth = 60;
+
+    /// <summary>Python's own limit for converting integers, which is quadratic.</summary>
+    private const int MaxDigits = 4300;
+
+    private int at = start;
+    private int depth;
+
+    /// <summary>Whether nothing is left.</summary>
+    public readonly bool AtEnd => at >= text.Length;
+
+    private readonly char Current => at < text.Length ? text[at] : '\0';
+
+    /// <summary>Skips blanks, line breaks and comments.</summary>
+    public void SkipBlanks()
+    {
+        while (at < text.Length)
+        {
+            if (text[at] == '#')
+            {
+                int end = text.IndexOf('\n', at);
+                at = end < 0 ? text.Length : end;
+            }
+            else if (text[at] is ' ' or '\t' or '\n' or '\r' or '\f')
+            {
+                at++;
+            }
+            else
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>Whether the next sign is this one.</summary>
+    public bool IsNext(char sign)
+    {
+        SkipBlanks();
+        return Current == sign && !AtEnd;
+    }
+
+    /// <summary>Takes the next sign if it is this one.</summary>
+    public bool TryTake(char sign)
+    {
+        bool found = IsNext(sign);
+        at += found ? 1 : 0;
+        return found;
+    }
+
+    /// <summary>Reads letters, digits and underscores; empty if there are none.</summary>
+    public string ReadWord()
+    {
+        SkipBlanks();
+        int from = at;
+        while (at < text.Length && (char.IsLetterOrDigit(text[at]) || text[at] == '_'))
+        {
+            at++;
+        }
+        return text[from..at];
+    }
+
+    /// <summary>Reads a literal; null stands for None.</summary>
+    public bool TryReadValue(out JsonNode? value)
+    {
+        value = null;
+        SkipBlanks();
+        switch (Current)
+        {
+            case '[':
+                return TryReadItems(']', out value, out _);
+            case '(':
+                // One value in parentheses without a comma is that value.
+                if (!TryReadItems(')', out value, out bool comma))
+                {
+                    return false;
+                }
+                if (value is JsonArray { Count: 1 } single && !comma)
+                {
+                    value = single[0];
+                    single.RemoveAt(0);
+                }
+                return true;
+            case '{':
+                return TryReadDictionary(out value);
+            case '"' or '\'':
+                return TryReadStrings(out value);
+            case '-' or '+' or '.' or (>= '0' and <= '9'):
+                return TryReadNumber(out value);
+            default:
+                return TryReadWordValue(out value);
+        }
+    }
+
+    private bool TryReadWordValue(out JsonNode? value)
+    {
+        value = null;
+        int from = at;
+        switch (ReadWord())
+        {
+            case "None":
+                return true;
+            case "True":
+                value = true;
+                return true;
+            case "False":
+                value = false;
+                return true;
+            case "r" or "R" or "u" or "U" when Current is '"' or '\'':
+                at = from;
+                return TryReadStrings(out value);
+            default:
+                return false;
+        }
+    }
+
+    private bool TryReadItems(char close, out JsonNode? value, out bool comma)
+    {
+        JsonArray items = [];
+        value = items;
+        comma = false;
+        at++;
+        if (++depth > MaxDepth)
+        {
+            return false;
+        }
+        while (!TryTake(close))
+        {
+            if (!TryReadValue(out JsonNode? item))
+            {
+                return false;
+            }
+            items.Add(item);
+            comma = TryTake(',');
+            if (!comma && !IsNext(close))
+            {
+                return false;
+            }
+        }
+        depth--;
+        return true;
+    }
+
+    private bool TryReadDictionary(out JsonNode? value)
+    {
+        JsonObject members = [];
+        value = members;
+        at++;
+        if (++depth > MaxDepth)
+        {
+            return false;
+        }
+        while (!TryTake('}'))
+        {
+            if (!TryReadValue(out JsonNode? key) || key is JsonArray or JsonObject || !TryTake(':')
+                || !TryReadValue(out JsonNode? member) || (!TryTake(',') && !IsNext('}')))
+            {
+                return false;
+            }
+            // Names that are no strings become what json.dumps makes of them.
+            members[key is JsonValue word && word.TryGetValue(out string? name) ? name : PythonJson.Dumps(key)] = member;
+        }
+        depth--;
+        return true;
+    }
+
+    private bool TryReadNumber(out JsonNode? value)
+    {
+        value = null;
+        bool negative = Current == '-';
+        if (Current is '-' or '+')
+        {
+            at++;
+            SkipBlanks();
+        }
+        int from = at;
+        while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '.' or '_'
+            || (text[at] is '+' or '-' && text[at - 1] is 'e' or 'E' && at > from && !IsPrefixed(from))))
+        {
+            at++;
+        }
+        string raw = text[from..at];
+        if (raw.Length is 0 or > MaxDigits || HasStrayUnderscore(raw))
+        {
+            return false;
+        }
+        string? json = IsPrefixed(from) ? Radix(raw) : Decimal(raw.Replace("_", string.Empty, StringComparison.Ordinal));
+        if (json is null)
+        {
+            return false;
+        }
+        value = JsonNode.Parse(negative && json != "0" ? "-" + json : json);
+        return true;
+    }
+
+    private readonly bool IsPrefixed(int from) =>
+        from + 1 < text.Length && text[from] == '0' && text[from + 1] is 'x' or 'X' or 'o' or 'O' or 'b' or 'B';
+
+    /// <summary>Underscores may only stand between digits, or after the base's letter.</summary>
+    private static bool HasStrayUnderscore(string raw)
+    {
+        for (int i = 0; i < raw.Length; i++)
+        {
+            if (raw[i] == '_' && (i == 0 || i + 1 == raw.Length
+                || !char.IsAsciiLetterOrDigit(raw[i - 1]) || !char.IsAsciiHexDigit(raw[i + 1])))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static string? Radix(string raw)
+    {
+        int bits = char.ToLowerInvariant(raw[1]) switch { 'x' => 4, 'o' => 3, _ => 1 };
+        BigInteger number = BigInteger.Zero;
+        string digits = raw[2..].Replace("_", string.Empty, StringComparison.Ordinal);
+        foreach (char digit in digits)
+        {
+            int part = char.IsAsciiHexDigit(digit) ? System.Convert.ToInt32(digit.ToString(), 16) : 16;
+            if (part >= 1 << bits)
+            {
+                return null;
+            }
+            number = (number << bits) | part;
+        }
+        return digits.Length > 0 ? number.ToString(CultureInfo.InvariantCulture) : null;
+    }
+
+    private static string? Decimal(string digits)
+    {
+        if (digits.All(char.IsAsciiDigit))
+        {
+            string trimmed = digits.TrimStart('0');
+            // 00 is zero, 07 is an error.
+            return trimmed.Length == digits.Length ? digits : trimmed.Length == 0 ? "0" : null;
+        }
+        const NumberStyles Float = NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        return double.TryParse(digits, Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number)
+            ? PythonJson.Repr(number)
+            : null;
+    }
+
+    private bool TryReadStrings(out JsonNode? value)
+    {
+        value = null;
+        StringBuilder joined = new();
+        do
+        {
+            bool raw = Current is 'r' or 'R';
+            if (Current is not ('"' or '\''))
+            {
+                at++;
+            }
+            if (!PythonStringLiteral.TryRead(text, ref at, raw, joined))
+            {
+                return false;
+            }
+            SkipBlanks();
+        }
+        while (Current is '"' or '\''
+            || (Current is 'r' or 'R' or 'u' or 'U' && at + 1 < text.Length && text[at + 1] is '"' or '\''));
+        value = joined.ToString();
+        return true;
+    }
+}

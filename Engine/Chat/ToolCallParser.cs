@@ -1,0 +1,150 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Llama4Kernels.Engine.Tokenization;
+
+namespace Llama4Kernels.Engine.Chat;
+
+/// <summary>
+/// Finds the tool calls in what the model wrote. In order: <c>&lt;function=NAME&gt;{json}</c>; a JSON object with name
+/// and parameters; a Python list of calls with keyword arguments; <c>NAME.call(query="…")</c>; marked code. Whatever
+/// is none of these is text; no input is an error.
+/// </summary>
+public static class ToolCallParser
+{
+    private const string AssistantHeader =
+        Llama4SpecialTokens.HeaderStart + "assistant" + Llama4SpecialTokens.HeaderEnd + "\n\n";
+
+    /// <summary>Takes an answer apart.</summary>
+    /// <param name="text">The decoded answer, special tokens as their names.</param>
+    /// <param name="stopReason">The stop reason where the text has no end token.</param>
+    /// <returns>The text or the calls, and the stop reason.</returns>
+    public static AssistantAnswer Parse(string text, StopReason stopReason = StopReason.OutOfTokens)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string content = text.Trim(' ');
+        if (content.StartsWith(AssistantHeader, StringComparison.Ordinal))
+        {
+            content = content[AssistantHeader.Length..];
+        }
+        bool isCode = content.StartsWith(Llama4SpecialTokens.PythonStart, StringComparison.Ordinal);
+        if (isCode)
+        {
+            content = content[Llama4SpecialTokens.PythonStart.Length..]
+                .Replace(Llama4SpecialTokens.PythonEnd, string.Empty, StringComparison.Ordinal);
+        }
+        if (content.EndsWith(Llama4SpecialTokens.EndOfTurn, StringComparison.Ordinal))
+        {
+            content = content[..^Llama4SpecialTokens.EndOfTurn.Length];
+            stopReason = StopReason.EndOfTurn;
+        }
+        else if (content.EndsWith(Llama4SpecialTokens.EndOfMessage, StringComparison.Ordinal))
+        {
+            content = content[..^Llama4SpecialTokens.EndOfMessage.Length];
+            stopReason = StopReason.EndOfMessage;
+        }
+        List<ToolCall> calls = FindCalls(content, isCode);
+        return new AssistantAnswer(calls.Count > 0 ? string.Empty : content, calls, stopReason);
+    }
+
+    private static List<ToolCall> FindCalls(string content, bool isCode)
+    {
+        List<ToolCall> calls = FindFunctionTags(Encoding.UTF8.GetBytes(content));
+        if (calls.Count == 0)
+        {
+            if (ModelJson.TryParse(content, out JsonNode? json))
+            {
+                calls = FromJson(json);
+            }
+            else if (PythonCallList.TryParse(content) is List<ToolCall> list)
+            {
+                calls = list;
+            }
+        }
+        calls = [.. calls.Select(Normalize).OfType<ToolCall>()];
+        if (calls.Count == 0 && FindQueryCall(content) is ToolCall query)
+        {
+            calls.Add(query);
+        }
+        if (calls.Count == 0 && isCode)
+        {
+            calls.Add(new ToolCall(ToolCallWriter.CodeInterpreter, new JsonObject { ["code"] = content }));
+        }
+        return calls;
+    }
+
+    /// <summary>A built-in tool keeps one argument under its own name; without any it is no call.</summary>
+    private static ToolCall? Normalize(ToolCall call)
+    {
+        bool isCode = call.Name == ToolCallWriter.CodeInterpreter;
+        if ((!isCode && !ToolCallWriter.IsQueryTool(call.Name)) || call.Arguments is not JsonObject arguments)
+        {
+            return call;
+        }
+        return arguments.Count == 0
+            ? null
+            : call with { Arguments = new JsonObject { [isCode ? "code" : "query"] = arguments.First().Value?.DeepClone() } };
+    }
+
+    private static List<ToolCall> FindFunctionTags(ReadOnlySpan<byte> text)
+    {
+        List<ToolCall> calls = [];
+        while (text.IndexOf("<function="u8) is >= 0 and int start)
+        {
+            text = text[(start + "<function="u8.Length)..];
+            int nameLength = text.IndexOfAny((byte)'>', (byte)'<', (byte)'}');
+            if (nameLength <= 0 || text[nameLength] != '>' || !text[(nameLength + 1)..].StartsWith("{"u8))
+            {
+                continue;
+            }
+            ReadOnlySpan<byte> body = text[(nameLength + 1)..];
+            int firstClose = body.IndexOf((byte)'}');
+            if (firstClose < 0)
+            {
+                break;
+            }
+            // Models also write Python's quotes. Meta's parser reads up to the first brace with the quotes replaced.
+            if (ModelJson.TryParsePrefix(body, out JsonNode? arguments, out int consumed)
+                || TryParseQuoted(body[..(firstClose + 1)], out arguments, out consumed))
+            {
+                calls.Add(new ToolCall(Encoding.UTF8.GetString(text[..nameLength]), arguments!));
+                text = body[consumed..];
+            }
+        }
+        return calls;
+    }
+
+    private static bool TryParseQuoted(ReadOnlySpan<byte> body, out JsonNode? arguments, out int consumed)
+    {
+        byte[] replaced = body.ToArray();
+        replaced.AsSpan().Replace((byte)'\'', (byte)'"');
+        return ModelJson.TryParsePrefix(replaced, out arguments, out consumed) && consumed == body.Length;
+    }
+
+    private static List<ToolCall> FromJson(JsonNode? json) =>
+        json is JsonObject members
+            && members["name"] is JsonValue name && name.GetValueKind() == JsonValueKind.String
+            && members["parameters"] is JsonNode parameters
+            ? [new ToolCall(name.GetValue<string>(), parameters.DeepClone())]
+            : [];
+
+    private static ToolCall? FindQueryCall(string text)
+    {
+        const string Opening = ".call(query=\"";
+        for (int from = 0; text.IndexOf(Opening, from, StringComparison.Ordinal) is >= 0 and int dot;)
+        {
+            int start = dot;
+            while (start > from && (char.IsLetterOrDigit(text[start - 1]) || text[start - 1] == '_'))
+            {
+                start--;
+            }
+            from = dot + Opening.Length;
+            int end = text.IndexOf('"', from);
+            if (start < dot && end >= 0 && end + 1 < text.Length && text[end + 1] == ')')
+            {
+                return new ToolCall(text[start..dot], new JsonObject { ["query"] = text[from..end] });
+            }
+        }
+        return null;
+    }
+}
