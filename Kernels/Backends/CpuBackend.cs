@@ -29,7 +29,7 @@ public sealed unsafe class CpuBackend : IBackend
     {
         options ??= new CpuBackendOptions();
         _team = new ThreadTeam(options.Threads);
-        _linear = new CpuLinear(_team, options.Precision);
+        _linear = new CpuLinear(_team, options.Precision, options.MatMul);
     }
 
     /// <inheritdoc/>
@@ -41,7 +41,7 @@ public sealed unsafe class CpuBackend : IBackend
         get
         {
             string vectors = Vector512.IsHardwareAccelerated ? "512-bit" : Vector256.IsHardwareAccelerated ? "256-bit" : "128-bit";
-            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: tiled, blocks of {AttentionCore.BlockKeys} keys; matrix product: {_linear.Strategy}, {_linear.Precision} activations";
+            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: tiled, blocks of {AttentionCore.BlockKeys} keys; matrix product: {_linear.Description}";
         }
     }
 

@@ -2,12 +2,15 @@ using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Kernels.Backends;
 
-/// <summary>Choices of a <see cref="CpuBackend"/>.</summary>
+/// <summary>How a <see cref="CpuBackend"/> runs.</summary>
 public sealed record CpuBackendOptions
 {
-    /// <summary>Threads, the calling one included; 0 means one per logical processor.</summary>
+    /// <summary>Threads that share the work; 0 for one per logical processor.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Rounding of activations in products with bf16 matrices.</summary>
-    public MatMulPrecision Precision { get; init; }
+    /// <summary>Precision of activations in matrix products.</summary>
+    public MatMulPrecision Precision { get; init; } = MatMulPrecision.Float32;
+
+    /// <summary>Forces an implementation of the matrix product; null takes the best this machine has.</summary>
+    public MatMulStrategy? MatMul { get; init; }
 }

@@ -3,19 +3,19 @@ using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Backends;
 
-/// <summary>
-/// y = x·Wᵀ (+ bias) on tensors: checks shapes and calls the matrix product. x [T, in], y [T, out], bias [1, out].
-/// Used by one forward pass at a time, like the product it owns.
-/// </summary>
-internal sealed unsafe class CpuLinear(ThreadTeam team, MatMulPrecision precision) : IDisposable
+/// <summary>y = x·Wᵀ (+ bias) on tensors: checks shapes and hands over to the matrix product. x [T, in], y [T, out], bias [1, out].</summary>
+internal sealed unsafe class CpuLinear : IDisposable
 {
-    private readonly MatMul.MatMul _product = new(team);
+    private readonly MatMul.MatMul _product;
+    private readonly MatMulPrecision _precision;
 
-    /// <summary>The product's implementation.</summary>
-    public MatMulStrategy Strategy => _product.Strategy;
+    public CpuLinear(ThreadTeam team, MatMulPrecision precision, MatMulStrategy? strategy)
+    {
+        _product = new MatMul.MatMul(team, strategy);
+        _precision = precision;
+    }
 
-    /// <summary>Rounding of activations.</summary>
-    public MatMulPrecision Precision => precision;
+    public string Description => $"{_product.Strategy}, {_precision} activations";
 
     /// <summary>Fills <paramref name="y"/>.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
@@ -27,15 +27,12 @@ internal sealed unsafe class CpuLinear(ThreadTeam team, MatMulPrecision precisio
         }
         ShapeCheck.Require(x, x.Rows, weight.Columns, nameof(x));
         ShapeCheck.Require(y, x.Rows, weight.Rows, nameof(y));
-        float* biasPointer = null;
-        if (bias is Tensor given)
+        if (bias is Tensor b)
         {
-            ShapeCheck.Require(given, 1, weight.Rows, nameof(bias));
-            biasPointer = given.Pointer;
+            ShapeCheck.Require(b, 1, weight.Rows, nameof(bias));
         }
-        _product.Run(x.Pointer, x.Rows, matrix, biasPointer, y.Pointer, precision);
+        _product.Run(x.Pointer, x.Rows, matrix, bias is Tensor given ? given.Pointer : null, y.Pointer, _precision);
     }
 
-    /// <inheritdoc/>
     public void Dispose() => _product.Dispose();
 }
