@@ -116,6 +116,12 @@ public static class ToolCallParser
 
     private static bool TryParseQuoted(ReadOnlySpan<byte> body, out JsonNode? arguments, out int consumed)
     {
+        // Another tag before the brace means that this one is broken; it also keeps many broken tags linear.
+        if (body.IndexOf("<function="u8) >= 0)
+        {
+            (arguments, consumed) = (null, 0);
+            return false;
+        }
         byte[] replaced = body.ToArray();
         replaced.AsSpan().Replace((byte)'\'', (byte)'"');
         return ModelJson.TryParsePrefix(replaced, out arguments, out consumed) && consumed == body.Length;

@@ -116,6 +116,11 @@ public sealed class Checkpoint : IDisposable
             : throw new ModelFormatException(file.Path, name, $"has shape {tensor.ShapeText}; a vector is needed.");
     }
 
+    /// <summary>A copy of a small tensor of any shape as float32, row-major.</summary>
+    /// <param name="name">Full name, with prefix.</param>
+    /// <exception cref="ModelFormatException">No such tensor, or not BF16, F16 or F32.</exception>
+    public float[] Values(string name) => Find(name).File.ReadFloats(name);
+
     /// <summary>Unmaps the files; every address given out becomes invalid.</summary>
     public void Dispose() => _files.Dispose();
 

@@ -152,18 +152,18 @@ public sealed class ShardedCheckpoint : IDisposable
     // models--x/snapshots/REVISION/file links to models--x/blobs/HASH.
     private void CheckLink(string path)
     {
-        FileSystemInfo? target;
+        if (new FileInfo(path).LinkTarget is null)
+        {
+            return;
+        }
+        FileSystemInfo target;
         try
         {
-            target = File.ResolveLinkTarget(path, returnFinalTarget: true);
+            target = File.ResolveLinkTarget(path, returnFinalTarget: true)!;
         }
         catch (IOException e)
         {
             throw new ModelFormatException(path, null, $"the link cannot be followed: {e.Message}", e);
-        }
-        if (target is null)
-        {
-            return;
         }
         string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder));
         string? home = Path.GetDirectoryName(target.FullName);

@@ -156,7 +156,7 @@ internal sealed class WeightLoader : IDisposable
         return Upload([.. values], 1, values.Count);
     }
 
-    private Tensor Values(string name, int rows, int columns) => Upload(_checkpoint.Vector(name), rows, columns);
+    private Tensor Values(string name, int rows, int columns) => Upload(_checkpoint.Values(name), rows, columns);
 
     private Tensor Upload(float[] values, int rows, int columns)
     {

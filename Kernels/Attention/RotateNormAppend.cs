@@ -18,7 +18,7 @@ internal static partial class RotateNormAppend
         if (angles is Tensor pairs)
         {
             ShapeCheck.Require(pairs, qkv.Rows, shape.HeadDim, nameof(angles));
-            ShapeCheck.Require(shape.HeadDim % 2 == 0, $"Head size {shape.HeadDim} is odd; rotation works on pairs.", nameof(shape));
+            ShapeCheck.Require(shape.HeadDim % 2 == 0, "The head size is odd; rotation works on pairs.", nameof(shape));
         }
         if (queryScales is Tensor scales)
         {

@@ -14,7 +14,10 @@ internal static class ShapeCheck
         }
     }
 
-    /// <summary>Throws <see cref="ArgumentException"/> with <paramref name="message"/> unless the condition holds.</summary>
+    /// <summary>
+    /// Throws <see cref="ArgumentException"/> with <paramref name="message"/> unless the condition holds. The message is a
+    /// constant: composing it would allocate on every call.
+    /// </summary>
     public static void Require([DoesNotReturnIf(false)] bool condition, string message, string name)
     {
         if (!condition)

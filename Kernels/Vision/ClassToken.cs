@@ -16,7 +16,7 @@ internal static unsafe class ClassToken
     public static void Run(ThreadTeam team, Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
     {
         int rows = positions.Rows;
-        ShapeCheck.Require(tiles >= 0 && rows > 0, $"{tiles} tiles with {rows} positions.", nameof(tiles));
+        ShapeCheck.Require(tiles >= 0 && rows > 0, "Tiles are negative or there are no positions.", nameof(tiles));
         ShapeCheck.Require(patches, tiles * (rows - 1), positions.Columns, nameof(patches));
         ShapeCheck.Require(classToken, 1, positions.Columns, nameof(classToken));
         ShapeCheck.Require(x, tiles * rows, positions.Columns, nameof(x));

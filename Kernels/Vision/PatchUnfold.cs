@@ -14,10 +14,10 @@ internal static unsafe class PatchUnfold
     /// <exception cref="ArgumentException">Sizes do not agree.</exception>
     public static void Run(ThreadTeam team, ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
     {
-        ShapeCheck.Require(patch > 0 && size > 0 && size % patch == 0, $"Size {size} is no multiple of the patch {patch}.", nameof(size));
-        ShapeCheck.Require(tiles >= 0 && channels > 0, $"{tiles} tiles of {channels} channels.", nameof(tiles));
+        ShapeCheck.Require(patch > 0 && size > 0 && size % patch == 0, "The tile size is no multiple of the patch size.", nameof(size));
+        ShapeCheck.Require(tiles >= 0 && channels > 0, "Tiles or channels are negative or none.", nameof(tiles));
         long expected = (long)tiles * channels * size * size;
-        ShapeCheck.Require(pixels.Length == expected, $"{pixels.Length} pixel values, expected {expected}.", nameof(pixels));
+        ShapeCheck.Require(pixels.Length == expected, "The number of pixel values is not tiles · channels · size².", nameof(pixels));
         int grid = size / patch;
         ShapeCheck.Require(output, tiles * grid * grid, channels * patch * patch, nameof(output));
         fixed (ushort* source = pixels)

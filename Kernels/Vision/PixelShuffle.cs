@@ -10,8 +10,8 @@ internal static unsafe class PixelShuffle
     /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>
     public static void Run(ThreadTeam team, Tensor x, int tiles, int grid, Tensor output)
     {
-        ShapeCheck.Require(grid > 0 && grid % 2 == 0, $"A grid of {grid} cannot be merged in pairs.", nameof(grid));
-        ShapeCheck.Require(tiles >= 0, $"{tiles} tiles.", nameof(tiles));
+        ShapeCheck.Require(grid > 0 && grid % 2 == 0, "An odd grid cannot be merged in pairs.", nameof(grid));
+        ShapeCheck.Require(tiles >= 0, "Tiles are negative.", nameof(tiles));
         ShapeCheck.Require(x, tiles * (grid * grid + 1), x.Columns, nameof(x));
         ShapeCheck.Require(output, tiles * (grid / 2) * (grid / 2), 4 * x.Columns, nameof(output));
         team.Run(output.Rows, new Job(x, grid, output.Pointer));

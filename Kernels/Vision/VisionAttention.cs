@@ -18,8 +18,8 @@ internal static unsafe class VisionAttention
     {
         int tokens = angles.Rows;
         int dim = angles.Columns;
-        ShapeCheck.Require(tiles >= 0 && heads > 0 && tokens > 0, $"{tiles} tiles, {heads} heads, {tokens} tokens.", nameof(tiles));
-        ShapeCheck.Require(dim > 0 && dim % 2 == 0, $"Head size {dim} is odd; rotation works on pairs.", nameof(angles));
+        ShapeCheck.Require(tiles >= 0 && heads > 0 && tokens > 0, "Tiles, heads or tokens are negative or none.", nameof(tiles));
+        ShapeCheck.Require(dim > 0 && dim % 2 == 0, "The head size is odd; rotation works on pairs.", nameof(angles));
         ShapeCheck.Require(qkv, tiles * tokens, 3 * heads * dim, nameof(qkv));
         ShapeCheck.Require(output, tiles * tokens, heads * dim, nameof(output));
         if (tiles == 0)

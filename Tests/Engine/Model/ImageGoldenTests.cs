@@ -27,7 +27,9 @@ public sealed class ImageGoldenTests(ModelFixture models)
         Llama4Model model = models.Get(name);
         using var golden = new GoldenFile(name, file);
         LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize));
-        foreach (string stage in (string[])["embedded", "features", "projected"])
+        // Files with many tiles keep the projected features only.
+        Assert.True(golden.Has("vision.projected"));
+        foreach (string stage in ((string[])["embedded", "features", "projected"]).Where(s => golden.Has("vision." + s)))
         {
             double error = Compare.RangeError(result.Vision[stage], golden.Floats("vision." + stage));
             Assert.True(error <= 1e-5, $"vision {stage}: error {error:E2} of the range");

@@ -44,7 +44,12 @@ public sealed class TextGoldenTests(ModelFixture models)
                 Assert.True(Compare.RangeError(result.AttentionOutputs[layer], golden.Floats($"attention.{layer}")) <= 1e-5, $"attention of layer {layer}");
             }
         }
-        Assert.True(Compare.RangeError(result.HiddenFinal, golden.Floats("hidden.final")) <= 1e-5, "final hidden state");
+        if (golden.Has("hidden.final"))
+        {
+            // Long goldens keep the last rows only.
+            float[] expected = golden.Floats("hidden.final");
+            Assert.True(Compare.RangeError(result.HiddenFinal.AsSpan()[^expected.Length..], expected) <= 1e-5, "final hidden state");
+        }
         golden.Check(result, model);
     }
 

@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+using Product = Llama4Kernels.Kernels.MatMul.MatMul;
+
+namespace Llama4Kernels.Benchmarks.MatMul;
+
+/// <summary>One product [tokens, 5120] · [8192, 5120]ᵀ with bf16 weights (84 MB, beyond the caches).</summary>
+public unsafe class MatMulBenchmarks
+{
+    private const int Rows = 8192, Columns = 5120;
+
+    private ThreadTeam? _team;
+    private Product? _product;
+    private PackedMatrix? _weights;
+    private float* _x;
+    private float* _y;
+
+    [Params(1, 4, 32, 512)]
+    public int Tokens { get; set; }
+
+    [Params(MatMulPrecision.Float32, MatMulPrecision.BFloat16)]
+    public MatMulPrecision Precision { get; set; }
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        _team = new ThreadTeam();
+        _product = new Product(_team);
+        var random = new Random(1);
+        ushort[] source = new ushort[Rows * Columns];
+        for (int i = 0; i < source.Length; i++)
+        {
+            source[i] = Bf16.FromSingle(random.NextSingle() - 0.5f);
+        }
+        fixed (ushort* data = source)
+        {
+            _weights = PackedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.BF16, Rows, Columns)], _team);
+        }
+        _x = (float*)NativeMemory.AlignedAlloc((nuint)(Tokens * Columns * sizeof(float)), 64);
+        _y = (float*)NativeMemory.AlignedAlloc((nuint)(Tokens * Rows * sizeof(float)), 64);
+        for (int i = 0; i < Tokens * Columns; i++)
+        {
+            _x[i] = random.NextSingle() - 0.5f;
+        }
+    }
+
+    [Benchmark]
+    public void Multiply() => _product!.Run(_x, Tokens, _weights!, null, _y, Precision);
+
+    [GlobalCleanup]
+    public void Cleanup()
+    {
+        _weights!.Dispose();
+        _product!.Dispose();
+        _team!.Dispose();
+        NativeMemory.AlignedFree(_x);
+        NativeMemory.AlignedFree(_y);
+    }
+}

@@ -1,0 +1,307 @@
+using System.Diagnostics;
+using System.Text;
+using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+
+namespace Llama4Kernels.Tests.Engine.Checkpoints;
+
+/// <summary>Every rule of the container format, broken on its own.</summary>
+public sealed class SafeTensorsFileTests : IDisposable
+{
+    private const string Entry = """{"dtype":"F32","shape":[2],"data_offsets":[0,8]}""";
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    private static void Refused(string path, string reason)
+    {
+        Stopwatch watch = Stopwatch.StartNew();
+        ModelFormatException e = Assert.Throws<ModelFormatException>(() => SafeTensorsFile.Open(path));
+        Assert.Equal(path, e.File);
+        Assert.Contains(reason, e.Message, StringComparison.Ordinal);
+        Assert.InRange(e.Message.Length, 1, path.Length + 1500);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"took {watch.Elapsed}");
+    }
+
+    private void HeaderRefused(string header, string reason, int dataBytes = 8) => Refused(_folder.WriteTensors(header, dataBytes), reason);
+
+    [Fact]
+    public void Empty_file() => Refused(_folder.Write("t", []), "too small for a safetensors file: 0 bytes");
+
+    [Fact]
+    public void Seven_bytes() => Refused(_folder.Write("t", new byte[7]), "too small for a safetensors file: 7 bytes");
+
+    [Fact]
+    public void Missing_file() => Refused(_folder.File("none"), "does not exist");
+
+    [Fact]
+    public void Folder_instead_of_file() => Refused(_folder.Path, "is a directory");
+
+    [Fact]
+    public void Header_length_of_2_to_the_63() => Refused(_folder.Write("t", [0, 0, 0, 0, 0, 0, 0, 0x80, 1, 2]), "header: is too large: 9223372036854775808 bytes");
+
+    [Fact]
+    public void Header_one_byte_longer_than_the_file()
+    {
+        byte[] file = TemporaryFolder.SafeTensors("{}"u8.ToArray(), 0);
+        file[0]++;
+        Refused(_folder.Write("t", file), "header: of 3 bytes passes the end of the file of 10 bytes");
+    }
+
+    [Fact]
+    public void Header_above_100_megabytes()
+    {
+        string path = _folder.Write("t", BitConverter.GetBytes(100_000_001L));
+        using (FileStream stream = File.OpenWrite(path))
+        {
+            stream.SetLength(100_000_100);
+        }
+        Refused(path, "header: is too large: 100000001 bytes, the limit is 100000000");
+    }
+
+    [Fact]
+    public void Header_that_is_not_utf8() =>
+        Refused(_folder.Write("t", TemporaryFolder.SafeTensors([(byte)'{', (byte)'"', 0xff, (byte)'"', (byte)'}'], 0)), "header: is not valid UTF-8");
+
+    [Theory]
+    [InlineData("""{"a":ENTRY,}""")]
+    [InlineData("""{"a":ENTRY/*c*/}""")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}""")]
+    [InlineData("""{"a":ENTRY} x""")]
+    [InlineData("""{"a":ENTRY""")]
+    [InlineData("")]
+    [InlineData("\u0000")]
+    public void Header_that_is_not_json(string header) => HeaderRefused(header.Replace("ENTRY", Entry, StringComparison.Ordinal), "header: is not valid JSON");
+
+    [Fact]
+    public void Header_that_is_not_an_object() => HeaderRefused("[]", "header: must be a JSON object");
+
+    [Fact]
+    public void Nesting_of_a_hundred_thousand() =>
+        HeaderRefused("""{"__metadata__":{"a":""" + new string('[', 100_000), "__metadata__: 'a' must be a string");
+
+    [Fact]
+    public void Nesting_is_limited_before_a_value_is_looked_at() =>
+        HeaderRefused(string.Concat(Enumerable.Repeat("""{"a":""", 100_000)), "a: has the unknown field 'a'");
+
+    [Fact]
+    public void Tensor_listed_twice() => HeaderRefused($$"""{"a":{{Entry}},"a":{{Entry}}}""", "a: appears twice");
+
+    [Fact]
+    public void Tensor_listed_twice_with_an_escape() => HeaderRefused($$"""{"a":{{Entry}},"\u0061":{{Entry}}}""", "a: appears twice");
+
+    [Theory]
+    [InlineData("dtype", "\"F32\"")]
+    [InlineData("shape", "[2]")]
+    [InlineData("data_offsets", "[0,8]")]
+    public void Field_given_twice(string field, string value) =>
+        HeaderRefused("{\"a\":" + Entry[..^1] + $",\"{field}\":{value}" + "}}", $"a: has '{field}' twice");
+
+    [Theory]
+    [InlineData("""{"shape":[2],"data_offsets":[0,8]}""", "lacks 'dtype'")]
+    [InlineData("""{"dtype":"F32","data_offsets":[0,8]}""", "lacks 'shape'")]
+    [InlineData("""{"dtype":"F32","shape":[2]}""", "lacks 'data_offsets'")]
+    [InlineData("""{"dtype":"F32","shape":[2],"data_offsets":[0]}""", "data_offsets must hold two numbers")]
+    [InlineData("""{"dtype":"F32","shape":[2],"data_offsets":[0,8,9]}""", "data_offsets holds more than 2 numbers")]
+    [InlineData("""{"dtype":"F32","shape":[2],"data_offsets":8}""", "data_offsets must be an array")]
+    [InlineData("""{"dtype":4,"shape":[2],"data_offsets":[0,8]}""", "dtype must be a string")]
+    [InlineData("7", "must be an object")]
+    [InlineData("null", "must be an object")]
+    public void Entry_that_is_incomplete(string entry, string reason) => HeaderRefused($$"""{"a":{{entry}}}""", "a: " + reason);
+
+    [Fact]
+    public void Begin_beyond_end() => HeaderRefused("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[8,0]}}""", "a: data_offsets run backwards: [8, 0]");
+
+    [Fact]
+    public void Overlap() =>
+        HeaderRefused($$$"""{"a":{{{Entry}}},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", "b: overlaps another tensor: it begins at 4, the data before it ends at 8", 12);
+
+    [Fact]
+    public void Two_tensors_on_the_same_bytes() => HeaderRefused($$"""{"a":{{Entry}},"b":{{Entry}}}""", "overlaps another tensor");
+
+    [Fact]
+    public void Hole() =>
+        HeaderRefused($$$"""{"a":{{{Entry}}},"b":{"dtype":"U8","shape":[1],"data_offsets":[9,10]}}""", "b: leaves a hole: it begins at 9, the data before it ends at 8", 10);
+
+    [Fact]
+    public void Hole_at_the_start() => HeaderRefused("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "a: leaves a hole: it begins at 4, the data before it ends at 0");
+
+    [Fact]
+    public void Trailing_bytes() => HeaderRefused($$"""{"a":{{Entry}}}""", "1 trailing bytes belong to no tensor", 9);
+
+    [Fact]
+    public void Truncated_data() => HeaderRefused($$"""{"a":{{Entry}}}""", "a: ends at 8, beyond the 7 bytes of data", 7);
+
+    [Theory]
+    [InlineData("[4294967296,4294967296]")]
+    [InlineData("[9223372036854775807,9223372036854775807,9223372036854775807]")]
+    [InlineData("[3037000500,3037000500]")]
+    public void Shape_whose_product_overflows(string shape) =>
+        HeaderRefused($$$"""{"a":{"dtype":"F32","shape":{{{shape}}},"data_offsets":[0,8]}}""", "has more elements than 64 bits count");
+
+    [Fact]
+    public void Shape_whose_bytes_overflow() =>
+        HeaderRefused("""{"a":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0]}}""", "needs 36893488147419103232 bytes", 0);
+
+    [Theory]
+    [InlineData("-1")]
+    [InlineData("1.5")]
+    [InlineData("1e0")]
+    [InlineData("9223372036854775808")]
+    [InlineData("\"2\"")]
+    [InlineData("null")]
+    [InlineData("[2]")]
+    public void Dimension_that_is_no_count(string dimension) =>
+        HeaderRefused($$$"""{"a":{"dtype":"F32","shape":[{{{dimension}}}],"data_offsets":[0,8]}}""", "a: shape must hold non-negative integers");
+
+    [Fact]
+    public void Nine_dimensions() =>
+        HeaderRefused("""{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}}""", "a: shape holds more than 8 numbers");
+
+    [Fact]
+    public void Empty_tensors_and_scalars_are_legal()
+    {
+        string path = _folder.WriteTensors("""  {"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"z":{"dtype":"F32","shape":[3,0],"data_offsets":[4,4]},"y":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}  """, 4);
+        using SafeTensorsFile file = SafeTensorsFile.Open(path);
+        Assert.Equal([0f], file.ReadFloats("s"));
+        Assert.Empty(file.ReadFloats("z"));
+        Assert.Empty(file.ReadFloats("y"));
+        Assert.Equal(1, file.Get("s").Elements);
+    }
+
+    [Fact]
+    public void No_tensors_at_all_is_legal()
+    {
+        using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors("{}", 0));
+        Assert.Empty(file.Tensors);
+    }
+
+    [Theory]
+    [InlineData("F31")]
+    [InlineData("f32")]
+    [InlineData("4")]
+    [InlineData("")]
+    public void Unknown_dtype(string type) =>
+        HeaderRefused($$$"""{"a":{"dtype":"{{{type}}}","shape":[2],"data_offsets":[0,8]}}""", $"a: unknown dtype '{type}'");
+
+    [Fact]
+    public void Size_that_does_not_fit_the_dtype() =>
+        HeaderRefused("""{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,8]}}""", "a: shape [2] of BF16 needs 4 bytes, data_offsets give 8");
+
+    [Theory]
+    [InlineData("F4", 3)]
+    [InlineData("F6_E2M3", 2)]
+    [InlineData("F6_E3M2", 7)]
+    public void Odd_number_of_small_elements(string type, int count) =>
+        HeaderRefused($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,2]}}""", $"a: {count} elements of {type} are not a whole number of bytes");
+
+    [Fact]
+    public void Whole_number_of_small_elements()
+    {
+        using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors("""{"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}}""", 3));
+        Assert.Equal(6, file.Get("a").Elements);
+    }
+
+    [Theory]
+    [InlineData("../a", "'../a' contains '../'")]
+    [InlineData("x/../../a", "'x/../../a' contains '../'")]
+    [InlineData("a\\u0000b", "contains a NUL")]
+    [InlineData("", "is empty")]
+    [InlineData("\\ud800", "contains an unpaired surrogate escape")]
+    public void Bad_name(string name, string reason) => HeaderRefused($$"""{"{{name}}":{{Entry}}}""", "tensor name: " + reason);
+
+    [Fact]
+    public void Name_of_a_megabyte() => HeaderRefused($$"""{"{{new string('a', 1 << 20)}}":{{Entry}}}""", "tensor name: is longer than 512 bytes");
+
+    [Fact]
+    public void Name_at_the_limit_and_one_beyond()
+    {
+        using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"{{new string('a', 512)}}":{{Entry}}}""", 8));
+        Assert.Equal(512, file.Tensors[0].Name.Length);
+        HeaderRefused($$"""{"{{new string('a', 513)}}":{{Entry}}}""", "tensor name: is longer than 512 bytes");
+    }
+
+    [Fact]
+    public void A_million_tensors_and_one_more()
+    {
+        StringBuilder header = new("{");
+        for (int i = 0; i < 1_000_000; i++)
+        {
+            header.Append('"').Append(i).Append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},");
+        }
+        header[^1] = '}';
+        using (SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors(header.ToString(), 0)))
+        {
+            Assert.Equal(1_000_000, file.Tensors.Count);
+        }
+        header.Length--;
+        header.Append(",\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+        HeaderRefused(header.ToString(), "header: lists more than 1000000 tensors", 0);
+    }
+
+    [Theory]
+    [InlineData("""{"a":1}""", "'a' must be a string")]
+    [InlineData("""{"a":null}""", "'a' must be a string")]
+    [InlineData("""{"a":{}}""", "'a' must be a string")]
+    [InlineData("[]", "must be an object of strings")]
+    [InlineData("\"a\"", "must be an object of strings")]
+    [InlineData("""{"a":"1","a":"2"}""", "'a' appears twice")]
+    public void Bad_metadata(string metadata, string reason) => HeaderRefused($$"""{"__metadata__":{{metadata}}}""", "__metadata__: " + reason, 0);
+
+    [Fact]
+    public void Metadata_twice() => HeaderRefused("""{"__metadata__":{},"__metadata__":{}}""", "__metadata__: appears twice", 0);
+
+    [Fact]
+    public void Data_at_an_odd_address_is_read()
+    {
+        // A header of odd length puts the data at an address aligned to nothing.
+        string header = """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"I64","shape":[1],"data_offsets":[4,12]}}""";
+        byte[] bytes = TemporaryFolder.SafeTensors(Encoding.UTF8.GetBytes(header.Length % 2 == 0 ? header + " " : header), 12);
+        BitConverter.GetBytes(1.5f).CopyTo(bytes, bytes.Length - 12);
+        BitConverter.GetBytes(-7L).CopyTo(bytes, bytes.Length - 8);
+        using SafeTensorsFile file = SafeTensorsFile.Open(_folder.Write("t", bytes));
+        Assert.Equal(1, file.Address(file.Get("a")) % 2);
+        Assert.Equal([1.5f], file.ReadFloats("a"));
+        Assert.Equal([-7L], file.ReadInt64("b"));
+    }
+
+    [Fact]
+    public void Truncation_after_opening_is_noticed()
+    {
+        string path = _folder.WriteTensors($$"""{"a":{{Entry}}}""", 8);
+        using SafeTensorsFile file = SafeTensorsFile.Open(path);
+        using (FileStream stream = new(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            stream.SetLength(20);
+        }
+        ModelFormatException e = Assert.Throws<ModelFormatException>(() => file.ReadFloats("a"));
+        Assert.Contains("was truncated", e.Message, StringComparison.Ordinal);
+        Assert.Equal("a", e.Field);
+    }
+
+    [Fact]
+    public void Reading_as_the_wrong_type_is_an_error()
+    {
+        using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8));
+        Assert.Contains("is F32; I64 is needed", Assert.Throws<ModelFormatException>(() => file.ReadInt64("a")).Message, StringComparison.Ordinal);
+        Assert.Contains("is F32; I32 is needed", Assert.Throws<ModelFormatException>(() => file.ReadInt32("a")).Message, StringComparison.Ordinal);
+        Assert.Contains("there is no such tensor", Assert.Throws<ModelFormatException>(() => file.ReadFloats("b")).Message, StringComparison.Ordinal);
+        Assert.False(file.TryGet("b", out _));
+    }
+
+    [Fact]
+    public void Address_of_a_foreign_tensor_is_refused()
+    {
+        using SafeTensorsFile one = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8));
+        using SafeTensorsFile two = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8, "u"));
+        Assert.Throws<ArgumentException>(() => one.Address(two.Get("a")));
+    }
+
+    [Fact]
+    public void Use_after_disposal_is_an_error()
+    {
+        SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8));
+        file.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => file.ReadFloats("a"));
+    }
+}

@@ -1,0 +1,96 @@
+using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Kernels.Backends;
+using Llama4Kernels.Tests.Oracles;
+
+namespace Llama4Kernels.Tests.Kernels.Attention;
+
+public sealed unsafe class RotateNormAppendTests
+{
+    [Theory]
+    [InlineData(16, KvFormat.F32, true, true)]
+    [InlineData(22, KvFormat.BF16, true, false)]
+    [InlineData(40, KvFormat.F32, false, true)]
+    [InlineData(6, KvFormat.BF16, true, true)]
+    public void Rotates_normalises_scales_and_writes(int dim, KvFormat format, bool rotate, bool norm)
+    {
+        AttentionShape shape = new(4, 2, dim);
+        KvLayout layout = new(8, 2, dim, format);
+        using var team = new ThreadTeam(2);
+        using var pages = new CpuMemory(3 * layout.PageBytes);
+        using HostTensor qkv = HostTensor.Random(9, shape.QkvColumns, 1, 3f);
+        using HostTensor angles = HostTensor.Random(9, dim, 2);
+        using HostTensor scales = HostTensor.Random(9, 1, 3);
+        float[] before = qkv.Values.ToArray();
+        nint* table = stackalloc nint[3];
+        for (int i = 0; i < 3; i++)
+        {
+            table[i] = pages.Address + (nint)(i * layout.PageBytes);
+        }
+        KvSegment segment = new(1, 8, 10, (nint)table);
+        RotateNormAppend.Run(team, qkv.View, shape, rotate ? angles.View : null, norm ? 1e-5f : null, scales.View, layout, [segment]);
+        Assert.Equal(before[..shape.QkvColumns], qkv.Values[..shape.QkvColumns].ToArray());
+        for (int row = 1; row < 9; row++)
+        {
+            for (int head = 0; head < 8; head++)
+            {
+                ReadOnlySpan<float> x = before.AsSpan(row * shape.QkvColumns + head * dim, dim);
+                double[] expected = rotate && head < 6 ? AttentionOracle.Rotate(x, angles.Values.Slice(row * dim, dim)) : Array.ConvertAll(x.ToArray(), v => (double)v);
+                double factor = norm && head < 6 ? 1 / Math.Sqrt(expected.Sum(v => v * v) / dim + 1e-5f) : 1;
+                factor *= head < 4 ? scales.Values[row] : 1;
+                ReadOnlySpan<float> actual = qkv.Values.Slice(row * shape.QkvColumns + head * dim, dim);
+                Closeness.Check(Array.ConvertAll(expected, v => v * factor), actual, 1e-6);
+                if (head >= 4)
+                {
+                    CheckCached(layout, table, head - 4, 10 + row - 1, actual);
+                }
+            }
+        }
+    }
+
+    private static void CheckCached(KvLayout layout, nint* table, int head, int position, ReadOnlySpan<float> expected)
+    {
+        nint page = table[position / 8];
+        for (int c = 0; c < layout.HeadDim; c++)
+        {
+            int offset = (head * 8 + position % 8) * layout.HeadDim + c;
+            float cached = layout.Format == KvFormat.F32 ? ((float*)page)[offset] : Bf16.ToSingle(((ushort*)page)[offset]);
+            Assert.Equal(layout.Format == KvFormat.F32 ? expected[c] : Bf16.Round(expected[c]), cached);
+        }
+    }
+
+    [Fact]
+    public void Bf16_pages_round_every_special_value_like_the_scalar()
+    {
+        AttentionShape shape = new(1, 1, 16);
+        KvLayout layout = new(1, 1, 16, KvFormat.BF16);
+        float[] special =
+        [
+            float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, -float.Epsilon, 0f, -0f,
+            BitConverter.UInt32BitsToSingle(0x3f808000), BitConverter.UInt32BitsToSingle(0x3f818000), 1.1f, -2.7f,
+            BitConverter.UInt32BitsToSingle(0x7f800001), BitConverter.UInt32BitsToSingle(0xffffffff), 3e-39f, 1e30f,
+        ];
+        using var team = new ThreadTeam(1);
+        using var page = new CpuMemory(layout.PageBytes);
+        using var qkv = new HostTensor(1, 48);
+        special.CopyTo(qkv.Values[16..]);
+        nint address = page.Address;
+        RotateNormAppend.Run(team, qkv.View, shape, null, null, null, layout, [new KvSegment(0, 1, 0, (nint)(&address))]);
+        for (int i = 0; i < 16; i++)
+        {
+            Assert.Equal(Bf16.FromSingle(special[i]), ((ushort*)address)[i]);
+        }
+    }
+
+    [Fact]
+    public void Odd_heads_cannot_rotate()
+    {
+        AttentionShape shape = new(1, 1, 5);
+        using var team = new ThreadTeam(1);
+        using var qkv = new HostTensor(1, 15);
+        using var angles = new HostTensor(1, 5);
+        Assert.Throws<ArgumentException>(() => RotateNormAppend.Run(team, qkv.View, shape, angles.View, null, null, new KvLayout(1, 1, 5, KvFormat.F32), []));
+    }
+}

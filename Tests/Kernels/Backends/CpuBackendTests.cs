@@ -1,0 +1,126 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+
+namespace Llama4Kernels.Tests.Kernels.Backends;
+
+public sealed unsafe class CpuBackendTests
+{
+    [Fact]
+    public void A_layer_allocates_nothing_once_buffers_have_grown()
+    {
+        const int tokens = 5, dim = 32, experts = 4;
+        AttentionShape shape = new(2, 1, 16);
+        KvLayout layout = new(16, 1, 16, KvFormat.BF16);
+        using var backend = new CpuBackend(new CpuBackendOptions { Threads = 2 });
+        using HostTensor x = HostTensor.Random(tokens, dim, 1);
+        using HostTensor weights = HostTensor.Random(64, dim, 2);
+        using var normed = new HostTensor(tokens, dim);
+        using var qkv = new HostTensor(tokens, shape.QkvColumns);
+        using var heads = new HostTensor(tokens, shape.QueryColumns);
+        using var angles = new HostTensor(tokens, 16);
+        using var scales = new HostTensor(tokens, 1);
+        using var logits = new HostTensor(tokens, experts);
+        using IMatrix square = backend.Pack([MatrixSource.RowMajor(weights.View.Address, ElementType.F32, dim, dim)]);
+        using IMatrix wide = backend.Pack([MatrixSource.RowMajor(weights.View.Address, ElementType.F32, 64, dim)]);
+        using IMatrix router = backend.Pack([MatrixSource.RowMajor(weights.View.Address, ElementType.F32, experts, dim)]);
+        using IEmbedding table = backend.CreateEmbedding(MatrixSource.RowMajor(weights.View.Address, ElementType.F32, 64, dim));
+        using Routing routing = backend.CreateRouting(tokens, experts, 2);
+        using DeviceMemory page = backend.Allocate(layout.PageBytes);
+        ExpertWeights[] expertWeights = [.. Enumerable.Range(0, experts).Select(_ => new ExpertWeights(wide, square))];
+        int[] ids = [1, 2, 3, 4, 5];
+        int[] positions = [0, 1, 2, 3, 4];
+        float[] frequencies = [1, .5f, .25f, .125f, .1f, .05f, .02f, .01f];
+        nint address = page.Address;
+        nint* pageTable = &address;
+        Tensor weight = weights.View.Slice(0, 1);
+
+        void Layer()
+        {
+            backend.Embed(table, ids, x.View);
+            backend.RopeAngles(frequencies, positions, angles.View);
+            backend.QueryScales(positions, 0.1f, 8192f, scales.View);
+            backend.RmsNorm(x.View, weight, 1e-5f, normed.View);
+            backend.Linear(normed.View, wide, null, qkv.View);
+            backend.RotateNormAndAppend(qkv.View, shape, angles.View, 1e-5f, scales.View, layout, [new KvSegment(0, tokens, 0, (nint)pageTable)]);
+            backend.Attention(qkv.View, shape, layout, [new KvSegment(0, tokens, 0, (nint)pageTable)], heads.View);
+            backend.Linear(heads.View, square, null, normed.View);
+            backend.Add(normed.View, x.View);
+            backend.Linear(x.View, router, null, logits.View);
+            backend.RouteTopK(logits.View, routing);
+            backend.ExpertFeedForward(normed.View, routing, expertWeights, x.View);
+            backend.LayerNorm(x.View, weight, weight, 1e-5f, normed.View);
+            backend.Gelu(normed.View);
+        }
+
+        Layer();
+        Layer();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 20; i++)
+        {
+            Layer();
+        }
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.DoesNotContain(x.Values.ToArray(), value => !float.IsFinite(value));
+    }
+
+    [Fact]
+    public void Copies_round_trip_and_sizes_are_checked()
+    {
+        using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        using DeviceMemory memory = backend.Allocate(48);
+        Assert.Equal(0, memory.Address % 64);
+        float[] values = [1, 2, 3, 4, 5, 6];
+        backend.Upload(values, memory.View(2, 3, 24));
+        float[] read = new float[6];
+        backend.Download(memory.View(2, 3, 24), read);
+        Assert.Equal(values, read);
+        backend.Download(memory.View(2, 3), read);
+        Assert.Equal(new float[6], read);
+        Assert.Throws<ArgumentException>(() => backend.Upload(values, memory.View(2, 2)));
+        Assert.Throws<ArgumentException>(() => backend.Download(memory.View(2, 2), read));
+        Assert.Throws<ArgumentOutOfRangeException>(() => backend.Allocate(-1));
+    }
+
+    [Fact]
+    public void Says_what_it_is()
+    {
+        using var backend = new CpuBackend(new CpuBackendOptions { Threads = 3 });
+        Assert.Equal("cpu", backend.Name);
+        Assert.Contains("3 threads", backend.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Shapes_and_owners_of_matrices_are_checked()
+    {
+        using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        using HostTensor w = HostTensor.Random(6, 8, 1);
+        using HostTensor x = HostTensor.Random(3, 8, 2);
+        using var y = new HostTensor(3, 6);
+        using IMatrix matrix = backend.Pack([MatrixSource.RowMajor(w.View.Address, ElementType.F32, 6, 8)]);
+        backend.Linear(x.View, matrix, null, y.View);
+        double expected = 0;
+        for (int c = 0; c < 8; c++)
+        {
+            expected += (double)x.Values[16 + c] * w.Values[40 + c];
+        }
+        Assert.Equal(expected, y.Values[17], 1e-6);
+        Assert.Throws<ArgumentException>(() => backend.Linear(y.View, matrix, null, y.View));
+        Assert.Throws<ArgumentException>(() => backend.Linear(x.View, matrix, x.View, y.View));
+        Assert.Throws<ArgumentException>(() => backend.Linear(x.View, new ForeignMatrix(), null, y.View));
+    }
+
+    private sealed class ForeignMatrix : IMatrix
+    {
+        public int Rows => 6;
+
+        public int Columns => 8;
+
+        public ElementType Format => ElementType.F32;
+
+        public long Bytes => 0;
+
+        public void Dispose()
+        {
+        }
+    }
+}
