@@ -45,10 +45,7 @@ internal static class CommandLine
         ParseResult parsed = Build(console).Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (string message in parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal))
-            {
-                Report(console, message);
-            }
+            Report(console, string.Join(' ', parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal)));
             return Failed;
         }
         using CancellationTokenSource running = console.Interrupts.Begin(cancellation);
