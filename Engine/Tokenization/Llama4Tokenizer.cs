@@ -191,7 +191,7 @@ public sealed class Llama4Tokenizer
         {
             ReadOnlySpan<char> rest = text.AsSpan(slice);
             // The cuts come first: a special token that lies across one is ordinary text.
-            while (!set.IsEmpty && finder.Find(rest, set) is (>= 0, _, _) found)
+            while (!set.IsEmpty && finder.Find(rest, set) is (Start: >= 0, _, _) found)
             {
                 encoder.Encode(rest[..found.Start], output);
                 output.Add(found.Id);

@@ -7,7 +7,9 @@ namespace Llama4Kernels.Engine.Tokenization;
 internal sealed class TokenTable
 {
     private readonly byte[][] tokens;
-    private readonly int[] slots;
+
+    // Hash above, id + 1 below; 0 is empty. The hash spares a miss the look at the token's own memory.
+    private readonly ulong[] slots;
     private readonly int mask;
 
     /// <summary>Takes the tokens in the order of their ids; none is empty.</summary>
@@ -17,24 +19,22 @@ internal sealed class TokenTable
         // At most half full, so that the usual miss is one probe.
         int capacity = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, tokens.Length * 2));
         mask = capacity - 1;
-        slots = new int[capacity];
+        slots = new ulong[capacity];
         for (int id = 0; id < tokens.Length; id++)
         {
-            int slot = Hash(tokens[id]) & mask;
+            MaxLength = Math.Max(MaxLength, tokens[id].Length);
+            if (Find(tokens[id]) >= 0)
+            {
+                DuplicateId ??= id;
+                continue;
+            }
+            uint hash = Hash(tokens[id]);
+            int slot = (int)hash & mask;
             while (slots[slot] != 0)
             {
-                if (tokens[slots[slot] - 1].AsSpan().SequenceEqual(tokens[id]))
-                {
-                    DuplicateId ??= id;
-                    break;
-                }
                 slot = (slot + 1) & mask;
             }
-            if (slots[slot] == 0)
-            {
-                slots[slot] = id + 1;
-            }
-            MaxLength = Math.Max(MaxLength, tokens[id].Length);
+            slots[slot] = ((ulong)hash << 32) | (uint)(id + 1);
         }
     }
 
@@ -57,18 +57,22 @@ internal sealed class TokenTable
         {
             return -1;
         }
-        for (int slot = Hash(bytes) & mask; slots[slot] != 0; slot = (slot + 1) & mask)
+        uint hash = Hash(bytes);
+        for (int slot = (int)hash & mask; slots[slot] != 0; slot = (slot + 1) & mask)
         {
-            int id = slots[slot] - 1;
-            if (bytes.SequenceEqual(tokens[id]))
+            if ((uint)(slots[slot] >> 32) == hash)
             {
-                return id;
+                int id = (int)(uint)slots[slot] - 1;
+                if (bytes.SequenceEqual(tokens[id]))
+                {
+                    return id;
+                }
             }
         }
         return -1;
     }
 
-    private static int Hash(ReadOnlySpan<byte> bytes)
+    private static uint Hash(ReadOnlySpan<byte> bytes)
     {
         ulong hash = (ulong)bytes.Length * 0x9E3779B97F4A7C15;
         while (bytes.Length >= sizeof(ulong))
@@ -81,7 +85,7 @@ internal sealed class TokenTable
         {
             tail = (tail << 8) | value;
         }
-        return (int)(Mix(hash ^ tail) >> 33);
+        return (uint)(Mix(hash ^ tail) >> 32);
     }
 
     private static ulong Mix(ulong value)

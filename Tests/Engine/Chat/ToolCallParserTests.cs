@@ -138,7 +138,10 @@ public sealed class ToolCallParserTests
             {
                 JsonObject arguments = new()
                 {
-                    ["t"] = text, ["n"] = number, ["r"] = real, ["l"] = new JsonArray(flag, null, new JsonObject()),
+                    ["t"] = text,
+                    ["n"] = number,
+                    ["r"] = real,
+                    ["l"] = new JsonArray(flag, null, new JsonObject()),
                 };
                 string written = ToolCallWriter.Write(new ToolCall("f", arguments), ToolPromptFormat.Json);
                 string tag = ToolCallWriter.Write(new ToolCall("f", arguments), ToolPromptFormat.FunctionTag);
