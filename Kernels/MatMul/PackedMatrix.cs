@@ -53,11 +53,15 @@ public sealed unsafe class PackedMatrix : IMatrix
 
     internal long PanelBytes { get; }
 
-    internal byte* Panel(int index) => _data + index * PanelBytes;
+    internal byte* Panel(int index)
+    {
+        ObjectDisposedException.ThrowIf(_data == null, this);
+        return _data + index * PanelBytes;
+    }
 
     /// <summary>Packs matrices of equal width, stacked along the rows. bfloat16 stays bfloat16 when all sources are; everything
     /// else becomes float32, exactly (FP8: code times row scale).</summary>
-    /// <exception cref="ArgumentException">No source, or widths differ.</exception>
+    /// <exception cref="ArgumentException">No source, one without data, or widths differ.</exception>
     public static PackedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, ThreadTeam team)
     {
         if (stacked.IsEmpty)
@@ -68,17 +72,19 @@ public sealed unsafe class PackedMatrix : IMatrix
         bool bf16 = true;
         foreach (MatrixSource source in stacked)
         {
-            if (source.Columns != stacked[0].Columns || source.Rows <= 0 || source.Columns <= 0)
+            if (source.Columns != stacked[0].Columns || source.Rows <= 0 || source.Columns <= 0 || source.Data == 0)
             {
                 throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {stacked[0].Columns}].", nameof(stacked));
             }
+            _ = source.Type.Size(); // refuses unknown types before anything is allocated
             rows = checked(rows + source.Rows);
             bf16 &= source.Type == ElementType.BF16;
         }
         var packed = new PackedMatrix(rows, stacked[0].Columns, bf16 ? ElementType.BF16 : ElementType.F32);
         fixed (MatrixSource* sources = stacked)
         {
-            team.Run(packed.Panels, new PackJob(sources, packed._data, packed.PanelBytes, packed.Rows, packed.Columns, packed.Steps, bf16));
+            var job = new PackJob(sources, stacked.Length, packed._data, packed.Rows, packed.Columns, packed.Format);
+            team.Run(job.Items, job);
         }
         return packed;
     }
@@ -94,81 +100,5 @@ public sealed unsafe class PackedMatrix : IMatrix
     {
         NativeMemory.AlignedFree(_data);
         _data = null;
-    }
-
-    private readonly struct PackJob(MatrixSource* sources, byte* data, long panelBytes, int rows, int columns, int steps, bool bf16) : ITeamJob
-    {
-        public void Execute(int item, int worker)
-        {
-            byte* panel = data + item * panelBytes;
-            for (int lane = 0; lane < PanelRows; lane++)
-            {
-                int row = item * PanelRows + lane;
-                if (row >= rows)
-                {
-                    Clear(panel, lane);
-                    continue;
-                }
-                MatrixSource* source = sources;
-                while (row >= source->Rows)
-                {
-                    row -= source->Rows;
-                    source++;
-                }
-                if (bf16)
-                {
-                    PackBf16(panel, lane, source, row);
-                }
-                else
-                {
-                    PackF32(panel, lane, source, row);
-                }
-            }
-        }
-
-        private void Clear(byte* panel, int lane)
-        {
-            uint* to = (uint*)panel + lane;
-            for (int s = 0; s < steps; s++)
-            {
-                to[(long)s * PanelRows] = 0;
-            }
-        }
-
-        private void PackBf16(byte* panel, int lane, MatrixSource* source, int row)
-        {
-            ushort* to = (ushort*)panel + 2 * lane;
-            byte* from = (byte*)source->Data + row * source->RowStride * 2;
-            long stride = source->ColumnStride * 2;
-            for (int c = 0; c < columns; c++)
-            {
-                to[(c >> 1) * (2L * PanelRows) + (c & 1)] = *(ushort*)(from + c * stride);
-            }
-            if ((columns & 1) != 0)
-            {
-                to[(columns >> 1) * (2L * PanelRows) + 1] = 0;
-            }
-        }
-
-        private void PackF32(byte* panel, int lane, MatrixSource* source, int row)
-        {
-            float* to = (float*)panel + lane;
-            int size = source->Type.Size();
-            byte* from = (byte*)source->Data + row * source->RowStride * size;
-            long stride = source->ColumnStride * size;
-            float scale = source->RowScales == 0 ? 1 : Read((byte*)source->RowScales + (long)row * source->RowScaleType.Size(), source->RowScaleType);
-            for (int c = 0; c < columns; c++)
-            {
-                to[(long)c * PanelRows] = Read(from + c * stride, source->Type) * scale;
-            }
-        }
-
-        private static float Read(byte* at, ElementType type) => type switch
-        {
-            ElementType.F32 => *(float*)at,
-            ElementType.BF16 => Bf16.ToSingle(*(ushort*)at),
-            ElementType.F16 => (float)*(Half*)at,
-            _ => Fp8.ToSingle(*at),
-        };
     }
 }

@@ -1,0 +1,265 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>Packs groups of panels. An item is <see cref="GroupPanels"/> panels.</summary>
+internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* target, int rows, int columns, ElementType format) : ITeamJob
+{
+    private const int PanelRows = PackedMatrix.PanelRows;
+
+    // [in, out] sources are read along the rows of several panels at once, so that each visit to a page uses 512 bytes.
+    private const int GroupPanels = 8;
+
+    // Columns of one row copied at a time: a cache line of bf16 pairs, scattered to 16 steps that stay in the L1 cache.
+    private const int BlockColumns = 32;
+
+    private int Panels => (int)(((long)rows + PanelRows - 1) / PanelRows);
+
+    private int Steps => format == ElementType.BF16 ? (int)(((long)columns + 1) / 2) : columns;
+
+    private long PanelBytes => (long)Steps * PanelRows * sizeof(float);
+
+    public int Items => (Panels + GroupPanels - 1) / GroupPanels;
+
+    public void Execute(int item, int worker)
+    {
+        int first = item * GroupPanels;
+        int end = Math.Min(first + GroupPanels, Panels);
+        int firstRow = first * PanelRows;
+        if ((long)end * PanelRows <= rows && TryFind(firstRow, (end - first) * PanelRows, out MatrixSource source, out int local)
+            && source.RowStride == 1 && source.ColumnStride != 1)
+        {
+            PackColumns(source, local, first, end);
+            return;
+        }
+        for (int panel = first; panel < end; panel++)
+        {
+            if (format == ElementType.BF16)
+            {
+                PackRowsBf16(panel);
+            }
+            else
+            {
+                PackRowsF32(panel);
+            }
+        }
+    }
+
+    // The source that holds all of the given rows, if one does.
+    private bool TryFind(int row, int length, out MatrixSource source, out int local)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            if (row < sources[i].Rows)
+            {
+                source = sources[i];
+                local = row;
+                return length <= source.Rows - row;
+            }
+            row -= sources[i].Rows;
+        }
+        source = default;
+        local = 0;
+        return false;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void PackColumns(MatrixSource source, int local, int first, int end)
+    {
+        int size = source.Type.Size();
+        int width = (end - first) * PanelRows;
+        float* scales = stackalloc float[GroupPanels * PanelRows];
+        float* values = stackalloc float[GroupPanels * PanelRows];
+        for (int r = 0; r < width; r++)
+        {
+            scales[r] = Scale(source, local + r);
+        }
+        for (int step = 0; step < Steps; step++)
+        {
+            if (format == ElementType.BF16)
+            {
+                ushort* even = (ushort*)source.Data + 2 * step * source.ColumnStride + local;
+                ushort* odd = 2 * step + 1 < columns ? even + source.ColumnStride : null;
+                for (int panel = first; panel < end; panel++)
+                {
+                    int r = (panel - first) * PanelRows;
+                    Interleave(even + r, odd == null ? null : odd + r, (uint*)(target + panel * PanelBytes) + (long)step * PanelRows);
+                }
+                continue;
+            }
+            Decode(source.Type, (byte*)source.Data + (step * source.ColumnStride + local) * size, width, values);
+            for (int r = 0; r < width; r++)
+            {
+                float* to = (float*)(target + (first + r / PanelRows) * PanelBytes) + (long)step * PanelRows;
+                to[r % PanelRows] = source.RowScales != 0 ? values[r] * scales[r] : values[r];
+            }
+        }
+    }
+
+    // 32 pairs of (even, odd); a missing odd column is zero.
+    private static void Interleave(ushort* even, ushort* odd, uint* to)
+    {
+        for (int r = 0; r < PanelRows; r += 16)
+        {
+            (Vector256<uint> lower, Vector256<uint> upper) = Vector256.Widen(Vector256.Load(even + r));
+            if (odd != null)
+            {
+                (Vector256<uint> lowerOdd, Vector256<uint> upperOdd) = Vector256.Widen(Vector256.Load(odd + r));
+                lower |= lowerOdd << 16;
+                upper |= upperOdd << 16;
+            }
+            lower.Store(to + r);
+            upper.Store(to + r + 8);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void PackRowsBf16(int panel)
+    {
+        MatrixSource* source = stackalloc MatrixSource[PanelRows];
+        int* local = stackalloc int[PanelRows];
+        int valid = Locate(panel, source, local);
+        uint* block = stackalloc uint[BlockColumns / 2];
+        uint* to = (uint*)(target + panel * PanelBytes);
+        for (int k = 0; k < columns; k += BlockColumns)
+        {
+            int width = Math.Min(BlockColumns, columns - k);
+            int steps = (width + 1) / 2;
+            for (int r = 0; r < PanelRows; r++)
+            {
+                block[steps - 1] = 0;
+                uint* from = block;
+                if (r >= valid)
+                {
+                    new Span<uint>(block, steps).Clear();
+                }
+                else
+                {
+                    byte* row = Element(source[r], local[r], k);
+                    if (source[r].ColumnStride == 1 && width % 2 == 0)
+                    {
+                        from = (uint*)row;
+                    }
+                    else
+                    {
+                        for (int c = 0; c < width; c++)
+                        {
+                            ((ushort*)block)[c] = Unsafe.ReadUnaligned<ushort>(row + c * source[r].ColumnStride * 2);
+                        }
+                    }
+                }
+                for (int s = 0; s < steps; s++)
+                {
+                    to[s * PanelRows + r] = Unsafe.ReadUnaligned<uint>(from + s);
+                }
+            }
+            to += steps * PanelRows;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void PackRowsF32(int panel)
+    {
+        MatrixSource* source = stackalloc MatrixSource[PanelRows];
+        int* local = stackalloc int[PanelRows];
+        int valid = Locate(panel, source, local);
+        float* block = stackalloc float[BlockColumns];
+        float* to = (float*)(target + panel * PanelBytes);
+        for (int k = 0; k < columns; k += BlockColumns)
+        {
+            int width = Math.Min(BlockColumns, columns - k);
+            for (int r = 0; r < PanelRows; r++)
+            {
+                new Span<float>(block, width).Clear();
+                if (r < valid)
+                {
+                    Read(source[r], local[r], k, width, block);
+                }
+                for (int c = 0; c < width; c++)
+                {
+                    to[c * PanelRows + r] = block[c];
+                }
+            }
+            to += width * PanelRows;
+        }
+    }
+
+    private int Locate(int panel, MatrixSource* source, int* local)
+    {
+        int valid = Math.Min(PanelRows, rows - panel * PanelRows);
+        for (int r = 0; r < valid; r++)
+        {
+            _ = TryFind(panel * PanelRows + r, 1, out source[r], out local[r]);
+        }
+        return valid;
+    }
+
+    private static void Read(in MatrixSource source, int row, int column, int width, float* values)
+    {
+        byte* from = Element(source, row, column);
+        if (source.ColumnStride == 1)
+        {
+            Decode(source.Type, from, width, values);
+        }
+        else
+        {
+            for (int c = 0; c < width; c++)
+            {
+                Decode(source.Type, from + c * source.ColumnStride * source.Type.Size(), 1, values + c);
+            }
+        }
+        if (source.RowScales != 0)
+        {
+            float scale = Scale(source, row);
+            for (int c = 0; c < width; c++)
+            {
+                values[c] *= scale;
+            }
+        }
+    }
+
+    private static byte* Element(in MatrixSource source, int row, int column) =>
+        (byte*)source.Data + (row * source.RowStride + column * source.ColumnStride) * source.Type.Size();
+
+    private static float Scale(in MatrixSource source, int row)
+    {
+        float scale = 1;
+        if (source.RowScales != 0)
+        {
+            Decode(source.RowScaleType, (byte*)source.RowScales + (long)row * source.RowScaleType.Size(), 1, &scale);
+        }
+        return scale;
+    }
+
+    private static void Decode(ElementType type, byte* from, int length, float* to)
+    {
+        switch (type)
+        {
+            case ElementType.F32:
+                Unsafe.CopyBlockUnaligned(to, from, (uint)length * sizeof(float));
+                break;
+            case ElementType.BF16:
+                for (int i = 0; i < length; i++)
+                {
+                    to[i] = Bf16.ToSingle(Unsafe.ReadUnaligned<ushort>(from + 2L * i));
+                }
+                break;
+            case ElementType.F16:
+                for (int i = 0; i < length; i++)
+                {
+                    to[i] = (float)Unsafe.ReadUnaligned<Half>(from + 2L * i);
+                }
+                break;
+            default:
+                for (int i = 0; i < length; i++)
+                {
+                    to[i] = Fp8.ToSingle(from[i]);
+                }
+                break;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+using Product = Llama4Kernels.Kernels.MatMul.MatMul;
+
+namespace Llama4Kernels.Tests.Kernels.MatMul;
+
+public sealed unsafe class PackedMatrixTests : IDisposable
+{
+    private readonly ThreadTeam _team = new(2);
+
+    [Theory]
+    [InlineData(ElementType.BF16, 1, 1)]
+    [InlineData(ElementType.BF16, 33, 63)]
+    [InlineData(ElementType.BF16, 300, 70)]
+    [InlineData(ElementType.BF16, 256, 8)]
+    [InlineData(ElementType.F32, 15, 3)]
+    [InlineData(ElementType.F32, 300, 71)]
+    [InlineData(ElementType.F16, 40, 65)]
+    [InlineData(ElementType.F8E4M3, 300, 67)]
+    public void Every_layout_of_a_source_packs_to_the_documented_panels(ElementType type, int rows, int columns)
+    {
+        // Codes of few bits are exact in all types; scales are powers of two.
+        int size = type.Size();
+        byte[] memory = new byte[1 + rows * columns * size * 2];
+        float[] scales = [.. Enumerable.Range(0, rows).Select(r => type == ElementType.F8E4M3 ? MathF.ScaleB(1, r % 5 - 2) : 1)];
+        (long Row, long Column)[] layouts = [(columns, 1), (1, rows), (2 * columns, 2)];
+        fixed (byte* start = memory)
+        fixed (float* scale = scales)
+        {
+            foreach ((long rowStride, long columnStride) in layouts)
+            {
+                for (int r = 0; r < rows; r++)
+                {
+                    for (int c = 0; c < columns; c++)
+                    {
+                        Write(start + 1 + (r * rowStride + c * columnStride) * size, type, Code(r, c));
+                    }
+                }
+                var source = new MatrixSource((nint)start + 1, type, rows, columns, rowStride, columnStride, type == ElementType.F8E4M3 ? (nint)scale : 0);
+                using PackedMatrix packed = PackedMatrix.Pack([source], _team);
+                Assert.Equal(type == ElementType.BF16 ? ElementType.BF16 : ElementType.F32, packed.Format);
+                for (int r = 0; r < packed.Panels * 32; r++)
+                {
+                    for (int c = 0; c < (packed.Format == ElementType.BF16 ? packed.Steps * 2 : packed.Steps); c++)
+                    {
+                        float expected = r < rows && c < columns ? Code(r, c) * scales[r] : 0;
+                        Assert.True(expected == Element(packed, r, c), $"strides ({rowStride}, {columnStride}) [{r}, {c}]: {Element(packed, r, c)} for {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void A_disposed_matrix_and_a_source_without_data_are_refused()
+    {
+        float value = 1, y = 0;
+        PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor((nint)(&value), ElementType.F32, 1, 1)], _team);
+        packed.Dispose();
+        using var product = new Product(_team);
+        float* x = &value, to = &y;
+        Assert.Throws<ObjectDisposedException>(() => product.Run(x, 1, packed, null, to, MatMulPrecision.Float32));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([MatrixSource.RowMajor(0, ElementType.F32, 1, 1)], _team));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack([MatrixSource.RowMajor((nint)x, (ElementType)99, 1, 1)], _team));
+    }
+
+    public void Dispose() => _team.Dispose();
+
+    // 1 … 7 and their negatives: every format holds them.
+    private static float Code(int row, int column) => ((row * 7 + column * 3) % 15) - 7;
+
+    private static void Write(byte* at, ElementType type, float value)
+    {
+        switch (type)
+        {
+            case ElementType.F32:
+                *(float*)at = value;
+                break;
+            case ElementType.BF16:
+                *(ushort*)at = Bf16.FromSingle(value);
+                break;
+            case ElementType.F16:
+                *(Half*)at = (Half)value;
+                break;
+            default:
+                *at = (byte)Enumerable.Range(0, 256).First(code => Fp8.ToSingle((byte)code) == value);
+                break;
+        }
+    }
+
+    private static float Element(PackedMatrix w, int r, int c)
+    {
+        byte* panel = w.Panel(r / 32);
+        return w.Format == ElementType.BF16
+            ? Bf16.ToSingle(((ushort*)panel)[(c / 2) * 64 + (r % 32) * 2 + c % 2])
+            : ((float*)panel)[c * 32 + r % 32];
+    }
+}
