@@ -117,22 +117,28 @@ public sealed class TextGenerator : IDisposable
             string text;
             if (!_options.IgnoreEos && _generator._model.EosTokens.Contains(token))
             {
-                (text, finish) = (Rest(), ReasonOf(token));
+                (text, bool stopped) = Rest();
+                finish = stopped ? FinishReason.Stop : ReasonOf(token);
             }
             else
             {
                 (text, bool stopped) = _stops.Feed(_decoder.Append(token));
                 finish = stopped ? FinishReason.Stop : _generated >= _maxTokens ? FinishReason.Length : null;
-                text += finish == FinishReason.Length ? Rest() : string.Empty;
+                if (finish == FinishReason.Length)
+                {
+                    (string rest, bool stoppedAtEnd) = Rest();
+                    text += rest;
+                    finish = stoppedAtEnd ? FinishReason.Stop : finish;
+                }
             }
             return new GenerationUpdate(text, token, logprob, finish, finish is null ? null : new Usage(_promptTokens, _generated, _imageTokens, _cachedTokens));
         }
 
-        /// <summary>What an incomplete character or a possible stop string held back.</summary>
-        private string Rest()
+        /// <summary>What an incomplete character or a possible stop string held back, and whether a stop string ended it.</summary>
+        private (string Text, bool Stopped) Rest()
         {
             (string rest, bool stopped) = _stops.Feed(_decoder.Flush());
-            return stopped ? rest : rest + _stops.Flush();
+            return (stopped ? rest : rest + _stops.Flush(), stopped);
         }
 
         private FinishReason ReasonOf(int token)

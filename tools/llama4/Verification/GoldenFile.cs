@@ -29,8 +29,11 @@ internal sealed class GoldenFile : IDisposable
 
     public string Name => Path.GetFileName(_file.Path);
 
-    /// <summary>"text", "image", or how the reference's weights were quantised.</summary>
-    public string Kind => _file.Metadata.GetValueOrDefault("kind", "text");
+    /// <summary>
+    /// The scheme by which the reference quantised its weights on loading, or null. Stored FP8 weights have the same kind,
+    /// but no scheme: they are the checkpoint's own values.
+    /// </summary>
+    public string? QuantisedOnLoading => _file.Metadata.GetValueOrDefault("scheme");
 
     public int[] Ids { get; }
 

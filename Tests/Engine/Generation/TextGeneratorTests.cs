@@ -1,0 +1,136 @@
+using System.Text;
+using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Engine.Generation;
+
+[Collection(nameof(ModelCollection))]
+public sealed class TextGeneratorTests(ModelFixture models)
+{
+    private static readonly GenerationOptions s_greedy = new() { Temperature = 0 };
+
+    private Llama4Model Nano => models.Get("nano");
+
+    [Fact]
+    public async Task Answers_what_the_sample_model_was_taught()
+    {
+        // The README's library sample.
+        using var generator = new TextGenerator(Nano);
+        Prompt prompt = Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
+        (string text, GenerationUpdate last) = await Collect(generator, prompt, s_greedy);
+        Assert.Equal("Scout has 16 experts.", text);
+        Assert.Equal(FinishReason.EndOfTurn, last.FinishReason);
+        Assert.Equal(new Usage(17, 7), last.Usage);
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_text_and_another_seed_another()
+    {
+        using var generator = new TextGenerator(Nano);
+        Prompt prompt = Question("Tell me something.");
+        GenerationOptions options = new() { Temperature = 1.5f, TopP = 1, Seed = 7, MaxTokens = 24, IgnoreEos = true };
+        string first = (await Collect(generator, prompt, options)).Text;
+        using var other = new TextGenerator(Nano);
+        Assert.Equal(first, (await Collect(other, prompt, options)).Text);
+        Assert.NotEqual(first, (await Collect(generator, prompt, options with { Seed = 8 })).Text);
+    }
+
+    [Theory]
+    [InlineData(" 16 ex", "Scout has", FinishReason.Stop)]
+    [InlineData("experts.", "Scout has 16 ", FinishReason.Stop)]
+    [InlineData("experts!", "Scout has 16 experts.", FinishReason.EndOfTurn)]
+    public async Task Stop_strings_span_tokens(string stop, string expected, FinishReason reason)
+    {
+        using var generator = new TextGenerator(Nano);
+        (string text, GenerationUpdate last) = await Collect(generator, Question("How many experts does Scout have?"), s_greedy with { StopStrings = [stop] });
+        Assert.Equal((expected, reason), (text, last.FinishReason!.Value));
+    }
+
+    [Fact]
+    public async Task Ends_at_the_token_limit_and_reports_log_probabilities()
+    {
+        using var generator = new TextGenerator(Nano);
+        List<GenerationUpdate> updates = [];
+        await foreach (GenerationUpdate update in generator.GenerateAsync(Question("How many experts does Scout have?"), s_greedy with { MaxTokens = 3, Logprobs = true, TopLogprobs = 2 }))
+        {
+            updates.Add(update);
+        }
+        Assert.Equal(3, updates.Count);
+        Assert.Equal(FinishReason.Length, updates[^1].FinishReason);
+        Assert.All(updates, u =>
+        {
+            Assert.Equal(u.TokenId, u.Logprob!.Top[0].TokenId);
+            Assert.InRange(u.Logprob.Logprob, -1, 0);
+            Assert.True(u.Logprob.Top[0].Logprob >= u.Logprob.Top[1].Logprob);
+        });
+    }
+
+    [Fact]
+    public async Task Cancelling_stops_between_tokens_and_the_next_prompt_is_unharmed()
+    {
+        using var generator = new TextGenerator(Nano);
+        using var cancel = new CancellationTokenSource();
+        Prompt prompt = Question("How many experts does Scout have?");
+        int tokens = 0;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, s_greedy, null, cancel.Token))
+            {
+                if (++tokens == 2)
+                {
+                    await cancel.CancelAsync();
+                }
+            }
+        });
+        Assert.Equal(2, tokens);
+        Assert.Equal("Scout has 16 experts.", (await Collect(generator, prompt, s_greedy)).Text);
+    }
+
+    [Fact]
+    public async Task A_second_turn_about_a_picture_reuses_the_first()
+    {
+        using var generator = new TextGenerator(Nano);
+        PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions);
+        ChatMessage question = new(ChatRole.User, [new ImageContent(image.Rows, image.Columns, image), new TextContent("What is in the picture?")]);
+        Prompt first = new(Nano.Chat.EncodePrompt([question]), [image]);
+        (string answer, GenerationUpdate last) = await Collect(generator, first, s_greedy);
+        Assert.Equal(16, last.Usage!.ImageTokens);
+        Prompt second = new(Nano.Chat.EncodePrompt([question, ChatMessage.FromText(ChatRole.Assistant, answer), ChatMessage.FromText(ChatRole.User, "How many shapes are there?")]), [image]);
+        (string again, GenerationUpdate lastAgain) = await Collect(generator, second, s_greedy);
+        Assert.True(lastAgain.Usage!.CachedTokens >= first.Ids.Length);
+        using var fresh = new TextGenerator(Nano);
+        Assert.Equal((await Collect(fresh, second, s_greedy)).Text, again);
+    }
+
+    [Fact]
+    public async Task Another_picture_under_the_same_tokens_is_not_taken_from_the_cache()
+    {
+        using var generator = new TextGenerator(Nano);
+        string[] answers = new string[2];
+        foreach ((string file, int i) in ((string[])["one.png", "other.png"]).Select((f, i) => (f, i)))
+        {
+            PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", file)), Nano.ImageOptions with { MaxTiles = 1 });
+            Prompt prompt = new(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(1, 1, image), new TextContent("What is in the picture?")])]), [image]);
+            (answers[i], GenerationUpdate last) = await Collect(generator, prompt, s_greedy);
+            Assert.Equal(0, last.Usage!.CachedTokens);
+        }
+        Assert.NotEqual(answers[0], answers[1]);
+    }
+
+    private Prompt Question(string text) => Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]));
+
+    private static async Task<(string Text, GenerationUpdate Last)> Collect(TextGenerator generator, Prompt prompt, GenerationOptions options)
+    {
+        var text = new StringBuilder();
+        GenerationUpdate? last = null;
+        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options))
+        {
+            text.Append(update.Text);
+            last = update;
+        }
+        return (text.ToString(), last!);
+    }
+}
