@@ -26,7 +26,9 @@ public sealed class Llama4Model : IDisposable
         Options = options;
         Backend = backend;
         TextConfig c = Config.Text;
-        Text = new TextModel(c, loader.LoadText(), backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
+        TextWeights text = loader.LoadText();
+        WeightBytesPerToken = text.BytesPerToken(c.ExpertsPerToken);
+        Text = new TextModel(c, text, backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
         if (options.LoadVision && Config.Vision is VisionConfig vision)
         {
             Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
@@ -52,6 +54,9 @@ public sealed class Llama4Model : IDisposable
 
     /// <summary>Bytes of packed weights.</summary>
     public long WeightBytes { get; }
+
+    /// <summary>Bytes of packed weights that decoding one token reads (without the cache).</summary>
+    public long WeightBytesPerToken { get; }
 
     /// <summary>Whether pictures can be given.</summary>
     public bool HasVision => Vision is not null;

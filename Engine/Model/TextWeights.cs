@@ -13,6 +13,9 @@ internal sealed class TextWeights
     public required Tensor FinalNorm { get; init; }
 
     public required LayerWeights[] Layers { get; init; }
+
+    /// <summary>Bytes of matrices that decoding one token reads, with <paramref name="topK"/> experts of each mixture layer.</summary>
+    public long BytesPerToken(int topK) => LmHead.Bytes + Layers.Sum(layer => layer.BytesPerToken(topK));
 }
 
 /// <summary>Packed weights of one decoder layer. Exactly one of Dense and Experts is set.</summary>
@@ -44,6 +47,10 @@ internal sealed class LayerWeights
 
     /// <summary>Routed experts; empty on dense layers.</summary>
     public ExpertWeights[] Experts { get; init; } = [];
+
+    public long BytesPerToken(int topK) =>
+        Qkv.Bytes + Output.Bytes + FeedForward.GateUp.Bytes + FeedForward.Down.Bytes + (Router?.Bytes ?? 0)
+        + Experts.Take(topK).Sum(expert => expert.GateUp.Bytes + expert.Down.Bytes);
 }
 
 /// <summary>A SwiGLU block of width F.</summary>

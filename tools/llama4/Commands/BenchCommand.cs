@@ -5,6 +5,7 @@ using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -12,6 +13,9 @@ namespace Llama4Kernels.Cli.Commands;
 internal static class BenchCommand
 {
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
+    /// <summary>The bandwidth is probed on as many bytes as a token reads, within these limits.</summary>
+    private const long ProbeMinBytes = 4L << 20, ProbeMaxBytes = 1L << 30;
 
     public static Command Create(CommandConsole console)
     {
@@ -34,6 +38,9 @@ internal static class BenchCommand
             int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
             Run(session, ids, generate, cancellation);
             Timing[] timings = [.. Enumerable.Range(0, runs).Select(_ => Run(session, ids, generate, cancellation))];
+            using var team = new ThreadTeam(model.Options.Threads);
+            double ceiling = ReadBandwidth.Measure(team, Math.Clamp(model.WeightBytesPerToken, ProbeMinBytes, ProbeMaxBytes));
+            double decoded = model.WeightBytesPerToken * generate / Median(timings, timing => timing.Decode);
             var report = new Report(
                 model.Options.Activations.ToString(),
                 prompt,
@@ -41,6 +48,9 @@ internal static class BenchCommand
                 prompt / Median(timings, timing => timing.Prefill),
                 generate / Median(timings, timing => timing.Decode),
                 1000 * Median(timings, timing => timing.Prefill),
+                model.WeightBytesPerToken,
+                decoded / ceiling,
+                ceiling / 1e9,
                 model.WeightBytes,
                 Process.GetCurrentProcess().PeakWorkingSet64);
             console.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(report, s_json) : report.ToText());
@@ -76,12 +86,13 @@ internal static class BenchCommand
 
     private sealed record Report(
         string Activations, int PromptTokens, int NewTokens, double PrefillTokensPerSecond, double DecodeTokensPerSecond,
-        double TimeToFirstTokenMs, long WeightBytes, long PeakMemoryBytes)
+        double TimeToFirstTokenMs, long WeightBytesPerToken, double ShareOfReadBandwidth, double ReadBandwidthGBs, long WeightBytes, long PeakMemoryBytes)
     {
         public string ToText() => string.Create(CultureInfo.InvariantCulture, $"""
             activations          {Activations}
             prefill              {PrefillTokensPerSecond:F1} tokens/s ({PromptTokens} tokens)
             decode               {DecodeTokensPerSecond:F1} tokens/s ({NewTokens} tokens)
+            weights per token    {MemoryEstimate.Text(WeightBytesPerToken)}, read at {ShareOfReadBandwidth:P0} of {ReadBandwidthGBs:F1} GB/s (measured now on as many bytes)
             time to first token  {TimeToFirstTokenMs:F1} ms
             packed weights       {MemoryEstimate.Text(WeightBytes)}
             peak memory          {MemoryEstimate.Text(PeakMemoryBytes)}
