@@ -1,0 +1,27 @@
+using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Kernels.Backends;
+
+namespace Llama4Kernels.Benchmarks.Normalization;
+
+/// <summary>
+/// Layer normalisation of the vision tower, one tile [577, 1408].
+/// Per call 8·T·D = 6.5 MFLOP and 8·T·D = 6.5 MB.
+/// </summary>
+public class LayerNormBenchmarks : BackendBenchmarks
+{
+    private const int T = 577, D = 16 * 88;
+
+    private Tensor _x, _weight, _bias, _y;
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        _x = Numbers(T, D);
+        _weight = Numbers(1, D);
+        _bias = Numbers(1, D);
+        _y = Zeros(T, D);
+    }
+
+    [Benchmark]
+    public void LayerNorm() => Backend.LayerNorm(_x, _weight, _bias, 1e-5f, _y);
+}
