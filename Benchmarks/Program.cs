@@ -1,16 +1,22 @@
 using BenchmarkDotNet.Running;
 using Llama4Kernels.Benchmarks.Quick;
 
-// "--quick matmul" prints shares of the machine's limits in under a minute; anything else goes to BenchmarkDotNet.
-if (args is ["--quick", "matmul", ..])
+// "--quick NAME" prints shares of the machine's limits in about a minute; anything else goes to BenchmarkDotNet.
+switch (args)
 {
-    MatMulQuick.Run();
-    return 0;
+    case ["--quick", "matmul"]:
+        MatMulQuick.Run();
+        return 0;
+    case ["--quick", "decode"]:
+        ModelQuick.Decode();
+        return 0;
+    case ["--quick", "vision"]:
+        ModelQuick.Vision();
+        return 0;
+    case ["--quick", ..]:
+        Console.Error.WriteLine("Quick benchmarks: matmul, decode, vision");
+        return 2;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);
+        return 0;
 }
-if (args is ["--quick", ..])
-{
-    Console.Error.WriteLine("Quick benchmarks: matmul");
-    return 2;
-}
-BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);
-return 0;

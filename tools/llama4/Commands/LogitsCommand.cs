@@ -17,7 +17,7 @@ internal static class LogitsCommand
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
         var input = new Option<string?>("--input", "-i") { Description = "safetensors file with input_ids [N] and, as wanted, pixel_values [tiles,3,S,S] in bf16 and positions [rows]." };
         var tokens = new Option<string?>("--tokens") { Description = "Token ids instead of a file: 1,2,3." };
-        var output = new Option<string>("--out", "-o") { Description = "safetensors file to write: logits [rows, V] and greedy.", Required = true };
+        var output = new Option<string>("--out", "-o") { Description = "safetensors file to write: logits [rows, V] and, with --greedy, greedy [N].", Required = true };
         var greedy = new Option<int>("--greedy") { Description = "Tokens to continue by argmax." };
         var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step." };
         var arguments = new ModelArguments();
@@ -69,10 +69,13 @@ internal static class LogitsCommand
         [.. list.Split(',', StringSplitOptions.TrimEntries).Select(text =>
             int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out int id) ? id : throw new ArgumentException($"--tokens: '{text}' is not a token id."))];
 
-    private static void Write(string path, LogitsResult result, int vocabulary) =>
-        SafeTensorsWriter.Write(path,
-        [
-            SafeTensorsEntry.FromBytes("logits", SafeTensorsType.F32, [result.Positions.Length, vocabulary], MemoryMarshal.AsBytes<float>(result.Logits).ToArray()),
-            SafeTensorsEntry.FromBytes("greedy", SafeTensorsType.I64, [result.Greedy.Length], MemoryMarshal.AsBytes<long>(Array.ConvertAll(result.Greedy, id => (long)id)).ToArray()),
-        ]);
+    private static void Write(string path, LogitsResult result, int vocabulary)
+    {
+        List<SafeTensorsEntry> entries = [SafeTensorsEntry.FromBytes("logits", SafeTensorsType.F32, [result.Positions.Length, vocabulary], MemoryMarshal.AsBytes<float>(result.Logits).ToArray())];
+        if (result.Greedy.Length > 0)
+        {
+            entries.Add(SafeTensorsEntry.FromBytes("greedy", SafeTensorsType.I64, [result.Greedy.Length], MemoryMarshal.AsBytes<long>(Array.ConvertAll(result.Greedy, id => (long)id)).ToArray()));
+        }
+        SafeTensorsWriter.Write(path, entries);
+    }
 }
