@@ -65,14 +65,14 @@ internal static unsafe class AttentionCore
         for (int block = split * SplitKeys; block < end; block += BlockKeys)
         {
             int count = Math.Min(BlockKeys, end - block);
-            KeyValueBlock.Load(plan, tile.PageTable, kvHead, block, count, keys, values);
-            PanelProduct.Run(queries, padded, keys, BlockKeys, scores, BlockKeys, rows, plan.HeadDim, BlockKeys, accumulate: false);
+            KeyValuePanels panels = KeyValueBlock.Get(plan, tile.PageTable, kvHead, block, count, keys, values);
+            PanelProduct.Run(queries, padded, (float*)panels.Keys, panels.KeyStride, scores, BlockKeys, rows, plan.HeadDim, BlockKeys, accumulate: false);
             for (int row = 0; row < rows; row++)
             {
                 int visible = tile.FirstCount + row / plan.Group * tile.CountStep - block;
-                Weigh(scores + row * BlockKeys, Math.Clamp(visible, 0, BlockKeys), state, row, padded);
+                Weigh(scores + row * BlockKeys, Math.Clamp(visible, 0, count), state, row, padded);
             }
-            PanelProduct.Run(scores, BlockKeys, values, padded, state.Sum, padded, rows, count, padded, accumulate: true);
+            PanelProduct.Run(scores, BlockKeys, (float*)panels.Values, panels.ValueStride, state.Sum, padded, rows, count, padded, accumulate: true);
         }
     }
 

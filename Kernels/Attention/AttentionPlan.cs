@@ -17,7 +17,8 @@ internal readonly record struct AttentionTile(int Row, int Tokens, int FirstCoun
 
 /// <summary>
 /// Where queries, keys and values lie and how a call is cut. Offsets and strides of keys and values are in elements from a
-/// page's start: key of head h in slot s at KeyOffset + h·HeadStride + s·TokenStride.
+/// page's start: component c of the key of head h in slot s at KeyOffset + h·HeadStride + s·KeyTokenStride + c·KeyDimStride,
+/// of the value at ValueOffset + h·HeadStride + s·ValueTokenStride + c.
 /// </summary>
 internal readonly unsafe struct AttentionPlan
 {
@@ -44,7 +45,11 @@ internal readonly unsafe struct AttentionPlan
 
     public required long HeadStride { get; init; }
 
-    public required long TokenStride { get; init; }
+    public required long KeyTokenStride { get; init; }
+
+    public required long KeyDimStride { get; init; }
+
+    public required long ValueTokenStride { get; init; }
 
     public required bool IsBf16 { get; init; }
 

@@ -1,49 +1,90 @@
+using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Attention;
 
-/// <summary>Brings a block of cached keys and values from their pages into float32 panels.</summary>
+/// <summary>A block of keys [d, 64] (position is the fast axis) and values [64, padded] as float32, ready for products.</summary>
+/// <param name="Keys">Key panel.</param>
+/// <param name="KeyStride">Floats between components.</param>
+/// <param name="Values">Value panel.</param>
+/// <param name="ValueStride">Floats between positions.</param>
+internal readonly unsafe record struct KeyValuePanels(nint Keys, int KeyStride, nint Values, int ValueStride);
+
+/// <summary>
+/// Finds a block of cached keys and values in its pages. float32 pages already have the panels' form and are used where
+/// they lie; bfloat16 and blocks that cross pages are widened or copied. Key columns beyond the count hold anything: their
+/// scores are masked.
+/// </summary>
 internal static unsafe class KeyValueBlock
 {
-    /// <summary>
-    /// Keys [d, 64] transposed, values [64, padded] with zeroed padding, for positions first … first + count − 1. Columns of
-    /// keys beyond the count are zero.
-    /// </summary>
-    public static void Load(in AttentionPlan plan, nint pageTable, int kvHead, int first, int count, float* keys, float* values)
+    /// <summary>The panels of positions first … first + count − 1; scratch holds what must be copied.</summary>
+    public static KeyValuePanels Get(in AttentionPlan plan, nint pageTable, int kvHead, int first, int count, float* keys, float* values)
     {
-        int dim = plan.HeadDim;
-        int padded = plan.PaddedDim;
-        if (count < AttentionCore.BlockKeys)
+        int slot = first % plan.PageTokens;
+        nint page = ((nint*)pageTable)[first / plan.PageTokens];
+        bool inOnePage = slot + AttentionCore.BlockKeys <= plan.PageTokens;
+        if (inOnePage && !plan.IsBf16 && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
         {
-            new Span<float>(keys, dim * AttentionCore.BlockKeys).Clear();
+            float* start = (float*)page + kvHead * plan.HeadStride;
+            return new KeyValuePanels(
+                (nint)(start + plan.KeyOffset + slot), checked((int)plan.KeyDimStride),
+                (nint)(start + plan.ValueOffset + slot * plan.ValueTokenStride), checked((int)plan.ValueTokenStride));
         }
-        long head = kvHead * plan.HeadStride;
-        for (int i = 0; i < count; i++)
+        for (int done = 0; done < count;)
         {
-            int position = first + i;
-            nint page = ((nint*)pageTable)[position / plan.PageTokens];
-            long offset = head + position % plan.PageTokens * plan.TokenStride;
-            float* valueRow = values + (long)i * padded;
-            if (plan.IsBf16)
+            int run = Math.Min(count - done, plan.PageTokens - (first + done) % plan.PageTokens);
+            CopyRun(plan, ((nint*)pageTable)[(first + done) / plan.PageTokens], kvHead, (first + done) % plan.PageTokens, run, keys + done, values + (long)done * plan.PaddedDim);
+            done += run;
+        }
+        return new KeyValuePanels((nint)keys, AttentionCore.BlockKeys, (nint)values, plan.PaddedDim);
+    }
+
+    private static void CopyRun(in AttentionPlan plan, nint page, int kvHead, int slot, int run, float* keys, float* values)
+    {
+        long key = plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride;
+        long value = plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride;
+        for (int c = 0; c < plan.HeadDim; c++)
+        {
+            Row(plan, page, key + c * plan.KeyDimStride, plan.KeyTokenStride, keys + c * AttentionCore.BlockKeys, run);
+        }
+        for (int i = 0; i < run; i++, values += plan.PaddedDim)
+        {
+            Row(plan, page, value + i * plan.ValueTokenStride, 1, values, plan.HeadDim);
+            new Span<float>(values + plan.HeadDim, plan.PaddedDim - plan.HeadDim).Clear();
+        }
+    }
+
+    private static void Row(in AttentionPlan plan, nint page, long offset, long stride, float* to, int count)
+    {
+        if (stride != 1)
+        {
+            for (int i = 0; i < count; i++)
             {
-                ushort* key = (ushort*)page + plan.KeyOffset + offset;
-                ushort* value = (ushort*)page + plan.ValueOffset + offset;
-                for (int c = 0; c < dim; c++)
-                {
-                    keys[c * AttentionCore.BlockKeys + i] = Bf16.ToSingle(key[c]);
-                    valueRow[c] = Bf16.ToSingle(value[c]);
-                }
+                to[i] = plan.IsBf16 ? Bf16.ToSingle(((ushort*)page)[offset + i * stride]) : ((float*)page)[offset + i * stride];
             }
-            else
-            {
-                float* key = (float*)page + plan.KeyOffset + offset;
-                for (int c = 0; c < dim; c++)
-                {
-                    keys[c * AttentionCore.BlockKeys + i] = key[c];
-                }
-                new ReadOnlySpan<float>((float*)page + plan.ValueOffset + offset, dim).CopyTo(new Span<float>(valueRow, dim));
-            }
-            new Span<float>(valueRow + dim, padded - dim).Clear();
+        }
+        else if (plan.IsBf16)
+        {
+            Widen((ushort*)page + offset, to, count);
+        }
+        else
+        {
+            new ReadOnlySpan<float>((float*)page + offset, count).CopyTo(new Span<float>(to, count));
+        }
+    }
+
+    private static void Widen(ushort* from, float* to, int count)
+    {
+        int i = 0;
+        for (; i <= count - 32; i += 32)
+        {
+            (Vector512<uint> low, Vector512<uint> high) = Vector512.Widen(Vector512.Load(from + i));
+            (low << 16).AsSingle().Store(to + i);
+            (high << 16).AsSingle().Store(to + i + 16);
+        }
+        for (; i < count; i++)
+        {
+            to[i] = Bf16.ToSingle(from[i]);
         }
     }
 }

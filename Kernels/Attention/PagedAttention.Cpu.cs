@@ -35,7 +35,9 @@ internal static unsafe partial class PagedAttention
             KeyOffset = 0,
             ValueOffset = (long)layout.KvHeads * layout.PageTokens * layout.HeadDim,
             HeadStride = (long)layout.PageTokens * layout.HeadDim,
-            TokenStride = layout.HeadDim,
+            KeyTokenStride = 1,
+            KeyDimStride = layout.PageTokens,
+            ValueTokenStride = layout.HeadDim,
             IsBf16 = layout.Format == KvFormat.BF16,
             TileRows = Math.Min(tileTokens, largest) * group,
         };

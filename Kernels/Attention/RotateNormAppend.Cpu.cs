@@ -78,18 +78,34 @@ internal static unsafe partial class RotateNormAppend
             int dim = shape.HeadDim;
             nint page = ((nint*)segment.PageTable)[position / layout.PageTokens];
             int slot = position % layout.PageTokens;
-            for (int head = 0; head < 2 * shape.KvHeads; head++)
+            for (int head = 0; head < shape.KvHeads; head++)
             {
-                // Keys and values of a page are one run of 2K heads, in the order of the projection.
-                long offset = ((long)head * layout.PageTokens + slot) * dim;
-                float* source = keysAndValues + (long)head * dim;
+                // Keys stand [d, PageTokens] within a head: a lane of a score vector is a position.
+                float* key = keysAndValues + (long)head * dim;
+                long offset = (long)head * dim * layout.PageTokens + slot;
+                for (int c = 0; c < dim; c++)
+                {
+                    if (layout.Format == KvFormat.F32)
+                    {
+                        ((float*)page)[offset + (long)c * layout.PageTokens] = key[c];
+                    }
+                    else
+                    {
+                        ((ushort*)page)[offset + (long)c * layout.PageTokens] = Bf16.FromSingle(key[c]);
+                    }
+                }
+            }
+            for (int head = 0; head < shape.KvHeads; head++)
+            {
+                float* value = keysAndValues + (long)(shape.KvHeads + head) * dim;
+                long offset = ((long)(shape.KvHeads + head) * layout.PageTokens + slot) * dim;
                 if (layout.Format == KvFormat.F32)
                 {
-                    new ReadOnlySpan<float>(source, dim).CopyTo(new Span<float>((float*)page + offset, dim));
+                    new ReadOnlySpan<float>(value, dim).CopyTo(new Span<float>((float*)page + offset, dim));
                 }
                 else
                 {
-                    NarrowBf16(source, (ushort*)page + offset, dim);
+                    NarrowBf16(value, (ushort*)page + offset, dim);
                 }
             }
         }

@@ -12,7 +12,7 @@ public enum KvFormat
 
 /// <summary>
 /// Shape of one KV cache page: <paramref name="PageTokens"/> positions of one layer, keys first
-/// [KvHeads, PageTokens, HeadDim], then values [KvHeads, PageTokens, HeadDim].
+/// [KvHeads, HeadDim, PageTokens] (a vector lane of scores is a position), then values [KvHeads, PageTokens, HeadDim].
 /// </summary>
 /// <param name="PageTokens">Positions a page holds.</param>
 /// <param name="KvHeads">Key/value heads K.</param>

@@ -13,6 +13,9 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </summary>
 public sealed unsafe partial class MatMul : IDisposable
 {
+    /// <summary>Weight bytes times tokens that make an item worth handing out.</summary>
+    private const long ItemBytes = 128 << 10;
+
     private readonly ThreadTeam _team;
     private byte* _scratch;
     private long _scratchBytes;
@@ -77,8 +80,8 @@ public sealed unsafe partial class MatMul : IDisposable
             rows = Scratch(stride * tokens);
             _team.Run(tokens, new PadJob(x, w.Columns, w.Steps * 2, round, (float*)rows));
         }
-        // A panel of few steps is little work: several go together, so that dispatch does not dominate.
-        int panelsPerItem = (int)Math.Clamp(32768 / Math.Max(1, w.PanelBytes / 128 * tokens), 1, 8);
+        // Small panels go together, so that handing out items does not dominate; large ones go alone, so that the threads end together.
+        int panelsPerItem = (int)Math.Clamp(ItemBytes / Math.Max(1, w.PanelBytes * tokens), 1, 8);
         var job = new PanelJob(new PanelView(w), Strategy, dot, rows, stride, tokens, bias, y, panelsPerItem);
         _team.Run((w.Panels + panelsPerItem - 1) / panelsPerItem, job);
         GC.KeepAlive(w);

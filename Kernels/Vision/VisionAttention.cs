@@ -42,7 +42,9 @@ internal static unsafe class VisionAttention
             KeyOffset = (long)heads * dim,
             ValueOffset = 2L * heads * dim,
             HeadStride = dim,
-            TokenStride = qkv.Columns,
+            KeyTokenStride = qkv.Columns,
+            KeyDimStride = 1,
+            ValueTokenStride = qkv.Columns,
             IsBf16 = false,
             TileRows = tileTokens,
         };

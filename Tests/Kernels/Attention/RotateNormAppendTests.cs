@@ -55,7 +55,7 @@ public sealed unsafe class RotateNormAppendTests
         nint page = table[position / 8];
         for (int c = 0; c < layout.HeadDim; c++)
         {
-            int offset = (head * 8 + position % 8) * layout.HeadDim + c;
+            int offset = head < layout.KvHeads ? (head * layout.HeadDim + c) * 8 + position % 8 : (head * 8 + position % 8) * layout.HeadDim + c;
             float cached = layout.Format == KvFormat.F32 ? ((float*)page)[offset] : Bf16.ToSingle(((ushort*)page)[offset]);
             Assert.Equal(layout.Format == KvFormat.F32 ? expected[c] : Bf16.Round(expected[c]), cached);
         }
