@@ -26,6 +26,8 @@ internal sealed class TextModel
 
     public TextConfig Config => _config;
 
+    public TextWeights Weights => _weights;
+
     /// <summary>
     /// Runs one step: every row's keys and values are appended to its sequence's cache, and the wanted rows' logits are
     /// written in order to the first rows of <see cref="TextActivations.Logits"/>. Returns how many there are.
