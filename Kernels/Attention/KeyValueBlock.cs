@@ -43,33 +43,60 @@ internal static unsafe class KeyValueBlock
     {
         long key = plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride;
         long value = plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride;
-        for (int c = 0; c < plan.HeadDim; c++)
+        if (plan.KeyTokenStride == 1)
         {
-            Row(plan, page, key + c * plan.KeyDimStride, plan.KeyTokenStride, keys + c * AttentionCore.BlockKeys, run);
+            for (int c = 0; c < plan.HeadDim; c++)
+            {
+                Row(plan, page, key + c * plan.KeyDimStride, keys + c * AttentionCore.BlockKeys, run);
+            }
+        }
+        else
+        {
+            Transpose((float*)page + key, plan.KeyTokenStride, run, keys, plan.HeadDim);
         }
         for (int i = 0; i < run; i++, values += plan.PaddedDim)
         {
-            Row(plan, page, value + i * plan.ValueTokenStride, 1, values, plan.HeadDim);
+            Row(plan, page, value + i * plan.ValueTokenStride, values, plan.HeadDim);
             new Span<float>(values + plan.HeadDim, plan.PaddedDim - plan.HeadDim).Clear();
         }
     }
 
-    private static void Row(in AttentionPlan plan, nint page, long offset, long stride, float* to, int count)
+    private static void Row(in AttentionPlan plan, nint page, long offset, float* to, int count)
     {
-        if (stride != 1)
-        {
-            for (int i = 0; i < count; i++)
-            {
-                to[i] = plan.IsBf16 ? Bf16.ToSingle(((ushort*)page)[offset + i * stride]) : ((float*)page)[offset + i * stride];
-            }
-        }
-        else if (plan.IsBf16)
+        if (plan.IsBf16)
         {
             Widen((ushort*)page + offset, to, count);
         }
         else
         {
             new ReadOnlySpan<float>((float*)page + offset, count).CopyTo(new Span<float>(to, count));
+        }
+    }
+
+    /// <summary>
+    /// Rows of components (far apart) to rows of positions. Sixteen positions at a time, so that each written cache line is
+    /// complete before the next one is begun.
+    /// </summary>
+    private static void Transpose(float* from, long stride, int positions, float* to, int dim)
+    {
+        int i = 0;
+        for (; i <= positions - 16; i += 16, from += 16 * stride)
+        {
+            for (int c = 0; c < dim; c++)
+            {
+                float* at = from + c;
+                Vector512.Create(
+                    at[0], at[stride], at[2 * stride], at[3 * stride], at[4 * stride], at[5 * stride], at[6 * stride], at[7 * stride],
+                    at[8 * stride], at[9 * stride], at[10 * stride], at[11 * stride], at[12 * stride], at[13 * stride], at[14 * stride], at[15 * stride])
+                    .Store(to + c * AttentionCore.BlockKeys + i);
+            }
+        }
+        for (; i < positions; i++, from += stride)
+        {
+            for (int c = 0; c < dim; c++)
+            {
+                to[c * AttentionCore.BlockKeys + i] = from[c];
+            }
         }
     }
 

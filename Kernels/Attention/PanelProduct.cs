@@ -24,6 +24,19 @@ internal static unsafe class PanelProduct
                 OneByFour(a + (long)row * aStride, b + column, bStride, c + (long)row * cStride + column, inner, accumulate);
             }
         }
+        for (; column <= columns - 32; column += 32)
+        {
+            int row = 0;
+            for (; row <= rows - 4; row += 4)
+            {
+                FourByTwo(a + (long)row * aStride, aStride, b + column, bStride, c + (long)row * cStride + column, cStride, inner, accumulate);
+            }
+            for (; row < rows; row++)
+            {
+                OneByOne(a + (long)row * aStride, b + column, bStride, c + (long)row * cStride + column, inner, accumulate);
+                OneByOne(a + (long)row * aStride, b + column + 16, bStride, c + (long)row * cStride + column + 16, inner, accumulate);
+            }
+        }
         for (; column < columns; column += 16)
         {
             int row = 0;
@@ -92,6 +105,42 @@ internal static unsafe class PanelProduct
             c3 = Vector512.FusedMultiplyAdd(x, Vector512.Load(b + 48), c3);
         }
         Store(c, c0, c1, c2, c3);
+    }
+
+    private static void FourByTwo(float* a, int aStride, float* b, int bStride, float* c, int cStride, int inner, bool accumulate)
+    {
+        float* a1 = a + aStride;
+        float* a2 = a1 + aStride;
+        float* a3 = a2 + aStride;
+        float* c1 = c + cStride;
+        float* c2 = c1 + cStride;
+        float* c3 = c2 + cStride;
+        Vector512<float> c00 = Start(c, accumulate), c01 = Start(c + 16, accumulate), c10 = Start(c1, accumulate), c11 = Start(c1 + 16, accumulate);
+        Vector512<float> c20 = Start(c2, accumulate), c21 = Start(c2 + 16, accumulate), c30 = Start(c3, accumulate), c31 = Start(c3 + 16, accumulate);
+        for (int k = 0; k < inner; k++, b += bStride)
+        {
+            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
+            Vector512<float> x = Vector512.Create(a[k]);
+            c00 = Vector512.FusedMultiplyAdd(x, b0, c00);
+            c01 = Vector512.FusedMultiplyAdd(x, b1, c01);
+            x = Vector512.Create(a1[k]);
+            c10 = Vector512.FusedMultiplyAdd(x, b0, c10);
+            c11 = Vector512.FusedMultiplyAdd(x, b1, c11);
+            x = Vector512.Create(a2[k]);
+            c20 = Vector512.FusedMultiplyAdd(x, b0, c20);
+            c21 = Vector512.FusedMultiplyAdd(x, b1, c21);
+            x = Vector512.Create(a3[k]);
+            c30 = Vector512.FusedMultiplyAdd(x, b0, c30);
+            c31 = Vector512.FusedMultiplyAdd(x, b1, c31);
+        }
+        c00.Store(c);
+        c01.Store(c + 16);
+        c10.Store(c1);
+        c11.Store(c1 + 16);
+        c20.Store(c2);
+        c21.Store(c2 + 16);
+        c30.Store(c3);
+        c31.Store(c3 + 16);
     }
 
     private static void FourByOne(float* a, int aStride, float* b, int bStride, float* c, int cStride, int inner, bool accumulate)

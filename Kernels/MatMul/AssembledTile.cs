@@ -107,45 +107,63 @@ internal sealed unsafe class AssembledTile : IDisposable
             _ => __dword_bcst[bases[token / 3] + xStride * 2 + offset],
         };
 
-        Label loop = a.CreateLabel(), end = a.CreateLabel();
-        a.test(steps, steps);
+        int stepBytes = widen ? 8 : 4;
+        void Step(int index)
+        {
+            // The stream outruns what the reorder window can keep in flight beside the arithmetic: ask ahead.
+            int at = index * 128, from = index * stepBytes;
+            a.prefetcht0(__byte_ptr[panel + at + PrefetchBytes]);
+            a.prefetcht0(__byte_ptr[panel + at + PrefetchBytes + 64]);
+            a.vmovdqa32(zmm24, __zmmword_ptr[panel + at]);
+            a.vmovdqa32(zmm25, __zmmword_ptr[panel + at + 64]);
+            if (widen)
+            {
+                a.vpslld(zmm26, zmm24, 16);
+                a.vpslld(zmm27, zmm25, 16);
+                a.vpandd(zmm24, zmm24, zmm31);
+                a.vpandd(zmm25, zmm25, zmm31);
+            }
+            for (int t = 0; t < tokens; t++)
+            {
+                if (dot)
+                {
+                    a.vdpbf16ps(Zmm(2 * t), zmm24, Row(t, from));
+                    a.vdpbf16ps(Zmm(2 * t + 1), zmm25, Row(t, from));
+                }
+                else
+                {
+                    a.vfmadd231ps(Zmm(2 * t), widen ? zmm26 : zmm24, Row(t, from));
+                    a.vfmadd231ps(Zmm(2 * t + 1), widen ? zmm27 : zmm25, Row(t, from));
+                }
+            }
+            for (int t = 0; widen && t < tokens; t++)
+            {
+                a.vfmadd231ps(Zmm(2 * t), zmm24, Row(t, from + 4));
+                a.vfmadd231ps(Zmm(2 * t + 1), zmm25, Row(t, from + 4));
+            }
+        }
+
+        void Advance(int count)
+        {
+            a.add(panel, count * 128);
+            for (int i = 0; i < (tokens + 2) / 3; i++)
+            {
+                a.add(bases[i], count * stepBytes);
+            }
+        }
+
+        Label loop = a.CreateLabel(), paired = a.CreateLabel(), end = a.CreateLabel();
+        a.test(steps, 1);
+        a.je(paired);
+        Step(0);
+        Advance(1);
+        a.Label(ref paired);
+        a.shr(steps, 1);
         a.je(end);
         a.Label(ref loop);
-        // The stream outruns what the reorder window can keep in flight beside the arithmetic: ask ahead.
-        a.prefetcht0(__byte_ptr[panel + PrefetchBytes]);
-        a.prefetcht0(__byte_ptr[panel + PrefetchBytes + 64]);
-        a.vmovdqa32(zmm24, __zmmword_ptr[panel]);
-        a.vmovdqa32(zmm25, __zmmword_ptr[panel + 64]);
-        if (widen)
-        {
-            a.vpslld(zmm26, zmm24, 16);
-            a.vpslld(zmm27, zmm25, 16);
-            a.vpandd(zmm24, zmm24, zmm31);
-            a.vpandd(zmm25, zmm25, zmm31);
-        }
-        for (int t = 0; t < tokens; t++)
-        {
-            if (dot)
-            {
-                a.vdpbf16ps(Zmm(2 * t), zmm24, Row(t, 0));
-                a.vdpbf16ps(Zmm(2 * t + 1), zmm25, Row(t, 0));
-            }
-            else
-            {
-                a.vfmadd231ps(Zmm(2 * t), widen ? zmm26 : zmm24, Row(t, 0));
-                a.vfmadd231ps(Zmm(2 * t + 1), widen ? zmm27 : zmm25, Row(t, 0));
-            }
-        }
-        for (int t = 0; widen && t < tokens; t++)
-        {
-            a.vfmadd231ps(Zmm(2 * t), zmm24, Row(t, 4));
-            a.vfmadd231ps(Zmm(2 * t + 1), zmm25, Row(t, 4));
-        }
-        a.add(panel, 128);
-        for (int i = 0; i < (tokens + 2) / 3; i++)
-        {
-            a.add(bases[i], widen ? 8 : 4);
-        }
+        Step(0);
+        Step(1);
+        Advance(2);
         a.dec(steps);
         a.jne(loop);
         a.Label(ref end);

@@ -72,20 +72,29 @@ public sealed unsafe partial class MatMul
         }
     }
 
-    /// <summary>Multiplies all tokens with a few panels: the panel stays in cache while the tokens go by in tiles.</summary>
+    /// <summary>
+    /// Multiplies a block of tokens with a few panels. Items of the same panels follow each other, so that the panels stay in
+    /// the shared cache while the blocks go by.
+    /// </summary>
     private readonly struct PanelJob(
-        PanelView w, MatMulStrategy strategy, bool dot, byte* x, long stride, int tokens, float* bias, float* y, int panelsPerItem) : ITeamJob
+        PanelView w, MatMulStrategy strategy, bool dot, byte* x, long stride, int tokens, float* bias, float* y, int panelsPerItem, int block, int blocks) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
             float* tile = stackalloc float[AssembledTile.MaxTokens * PackedMatrix.PanelRows];
-            int end = Math.Min(w.Panels, (item + 1) * panelsPerItem);
-            for (int panel = item * panelsPerItem; panel < end; panel++)
+            int group = item / blocks;
+            int from = item % blocks * block;
+            int to = Math.Min(tokens, from + block);
+            int end = Math.Min(w.Panels, (group + 1) * panelsPerItem);
+            // Tiles of equal height: a low one at the end would wait for its weights.
+            int tiles = (to - from + AssembledTile.MaxTokens - 1) / AssembledTile.MaxTokens;
+            int tileTokens = (to - from + tiles - 1) / tiles;
+            for (int panel = group * panelsPerItem; panel < end; panel++)
             {
                 int width = Math.Min(PackedMatrix.PanelRows, w.Rows - panel * PackedMatrix.PanelRows);
-                for (int first = 0; first < tokens; first += AssembledTile.MaxTokens)
+                for (int first = from; first < to; first += tileTokens)
                 {
-                    int count = Math.Min(AssembledTile.MaxTokens, tokens - first);
+                    int count = Math.Min(tileTokens, to - first);
                     Tile(w.Data + panel * w.PanelBytes, x + first * stride, count, tile);
                     Store(tile, first, count, panel * PackedMatrix.PanelRows, width);
                 }

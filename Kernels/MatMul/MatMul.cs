@@ -16,6 +16,9 @@ public sealed unsafe partial class MatMul : IDisposable
     /// <summary>Weight bytes times tokens that make an item worth handing out.</summary>
     private const long ItemBytes = 128 << 10;
 
+    /// <summary>Bytes of x that a thread keeps in its second-level cache.</summary>
+    private const long BlockBytes = 512 << 10;
+
     private readonly ThreadTeam _team;
     private byte* _scratch;
     private long _scratchBytes;
@@ -80,10 +83,15 @@ public sealed unsafe partial class MatMul : IDisposable
             rows = Scratch(stride * tokens);
             _team.Run(tokens, new PadJob(x, w.Columns, w.Steps * 2, round, (float*)rows));
         }
-        // Small panels go together, so that handing out items does not dominate; large ones go alone, so that the threads end together.
-        int panelsPerItem = (int)Math.Clamp(ItemBytes / Math.Max(1, w.PanelBytes * tokens), 1, 8);
-        var job = new PanelJob(new PanelView(w), Strategy, dot, rows, stride, tokens, bias, y, panelsPerItem);
-        _team.Run((w.Panels + panelsPerItem - 1) / panelsPerItem, job);
+        // Rows of x that stay in the second-level cache while the panels of an item go by, in whole tiles.
+        int most = (int)Math.Clamp(BlockBytes / stride / AssembledTile.MaxTokens * AssembledTile.MaxTokens, AssembledTile.MaxTokens, tokens + AssembledTile.MaxTokens);
+        int blocks = (tokens + most - 1) / most;
+        int block = (tokens + blocks - 1) / blocks;
+        // Neighbouring panels are one stream, and small ones are not worth handing out alone; but every thread wants several items.
+        long worthwhile = Math.Max(ItemBytes / Math.Max(1, w.PanelBytes * Math.Min(tokens, block)), w.Panels / (16 * _team.Threads));
+        int panelsPerItem = (int)Math.Clamp(worthwhile, 1, 8);
+        var job = new PanelJob(new PanelView(w), Strategy, dot, rows, stride, tokens, bias, y, panelsPerItem, block, blocks);
+        _team.Run(checked((w.Panels + panelsPerItem - 1) / panelsPerItem * blocks), job);
         GC.KeepAlive(w);
     }
 

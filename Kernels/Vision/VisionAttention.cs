@@ -12,6 +12,9 @@ namespace Llama4Kernels.Kernels.Vision;
 /// </summary>
 internal static unsafe class VisionAttention
 {
+    /// <summary>Queries that share one transposition of the keys, which here is dearer than in a paged cache.</summary>
+    private const int MaxTileTokens = 160;
+
     /// <summary>Rotates, then attends.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the head size is odd.</exception>
     public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
@@ -27,8 +30,8 @@ internal static unsafe class VisionAttention
             return;
         }
         team.Run(qkv.Rows, new RotateJob(qkv, 2 * heads, angles));
-        int tileTokens = Math.Min(tokens, TiledAttention.TileTokens(1));
-        int perTile = (tokens + tileTokens - 1) / tileTokens;
+        int perTile = (tokens + MaxTileTokens - 1) / MaxTileTokens;
+        int tileTokens = (tokens + perTile - 1) / perTile;
         AttentionPlan plan = new()
         {
             Queries = qkv.Pointer,
