@@ -223,6 +223,18 @@ public sealed unsafe partial class MatMul
             {
                 float* from = tile + t * PackedMatrix.PanelRows;
                 float* to = y + (long)(first + t) * w.Rows + column;
+                if (width == PackedMatrix.PanelRows && Vector512.IsHardwareAccelerated)
+                {
+                    Vector512<float> low = Vector512.Load(from), high = Vector512.Load(from + 16);
+                    if (bias != null)
+                    {
+                        low += Vector512.Load(bias + column);
+                        high += Vector512.Load(bias + column + 16);
+                    }
+                    low.Store(to);
+                    high.Store(to + 16);
+                    continue;
+                }
                 for (int i = 0; i < width; i++)
                 {
                     to[i] = bias == null ? from[i] : from[i] + bias[column + i];
