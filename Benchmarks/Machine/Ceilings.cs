@@ -1,6 +1,5 @@
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using System.Runtime.InteropServices;
 using Iced.Intel;
 using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Threading;
@@ -11,7 +10,6 @@ namespace Llama4Kernels.Benchmarks.Machine;
 /// <summary>Limits of this machine, measured in the process that quotes them. Best of several runs.</summary>
 internal static unsafe class Ceilings
 {
-    private const long ReadItemBytes = 320 * 1024;
     private const long PeakSteps = 4_000_000;
 
     /// <summary>Seconds of the fastest of <paramref name="repeats"/> runs.</summary>
@@ -27,17 +25,16 @@ internal static unsafe class Ceilings
         return best;
     }
 
-    /// <summary>Bytes per second of reading the given buffers (as sequential items shared out by the team).</summary>
-    public static double ReadBandwidth(ThreadTeam team, IReadOnlyList<(nint Data, long Bytes)> buffers, int repeats = 5)
+    /// <summary>
+    /// Seconds until the team has touched fresh memory of this size once, a page at a time: what the system takes to supply
+    /// it, and the least that loading into it can take.
+    /// </summary>
+    public static double FreshMemory(ThreadTeam team, long bytes)
     {
-        double seconds = Best(repeats, () =>
-        {
-            foreach ((nint data, long bytes) in buffers)
-            {
-                team.Run((int)(bytes / ReadItemBytes), new ReadJob((byte*)data));
-            }
-        });
-        return buffers.Sum(b => b.Bytes / ReadItemBytes * ReadItemBytes) / seconds;
+        byte* data = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 64);
+        double seconds = Best(1, () => team.Run(checked((int)(bytes >> 20)), new TouchJob(data)));
+        NativeMemory.AlignedFree(data);
+        return seconds;
     }
 
     /// <summary>float32 FMA operations per second (two per multiply-add) from registers, on the whole team.</summary>
@@ -95,24 +92,15 @@ internal static unsafe class Ceilings
         public void Execute(int item, int worker) => code(PeakSteps);
     }
 
-    private readonly struct ReadJob(byte* data) : ITeamJob
+    private readonly struct TouchJob(byte* data) : ITeamJob
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int item, int worker)
         {
-            byte* at = data + item * ReadItemBytes;
-            Vector512<long> a = default, b = default, c = default, d = default;
-            for (byte* end = at + ReadItemBytes; at < end; at += 256)
+            byte* at = data + ((long)item << 20);
+            for (int page = 0; page < 1 << 20; page += 4096)
             {
-                a ^= Vector512.Load((long*)at);
-                b ^= Vector512.Load((long*)(at + 64));
-                c ^= Vector512.Load((long*)(at + 128));
-                d ^= Vector512.Load((long*)(at + 192));
+                at[page] = 1;
             }
-            Consume(a ^ b ^ c ^ d);
         }
-
-        [MethodImpl(MethodImplOptions.NoInlining)]
-        private static void Consume(Vector512<long> value) => _ = value;
     }
 }

@@ -58,7 +58,7 @@ internal static unsafe class MatMulQuick
         {
             foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
             {
-                double before = Ceilings.ReadBandwidth(team, buffers);
+                double before = ReadBandwidth.Measure(team, buffers);
                 double seconds = Ceilings.Best(5, () =>
                 {
                     foreach (PackedMatrix w in weights)
@@ -66,7 +66,7 @@ internal static unsafe class MatMulQuick
                         product.Run(x, tokens, w, null, y, precision);
                     }
                 });
-                double ceiling = Math.Max(before, Ceilings.ReadBandwidth(team, buffers));
+                double ceiling = Math.Max(before, ReadBandwidth.Measure(team, buffers));
                 Console.WriteLine($"T={tokens,-3} {precision,-9} {bytes / seconds / 1e9,6:F1} GB/s of {ceiling / 1e9:F1}: {bytes / seconds / ceiling:P0}");
             }
         }

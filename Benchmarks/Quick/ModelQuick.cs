@@ -46,8 +46,9 @@ internal static class ModelQuick
             using Llama4Model model = Llama4Model.Load(checkpoint.Folder, new ModelOptions { Activations = precision });
             double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
             List<(nint, long)> weights = WeightsOfAToken(model);
-            double before = Ceilings.ReadBandwidth(team, weights);
-            Console.WriteLine($"{precision}: {model.WeightBytes / 1e9:F2} GB of weights, loaded in {load:F1} s");
+            double before = ReadBandwidth.Measure(team, weights);
+            double fresh = Ceilings.FreshMemory(team, model.WeightBytes);
+            Console.WriteLine($"{precision}: {model.WeightBytes / 1e9:F2} GB of weights, loaded in {load:F1} s; the system supplies as much fresh memory in {fresh:F1} s");
             using var session = new InferenceSession(model);
             foreach (int context in (int[])[16, 1024, 4096])
             {
@@ -64,7 +65,7 @@ internal static class ModelQuick
                     session.Decode([sequence], [5 + i]);
                     seconds = Math.Min(seconds, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 }
-                double ceiling = Math.Max(before, Ceilings.ReadBandwidth(team, weights));
+                double ceiling = Math.Max(before, ReadBandwidth.Measure(team, weights));
                 double rate = model.WeightBytesPerToken / seconds;
                 Console.WriteLine($"  context {context,-5} prefill {context / prefill,7:F0} tokens/s, decode {1 / seconds,6:F1} tokens/s, weights read at {rate / 1e9:F1} GB/s of {ceiling / 1e9:F1}: {rate / ceiling:P0}");
             }

@@ -100,11 +100,11 @@ internal sealed unsafe class AssembledTile : IDisposable
             a.vpbroadcastd(zmm31, edx);
         }
 
-        AssemblerMemoryOperand Row(int token, int offset) => (token % 3) switch
+        AssemblerMemoryOperand Row(AssemblerMemoryOperandFactory form, int token, int offset) => (token % 3) switch
         {
-            0 => __dword_bcst[bases[token / 3] + offset],
-            1 => __dword_bcst[bases[token / 3] + xStride + offset],
-            _ => __dword_bcst[bases[token / 3] + xStride * 2 + offset],
+            0 => form[bases[token / 3] + offset],
+            1 => form[bases[token / 3] + xStride + offset],
+            _ => form[bases[token / 3] + xStride * 2 + offset],
         };
 
         int stepBytes = widen ? 8 : 4;
@@ -125,21 +125,41 @@ internal sealed unsafe class AssembledTile : IDisposable
             }
             for (int t = 0; t < tokens; t++)
             {
-                if (dot)
-                {
-                    a.vdpbf16ps(Zmm(2 * t), zmm24, Row(t, from));
-                    a.vdpbf16ps(Zmm(2 * t + 1), zmm25, Row(t, from));
-                }
-                else
-                {
-                    a.vfmadd231ps(Zmm(2 * t), widen ? zmm26 : zmm24, Row(t, from));
-                    a.vfmadd231ps(Zmm(2 * t + 1), widen ? zmm27 : zmm25, Row(t, from));
-                }
+                Multiply(t, from, widen ? zmm26 : zmm24, widen ? zmm27 : zmm25);
             }
             for (int t = 0; widen && t < tokens; t++)
             {
-                a.vfmadd231ps(Zmm(2 * t), zmm24, Row(t, from + 4));
-                a.vfmadd231ps(Zmm(2 * t + 1), zmm25, Row(t, from + 4));
+                Multiply(t, from + 4, zmm24, zmm25);
+            }
+        }
+
+        void Multiply(int token, int offset, AssemblerRegisterZMM low, AssemblerRegisterZMM high)
+        {
+            AssemblerRegisterZMM first = Zmm(2 * token), second = Zmm(2 * token + 1), value = Zmm(28 + token % 3);
+            if (tokens > 2)
+            {
+                // One broadcast serves both halves of the panel: as memory operands they would load twice and bound the loop.
+                a.vbroadcastss(value, Row(__dword_ptr, token, offset));
+            }
+            AssemblerMemoryOperand operand = Row(__dword_bcst, token, offset);
+            switch (dot, tokens > 2)
+            {
+                case (true, true):
+                    a.vdpbf16ps(first, low, value);
+                    a.vdpbf16ps(second, high, value);
+                    break;
+                case (true, false):
+                    a.vdpbf16ps(first, low, operand);
+                    a.vdpbf16ps(second, high, operand);
+                    break;
+                case (false, true):
+                    a.vfmadd231ps(first, low, value);
+                    a.vfmadd231ps(second, high, value);
+                    break;
+                default:
+                    a.vfmadd231ps(first, low, operand);
+                    a.vfmadd231ps(second, high, operand);
+                    break;
             }
         }
 
