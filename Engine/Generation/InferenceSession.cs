@@ -13,6 +13,9 @@ namespace Llama4Kernels.Engine.Generation;
 /// </summary>
 public sealed class InferenceSession : IDisposable
 {
+    /// <summary>Most pictures of a prompt.</summary>
+    public const int MaxImages = 48;
+
     private readonly Llama4Model _model;
     private readonly SessionOptions _options;
     private readonly TextActivations _activations;
@@ -78,8 +81,10 @@ public sealed class InferenceSession : IDisposable
         {
             sequence.Clear();
         }
-        float[] features = Encode(prompt.Images, cancellation);
-        Append(sequence, prompt.Ids, keys, reused, prompt.Ids.Length - 1, features, null, progress, cancellation);
+        int cached = CachedImages(prompt, reused);
+        float[] features = Encode(prompt.Images.Skip(cached).ToArray(), cancellation);
+        int skipped = prompt.Images.Take(cached).Sum(i => i.Tiles) * _model.TokensPerTile;
+        Append(sequence, prompt.Ids, keys, reused, prompt.Ids.Length - 1, features, skipped, null, progress, cancellation);
         return reused;
     }
 
@@ -91,7 +96,7 @@ public sealed class InferenceSession : IDisposable
     {
         CheckIds(ids);
         long[] keys = Array.ConvertAll(ids, id => (long)id);
-        Append(sequence, ids, keys, 0, logitsFrom, features, onLogits, null, cancellation);
+        Append(sequence, ids, keys, 0, logitsFrom, features, 0, onLogits, null, cancellation);
     }
 
     /// <summary>One decode step: appends ids[i] to sequences[i], which must differ, and computes each one's logits.</summary>
@@ -126,11 +131,12 @@ public sealed class InferenceSession : IDisposable
     }
 
     private void Append(
-        Sequence sequence, int[] ids, long[] keys, int from, int logitsFrom, float[] features,
+        Sequence sequence, int[] ids, long[] keys, int from, int logitsFrom, float[] features, int skippedPatches,
         Action<int, ReadOnlySpan<float>>? onLogits, IProgress<int>? progress, CancellationToken cancellation)
     {
         int patchId = _model.Config.ImageToken;
-        int[] patches = features.Length == 0 ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == patchId)];
+        // Positions of the patch tokens whose embeddings are given; those of pictures that are cached whole are left out.
+        int[] patches = features.Length == 0 ? [] : [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == patchId).Skip(skippedPatches)];
         CheckPatches(patches.Length, features);
         int nextPatch = patches.Count(p => p < from);
         int d = _model.Config.Text.HiddenSize;
@@ -179,12 +185,29 @@ public sealed class InferenceSession : IDisposable
         {
             return [];
         }
+        if (images.Count > MaxImages)
+        {
+            throw new ArgumentException($"The prompt has {images.Count} pictures; at most {MaxImages} are allowed.");
+        }
         if (_model.Vision is null)
         {
             throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).");
         }
         ushort[] pixels = [.. images.SelectMany(i => i.Bf16Tiles)];
         return _model.Vision.Encode(pixels, images.Sum(i => i.Tiles), Observer, cancellation);
+    }
+
+    /// <summary>Leading pictures whose last patch is among the reused tokens.</summary>
+    private int CachedImages(Prompt prompt, int reused)
+    {
+        int patchId = _model.Config.ImageToken;
+        int left = prompt.Ids.AsSpan(0, reused).Count(patchId);
+        int images = 0;
+        while (images < prompt.Images.Count && (left -= prompt.Images[images].Tiles * _model.TokensPerTile) >= 0)
+        {
+            images++;
+        }
+        return images;
     }
 
     private long[] KeysOf(Prompt prompt)

@@ -120,6 +120,54 @@ public sealed class TextGeneratorTests(ModelFixture models)
         Assert.NotEqual(answers[0], answers[1]);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(8)]
+    [InlineData(48)]
+    public async Task A_prompt_may_hold_many_pictures(int count)
+    {
+        Prompt prompt = Pictures(count);
+        using var generator = new TextGenerator(Nano);
+        (string text, GenerationUpdate last) = await Collect(generator, prompt, s_greedy with { MaxTokens = 40 });
+        Assert.Equal(16 * count, last.Usage!.ImageTokens);
+        Assert.NotEmpty(text);
+
+        // The same pixels handed over as the reference does give the same first token.
+        ushort[] pixels = [.. prompt.Images.SelectMany(i => i.Bf16Tiles)];
+        LogitsResult direct = ModelRunner.Run(Nano, prompt.Ids, new RunOptions { Positions = [prompt.Ids.Length - 1], PixelValues = pixels, Tiles = count, Greedy = 1 });
+        Assert.StartsWith(Nano.Tokenizer.Decode(direct.Greedy), text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void More_pictures_than_allowed_are_refused_with_both_numbers()
+    {
+        using var session = new InferenceSession(Nano);
+        using Sequence sequence = session.CreateSequence();
+        ArgumentException error = Assert.Throws<ArgumentException>(() => session.Prefill(sequence, Pictures(49)));
+        Assert.Contains("49", error.Message);
+        Assert.Contains("48", error.Message);
+    }
+
+    [Fact]
+    public async Task Pictures_need_the_vision_tower()
+    {
+        using Llama4Model blind = Llama4Model.Load(GoldenFiles.SampleModel, new ModelOptions { LoadVision = false });
+        Assert.True(blind.WeightBytes < Nano.WeightBytes);
+        Assert.False(blind.HasVision);
+        using var generator = new TextGenerator(blind);
+        ArgumentException error = await Assert.ThrowsAsync<ArgumentException>(() => Collect(generator, Pictures(1), s_greedy));
+        Assert.Contains("vision", error.Message);
+        Assert.Equal("Scout has 16 experts.", (await Collect(generator, Question("How many experts does Scout have?"), s_greedy)).Text);
+    }
+
+    private Prompt Pictures(int count)
+    {
+        RgbImage picture = ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png"));
+        PreprocessedImage[] images = [.. Enumerable.Range(0, count).Select(_ => ImagePreprocessor.Process(picture, Nano.ImageOptions with { MaxTiles = 1 }))];
+        return new Prompt(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. images.Select(i => new ImageContent(1, 1, i)), new TextContent("What is in each picture?")])]), images);
+    }
+
     private Prompt Question(string text) => Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]));
 
     private static async Task<(string Text, GenerationUpdate Last)> Collect(TextGenerator generator, Prompt prompt, GenerationOptions options)

@@ -17,6 +17,8 @@ internal sealed class ModelArguments
 
     private readonly Option<int> _threads = new("--threads") { Description = "CPU threads; 0 takes one per logical processor." };
 
+    private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
+
     /// <summary>The sample model's folder beside the program.</summary>
     public static string SampleModel => Path.Combine(AppContext.BaseDirectory, "sample-model");
 
@@ -37,6 +39,7 @@ internal sealed class ModelArguments
         });
         command.Add(_activations);
         command.Add(_threads);
+        command.Add(_noVision);
     }
 
     private ActivationPrecision Activations(ParseResult parsed) =>
@@ -57,7 +60,7 @@ internal sealed class ModelArguments
         {
             throw new FileNotFoundException($"{folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
         }
-        var options = new ModelOptions { Activations = Activations(parsed), Threads = parsed.GetValue(_threads) };
+        var options = new ModelOptions { Activations = Activations(parsed), Threads = parsed.GetValue(_threads), LoadVision = !parsed.GetValue(_noVision) };
         if (!console.ErrorIsTerminal)
         {
             return Llama4Model.Load(folder, options, null, cancellation);
