@@ -21,6 +21,15 @@ internal sealed unsafe class AssembledTile : IDisposable
 
     private const int PrefetchBytes = 2048;
 
+    private static readonly AssemblerRegisterZMM[] s_zmm =
+    [
+        zmm0, zmm1, zmm2, zmm3, zmm4, zmm5, zmm6, zmm7, zmm8, zmm9, zmm10, zmm11, zmm12, zmm13, zmm14, zmm15,
+        zmm16, zmm17, zmm18, zmm19, zmm20, zmm21, zmm22, zmm23, zmm24, zmm25, zmm26, zmm27, zmm28, zmm29, zmm30, zmm31,
+    ];
+
+    // Callee-saved on Windows.
+    private static readonly AssemblerRegisterXMM[] s_saved = [xmm6, xmm7, xmm8, xmm9, xmm10, xmm11, xmm12, xmm13, xmm14, xmm15];
+
     private readonly ExecutableMemory _code;
 
     /// <param name="tokens">1 … 12</param>
@@ -40,14 +49,6 @@ internal sealed unsafe class AssembledTile : IDisposable
 
     public void Dispose() => _code.Dispose();
 
-    private static AssemblerRegisterZMM Zmm(int index) => index switch
-    {
-        0 => zmm0, 1 => zmm1, 2 => zmm2, 3 => zmm3, 4 => zmm4, 5 => zmm5, 6 => zmm6, 7 => zmm7,
-        8 => zmm8, 9 => zmm9, 10 => zmm10, 11 => zmm11, 12 => zmm12, 13 => zmm13, 14 => zmm14, 15 => zmm15,
-        16 => zmm16, 17 => zmm17, 18 => zmm18, 19 => zmm19, 20 => zmm20, 21 => zmm21, 22 => zmm22, 23 => zmm23,
-        24 => zmm24, 25 => zmm25, 26 => zmm26, 27 => zmm27, 28 => zmm28, 29 => zmm29, 30 => zmm30, _ => zmm31,
-    };
-
     private static void Emit(Assembler a, int tokens, ElementType format, bool dot)
     {
         // Both calling conventions pass the first arguments in registers; bring them to one set of names.
@@ -63,9 +64,9 @@ internal sealed unsafe class AssembledTile : IDisposable
             a.mov(r8, rcx);
             a.mov(rcx, __[rsp + 0x30]);
             a.sub(rsp, 0xa8);
-            for (int i = 6; i < 16; i++)
+            for (int i = 0; i < s_saved.Length; i++)
             {
-                a.vmovdqu(__xmmword_ptr[rsp + (i - 6) * 16], Xmm(i));
+                a.vmovdqu(__xmmword_ptr[rsp + i * 16], s_saved[i]);
             }
         }
         else
@@ -91,7 +92,7 @@ internal sealed unsafe class AssembledTile : IDisposable
         }
         for (int i = 0; i < 2 * tokens; i++)
         {
-            a.vpxord(Zmm(i), Zmm(i), Zmm(i));
+            a.vpxord(s_zmm[i], s_zmm[i], s_zmm[i]);
         }
         bool widen = format == ElementType.BF16 && !dot;
         if (widen)
@@ -135,7 +136,7 @@ internal sealed unsafe class AssembledTile : IDisposable
 
         void Multiply(int token, int offset, AssemblerRegisterZMM low, AssemblerRegisterZMM high)
         {
-            AssemblerRegisterZMM first = Zmm(2 * token), second = Zmm(2 * token + 1), value = Zmm(28 + token % 3);
+            AssemblerRegisterZMM first = s_zmm[2 * token], second = s_zmm[2 * token + 1], value = s_zmm[28 + token % 3];
             if (tokens > 2)
             {
                 // One broadcast serves both halves of the panel: as memory operands they would load twice and bound the loop.
@@ -189,8 +190,8 @@ internal sealed unsafe class AssembledTile : IDisposable
         a.Label(ref end);
         for (int t = 0; t < tokens; t++)
         {
-            a.vmovups(__zmmword_ptr[y], Zmm(2 * t));
-            a.vmovups(__zmmword_ptr[y + 64], Zmm(2 * t + 1));
+            a.vmovups(__zmmword_ptr[y], s_zmm[2 * t]);
+            a.vmovups(__zmmword_ptr[y + 64], s_zmm[2 * t + 1]);
             a.add(y, yStride);
         }
         a.pop(r13);
@@ -199,18 +200,13 @@ internal sealed unsafe class AssembledTile : IDisposable
         a.pop(rbx);
         if (windows)
         {
-            for (int i = 6; i < 16; i++)
+            for (int i = 0; i < s_saved.Length; i++)
             {
-                a.vmovdqu(Xmm(i), __xmmword_ptr[rsp + (i - 6) * 16]);
+                a.vmovdqu(s_saved[i], __xmmword_ptr[rsp + i * 16]);
             }
             a.add(rsp, 0xa8);
         }
         a.vzeroupper();
         a.ret();
     }
-
-    private static AssemblerRegisterXMM Xmm(int index) => index switch
-    {
-        6 => xmm6, 7 => xmm7, 8 => xmm8, 9 => xmm9, 10 => xmm10, 11 => xmm11, 12 => xmm12, 13 => xmm13, 14 => xmm14, _ => xmm15,
-    };
 }
