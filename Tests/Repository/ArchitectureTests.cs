@@ -41,6 +41,20 @@ public partial class ArchitectureTests
         Assert.True(references >= 3, "The projects' references were not found.");
     }
 
+    /// <summary>Only programs and tests bring ILGPU along: the libraries a host compiles ahead of time never see it.</summary>
+    [Fact]
+    public void OnlyProgramsAndTestsReferenceTheIlgpuKernels()
+    {
+        const string Ilgpu = "Kernels/Ilgpu/Llama4Kernels.Kernels.Ilgpu.csproj";
+        Assert.Contains(Ilgpu, Projects);
+        string[] users = [.. Projects.Where(project => Items(project, "ProjectReference").Select(include => Resolve(project, include)).Contains(Ilgpu))];
+        Assert.Contains("Tests/Llama4Kernels.Tests.csproj", users);
+        Assert.All(users, user => Assert.Contains(TopFolder(user), new[] { "tools", "Tests", "Benchmarks" }));
+        Assert.All(
+            Projects.Where(project => Items(project, "PackageReference").Any(package => package.StartsWith("ILGPU", StringComparison.Ordinal))),
+            project => Assert.Equal(Ilgpu, project));
+    }
+
     [Theory]
     [InlineData("Kernels", "Interop", true)]
     [InlineData("tools", "Interop", true)]

@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Reflection;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+using ILGPU;
+using ILGPU.Algorithms;
+using ILGPU.Backends;
+using ILGPU.Backends.EntryPoints;
+using ILGPU.Backends.PTX;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace Llama4Kernels.Kernels.Ilgpu;
+
+/// <summary>Compiles device kernels to PTX; needs neither a driver nor a device.</summary>
+public static partial class IlgpuCompiler
+{
+    /// <summary>Compute capabilities that modules are made for.</summary>
+    public static IReadOnlyList<int> Targets { get; } = [80, 86, 89, 90];
+
+    /// <summary>
+    /// PTX of one kernel. With a <paramref name="cacheFolder"/> (made if absent) a module is read from there if the same
+    /// kernel code was compiled before and its file is whole, and written there otherwise.
+    /// </summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="sm">Compute capability, one of <see cref="Targets"/>: 90 for sm_90.</param>
+    /// <param name="cacheFolder">Folder of compiled modules, or null to compile always.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The target is not among <see cref="Targets"/>.</exception>
+    public static PtxModule Compile(IlgpuKernel kernel, int sm, string? cacheFolder = null)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        if (!Targets.Contains(sm))
+        {
+            throw new ArgumentOutOfRangeException(nameof(sm), sm, $"Targets are {string.Join(", ", Targets)}.");
+        }
+        string? path = cacheFolder is null ? null : Path.Combine(cacheFolder, $"{kernel.Name}.sm_{sm}.{Key(kernel, sm)}.ptx");
+        string text = path is not null && ReadCached(path, sm) is string cached ? cached : Translate(kernel, sm);
+        if (path is not null)
+        {
+            WriteCached(path, text);
+        }
+        return new PtxModule(kernel.Name, kernel.Name, sm, text, [.. kernel.Method.GetParameters().Select(Argument)]);
+    }
+
+    /// <summary>Compiles every kernel and writes each as <c>name.ptx</c> into <paramref name="folder"/> (made if absent).</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The target is not among <see cref="Targets"/>.</exception>
+    public static IReadOnlyList<PtxModule> CompileAll(int sm, string folder, string? cacheFolder = null)
+    {
+        PtxModule[] modules = [.. IlgpuKernels.All.Select(kernel => Compile(kernel, sm, cacheFolder))];
+        Directory.CreateDirectory(folder);
+        foreach (PtxModule module in modules)
+        {
+            File.WriteAllText(Path.Combine(folder, $"{module.Name}.ptx"), module.Text);
+        }
+        return modules;
+    }
+
+    private static string Translate(IlgpuKernel kernel, int sm)
+    {
+        using Context context = Context.Create(builder => builder.EnableAlgorithms().Optimize(OptimizationLevel.O2).PTXBackend(PTXBackendMode.Enhanced));
+        // Without libdevice: no kernel here needs it, and ILGPU takes null for that.
+        using var backend = new PTXBackend(context, new CudaArchitecture(sm / 10, sm % 10), new CudaInstructionSet(8, 0), null!);
+        EntryPointDescription entry = EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method);
+        var compiled = (PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(kernel.MaxThreads, 1));
+        return Seal(Normalise(compiled.PTXAssembly, kernel.Name, sm), sm);
+    }
+
+    /// <summary>
+    /// ILGPU numbers names afresh in every context, never asks for more than sm_80 and names entries after methods: all three
+    /// are put right, and the numbers become those of first appearance.
+    /// </summary>
+    internal static string Normalise(string ptx, string name, int sm)
+    {
+        string entry = EntryName().Match(ptx).Groups[1].Value;
+        Dictionary<string, string> numbers = [];
+        string text = TargetLine().Replace(ptx.ReplaceLineEndings("\n"), $".target sm_{sm}");
+        text = Regex.Replace(text, $@"\b{Regex.Escape(entry)}\b", name);
+        return NumberedName().Replace(text, match =>
+        {
+            string number = match.Groups[2].Value;
+            if (!numbers.TryGetValue(number, out string? renamed))
+            {
+                renamed = numbers.Count.ToString(CultureInfo.InvariantCulture);
+                numbers.Add(number, renamed);
+            }
+            return match.Groups[1].Value + renamed;
+        });
+    }
+
+    private static string Seal(string body, int sm) => $"// target: sm_{sm}\n// sha256: {Hash(body)}\n{body}";
+
+    private static string? ReadCached(string path, int sm)
+    {
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+        string text = File.ReadAllText(path);
+        string[] parts = text.Split('\n', 3);
+        return parts.Length == 3 && text == Seal(parts[2], sm) ? text : null;
+    }
+
+    private static void WriteCached(string path, string text)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        // Another process may read meanwhile: the file appears whole or not at all.
+        string partial = $"{path}.{Guid.NewGuid():N}";
+        File.WriteAllText(partial, text);
+        File.Move(partial, path, overwrite: true);
+    }
+
+    /// <summary>The build of the kernels and of ILGPU stand for the code: deterministic builds give equal code equal ids.</summary>
+    private static string Key(IlgpuKernel kernel, int sm) =>
+        Hash($"{kernel.Method.Module.ModuleVersionId} {typeof(Context).Module.ModuleVersionId} {typeof(IlgpuCompiler).Module.ModuleVersionId} {kernel.Method.DeclaringType}.{kernel.Method} {kernel.MaxThreads} {sm}")[..16];
+
+    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    private static IlgpuArgument Argument(ParameterInfo parameter)
+    {
+        Type type = parameter.ParameterType;
+        bool isView = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ArrayView<>);
+        int bytes = isView ? 16 : type == typeof(long) ? 8
+            : type == typeof(int) || type == typeof(float) ? 4
+            : throw new ArgumentException($"Kernels take views, int, long and float; {parameter.Name} is {type}.");
+        return new IlgpuArgument(parameter.Name!, isView, bytes);
+    }
+
+    [GeneratedRegex(@"^\.target\s+\w+", RegexOptions.Multiline)]
+    private static partial Regex TargetLine();
+
+    [GeneratedRegex(@"\.entry\s+([\w$]+)")]
+    private static partial Regex EntryName();
+
+    [GeneratedRegex(@"\b(L_|_\w*?_)(\d+)\b")]
+    private static partial Regex NumberedName();
+}
