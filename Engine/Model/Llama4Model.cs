@@ -102,7 +102,7 @@ public sealed class Llama4Model : IDisposable
                 Threads = options.Threads,
                 Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
             });
-            using var loader = new WeightLoader(checkpoint, backend, progress, cancellation);
+            using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }
         catch
