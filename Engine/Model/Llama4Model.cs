@@ -10,8 +10,8 @@ using Llama4Kernels.Kernels.Rope;
 namespace Llama4Kernels.Engine.Model;
 
 /// <summary>
-/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. It is shared by sessions;
-/// one of them may run at a time.
+/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. Sessions share it, also from
+/// several threads: their steps take turns.
 /// </summary>
 public sealed class Llama4Model : IDisposable
 {
@@ -78,6 +78,9 @@ public sealed class Llama4Model : IDisposable
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
     public int TokensPerTile =>
         Config.Vision is VisionConfig v ? (v.ImageSize / v.PatchSize) * (v.ImageSize / v.PatchSize) / 4 : 144;
+
+    /// <summary>Held during each step: sessions of one model may be used from several threads, their steps take turns.</summary>
+    internal Lock Gate { get; } = new();
 
     internal TextModel Text { get; }
 

@@ -65,6 +65,7 @@ internal static unsafe class AttentionCore
         for (int block = split * SplitKeys; block < end; block += BlockKeys)
         {
             int count = Math.Min(BlockKeys, end - block);
+            KeyValueBlock.Prefetch(plan, tile.PageTable, kvHead, block + BlockKeys, end);
             KeyValuePanels panels = KeyValueBlock.Get(plan, tile.PageTable, kvHead, block, count, keys, values);
             PanelProduct.Run(queries, padded, (float*)panels.Keys, panels.KeyStride, scores, BlockKeys, rows, plan.HeadDim, BlockKeys, accumulate: false);
             for (int row = 0; row < rows; row++)

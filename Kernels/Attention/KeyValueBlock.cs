@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Attention;
@@ -17,6 +18,8 @@ internal readonly unsafe record struct KeyValuePanels(nint Keys, int KeyStride, 
 /// </summary>
 internal static unsafe class KeyValueBlock
 {
+    private const int PrefetchBytes = 16 << 10;
+
     /// <summary>The panels of positions first … first + count − 1; scratch holds what must be copied.</summary>
     public static KeyValuePanels Get(in AttentionPlan plan, nint pageTable, int kvHead, int first, int count, float* keys, float* values)
     {
@@ -37,6 +40,28 @@ internal static unsafe class KeyValueBlock
             done += run;
         }
         return new KeyValuePanels((nint)keys, AttentionCore.BlockKeys, (nint)values, plan.PaddedDim);
+    }
+
+    /// <summary>
+    /// Asks for the beginnings of the next block's keys and values: blocks lie on pages of their own, so that no hardware
+    /// prefetcher sees the way from one to the next.
+    /// </summary>
+    public static void Prefetch(in AttentionPlan plan, nint pageTable, int kvHead, int first, int end)
+    {
+        if (first >= end || plan.KeyTokenStride != 1 || !Sse.IsSupported)
+        {
+            return;
+        }
+        int size = plan.IsBf16 ? sizeof(ushort) : sizeof(float);
+        byte* page = (byte*)((nint*)pageTable)[first / plan.PageTokens];
+        byte* keys = page + (plan.KeyOffset + kvHead * plan.HeadStride) * size;
+        byte* values = page + (plan.ValueOffset + kvHead * plan.HeadStride + first % plan.PageTokens * plan.ValueTokenStride) * size;
+        int bytes = (int)Math.Min(PrefetchBytes, (long)AttentionCore.BlockKeys * plan.HeadDim * size);
+        for (int at = 0; at < bytes; at += 64)
+        {
+            Sse.Prefetch1(keys + at);
+            Sse.Prefetch1(values + at);
+        }
     }
 
     private static void CopyRun(in AttentionPlan plan, nint page, int kvHead, int slot, int run, float* keys, float* values)

@@ -164,7 +164,7 @@ internal ref struct SafeTensorsHeader
         long[]? offsets = null;
         while (Next() != JsonTokenType.EndObject)
         {
-            string key = ReadName(name);
+            string key = ReadFieldName(name);
             Next();
             switch (key)
             {
@@ -193,6 +193,28 @@ internal ref struct SafeTensorsHeader
         }
         CheckSize(name, type.Value, shape, offsets[0], offsets[1]);
         return new TensorInfo(name, type.Value, shape, offsets[0], offsets[1]);
+    }
+
+    /// <summary>The field's name; the usual ones without allocating, since a million tensors have three million of them.</summary>
+    private string ReadFieldName(string tensor)
+    {
+        if (!_reader.ValueIsEscaped)
+        {
+            ReadOnlySpan<byte> name = _reader.ValueSpan;
+            if (name.SequenceEqual("dtype"u8))
+            {
+                return "dtype";
+            }
+            if (name.SequenceEqual("shape"u8))
+            {
+                return "shape";
+            }
+            if (name.SequenceEqual("data_offsets"u8))
+            {
+                return "data_offsets";
+            }
+        }
+        return ReadName(tensor);
     }
 
     private readonly void CheckSize(string name, SafeTensorsType type, long[] shape, long begin, long end)
