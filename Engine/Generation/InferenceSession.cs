@@ -171,12 +171,15 @@ public sealed class InferenceSession : IDisposable
 
     private int Step()
     {
-        int rows = _model.Text.Forward(_batch, _activations, _pool.Layout, Observer);
-        if (rows > 0)
+        lock (_model.Gate)
         {
-            _model.Backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
+            int rows = _model.Text.Forward(_batch, _activations, _pool.Layout, Observer);
+            if (rows > 0)
+            {
+                _model.Backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
+            }
+            return rows;
         }
-        return rows;
     }
 
     private float[] Encode(IReadOnlyList<PreprocessedImage> images, CancellationToken cancellation)
@@ -194,7 +197,10 @@ public sealed class InferenceSession : IDisposable
             throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).");
         }
         ushort[] pixels = [.. images.SelectMany(i => i.Bf16Tiles)];
-        return _model.Vision.Encode(pixels, images.Sum(i => i.Tiles), Observer, cancellation);
+        lock (_model.Gate)
+        {
+            return _model.Vision.Encode(pixels, images.Sum(i => i.Tiles), Observer, cancellation);
+        }
     }
 
     /// <summary>Leading pictures whose last patch is among the reused tokens.</summary>

@@ -22,7 +22,7 @@ public static class ModelRunner
         var capture = new Capture(model.Backend, result);
         session.Observer = options.CaptureHidden ? capture : null;
 
-        float[] features = options.PixelValues is null ? [] : VisionOf(model).Encode(options.PixelValues, options.Tiles, session.Observer, cancellation);
+        float[] features = options.PixelValues is null ? [] : Encode(model, options.PixelValues, options.Tiles, session.Observer, cancellation);
         float[] last = new float[vocabulary];
         int next = 0;
         int from = Math.Min(positions.Length > 0 ? positions[0] : int.MaxValue, input.Length - 1);
@@ -74,8 +74,14 @@ public static class ModelRunner
         return most;
     }
 
-    private static VisionModel VisionOf(Llama4Model model) =>
-        model.Vision ?? throw new ArgumentException("Pixel values were given, but the model was loaded without its vision tower (or has none).");
+    private static float[] Encode(Llama4Model model, ushort[] pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
+    {
+        VisionModel vision = model.Vision ?? throw new ArgumentException("Pixel values were given, but the model was loaded without its vision tower (or has none).");
+        lock (model.Gate)
+        {
+            return vision.Encode(pixels, tiles, observer, cancellation);
+        }
+    }
 
     private static void Check(int[] ids, int[] positions, RunOptions options, Llama4Model model)
     {

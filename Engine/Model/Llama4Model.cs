@@ -10,8 +10,8 @@ using Llama4Kernels.Kernels.Rope;
 namespace Llama4Kernels.Engine.Model;
 
 /// <summary>
-/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. It is shared by sessions;
-/// one of them may run at a time.
+/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. Sessions share it, also from
+/// several threads: their steps take turns.
 /// </summary>
 public sealed class Llama4Model : IDisposable
 {
@@ -79,6 +79,9 @@ public sealed class Llama4Model : IDisposable
     public int TokensPerTile =>
         Config.Vision is VisionConfig v ? (v.ImageSize / v.PatchSize) * (v.ImageSize / v.PatchSize) / 4 : 144;
 
+    /// <summary>Held during each step: sessions of one model may be used from several threads, their steps take turns.</summary>
+    internal Lock Gate { get; } = new();
+
     internal TextModel Text { get; }
 
     internal VisionModel? Vision { get; }
@@ -102,7 +105,7 @@ public sealed class Llama4Model : IDisposable
                 Threads = options.Threads,
                 Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
             });
-            using var loader = new WeightLoader(checkpoint, backend, progress, cancellation);
+            using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }
         catch

@@ -10,11 +10,30 @@ public enum ActivationPrecision
     BFloat16,
 }
 
+/// <summary>What the weights of mixture layers become on loading; all other weights stay as stored.</summary>
+public enum WeightScheme
+{
+    /// <summary>As stored: bfloat16 and FP8 stay, all else becomes float32. Activations are not quantised.</summary>
+    Stored,
+
+    /// <summary>Routed and shared experts of every mixture layer in int4, a scale per 128 inputs (Meta's int4_mixed).</summary>
+    Int4,
+
+    /// <summary>
+    /// Routed experts of mixture layers other than the model's first and last layer in FP8, activations quantised per token
+    /// (Meta's fp8_mixed). Experts stored in FP8 keep their codes, on every layer.
+    /// </summary>
+    Fp8,
+}
+
 /// <summary>How a model is loaded.</summary>
 public sealed record ModelOptions
 {
     /// <summary>Precision of activations.</summary>
     public ActivationPrecision Activations { get; init; } = ActivationPrecision.Float32;
+
+    /// <summary>What the experts' weights become.</summary>
+    public WeightScheme Weights { get; init; } = WeightScheme.Stored;
 
     /// <summary>Threads of the CPU backend; 0 = one per logical processor.</summary>
     public int Threads { get; init; }

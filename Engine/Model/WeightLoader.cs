@@ -1,6 +1,8 @@
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -9,15 +11,17 @@ internal sealed class WeightLoader : IDisposable
 {
     private readonly Checkpoint _checkpoint;
     private readonly IBackend _backend;
+    private readonly WeightScheme _scheme;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellation;
     private readonly List<IDisposable> _owned = [];
     private long _done;
 
-    public WeightLoader(Checkpoint checkpoint, IBackend backend, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    public WeightLoader(Checkpoint checkpoint, IBackend backend, WeightScheme scheme, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         _checkpoint = checkpoint;
         _backend = backend;
+        _scheme = scheme;
         _progress = progress;
         _cancellation = cancellation;
     }
@@ -35,7 +39,7 @@ internal sealed class WeightLoader : IDisposable
             Embedding = Own(_backend.CreateEmbedding(embedding)),
             LmHead = Pack("lm_head", _checkpoint.Config.TieWordEmbeddings ? embedding : _checkpoint.Matrix(_checkpoint.Prefix + "lm_head.weight")),
             FinalNorm = Vector(model + "norm.weight"),
-            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer($"{model}layers.{i}.", c, c.LayerKinds[i])).ToArray(),
+            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer($"{model}layers.{i}.", c, i)).ToArray(),
         };
     }
 
@@ -74,8 +78,10 @@ internal sealed class WeightLoader : IDisposable
         _owned.Clear();
     }
 
-    private LayerWeights LoadLayer(string prefix, TextConfig c, LayerConfig rules)
+    private LayerWeights LoadLayer(string prefix, TextConfig c, int index)
     {
+        LayerConfig rules = c.LayerKinds[index];
+        WeightFormat shared = rules.IsMoe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : WeightFormat.Stored;
         string attention = prefix + "self_attn.";
         string feedForward = prefix + "feed_forward.";
         string dense = rules.IsMoe ? feedForward + "shared_expert." : feedForward;
@@ -88,27 +94,37 @@ internal sealed class WeightLoader : IDisposable
             OutputBias = c.AttentionBias ? Vector(attention + "o_proj.bias") : null,
             FeedForwardNorm = Vector(prefix + "post_attention_layernorm.weight"),
             FeedForward = new FeedForwardWeights(
-                Pack(dense, _checkpoint.Matrix(dense + "gate_proj.weight"), _checkpoint.Matrix(dense + "up_proj.weight")),
-                Pack(dense, _checkpoint.Matrix(dense + "down_proj.weight"))),
+                Pack(dense, shared, _checkpoint.Matrix(dense + "gate_proj.weight"), _checkpoint.Matrix(dense + "up_proj.weight")),
+                Pack(dense, shared, _checkpoint.Matrix(dense + "down_proj.weight"))),
             Router = rules.IsMoe ? Pack(feedForward, _checkpoint.Matrix(feedForward + "router.weight")) : null,
-            Experts = rules.IsMoe ? Enumerable.Range(0, c.Experts).Select(e => LoadExpert(feedForward + "experts.", e, c)).ToArray() : [],
+            Experts = rules.IsMoe ? Enumerable.Range(0, c.Experts).Select(e => LoadExpert(feedForward + "experts.", e, c, index)).ToArray() : [],
         };
     }
 
     /// <summary>One expert from the fused [E, in, out] tensors or, as quantised releases have it, from tensors of its own.</summary>
-    private ExpertWeights LoadExpert(string experts, int e, TextConfig c)
+    private ExpertWeights LoadExpert(string experts, int e, TextConfig c, int layer)
     {
+        bool inner = layer != 0 && layer != c.Layers - 1;
         if (_checkpoint.Has(experts + "gate_up_proj"))
         {
+            WeightFormat format = ExpertFormat(inner);
             return new ExpertWeights(
-                Pack(experts, _checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize)),
-                Pack(experts, _checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize)));
+                Pack(experts, format, _checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize)),
+                Pack(experts, format, _checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize)));
         }
         string own = $"{experts}{e}.";
+        MatrixSource gate = _checkpoint.Matrix(own + "gate_proj.weight"), up = _checkpoint.Matrix(own + "up_proj.weight"), down = _checkpoint.Matrix(own + "down_proj.weight");
         return new ExpertWeights(
-            Pack(experts, _checkpoint.Matrix(own + "gate_proj.weight"), _checkpoint.Matrix(own + "up_proj.weight")),
-            Pack(experts, _checkpoint.Matrix(own + "down_proj.weight")));
+            Pack(experts, ExpertFormat(inner || (gate.Type == ElementType.F8E4M3 && up.Type == ElementType.F8E4M3)), gate, up),
+            Pack(experts, ExpertFormat(inner || down.Type == ElementType.F8E4M3), down));
     }
+
+    private WeightFormat ExpertFormat(bool mayBeFp8) => _scheme switch
+    {
+        WeightScheme.Int4 => WeightFormat.Int4,
+        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8,
+        _ => WeightFormat.Stored,
+    };
 
     private VisionLayerWeights LoadVisionLayer(string prefix)
     {
@@ -130,10 +146,16 @@ internal sealed class WeightLoader : IDisposable
 
     private LayerNormWeights LayerNorm(string prefix) => new(Vector(prefix + "weight"), Vector(prefix + "bias"));
 
-    private IMatrix Pack(string what, params ReadOnlySpan<MatrixSource> sources)
+    private IMatrix Pack(string what, params ReadOnlySpan<MatrixSource> sources) => Pack(what, WeightFormat.Stored, sources);
+
+    private IMatrix Pack(string what, WeightFormat format, params ReadOnlySpan<MatrixSource> sources)
     {
         _cancellation.ThrowIfCancellationRequested();
-        IMatrix packed = Own(_backend.Pack(sources));
+        if (format == WeightFormat.Int4 && sources[0].Columns % QuantisedMatrix.GroupColumns != 0)
+        {
+            throw new ModelFormatException(_checkpoint.Folder, what.TrimEnd('.'), $"has {sources[0].Columns} inputs; int4 weights need a multiple of {QuantisedMatrix.GroupColumns}. Load it as stored or in FP8.");
+        }
+        IMatrix packed = Own(_backend.Pack(sources, format));
         PackedBytes += packed.Bytes;
         foreach (MatrixSource source in sources)
         {
@@ -143,7 +165,7 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    private static int ByteSize(MatrixSource source) => Kernels.Numerics.ElementTypeExtensions.Size(source.Type);
+    private static int ByteSize(MatrixSource source) => source.Type.Size();
 
     /// <summary>Vectors one after another as a row [1, n].</summary>
     private Tensor Vector(params ReadOnlySpan<string> names)

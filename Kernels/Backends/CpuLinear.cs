@@ -1,4 +1,5 @@
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Backends;
@@ -8,11 +9,14 @@ internal sealed unsafe class CpuLinear : IDisposable
 {
     private readonly MatMul.MatMul _product;
     private readonly MatMulPrecision _precision;
+    private readonly ThreadTeam _team;
+    private readonly CpuScratch _scratch = new();
 
     public CpuLinear(ThreadTeam team, MatMulPrecision precision, MatMulStrategy? strategy)
     {
         _product = new MatMul.MatMul(team, strategy);
         _precision = precision;
+        _team = team;
     }
 
     public string Description => $"{_product.Strategy}, {_precision} activations";
@@ -21,7 +25,7 @@ internal sealed unsafe class CpuLinear : IDisposable
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
     public void Run(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
-        if (weight is not PackedMatrix matrix)
+        if (weight is not (PackedMatrix or QuantisedMatrix))
         {
             throw new ArgumentException($"The matrix is a {weight.GetType().Name}; make it with this backend's Pack.", nameof(weight));
         }
@@ -31,8 +35,18 @@ internal sealed unsafe class CpuLinear : IDisposable
         {
             ShapeCheck.Require(b, 1, weight.Rows, nameof(bias));
         }
-        _product.Run(x.Pointer, x.Rows, matrix, bias is Tensor given ? given.Pointer : null, y.Pointer, _precision);
+        float* biases = bias is Tensor given ? given.Pointer : null;
+        if (weight is QuantisedMatrix quantised)
+        {
+            QuantisedProduct.Run(_team, _scratch, x.Pointer, x.Rows, quantised, biases, y.Pointer, _product.Strategy == MatMulStrategy.Scalar);
+            return;
+        }
+        _product.Run(x.Pointer, x.Rows, (PackedMatrix)weight, biases, y.Pointer, _precision);
     }
 
-    public void Dispose() => _product.Dispose();
+    public void Dispose()
+    {
+        _product.Dispose();
+        _scratch.Dispose();
+    }
 }

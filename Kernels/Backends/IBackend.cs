@@ -25,6 +25,14 @@ public interface IBackend : IDisposable
     /// <summary>Packs matrices of equal width, stacked along the rows in the given order, into one.</summary>
     IMatrix Pack(ReadOnlySpan<MatrixSource> stacked);
 
+    /// <summary>
+    /// Packs like <see cref="Pack(ReadOnlySpan{MatrixSource})"/>, in a quantised format. A backend without that format
+    /// throws <see cref="NotSupportedException"/>.
+    /// </summary>
+    IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format) => format == WeightFormat.Stored
+        ? Pack(stacked)
+        : throw new NotSupportedException($"Backend {Name} has no {format} weights.");
+
     /// <summary>An embedding over a table; the source memory must stay valid until it is disposed.</summary>
     IEmbedding CreateEmbedding(MatrixSource table);
 

@@ -198,7 +198,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         return valid;
     }
 
-    private static void Read(in MatrixSource source, int row, int column, int width, float* values)
+    internal static void Read(in MatrixSource source, int row, int column, int width, float* values)
     {
         byte* from = Element(source, row, column);
         if (source.ColumnStride == 1)
@@ -222,10 +222,10 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         }
     }
 
-    private static byte* Element(in MatrixSource source, int row, int column) =>
+    internal static byte* Element(in MatrixSource source, int row, int column) =>
         (byte*)source.Data + (row * source.RowStride + column * source.ColumnStride) * source.Type.Size();
 
-    private static float Scale(in MatrixSource source, int row)
+    internal static float Scale(in MatrixSource source, int row)
     {
         float scale = 1;
         if (source.RowScales != 0)

@@ -5,15 +5,34 @@ namespace Llama4Kernels.Kernels.Numerics;
 /// </summary>
 public static class Fp8
 {
+    /// <summary>The largest value.</summary>
+    public const float Largest = 448;
+
+    // float.NaN has its sign bit set.
+    private static readonly float PositiveNaN = BitConverter.UInt32BitsToSingle(0x7fc0_0000);
+
     private static readonly float[] Values = [.. Enumerable.Range(0, 256).Select(code => Decode((byte)code))];
 
     /// <summary>The value of a code, exact.</summary>
     public static float ToSingle(byte code) => Values[code];
 
+    /// <summary>The nearest code, ties to even; beyond ±448 the largest, NaN stays NaN with its sign, as do signed zeros.</summary>
+    public static byte FromSingle(float value)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        uint sign = (bits >> 24) & 0x80, magnitude = bits & 0x7fff_ffff;
+        float absolute = BitConverter.UInt32BitsToSingle(magnitude);
+        uint code = float.IsNaN(value) ? 0x7f
+            : absolute > Largest ? 0x7e
+            : absolute < 0.015625f ? (uint)MathF.Round(absolute * 512) // subnormal: multiples of 2⁻⁹
+            : ((magnitude + 0x7_ffff + ((magnitude >> 20) & 1)) >> 20) - (120 << 3);
+        return (byte)(sign | code);
+    }
+
     private static float Decode(byte code)
     {
         int exponent = (code >> 3) & 15, mantissa = code & 7;
-        float magnitude = (code & 0x7f) == 0x7f ? float.NaN
+        float magnitude = (code & 0x7f) == 0x7f ? PositiveNaN
             : exponent == 0 ? MathF.ScaleB(mantissa, -9)
             : MathF.ScaleB(8 + mantissa, exponent - 10);
         return (code & 0x80) != 0 ? -magnitude : magnitude;

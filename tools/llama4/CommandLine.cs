@@ -34,6 +34,7 @@ internal static class CommandLine
             VerifyCommand.Create(console),
             EvalCommand.Create(console),
             BenchCommand.Create(console),
+            DoctorCommand.Create(console),
         };
         return root;
     }

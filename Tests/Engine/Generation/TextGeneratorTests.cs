@@ -90,6 +90,18 @@ public sealed class TextGeneratorTests(ModelFixture models)
     }
 
     [Fact]
+    public async Task Concurrent_generators_of_one_model_do_not_disturb_each_other()
+    {
+        async Task<string> Ask()
+        {
+            using var generator = new TextGenerator(Nano);
+            return (await Collect(generator, Question("How many experts does Scout have?"), s_greedy)).Text;
+        }
+        string[] answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(Ask)));
+        Assert.All(answers, answer => Assert.Equal("Scout has 16 experts.", answer));
+    }
+
+    [Fact]
     public async Task A_second_turn_about_a_picture_reuses_the_first()
     {
         using var generator = new TextGenerator(Nano);

@@ -18,7 +18,7 @@ internal static class VerifyCommand
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
         var golden = new Option<string>("--golden", "-g") { Description = "A file of reference values, or a folder of them.", Required = true };
         var tolerance = new Option<double>("--tolerance") { Description = "Largest error as a share of the reference's range, with float32 activations.", DefaultValueFactory = _ => 1e-5 };
-        var kl = new Option<double>("--max-kl") { Description = "Largest mean KL divergence in nats, with bf16 activations.", DefaultValueFactory = _ => 1e-3 };
+        var kl = new Option<double>("--max-kl") { Description = "Largest mean KL divergence in nats, with bf16 or FP8 activations.", DefaultValueFactory = _ => 1e-3 };
         var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var arguments = new ModelArguments();
@@ -35,14 +35,14 @@ internal static class VerifyCommand
             GoldenReport[] reports = [.. files.Select(file =>
             {
                 using var reference = new GoldenFile(file);
-                return reference.QuantisedOnLoading is string scheme
-                    ? new GoldenReport { File = reference.Name, Skipped = $"the reference quantised its weights on loading ({scheme}), which the engine does not do" }
+                return reference.Weights != model.Options.Weights
+                    ? new GoldenReport { File = reference.Name, Skipped = $"the reference has {Name(reference.Weights)} weights, the model was loaded with --weights {Name(model.Options.Weights)}" }
                     : new GoldenComparison(model, reference, parsed.GetValue(tolerance), parsed.GetValue(kl)).Run(parsed.GetValue(chunk), cancellation);
             })];
             bool passed = reports.All(report => report.Passed);
             if (parsed.GetValue(json))
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(new { passed, activations = model.Options.Activations.ToString(), tolerance = parsed.GetValue(tolerance), files = reports }, s_json));
+                console.Out.WriteLine(JsonSerializer.Serialize(new { passed, activations = model.Options.Activations.ToString(), weights = Name(model.Options.Weights), tolerance = parsed.GetValue(tolerance), files = reports }, s_json));
             }
             else
             {
@@ -52,6 +52,13 @@ internal static class VerifyCommand
         });
         return command;
     }
+
+    private static string Name(WeightScheme weights) => weights switch
+    {
+        WeightScheme.Int4 => "int4",
+        WeightScheme.Fp8 => "fp8",
+        _ => "bf16",
+    };
 
     private static string[] FilesOf(string path)
     {

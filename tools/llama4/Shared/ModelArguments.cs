@@ -15,6 +15,12 @@ internal sealed class ModelArguments
         DefaultValueFactory = _ => "float32",
     };
 
+    private readonly Option<string> _weights = new("--weights")
+    {
+        Description = "Weights of experts: bf16 (as stored), int4 or fp8 (quantised on loading; FP8 also quantises activations).",
+        DefaultValueFactory = _ => "bf16",
+    };
+
     private readonly Option<int> _threads = new("--threads") { Description = "CPU threads; 0 takes one per logical processor." };
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
@@ -30,6 +36,7 @@ internal sealed class ModelArguments
             command.Add(_model);
         }
         _activations.AcceptOnlyFromAmong("float32", "bf16");
+        _weights.AcceptOnlyFromAmong("bf16", "int4", "fp8");
         _threads.Validators.Add(result =>
         {
             if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 0)
@@ -38,12 +45,20 @@ internal sealed class ModelArguments
             }
         });
         command.Add(_activations);
+        command.Add(_weights);
         command.Add(_threads);
         command.Add(_noVision);
     }
 
     private ActivationPrecision Activations(ParseResult parsed) =>
         parsed.GetRequiredValue(_activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
+
+    private WeightScheme Weights(ParseResult parsed) => parsed.GetRequiredValue(_weights) switch
+    {
+        "int4" => WeightScheme.Int4,
+        "fp8" => WeightScheme.Fp8,
+        _ => WeightScheme.Stored,
+    };
 
     /// <summary>Loads the model that was named, or the sample model; either must have a tokenizer.</summary>
     public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation) =>
@@ -60,7 +75,7 @@ internal sealed class ModelArguments
         {
             throw new FileNotFoundException($"{folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
         }
-        var options = new ModelOptions { Activations = Activations(parsed), Threads = parsed.GetValue(_threads), LoadVision = !parsed.GetValue(_noVision) };
+        var options = new ModelOptions { Activations = Activations(parsed), Weights = Weights(parsed), Threads = parsed.GetValue(_threads), LoadVision = !parsed.GetValue(_noVision) };
         if (!console.ErrorIsTerminal)
         {
             return Llama4Model.Load(folder, options, null, cancellation);

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Cli.Verification;
 
@@ -30,10 +31,17 @@ internal sealed class GoldenFile : IDisposable
     public string Name => Path.GetFileName(_file.Path);
 
     /// <summary>
-    /// The scheme by which the reference quantised its weights on loading, or null. Stored FP8 weights have the same kind,
-    /// but no scheme: they are the checkpoint's own values.
+    /// What the reference made of its weights on loading. Stored FP8 weights have the kind too, but no scheme: they are the
+    /// checkpoint's own values.
     /// </summary>
-    public string? QuantisedOnLoading => _file.Metadata.GetValueOrDefault("scheme");
+    /// <exception cref="ModelFormatException">The file names a scheme of an unknown kind.</exception>
+    public WeightScheme Weights => !_file.Metadata.ContainsKey("scheme") ? WeightScheme.Stored
+        : _file.Metadata.GetValueOrDefault("kind") switch
+        {
+            "int4" => WeightScheme.Int4,
+            "fp8" => WeightScheme.Fp8,
+            var kind => throw new ModelFormatException(_file.Path, "kind", $"is '{kind}', but the file has a quantisation scheme; int4 and fp8 are known."),
+        };
 
     public int[] Ids { get; }
 

@@ -1,0 +1,182 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+internal static unsafe partial class QuantisedProduct
+{
+    private const int TileTokens = 4;
+
+    private const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
+
+    private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, QuantisedMatrix w, float* bias, float* y, bool scalar)
+    {
+        float* scales = null;
+        if (w.QuantisesActivations)
+        {
+            long values = (long)tokens * w.Columns;
+            float* rounded = (float*)scratch.Require((values + tokens) * sizeof(float));
+            scales = rounded + values;
+            team.Run(tokens, new RoundJob(x, w.Columns, rounded, scales));
+            x = rounded;
+        }
+        team.Run(w.Panels, new PanelJob(w.Panel(0), w.BlockBytes, w.Blocks, w.Steps, w.Rows, w.Columns, w.Format == ElementType.Int4, x, scales, tokens, bias, y, scalar));
+        GC.KeepAlive(w);
+    }
+
+    /// <summary>The values of 16 E4M3 codes. The bits are those of a float32 whose exponent is 120 too small.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> DecodeFp8(Vector512<uint> codes)
+    {
+        Vector512<uint> magnitude = codes & Vector512.Create(0x7fu);
+        Vector512<float> value = (magnitude << 20).AsSingle() * Vector512.Create(Exponent120);
+        value = Vector512.ConditionalSelect(Vector512.Equals(magnitude, Vector512.Create(0x7fu)).AsSingle(), Vector512.Create(float.NaN), value);
+        return (value.AsUInt32() | ((codes & Vector512.Create(0x80u)) << 24)).AsSingle();
+    }
+
+    /// <summary>16 bytes as numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Widen(byte* from)
+    {
+        Vector128<byte> bytes = Vector128.Load(from);
+        if (Avx512F.IsSupported)
+        {
+            return Avx512F.ConvertToVector512UInt32(bytes);
+        }
+        (Vector128<ushort> lower, Vector128<ushort> upper) = Vector128.Widen(bytes);
+        (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Create(lower, upper));
+        return Vector512.Create(low, high);
+    }
+
+    /// <summary>One item: a row of x becomes the values of its codes, and its scale.</summary>
+    private readonly struct RoundJob(float* x, int columns, float* rounded, float* scales) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            var from = new ReadOnlySpan<float>(x + (long)item * columns, columns);
+            float* to = rounded + (long)item * columns;
+            float scale = Quantiser.Fp8Scale(MathF.Min(Quantiser.MaxAbsolute(from), Quantiser.ActivationBound));
+            scales[item] = scale;
+            for (int c = 0; c < columns; c++)
+            {
+                to[c] = Fp8.ToSingle(Fp8.FromSingle(from[c] / scale));
+            }
+        }
+    }
+
+    /// <summary>One item: a panel times all tokens.</summary>
+    private readonly struct PanelJob(
+        byte* data, long blockBytes, int blocks, int steps, int rows, int columns, bool int4, float* x, float* scales, int tokens, float* bias, float* y, bool scalar) : ITeamJob
+    {
+        [SkipLocalsInit]
+        public void Execute(int item, int worker)
+        {
+            float* tile = stackalloc float[TileTokens * QuantisedMatrix.PanelRows];
+            byte* panel = data + item * blockBytes * blocks;
+            int column = item * QuantisedMatrix.PanelRows;
+            int width = Math.Min(QuantisedMatrix.PanelRows, rows - column);
+            for (int first = 0; first < tokens; first += TileTokens)
+            {
+                int count = Math.Min(TileTokens, tokens - first);
+                new Span<float>(tile, TileTokens * QuantisedMatrix.PanelRows).Clear();
+                for (int b = 0; b < blocks; b++)
+                {
+                    byte* block = panel + b * blockBytes;
+                    float* from = x + (long)first * columns + b * QuantisedMatrix.GroupColumns;
+                    if (scalar)
+                    {
+                        Scalar(block, from, count, tile);
+                    }
+                    else
+                    {
+                        Half(block, from, count, tile, 0);
+                        Half(block, from, count, tile, 16);
+                    }
+                }
+                for (int t = 0; t < count; t++)
+                {
+                    float* to = y + (long)(first + t) * rows + column;
+                    for (int i = 0; i < width; i++)
+                    {
+                        float sum = tile[t * QuantisedMatrix.PanelRows + i];
+                        sum = scales == null ? sum : sum * scales[first + t];
+                        to[i] = bias == null ? sum : sum + bias[column + i];
+                    }
+                }
+            }
+        }
+
+        /// <summary>16 rows of a block times up to four tokens; a missing token repeats the first and is not stored.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Half(byte* block, float* from, int count, float* tile, int lane)
+        {
+            float* x1 = count > 1 ? from + columns : from;
+            float* x2 = count > 2 ? from + 2L * columns : from;
+            float* x3 = count > 3 ? from + 3L * columns : from;
+            Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
+            byte* codes = block + QuantisedMatrix.ScaleBytes + lane;
+            if (int4)
+            {
+                for (int s = 0; s < steps; s++, codes += QuantisedMatrix.PanelRows)
+                {
+                    Vector512<int> pair = Widen(codes).AsInt32();
+                    Vector512<float> even = Vector512.ConvertToSingle((pair << 28) >> 28), odd = Vector512.ConvertToSingle((pair << 24) >> 28);
+                    s0 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(from[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(from[2 * s]), s0));
+                    s1 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x1[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x1[2 * s]), s1));
+                    s2 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x2[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x2[2 * s]), s2));
+                    s3 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x3[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x3[2 * s]), s3));
+                }
+            }
+            else
+            {
+                for (int s = 0; s < steps; s++, codes += QuantisedMatrix.PanelRows)
+                {
+                    Vector512<float> value = DecodeFp8(Widen(codes));
+                    s0 = Vector512.FusedMultiplyAdd(value, Vector512.Create(from[s]), s0);
+                    s1 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x1[s]), s1);
+                    s2 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x2[s]), s2);
+                    s3 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x3[s]), s3);
+                }
+            }
+            Vector512<float> scale = Vector512.Load((float*)block + lane);
+            Add(s0, scale, tile + lane);
+            Add(s1, scale, tile + QuantisedMatrix.PanelRows + lane);
+            Add(s2, scale, tile + 2 * QuantisedMatrix.PanelRows + lane);
+            Add(s3, scale, tile + 3 * QuantisedMatrix.PanelRows + lane);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Add(Vector512<float> sum, Vector512<float> scale, float* to) =>
+            Vector512.FusedMultiplyAdd(sum, scale, Vector512.Load(to)).Store(to);
+
+        private void Scalar(byte* block, float* from, int count, float* tile)
+        {
+            for (int t = 0; t < count; t++, from += columns)
+            {
+                for (int lane = 0; lane < QuantisedMatrix.PanelRows; lane++)
+                {
+                    byte* code = block + QuantisedMatrix.ScaleBytes + lane;
+                    float sum = 0;
+                    for (int s = 0; s < steps; s++, code += QuantisedMatrix.PanelRows)
+                    {
+                        if (int4)
+                        {
+                            sum = MathF.FusedMultiplyAdd((sbyte)(*code << 4) >> 4, from[2 * s], sum);
+                            sum = MathF.FusedMultiplyAdd((sbyte)*code >> 4, from[2 * s + 1], sum);
+                        }
+                        else
+                        {
+                            sum = MathF.FusedMultiplyAdd(Fp8.ToSingle(*code), from[s], sum);
+                        }
+                    }
+                    float* to = tile + t * QuantisedMatrix.PanelRows + lane;
+                    *to = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], *to);
+                }
+            }
+        }
+    }
+}

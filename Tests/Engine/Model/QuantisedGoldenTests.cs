@@ -1,0 +1,112 @@
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Quantization;
+
+namespace Llama4Kernels.Tests.Engine.Model;
+
+/// <summary>Quantised models against the reference's logits, codes, scales and feed-forward blocks.</summary>
+[Collection(nameof(ModelCollection))]
+public sealed class QuantisedGoldenTests(ModelFixture models)
+{
+    [Theory]
+    [InlineData("tiny-scout", "int4", WeightScheme.Int4)]
+    [InlineData("tiny-flat", "int4", WeightScheme.Int4)]
+    [InlineData("tiny-fp8", "fp8", WeightScheme.Stored)]
+    public void Logits_equal_the_reference(string name, string file, WeightScheme weights)
+    {
+        Llama4Model model = models.Get(name, new ModelOptions { Weights = weights });
+        using var golden = new GoldenFile(name, file);
+        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false)), model);
+    }
+
+    [Theory]
+    [InlineData("tiny-scout", 0)]
+    [InlineData("tiny-flat", 1)]
+    public void Int4_codes_and_scales_equal_the_reference(string name, int layer)
+    {
+        LayerWeights w = models.Get(name, new ModelOptions { Weights = WeightScheme.Int4 }).Text.Weights.Layers[layer];
+        using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path(name, "golden", "int4.safetensors"));
+        CheckInt4(file, "experts.gate_up", [.. w.Experts.Select(e => (QuantisedMatrix)e.GateUp)]);
+        CheckInt4(file, "experts.down", [.. w.Experts.Select(e => (QuantisedMatrix)e.Down)]);
+        CheckInt4(file, "shared.down_proj", [(QuantisedMatrix)w.FeedForward.Down]);
+    }
+
+    [Theory]
+    [InlineData("tiny-scout", "fp8-mixed", new[] { 1, 2, 3 })]
+    [InlineData("tiny-flat", "fp8-mixed", new[] { 1, 2 })]
+    [InlineData("tiny-fp8", "fp8", new[] { 1, 3 })]
+    public void Fp8_blocks_equal_the_reference(string name, string file, int[] layers)
+    {
+        Llama4Model model = models.Get(name, new ModelOptions { Weights = WeightScheme.Fp8 });
+        using var golden = new GoldenFile(name, file);
+        foreach (int layer in layers)
+        {
+            LayerWeights w = model.Text.Weights.Layers[layer];
+            Assert.All(w.Experts, e => Assert.True(((QuantisedMatrix)e.GateUp).QuantisesActivations && ((QuantisedMatrix)e.Down).QuantisesActivations));
+            float[] input = golden.Floats($"moe.{layer}.input"), expected = golden.Floats($"moe.{layer}.output");
+            int d = model.Config.Text.HiddenSize, rows = input.Length / d;
+            float[] output = Block(model.Backend, w, input, rows, d, golden.Ints($"moe.{layer}.experts"));
+            float range = expected.Max() - expected.Min();
+            double[] errors = [.. Enumerable.Range(0, rows).Select(r => (double)Enumerable.Range(r * d, d).Max(i => Math.Abs(output[i] - expected[i])) / range)];
+            Assert.True(errors.Max() <= 2e-3, $"layer {layer}: {errors.Max():E2}");
+            Assert.True(errors.Count(e => e <= 1e-4) >= 0.95 * rows, $"layer {layer}: {errors.Count(e => e > 1e-4)} of {rows} rows beyond 1e-4");
+        }
+    }
+
+    [Fact]
+    public void First_and_last_layer_stay_unquantised_in_fp8()
+    {
+        LayerWeights[] layers = models.Get("tiny-scout", new ModelOptions { Weights = WeightScheme.Fp8 }).Text.Weights.Layers;
+        Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.IsNotType<QuantisedMatrix>(e.GateUp)));
+        Assert.All(layers, layer => Assert.IsNotType<QuantisedMatrix>(layer.FeedForward.GateUp));
+    }
+
+    private static float[] Block(IBackend backend, LayerWeights w, float[] input, int rows, int d, int[] experts)
+    {
+        using DeviceMemory memory = backend.Allocate(sizeof(float) * (long)rows * (2 * d + 3 * w.FeedForward.Width + w.Experts.Length));
+        long at = 0;
+        Tensor Next(int columns)
+        {
+            Tensor view = memory.View(rows, columns, at);
+            at += view.Elements * sizeof(float);
+            return view;
+        }
+        Tensor x = Next(d), y = Next(d), gateUp = Next(2 * w.FeedForward.Width), gated = Next(w.FeedForward.Width), logits = Next(w.Experts.Length);
+        using Routing routing = backend.CreateRouting(rows, w.Experts.Length, experts.Length / rows);
+        backend.Upload(input, x);
+        backend.Linear(x, w.FeedForward.GateUp, null, gateUp);
+        backend.SwiGlu(gateUp, gated);
+        backend.Linear(gated, w.FeedForward.Down, null, y);
+        backend.Linear(x, w.Router!, null, logits);
+        backend.RouteTopK(logits, routing);
+        Assert.Equal(experts, routing.Experts.ToArray());
+        backend.ExpertFeedForward(x, routing, w.Experts, y);
+        float[] output = new float[rows * d];
+        backend.Download(y, output);
+        return output;
+    }
+
+    private static void CheckInt4(SafeTensorsFile file, string name, QuantisedMatrix[] matrices)
+    {
+        byte[] codes = [.. file.ReadBytes(name + ".codes")];
+        float[] scales = file.ReadFloats(name + ".scales");
+        int at = 0, group = 0;
+        foreach (QuantisedMatrix m in matrices)
+        {
+            for (int r = 0; r < m.Rows; r++)
+            {
+                for (int c = 0; c < m.Columns; c += 2)
+                {
+                    Assert.Equal(codes[at++], (byte)((m.Code(r, c) & 15) | (m.Code(r, c + 1) << 4)));
+                }
+                for (int c = 0; c < m.Columns; c += QuantisedMatrix.GroupColumns)
+                {
+                    Assert.Equal(scales[group++], m.Scale(r, c));
+                }
+            }
+        }
+        Assert.Equal((codes.Length, scales.Length), (at, group));
+    }
+}

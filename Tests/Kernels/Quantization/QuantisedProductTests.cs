@@ -1,0 +1,146 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Oracles;
+
+namespace Llama4Kernels.Tests.Kernels.Quantization;
+
+public sealed unsafe class QuantisedProductTests : IDisposable
+{
+    private readonly ThreadTeam _team = new(2);
+    private readonly Random _random = new(7);
+
+    [Fact]
+    public void Every_fp8_code_survives_the_round_trip()
+    {
+        for (int code = 0; code < 256; code++)
+        {
+            Assert.Equal(QuantizationOracle.Fp8Value(code), Fp8.ToSingle((byte)code));
+            Assert.Equal(code, Fp8.FromSingle(Fp8.ToSingle((byte)code)));
+        }
+    }
+
+    [Fact]
+    public void The_fp8_encoder_takes_the_nearest_code()
+    {
+        List<float> values = [0, -0f, 448, 449, 464, 1e30f, float.PositiveInfinity, float.NegativeInfinity, float.Epsilon, 1e-3f];
+        for (int code = 0; code < 0x7e; code++)
+        {
+            float middle = (float)((QuantizationOracle.Fp8Value(code) + QuantizationOracle.Fp8Value(code + 1)) / 2);
+            values.AddRange([middle, MathF.BitIncrement(middle), MathF.BitDecrement(middle), -middle]);
+        }
+        for (int i = 0; i < 5000; i++)
+        {
+            values.Add((_random.NextSingle() - 0.5f) * MathF.ScaleB(1, _random.Next(-12, 11)));
+        }
+        foreach (float value in values)
+        {
+            int expected = float.IsInfinity(value) ? (value < 0 ? 0xfe : 0x7e) : QuantizationOracle.Fp8Nearest(value);
+            Assert.True(expected == Fp8.FromSingle(value), $"{value:R}: {Fp8.FromSingle(value)}, expected {expected}");
+        }
+        Assert.Equal(0x7f, Fp8.FromSingle(float.NaN) & 0x7f);
+    }
+
+    [Theory]
+    [InlineData(WeightFormat.Int4, 1, 128, 1, false)]
+    [InlineData(WeightFormat.Int4, 70, 384, 5, false)]
+    [InlineData(WeightFormat.Int4, 70, 384, 5, true)]
+    [InlineData(WeightFormat.Fp8, 33, 67, 6, false)]
+    [InlineData(WeightFormat.Fp8, 33, 67, 6, true)]
+    [InlineData(WeightFormat.Fp8, 64, 300, 3, false)]
+    public void Products_equal_the_oracle_on_the_decoded_weights(WeightFormat format, int rows, int columns, int tokens, bool scalar)
+    {
+        float[] w = Numbers(rows * columns), x = Numbers(tokens * columns), bias = Numbers(rows), y = new float[tokens * rows];
+        using QuantisedMatrix packed = Pack(w, rows, columns, format);
+        Run(packed, x, tokens, bias, y, scalar);
+        float[] decoded = Decoded(packed);
+        for (int i = 0; i < w.Length; i++)
+        {
+            // Half a step, or a whole one where the largest positive int4 weight clips.
+            float scale = packed.Scale(i / columns, i % columns);
+            float step = format == WeightFormat.Int4 ? scale : Math.Abs(w[i]) / 16 + scale / 1024;
+            Assert.True(Math.Abs(w[i] - decoded[i]) <= step * 1.001f, $"weight {i}: {w[i]} became {decoded[i]}");
+        }
+        float[] input = format == WeightFormat.Fp8 ? Rounded(x, columns) : x;
+        (double[] expected, double[] magnitude) = MatMulOracle.Run(input, decoded, bias, tokens, rows, columns, roundX: false);
+        for (int i = 0; i < y.Length; i++)
+        {
+            Assert.True(Math.Abs(y[i] - expected[i]) <= magnitude[i] * 1e-6, $"y[{i}] = {y[i]}, expected {expected[i]}");
+        }
+    }
+
+    [Fact]
+    public void All_256_stored_codes_are_kept_and_decoded_in_every_lane()
+    {
+        // Row r, column c has code r + c: every code meets every lane. One column times 1 is the value itself.
+        byte[] codes = [.. Enumerable.Range(0, 64 * 256).Select(i => (byte)(i / 256 + i % 256))];
+        float[] y = new float[64];
+        fixed (byte* data = codes)
+        {
+            using QuantisedMatrix packed = QuantisedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.F8E4M3, 64, 256)], WeightFormat.Stored, _team);
+            Assert.All(Enumerable.Range(0, codes.Length), i => Assert.Equal(codes[i], packed.Code(i / 256, i % 256)));
+        }
+        for (int column = 0; column < 256; column++)
+        {
+            byte[] one = [.. Enumerable.Range(0, 64).Select(r => (byte)(r + column))];
+            fixed (byte* data = one)
+            {
+                using QuantisedMatrix single = QuantisedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.F8E4M3, 64, 1)], WeightFormat.Stored, _team);
+                Run(single, [1], 1, new float[64], y, scalar: false);
+            }
+            Assert.Equal(one.Select(code => (float)QuantizationOracle.Fp8Value(code)), y);
+        }
+    }
+
+    [Fact]
+    public void Wrong_sources_are_refused()
+    {
+        float[] w = Numbers(130);
+        Assert.Contains("multiple of 128", Assert.Throws<ArgumentException>(() => Pack(w, 1, 130, WeightFormat.Int4)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => Pack(w, 1, 130, WeightFormat.Stored));
+        Assert.Throws<ArgumentException>(() => QuantisedMatrix.Pack([], WeightFormat.Fp8, _team));
+        QuantisedMatrix disposed = Pack(w, 1, 130, WeightFormat.Fp8);
+        disposed.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => disposed.Code(0, 0));
+    }
+
+    public void Dispose() => _team.Dispose();
+
+    private static float[] Rounded(float[] x, int columns) =>
+        [.. x.Chunk(columns).SelectMany(row =>
+        {
+            float scale = Math.Max(Math.Min(row.Max(Math.Abs), 1200f) / 448f, 1f / (448f * 512f));
+            return row.Select(value => (float)QuantizationOracle.Fp8Value(QuantizationOracle.Fp8Nearest(value / scale)) * scale);
+        })];
+
+    private static float[] Decoded(QuantisedMatrix w)
+    {
+        float[] values = new float[w.Rows * w.Columns];
+        for (int i = 0; i < values.Length; i++)
+        {
+            int r = i / w.Columns, c = i % w.Columns;
+            values[i] = w.Scale(r, c) * (w.Format == ElementType.Int4 ? w.Code(r, c) : (float)QuantizationOracle.Fp8Value(w.Code(r, c)));
+        }
+        return values;
+    }
+
+    private float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => _random.NextSingle() - 0.5f)];
+
+    private QuantisedMatrix Pack(float[] w, int rows, int columns, WeightFormat format)
+    {
+        fixed (float* data = w)
+        {
+            return QuantisedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.F32, rows, columns)], format, _team);
+        }
+    }
+
+    private void Run(QuantisedMatrix w, float[] x, int tokens, float[] bias, float[] y, bool scalar)
+    {
+        using var scratch = new CpuScratch();
+        fixed (float* from = x, to = y, add = bias)
+        {
+            QuantisedProduct.Run(_team, scratch, from, tokens, w, add, to, scalar);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+namespace Llama4Kernels.Tests.Oracles;
+
+/// <summary>Number formats by search over all their values.</summary>
+internal static class QuantizationOracle
+{
+    /// <summary>The value of an E4M3 code by its definition, in float64.</summary>
+    public static double Fp8Value(int code)
+    {
+        int exponent = (code >> 3) & 15, mantissa = code & 7;
+        double magnitude = (code & 0x7f) == 0x7f ? double.NaN
+            : exponent == 0 ? mantissa / 8.0 * Math.Pow(2, -6)
+            : (1 + mantissa / 8.0) * Math.Pow(2, exponent - 7);
+        return code >= 128 ? -magnitude : magnitude;
+    }
+
+    /// <summary>The nearest finite code of the value's sign; of two, the even one.</summary>
+    public static int Fp8Nearest(float value)
+    {
+        int best = 0;
+        double magnitude = Math.Abs((double)value);
+        for (int code = 1; code < 0x7f; code++)
+        {
+            double nearer = Math.Abs(Fp8Value(best) - magnitude) - Math.Abs(Fp8Value(code) - magnitude);
+            best = nearer > 0 || (nearer == 0 && code % 2 == 0) ? code : best;
+        }
+        return float.IsNegative(value) ? best | 0x80 : best;
+    }
+}
