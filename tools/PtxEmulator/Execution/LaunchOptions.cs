@@ -1,0 +1,24 @@
+namespace Llama4Kernels.PtxEmulator.Execution;
+
+/// <summary>When the bytes of an asynchronous copy arrive.</summary>
+public enum AsyncArrival
+{
+    /// <summary>At the wait that covers it: shows a missing wait.</summary>
+    Late,
+
+    /// <summary>When it is issued: shows a buffer that is overwritten too early.</summary>
+    Early,
+}
+
+/// <summary>How a launch is emulated.</summary>
+public sealed record LaunchOptions
+{
+    /// <summary>Order in which warps and blocks take turns; equal seeds give equal orders on one core.</summary>
+    public int Seed { get; init; }
+
+    /// <summary>Cores to use, 0 for all.</summary>
+    public int Workers { get; init; }
+
+    /// <summary>When asynchronous copies arrive.</summary>
+    public AsyncArrival AsyncCopies { get; init; }
+}
