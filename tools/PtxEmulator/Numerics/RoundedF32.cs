@@ -67,7 +67,7 @@ internal static class RoundedF32
                     ? nearest > value ? MathF.BitDecrement(nearest) : nearest
                     : nearest < value ? MathF.BitIncrement(nearest) : nearest;
             default:
-                return BitConverter.UInt32BitsToSingle((uint)Exact.Round(Exact.Of(value), FloatFormat.F32, rounding));
+                return BitConverter.UInt32BitsToSingle(FloatBits.FromF64(value, FloatFormat.F32, rounding));
         }
     }
 
@@ -86,9 +86,7 @@ internal static class RoundedF32
             return negative ? -0f : 0f;
         }
 
-        var part = sum - a;
-        var error = (a - (sum - part)) + (b - part);
-        return Narrow(ToOdd(sum, error), rounding);
+        return Narrow(FloatBits.AddToOdd(a, b), rounding);
     }
 
     private static float DivDirected(double a, double b, Rounding rounding)
@@ -100,7 +98,7 @@ internal static class RoundedF32
         }
 
         var remainder = Math.FusedMultiplyAdd(-quotient, b, a);
-        return Narrow(ToOdd(quotient, b < 0 ? -remainder : remainder), rounding);
+        return Narrow(FloatBits.ToOdd(quotient, b < 0 ? -remainder : remainder), rounding);
     }
 
     private static float SqrtDirected(double a, Rounding rounding)
@@ -111,19 +109,6 @@ internal static class RoundedF32
             return Narrow(root, rounding);
         }
 
-        return Narrow(ToOdd(root, Math.FusedMultiplyAdd(-root, root, a)), rounding);
-    }
-
-    /// <summary>The neighbour of value + error whose last bit is set, given that value is the nearest double to it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static double ToOdd(double value, double error)
-    {
-        var bits = BitConverter.DoubleToInt64Bits(value);
-        if (error == 0 || (bits & 1) != 0)
-        {
-            return value;
-        }
-
-        return BitConverter.Int64BitsToDouble((error > 0) == (value > 0) ? bits + 1 : bits - 1);
+        return Narrow(FloatBits.ToOdd(root, Math.FusedMultiplyAdd(-root, root, a)), rounding);
     }
 }
