@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Llama4Kernels.PtxEmulator.Numerics;
 
@@ -12,6 +14,7 @@ internal static partial class MatrixMultiply
     private const int MaxWords = 8;
 
     /// <summary>D = A B + C for all forms but those of f64. C and D may be the same registers.</summary>
+    [SkipLocalsInit]
     public static void Execute(in MatrixForm form, ReadOnlySpan<uint> a, ReadOnlySpan<uint> b, ReadOnlySpan<uint> c, Span<uint> d)
     {
         if (form.Wide)
@@ -146,6 +149,7 @@ internal static partial class MatrixMultiply
         }
     }
 
+    [SkipLocalsInit]
     private static void MultiplyIntegers(in MatrixForm form, ReadOnlySpan<uint> left, ReadOnlySpan<uint> right, Span<uint> sums)
     {
         Span<int> x = stackalloc int[16 * 64];
@@ -156,11 +160,14 @@ internal static partial class MatrixMultiply
         {
             for (var column = 0; column < 8; column++)
             {
-                long sum = (int)sums[row * 8 + column];
-                for (var k = 0; k < form.K; k++)
+                // 32 products of bytes are far from the limits of 32 bits; only C can take the sum there.
+                var products = Vector256<int>.Zero;
+                for (var k = 0; k < form.K; k += Vector256<int>.Count)
                 {
-                    sum += x[row * form.K + k] * y[column * form.K + k];
+                    products += Vector256.Create<int>(x[(row * form.K + k)..]) * Vector256.Create<int>(y[(column * form.K + k)..]);
                 }
+
+                var sum = (long)(int)sums[row * 8 + column] + Vector256.Sum(products);
 
                 sums[row * 8 + column] = (uint)(form.Saturate ? Math.Clamp(sum, int.MinValue, int.MaxValue) : sum);
             }
@@ -172,13 +179,17 @@ internal static partial class MatrixMultiply
         var bits = element is MatrixElement.S4 or MatrixElement.U4 ? 4 : 8;
         var signed = element is MatrixElement.S4 or MatrixElement.S8;
         var perWord = 32 / bits;
-        for (var i = 0; i < values.Length; i++)
+        for (var word = 0; word < values.Length / perWord; word++)
         {
-            var top = words[i / perWord] << (32 - bits - i % perWord * bits);
-            values[i] = signed ? (int)top >> (32 - bits) : (int)(top >> (32 - bits));
+            for (var j = 0; j < perWord; j++)
+            {
+                var top = words[word] << (32 - bits - j * bits);
+                values[word * perWord + j] = signed ? (int)top >> (32 - bits) : (int)(top >> (32 - bits));
+            }
         }
     }
 
+    [SkipLocalsInit]
     private static void MultiplyFloats(in MatrixForm form, ReadOnlySpan<uint> left, ReadOnlySpan<uint> right, Span<uint> sums)
     {
         Span<uint> x = stackalloc uint[16 * 32];

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -14,53 +15,53 @@ internal static class TensorProduct
     private const int ProductBits = 20;
     private const int AccumulatorBits = 23;
     private const int Columns = 8;
-    private const int MaxK = 32;
 
     /// <summary>
     /// d = a b + c. a is [m][k], b is [n][k], c and d are [m][n]: one code per element. n is a multiple of 8, k at most 32 (16 for
     /// rules with 25 fraction bits). c and d may be the same.
     /// </summary>
+    [SkipLocalsInit]
     public static void Multiply(
         in TensorRule rule, int m, int n, int k, ReadOnlySpan<uint> a, ReadOnlySpan<uint> b, ReadOnlySpan<uint> c, Span<uint> d)
     {
-        Span<int> significandA = stackalloc int[MaxK];
-        Span<int> exponentA = stackalloc int[MaxK];
-        Span<int> significandB = stackalloc int[MaxK * Columns];
-        Span<int> exponentB = stackalloc int[MaxK * Columns];
+        Span<int> significandA = stackalloc int[m * k];
+        Span<int> exponentA = stackalloc int[m * k];
+        Span<int> rowsB = stackalloc int[k * Columns * 2];
+        Span<int> significandB = stackalloc int[k * Columns];
+        Span<int> exponentB = stackalloc int[k * Columns];
         Span<long> sums = stackalloc long[Columns];
         Span<int> exponents = stackalloc int[Columns];
+        var specialA = Decode(a[..(m * k)], rule.A, significandA, exponentA);
         for (var column = 0; column < n; column += Columns)
         {
-            var special = false;
-            for (var i = 0; i < Columns; i++)
+            var special = specialA | Decode(b.Slice(column * k, k * Columns), rule.B, rowsB, rowsB[(k * Columns)..]);
+            for (var p = 0; p < k; p++)
             {
-                for (var p = 0; p < k; p++)
+                for (var i = 0; i < Columns; i++)
                 {
-                    special |= Decode(b[(column + i) * k + p], rule.B, out significandB[p * Columns + i], out exponentB[p * Columns + i]);
+                    significandB[p * Columns + i] = rowsB[i * k + p];
+                    exponentB[p * Columns + i] = rowsB[(Columns + i) * k + p];
                 }
             }
 
             for (var row = 0; row < m; row++)
             {
-                var rowSpecial = special;
-                for (var p = 0; p < k; p++)
-                {
-                    rowSpecial |= Decode(a[row * k + p], rule.A, out significandA[p], out exponentA[p]);
-                }
-
                 var at = row * n + column;
+                var rowSpecial = special;
                 for (var i = 0; i < Columns; i++)
                 {
                     rowSpecial |= DecodeAccumulator(c[at + i], rule.HalfAccumulator, out sums[i], out exponents[i]);
                 }
 
+                var significands = significandA.Slice(row * k, k);
+                var rowExponents = exponentA.Slice(row * k, k);
                 if (Avx2.IsSupported)
                 {
-                    AddProductsAvx2(rule.FractionBits, k, significandA, exponentA, significandB, exponentB, sums, exponents);
+                    AddProductsAvx2(rule.FractionBits, k, significands, rowExponents, significandB, exponentB, sums, exponents);
                 }
                 else
                 {
-                    AddProducts(rule.FractionBits, k, significandA, exponentA, significandB, exponentB, sums, exponents);
+                    AddProducts(rule.FractionBits, k, significands, rowExponents, significandB, exponentB, sums, exponents);
                 }
 
                 for (var i = 0; i < Columns; i++)
@@ -162,36 +163,70 @@ internal static class TensorProduct
         return significand < 0 ? -((-significand << 30) >> down) : (significand << 30) >> down;
     }
 
-    /// <summary>Splits a factor into a signed significand with 10 fraction bits and an exponent. True for infinity and NaN.</summary>
-    private static bool Decode(uint code, MatrixElement element, out int significand, out int exponent)
+    /// <summary>
+    /// Splits factors into signed significands with 10 fraction bits and exponents. True if one of them is infinite or NaN.
+    /// </summary>
+    private static bool Decode(ReadOnlySpan<uint> codes, MatrixElement element, Span<int> significands, Span<int> exponents)
     {
         var (fractionBits, exponentBits) = Layout(element);
-        if (element == MatrixElement.TF32)
+        var unused = element == MatrixElement.TF32 ? 13 : 0;
+        var bias = (1 << (exponentBits - 1)) - 1;
+        var top = Vector256.Create((1 << exponentBits) - 1);
+        var hidden = Vector256.Create(1 << fractionBits);
+        var special = Vector256<int>.Zero;
+        Span<uint> tail = stackalloc uint[Vector256<int>.Count];
+        for (var i = 0; i < codes.Length; i += Vector256<int>.Count)
         {
-            code >>= 13;
+            var whole = codes.Length - i >= Vector256<int>.Count;
+            if (!whole)
+            {
+                tail.Clear();
+                codes[i..].CopyTo(tail);
+            }
+
+            var code = (whole ? Vector256.Create(codes[i..]) : Vector256.Create<uint>(tail)).AsInt32() >> unused;
+            var fraction = code & (hidden - Vector256<int>.One);
+            var field = (code >> fractionBits) & top;
+            var magnitude = (fraction | Vector256.AndNot(hidden, Vector256.Equals(field, Vector256<int>.Zero))) << (10 - fractionBits);
+            var exponent = Vector256.ConditionalSelect(
+                Vector256.Equals(magnitude, Vector256<int>.Zero),
+                Vector256.Create(ZeroExponent),
+                Vector256.Max(field, Vector256<int>.One) - Vector256.Create(bias));
+            var sign = (code << (31 - fractionBits - exponentBits)) >> 31;
+            var significand = (magnitude ^ sign) - sign;
+            var found = Vector256.Equals(field, top);
+            special |= element == MatrixElement.E4M3 ? found & Vector256.Equals(fraction, Vector256.Create(7)) : found;
+            if (whole)
+            {
+                significand.CopyTo(significands[i..]);
+                exponent.CopyTo(exponents[i..]);
+                continue;
+            }
+
+            for (var j = i; j < codes.Length; j++)
+            {
+                significands[j] = significand[j - i];
+                exponents[j] = exponent[j - i];
+            }
         }
 
-        var fraction = (int)code & ((1 << fractionBits) - 1);
-        var field = (int)(code >> fractionBits) & ((1 << exponentBits) - 1);
-        var magnitude = (field == 0 ? fraction : fraction | 1 << fractionBits) << (10 - fractionBits);
-        exponent = magnitude == 0 ? ZeroExponent : Math.Max(field, 1) - ((1 << (exponentBits - 1)) - 1);
-        significand = (code >> (fractionBits + exponentBits) & 1) != 0 ? -magnitude : magnitude;
-        return field == (1 << exponentBits) - 1 && (element != MatrixElement.E4M3 || fraction == 7);
+        return special != Vector256<int>.Zero;
     }
 
     private static bool DecodeAccumulator(uint code, bool half, out long significand, out int exponent)
     {
         if (half)
         {
-            var special = Decode(code, MatrixElement.F16, out var narrow, out exponent);
-            significand = (long)narrow << (AccumulatorBits - 10);
-            return special;
+            var magnitude = (long)(code & 0x3FF) | ((code & 0x7C00) == 0 ? 0 : 1L << 10);
+            exponent = magnitude == 0 ? ZeroExponent : Math.Max((int)(code >> 10) & 0x1F, 1) - 15;
+            significand = ((code & 0x8000) == 0 ? magnitude : -magnitude) << (AccumulatorBits - 10);
+            return (code & 0x7C00) == 0x7C00;
         }
 
         var field = (int)(code >> 23) & 0xFF;
-        long magnitude = code & 0x7F_FFFF | (field == 0 ? 0u : 1u << 23);
+        long wide = code & 0x7F_FFFF | (field == 0 ? 0u : 1u << 23);
         exponent = Math.Max(field, 1) - 127;
-        significand = (int)code < 0 ? -magnitude : magnitude;
+        significand = (int)code < 0 ? -wide : wide;
         return field == 0xFF;
     }
 
