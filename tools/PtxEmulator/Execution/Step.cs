@@ -21,6 +21,9 @@ internal abstract class Step
 
     public IReadOnlyList<Slot> Writes { get; set; } = [];
 
+    /// <summary>Floating-point operations of a matrix instruction.</summary>
+    public long TensorOperations { get; set; }
+
     public abstract void Execute(Warp warp);
 }
 
