@@ -54,7 +54,8 @@ internal sealed class FormMatch
                 Report(PtxSeverity.Error, Misplaced(modifier));
                 continue;
             }
-            if (at < last && _form.Slots[at].Name is not ("shape" or "satfinite"))
+            // .satfinite of tensor instructions stands on either side of the types in manuals.
+            if (at < last && !(_form.Slots[last].Name == "satfinite" && _form.Slots.Any(slot => slot.Name == "shape")))
             {
                 Report(PtxSeverity.Warning, $"Modifier '.{modifier}' of '{_form.Name}' belongs before '.{_slots[_form.Slots[last].Name]}'");
             }
@@ -77,7 +78,9 @@ internal sealed class FormMatch
                 return i;
             }
         }
-        for (int i = 0; i < from; i++)
+        // Other modifiers may stand in any order, types may not.
+        int first = RegisterTypes.IsOperandType(modifier) ? LastType() + 1 : 0;
+        for (int i = first; i < from; i++)
         {
             if (Fits(_form.Slots[i]))
             {
@@ -86,6 +89,9 @@ internal sealed class FormMatch
         }
         return -1;
     }
+
+    private int LastType() =>
+        Enumerable.Range(0, _form.Slots.Count).LastOrDefault(i => _slots.TryGetValue(_form.Slots[i].Name, out string? filled) && RegisterTypes.IsOperandType(filled), -1);
 
     private string Misplaced(string modifier)
     {

@@ -10,6 +10,10 @@ internal static class ImmediateLimit
 
     private const int Barriers = 16;
 
+    /// <summary>Whether a value is the same number, signed or unsigned, in so many bits; predicates take any.</summary>
+    public static bool Fits(ulong value, int bits) =>
+        bits is 1 or >= 64 || value >> bits == 0 || (long)value >> (bits - 1) == -1;
+
     public static void Check(string? limit, PtxOperand operand, int index, string name, Action<string> report)
     {
         long value = (long)operand.Bits;

@@ -21,11 +21,15 @@ internal sealed class OperandCheck(string name, PtxInstruction instruction, List
                 return;
             case "label":
                 Demand(operand, operand.Kind == OperandKind.Name, Mismatch);
-                Known(operand, symbol => symbol is LabelSymbol or FunctionSymbol);
+                Known(operand, symbol => symbol is LabelSymbol);
                 return;
             case "targets":
                 Demand(operand, operand.Kind == OperandKind.Name, Mismatch);
                 Known(operand, symbol => symbol is TargetsSymbol);
+                foreach (string label in instruction.Scope.Find(operand.Name) is TargetsSymbol targets ? targets.Labels : [])
+                {
+                    Known(operand with { Name = label }, symbol => symbol is LabelSymbol);
+                }
                 return;
             case "pack" or "unpack":
                 Packed(operand, form);
@@ -137,6 +141,10 @@ internal sealed class OperandCheck(string name, PtxInstruction instruction, List
             case OperandKind.Integer:
                 Demand(operand, form.Kind is "s" or "i" or "m" && form.Types.Any(type => type is not ("f32" or "f64")), Mismatch);
                 ImmediateLimit.Check(form.Limit, operand, index, name, message => Report(operand, message));
+                if (!form.Types.Any(type => ImmediateLimit.Fits(operand.Bits, RegisterTypes.Bits(type))))
+                {
+                    Report(operand, $"'{(long)operand.Bits}' does not fit the operand's type", PtxSeverity.Warning);
+                }
                 break;
             case OperandKind.Float:
                 Demand(operand, form.Kind is "s" or "i" or "m" && form.Types.Any(type => type is "f32" or "f64" or "b32" or "b64"), Mismatch);
@@ -162,7 +170,7 @@ internal sealed class OperandCheck(string name, PtxInstruction instruction, List
             case RegisterSymbol register:
                 Demand(operand, operand.Offset == 0 && form.Types.Any(type => RegisterTypes.Accepts(register.Type, type, form.Wider)), Mismatch);
                 break;
-            case VariableSymbol or FunctionSymbol or LabelSymbol:
+            case VariableSymbol or FunctionSymbol:
                 Demand(operand, form.Kind == "m" && form.Types.Any(type => type[0] is 'b' or 'u' or 's' && RegisterTypes.Bits(type) >= 32), Mismatch);
                 break;
             case null when SpecialRegisters.IsVector(operand.Name):

@@ -23,7 +23,7 @@ public static class PtxChecker
                 Groups(function, found);
             }
         }
-        return [.. found.OrderBy(one => one.Line).ThenBy(one => one.Column)];
+        return [.. found.Distinct().OrderBy(one => one.Line).ThenBy(one => one.Column)];
     }
 
     /// <summary>Parses and checks a text; what is no PTX is an error too.</summary>

@@ -19,7 +19,9 @@ internal sealed partial class PtxParser
     {
         if (Accept("{"))
         {
+            Enter();
             Body(function, new PtxScope(scope));
+            _depth--;
             _at++;
         }
         else if (Current.Kind == TokenKind.Directive)
@@ -161,6 +163,14 @@ internal sealed partial class PtxParser
 
     private PtxOperand Operand()
     {
+        Enter();
+        PtxOperand operand = Sum();
+        _depth--;
+        return operand;
+    }
+
+    private PtxOperand Sum()
+    {
         PtxOperand first = Primary();
         if (Accept("|"))
         {
@@ -196,7 +206,7 @@ internal sealed partial class PtxParser
                 return operand with { Kind = OperandKind.Integer, Bits = Constant() };
             case "!":
                 _at++;
-                return Primary() with { Negated = true };
+                return Word(operand) with { Negated = true };
             case "{":
                 return operand with { Kind = OperandKind.Vector, Parts = Parts("}") };
             case "(":
@@ -210,7 +220,7 @@ internal sealed partial class PtxParser
 
     private PtxOperand Word(PtxOperand operand)
     {
-        string name = Take().Text;
+        string name = Identifier();
         if (name == "generic" && Is("("))
         {
             _at++;

@@ -37,8 +37,9 @@ internal sealed partial class PtxParser
                 "+" => left + right,
                 "-" => left - right,
                 "*" => left * right,
-                "/" => (ulong)((long)left / (long)right),
-                _ => (ulong)((long)left % (long)right),
+                // -1 apart: the smallest number has no opposite.
+                "/" => right == ulong.MaxValue ? 0 - left : (ulong)((long)left / (long)right),
+                _ => right == ulong.MaxValue ? 0 : (ulong)((long)left % (long)right),
             };
         }
         return left;
@@ -58,6 +59,14 @@ internal sealed partial class PtxParser
     }
 
     private ulong Factor()
+    {
+        Enter();
+        ulong value = Term();
+        _depth--;
+        return value;
+    }
+
+    private ulong Term()
     {
         PtxToken token = Current;
         if (Accept("("))
@@ -87,6 +96,14 @@ internal sealed partial class PtxParser
 
     /// <summary>The values after '=', without their braces: numbers, and symbols with an offset.</summary>
     private List<PtxOperand> Initial()
+    {
+        Enter();
+        List<PtxOperand> values = Values();
+        _depth--;
+        return values;
+    }
+
+    private List<PtxOperand> Values()
     {
         var values = new List<PtxOperand>();
         if (!Accept("{"))

@@ -5,7 +5,10 @@ internal sealed partial class PtxParser(string text)
 {
     private readonly List<PtxToken> _tokens = PtxLexer.Tokens(text);
     private readonly PtxModule _module = new();
+    private const int MaxDepth = 200;
+
     private int _at;
+    private int _depth;
 
     private PtxToken Current => _tokens[_at];
 
@@ -42,7 +45,16 @@ internal sealed partial class PtxParser(string text)
         return true;
     }
 
-    private PtxToken Take() => _tokens[_at++];
+    private PtxToken Take() => Current.Kind == TokenKind.End ? throw Error("The text ends too early.") : _tokens[_at++];
+
+    /// <summary>Guards the stack against texts made to overflow it.</summary>
+    private void Enter()
+    {
+        if (++_depth > MaxDepth)
+        {
+            throw Error($"Nested more than {MaxDepth} deep.");
+        }
+    }
 
     private void Expect(string word)
     {
@@ -133,11 +145,11 @@ internal sealed partial class PtxParser(string text)
     {
         while (!Accept(word))
         {
-            if (Take().Kind == TokenKind.End)
+            if (Current.Kind == TokenKind.End)
             {
-                _at--;
                 throw Error($"'{word}' is missing.");
             }
+            _at++;
         }
     }
 
@@ -296,7 +308,12 @@ internal sealed partial class PtxParser(string text)
             switch (word)
             {
                 case "align":
+                    PtxToken written = Current;
                     align = Integer();
+                    if (!int.IsPow2(align))
+                    {
+                        throw ErrorAt("An alignment is a power of two.", written);
+                    }
                     break;
                 case "v2":
                     lanes = 2;
@@ -342,7 +359,7 @@ internal sealed partial class PtxParser(string text)
             {
                 PtxToken written = Current;
                 ulong elements = Constant();
-                if (elements > int.MaxValue)
+                if (elements > int.MaxValue || count * (long)elements > int.MaxValue)
                 {
                     throw ErrorAt("The array is too large.", written);
                 }

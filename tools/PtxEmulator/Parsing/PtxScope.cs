@@ -49,9 +49,9 @@ internal sealed class PtxScope(PtxScope? parent)
         return null;
     }
 
-    // r1<5> and r<20> share r10 to r14.
+    // r1<5> and r<20> share r10 to r14; r1<5> and r<10> share none: the first of the longer ones decides.
     private static bool Overlap(string shorter, int count, string longer, int others) =>
-        longer.Length > shorter.Length && longer.StartsWith(shorter, StringComparison.Ordinal) && others > 0 && Enumerable.Range(0, others).Any(number => IsMember($"{longer}{number}", shorter, count));
+        longer.Length > shorter.Length && others > 0 && IsMember(longer + "0", shorter, count);
 
     private static bool IsMember(string name, string prefix, int count) =>
         name.Length > prefix.Length && name.StartsWith(prefix, StringComparison.Ordinal) && (name[prefix.Length] != '0' || name.Length == prefix.Length + 1)
