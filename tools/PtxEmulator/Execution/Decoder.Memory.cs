@@ -63,9 +63,9 @@ internal sealed partial class Decoder
             }
             return new Address(default, SymbolAddress(start with { Offset = 0 }), operand.Offset);
         }
-        if (space == Space.Parameter)
+        if (space == Space.Parameter && !function.Symbol.IsEntry)
         {
-            throw new PtxNotImplementedException("ld.param through a register", operand.Line, operand.Column);
+            space = Space.Local;
         }
         return new Address(Read(start with { Offset = 0 }, 64), null, operand.Offset);
     }

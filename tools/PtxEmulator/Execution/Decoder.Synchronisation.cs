@@ -27,12 +27,6 @@ internal sealed partial class Decoder
 
     private static FenceStep Fence(Form form)
     {
-        if (form.Take("proxy") && !form.Take("alias"))
-        {
-            // Asynchronous proxies belong to instructions that are not executed.
-            form.TakeAny("async", "async.shared::cta", "async.global");
-            form.TakeAny("shared::cta", "global", "shared::cluster");
-        }
         form.TakeAny("sc", "acq_rel", "acquire", "release");
         form.TakeAny("cta", "cluster", "gpu", "sys", "gl");
         return new FenceStep();
