@@ -58,6 +58,10 @@ public sealed class IlgpuTrapTests
     }
 
     [Fact]
+    public void Every_module_parses_as_ptx() =>
+        Assert.All(Modules.Value, module => Assert.Equal(module.Name, Assert.Single(Llama4Kernels.PtxEmulator.Parsing.PtxModule.Parse(module.Text).Functions).Name));
+
+    [Fact]
     public void Static_shared_memory_and_text_stay_small()
     {
         foreach (KernelModule module in Modules.Value)
