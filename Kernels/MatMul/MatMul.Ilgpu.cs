@@ -103,11 +103,10 @@ public static class MatMulIlgpu
             s2 = GroupReduce.Sum(s2, scratch);
             s3 = GroupReduce.Sum(s3, scratch);
         }
-        if (Group.IdxX < count)
+        for (int i = Group.IdxX; i < count; i += Group.DimX)
         {
-            long row = token + Group.IdxX;
-            float sum = Group.IdxX == 0 ? s0 : Group.IdxX == 1 ? s1 : Group.IdxX == 2 ? s2 : s3;
-            Store(y, bias, row, output, outputs, sum * right.RowScale(scales, weightRow) * left.RowScale(xScales, row));
+            float sum = i == 0 ? s0 : i == 1 ? s1 : i == 2 ? s2 : s3;
+            Store(y, bias, token + i, output, outputs, sum * right.RowScale(scales, weightRow) * left.RowScale(xScales, token + i));
         }
     }
 

@@ -7,15 +7,23 @@ using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 
-/// <summary>ILGPU's simulated processor device with warps and groups of four threads: slow, so for tiny sizes.</summary>
+/// <summary>ILGPU's simulated processor device, an operating system's thread for each of a group: slow, so for tiny sizes.</summary>
 internal sealed class CpuDeviceRunner : DeviceRunner
 {
-    private readonly Context _context = Context.Create(builder => builder.CPU(new CPUDevice(4, 1, 1)));
+    private const int Lanes = 4;
+
+    private readonly Context _context;
     private readonly Accelerator _device;
 
-    public CpuDeviceRunner() => _device = _context.CreateCPUAccelerator(0);
+    /// <summary>Groups of a number of threads on warps of four lanes.</summary>
+    public CpuDeviceRunner(int threads)
+    {
+        Threads = threads;
+        _context = Context.Create(builder => builder.CPU(new CPUDevice(Lanes, Math.Max(1, threads / Lanes), 1)));
+        _device = _context.CreateCPUAccelerator(0);
+    }
 
-    public override int Threads => 4;
+    public override int Threads { get; }
 
     public override int Side => 2;
 

@@ -63,6 +63,54 @@ public abstract partial class DeviceKernelTests
         Closeness.Check(sums, Floats(output), 3e-7);
     }
 
+    /// <summary>All kernels between router logits and output in the order of a forward pass, with both kinds of product.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_feed_forward_of_experts(bool tiled)
+    {
+        const int Tokens = 5, Experts = 4, TopK = 2, D = 6, F = 7, Slots = Tokens * TopK;
+        float[] x = Numbers(Tokens * D, 60), logits = Numbers(Tokens * Experts, 61, 3f), before = Numbers(Tokens * D, 62);
+        float[] gateUp = Numbers(Experts * 2 * F * D, 63), down = Numbers(Experts * D * F, 64);
+        double[] expected = Array.ConvertAll(before, value => (double)value);
+        for (int token = 0; token < Tokens; token++)
+        {
+            foreach (int expert in Enumerable.Range(0, Experts).OrderByDescending(e => logits[token * Experts + e]).Take(TopK))
+            {
+                double score = 1 / (1 + Math.Exp(-(double)logits[token * Experts + expert]));
+                double[] both = [.. Enumerable.Range(0, 2 * F).Select(j => Enumerable.Range(0, D).Sum(c => score * x[token * D + c] * gateUp[(expert * 2 * F + j) * D + c]))];
+                double[] hidden = [.. Enumerable.Range(0, F).Select(j => ActivationOracle.Silu(both[j]) * both[F + j])];
+                for (int c = 0; c < D; c++)
+                {
+                    expected[token * D + c] += Enumerable.Range(0, F).Sum(j => hidden[j] * down[(expert * D + c) * F + j]);
+                }
+            }
+        }
+
+        DeviceBuffer chosen = Zeros<int>(Slots), scores = Zeros<float>(Slots), starts = Zeros<int>(Experts + 1), order = Zeros<int>(Slots), inverse = Zeros<int>(Slots), rowExperts = Zeros<int>(Slots);
+        DeviceBuffer gathered = Zeros<float>(Slots * D), projected = Zeros<float>(Slots * 2 * F), activated = Zeros<float>(Slots * F), results = Zeros<float>(Slots * D), output = _device.Upload(before);
+        Run("route_topk", (Tokens, 1, 1), _device.Upload(logits), chosen, scores, Experts, TopK);
+        Run("route_group", (Experts, 1, 1), chosen, starts, order, inverse, rowExperts, Slots, Experts);
+        Run("gather_scaled", (Slots, 1, 1), _device.Upload(x), order, scores, gathered, D, TopK);
+        Product(gathered, gateUp, projected, 2 * F, D);
+        Run("swiglu", (Slots, 1, 1), projected, activated, F);
+        Product(activated, down, results, D, F);
+        Run("scatter_add", (Tokens, 1, 1), results, inverse, output, D, TopK);
+        Closeness.Check(expected, Floats(output), 1e-6);
+
+        void Product(DeviceBuffer rows, float[] weights, DeviceBuffer y, int outputs, int inner)
+        {
+            if (tiled)
+            {
+                RunTiled("expert_matmul_f32", outputs, Slots, Experts, rows, _device.Upload(weights), null, starts, y, outputs, inner);
+            }
+            else
+            {
+                Run("expert_matvec_f32", (outputs, Slots, 1), rows, _device.Upload(weights), null, rowExperts, y, outputs, inner);
+            }
+        }
+    }
+
     [Theory]
     [InlineData(1, 3)]
     [InlineData(7, 1)]

@@ -2,8 +2,8 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 
-/// <summary>The kernels on ILGPU's simulated processor device.</summary>
-public sealed class IlgpuKernelTests() : DeviceKernelTests(new CpuDeviceRunner())
+/// <summary>The kernels in groups of one warp.</summary>
+public sealed class IlgpuKernelTests() : DeviceKernelTests(new CpuDeviceRunner(threads: 4))
 {
     [Fact]
     public void Number_formats_agree_with_the_processor_over_all_codes()
@@ -32,3 +32,9 @@ public sealed class IlgpuKernelTests() : DeviceKernelTests(new CpuDeviceRunner()
         }
     }
 }
+
+/// <summary>The kernels in groups of two warps, whose sums meet in shared memory.</summary>
+public sealed class IlgpuTwoWarpKernelTests() : DeviceKernelTests(new CpuDeviceRunner(threads: 8));
+
+/// <summary>The kernels in groups of half a warp, which cannot exchange lanes.</summary>
+public sealed class IlgpuHalfWarpKernelTests() : DeviceKernelTests(new CpuDeviceRunner(threads: 2));
