@@ -54,6 +54,8 @@ internal sealed unsafe class Block : IDisposable
 
     public SharedShadow Shadow { get; }
 
+    public MemoryBarriers MemoryBarriers { get; } = new();
+
     public BlockCounters Counters { get; }
 
     public bool IsDone { get; private set; }

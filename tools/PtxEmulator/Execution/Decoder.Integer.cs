@@ -177,7 +177,7 @@ internal sealed partial class Decoder
                 "neg" => static a => (ushort)(0 - a),
                 "abs" => static a => (ushort)Math.Abs((int)(short)a),
                 "not" => static a => (ushort)~a,
-                _ => static a => a == 0 ? 1u : 0,
+                _ => static a => a == 0 ? 1u : 0u,
             };
             int source = R(form, 1, 16);
             return new Lane1<uint, uint>(W(form, 0, 16), source, unary);
@@ -198,14 +198,14 @@ internal sealed partial class Decoder
             ("and", _) => static (a, b) => a & b,
             ("or", _) => static (a, b) => a | b,
             ("xor", _) => static (a, b) => a ^ b,
-            ("shl", _) => static (a, b) => b > 15 ? 0 : (ushort)(a << (int)b),
+            ("shl", _) => static (a, b) => b > 15 ? 0u : (ushort)(a << (int)b),
             ("shr", true) => static (a, b) => (ushort)((short)a >> (int)Math.Min(b, 15)),
             ("shr", false) => static (a, b) => b > 15 ? 0 : a >> (int)b,
             ("min", true) => static (a, b) => (ushort)Math.Min((short)a, (short)b),
             ("min", false) => static (a, b) => Math.Min(a, b),
             ("max", true) => static (a, b) => (ushort)Math.Max((short)a, (short)b),
             ("max", false) => static (a, b) => Math.Max(a, b),
-            ("div", true) => static (a, b) => b == 0 ? 0xFFFF : (ushort)((short)a / (short)b),
+            ("div", true) => static (a, b) => b == 0 ? 0xFFFFu : (ushort)((short)a / (short)b),
             ("div", false) => static (a, b) => b == 0 ? 0xFFFF : a / b,
             ("rem", true) => static (a, b) => b == 0 ? a : (ushort)((short)a % (short)b),
             ("rem", false) => static (a, b) => b == 0 ? a : a % b,

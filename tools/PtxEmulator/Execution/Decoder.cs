@@ -22,6 +22,10 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
     public void Decode()
     {
         List<PtxInstruction> body = function.Symbol.Body;
+        if (Unsupported.First(body) is PtxInstruction unsupported)
+        {
+            throw new PtxNotImplementedException(unsupported.Text, unsupported.Line, unsupported.Column);
+        }
         var steps = new Step[body.Count + 1];
         for (int i = 0; i < body.Count; i++)
         {
@@ -141,6 +145,10 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
         if (_scope.Find(operand.Name) is not RegisterSymbol register)
         {
             throw Wrong(operand, $"Unknown symbol '{operand.Name}'.");
+        }
+        if (register.Lanes > 1)
+        {
+            throw new PtxNotImplementedException("a vector register", operand.Line, operand.Column);
         }
         if (!_registers.TryGetValue(register, out Slot slot))
         {

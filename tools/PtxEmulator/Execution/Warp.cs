@@ -57,6 +57,8 @@ internal sealed unsafe partial class Warp
 
     public LocalMemory Local { get; }
 
+    public AsyncCopies Copies { get; } = new();
+
     public bool IsDone => Exited == Lanes;
 
     public uint Alive => Lanes & ~Exited;
