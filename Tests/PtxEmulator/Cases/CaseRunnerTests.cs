@@ -81,7 +81,7 @@ public class CaseRunnerTests
         var small = new SmallCase { Ptx = SmallCase.Kernel.Replace("%r2, 4;", "%r2, 8;", StringComparison.Ordinal) };
         CaseResult result = Run(small);
         Assert.Equal(CaseOutcome.Finding, result.Outcome);
-        Assert.StartsWith("OutOfBounds in small, line 17", result.Message, StringComparison.Ordinal);
+        Assert.StartsWith("OutOfBounds in small, line 18", result.Message, StringComparison.Ordinal);
         Assert.Empty(result.Outputs);
     }
 

@@ -34,7 +34,7 @@ public class PtxCountCommandTests
         CliRun run = await CliRun.Of("ptx", "count", new SmallCase().Write(folder), "--lines", "--registers", "16", "--in-flight", "4096", "--early-launch");
         Assert.Equal(0, run.ExitCode);
         string store = Assert.Single(run.Out.Split('\n'), line => line.Contains("st.global.u32", StringComparison.Ordinal));
-        Assert.Equal(["19", "lsu", "1", "32.0", "4", "128", "-", "-", "-", "-"], store.Split('│').Skip(1).Select(cell => cell.Trim()));
+        Assert.Equal(["21", "lsu", "1", "32.0", "4", "128", "-", "-", "-", "-"], store.Split('│').Skip(1).Select(cell => cell.Trim()));
         Assert.Contains("4096 B per multiprocessor", run.Out, StringComparison.Ordinal);
     }
 
