@@ -110,7 +110,7 @@ public sealed class CudaContext : SafeHandle
         {
             return;
         }
-        var error = new CudaException(result, call, log);
+        var error = new CudaException(result, call, string.IsNullOrWhiteSpace(log) ? Driver.ErrorDetail : log);
         if (result.IsSticky() && Interlocked.CompareExchange(ref _fault, error, null) is CudaException first)
         {
             throw CudaException.AfterFault(first);

@@ -6,7 +6,7 @@ public sealed class CudaException : Exception
     /// <summary>The failed call.</summary>
     /// <param name="result">Its result, not <see cref="CudaResult.Success"/>.</param>
     /// <param name="call">Name of the driver function, with what it was called for where that helps.</param>
-    /// <param name="log">The PTX compiler's log, where there is one.</param>
+    /// <param name="log">The PTX compiler's log or what else the driver could say.</param>
     public CudaException(CudaResult result, string call, string? log = null)
         : base(Describe(result, call, log))
     {
@@ -29,7 +29,7 @@ public sealed class CudaException : Exception
     /// <summary>The driver function that returned it.</summary>
     public string Call { get; }
 
-    /// <summary>The PTX compiler's log, or null.</summary>
+    /// <summary>The PTX compiler's log or what else the driver could say, or null.</summary>
     public string? Log { get; }
 
     /// <summary>For calls after <paramref name="first"/> made a context unusable; has its result, call and log.</summary>

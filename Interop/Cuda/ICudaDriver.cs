@@ -11,6 +11,9 @@ public unsafe partial interface ICudaDriver
     /// <summary>What this is, for people: "CUDA driver" or "PTX emulator".</summary>
     string Description { get; }
 
+    /// <summary>What the driver can say about this thread's last failed call beyond its code, or null.</summary>
+    string? ErrorDetail => null;
+
     /// <summary>cuDriverGetVersion: 1000·major + 10·minor of the newest CUDA that the driver knows.</summary>
     CudaResult DriverGetVersion(out int version);
 

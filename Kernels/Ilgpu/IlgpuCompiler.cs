@@ -10,6 +10,7 @@ using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using Llama4Kernels.Kernels.Backends.Cuda;
 
 namespace Llama4Kernels.Kernels.Ilgpu;
 
@@ -20,38 +21,47 @@ public static partial class IlgpuCompiler
     public static IReadOnlyList<int> Targets { get; } = [80, 86, 89, 90];
 
     /// <summary>
-    /// PTX of one kernel. With a <paramref name="cacheFolder"/> (made if absent) a module is read from there if the same
+    /// The module of one kernel. With a <paramref name="cacheFolder"/> (made if absent) a module is read from there if the same
     /// kernel code was compiled before and its file is whole, and written there otherwise.
     /// </summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="sm">Compute capability, one of <see cref="Targets"/>: 90 for sm_90.</param>
     /// <param name="cacheFolder">Folder of compiled modules, or null to compile always.</param>
     /// <exception cref="ArgumentOutOfRangeException">The target is not among <see cref="Targets"/>.</exception>
-    public static PtxModule Compile(IlgpuKernel kernel, int sm, string? cacheFolder = null)
+    public static KernelModule Compile(IlgpuKernel kernel, int sm, string? cacheFolder = null)
     {
         ArgumentNullException.ThrowIfNull(kernel);
         if (!Targets.Contains(sm))
         {
             throw new ArgumentOutOfRangeException(nameof(sm), sm, $"Targets are {string.Join(", ", Targets)}.");
         }
-        string? path = cacheFolder is null ? null : Path.Combine(cacheFolder, $"{kernel.Name}.sm_{sm}.{Key(kernel, sm)}.ptx");
-        string text = path is not null && ReadCached(path, sm) is string cached ? cached : Translate(kernel, sm);
+        string? path = cacheFolder is null ? null : Path.Combine(cacheFolder, $"{kernel.Name}.{Key(kernel, sm)}.sm_{sm}.ptx");
+        if (path is not null && ReadCached(path) is KernelModule cached)
+        {
+            return cached;
+        }
+        var module = KernelModule.Create(kernel.Name, sm, Translate(kernel, sm), [.. kernel.Method.GetParameters().Select(Argument)], kernel.MaxThreads);
         if (path is not null)
         {
-            WriteCached(path, text);
+            Write(path, module.Text);
         }
-        return new PtxModule(kernel.Name, kernel.Name, sm, text, [.. kernel.Method.GetParameters().Select(Argument)]);
+        return module;
     }
 
-    /// <summary>Compiles every kernel and writes each as <c>name.ptx</c> into <paramref name="folder"/> (made if absent).</summary>
+    /// <summary>
+    /// Compiles every kernel into files that <see cref="FolderKernelModules"/> reads, for programs without a compiler: a
+    /// publishing step calls it for each target it ships.
+    /// </summary>
+    /// <param name="sm">Compute capability, one of <see cref="Targets"/>; devices take modules for lower ones too.</param>
+    /// <param name="folder">Where the files go; made if absent.</param>
+    /// <param name="cacheFolder">Folder of compiled modules, or null to compile always.</param>
     /// <exception cref="ArgumentOutOfRangeException">The target is not among <see cref="Targets"/>.</exception>
-    public static IReadOnlyList<PtxModule> CompileAll(int sm, string folder, string? cacheFolder = null)
+    public static IReadOnlyList<KernelModule> CompileAll(int sm, string folder, string? cacheFolder = null)
     {
-        PtxModule[] modules = [.. IlgpuKernels.All.Select(kernel => Compile(kernel, sm, cacheFolder))];
-        Directory.CreateDirectory(folder);
-        foreach (PtxModule module in modules)
+        KernelModule[] modules = [.. IlgpuKernels.All.Select(kernel => Compile(kernel, sm, cacheFolder))];
+        foreach (KernelModule module in modules)
         {
-            File.WriteAllText(Path.Combine(folder, $"{module.Name}.ptx"), module.Text);
+            Write(FolderKernelModules.PathOf(folder, module.Name, sm), module.Text);
         }
         return modules;
     }
@@ -63,7 +73,7 @@ public static partial class IlgpuCompiler
         using var backend = new PTXBackend(context, new CudaArchitecture(sm / 10, sm % 10), new CudaInstructionSet(8, 0), null!);
         EntryPointDescription entry = EntryPointDescription.FromExplicitlyGroupedKernel(kernel.Method);
         var compiled = (PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(kernel.MaxThreads, 1));
-        return Seal(Normalise(compiled.PTXAssembly, kernel.Name, sm), sm);
+        return Normalise(compiled.PTXAssembly, kernel.Name, sm);
     }
 
     /// <summary>
@@ -88,20 +98,24 @@ public static partial class IlgpuCompiler
         });
     }
 
-    private static string Seal(string body, int sm) => $"// target: sm_{sm}\n// sha256: {Hash(body)}\n{body}";
-
-    private static string? ReadCached(string path, int sm)
+    private static KernelModule? ReadCached(string path)
     {
         if (!File.Exists(path))
         {
             return null;
         }
-        string text = File.ReadAllText(path);
-        string[] parts = text.Split('\n', 3);
-        return parts.Length == 3 && text == Seal(parts[2], sm) ? text : null;
+        try
+        {
+            return KernelModule.Parse(File.ReadAllText(path));
+        }
+        catch (FormatException)
+        {
+            // Damaged: compiling anew puts that right.
+            return null;
+        }
     }
 
-    private static void WriteCached(string path, string text)
+    private static void Write(string path, string text)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         // Another process may read meanwhile: the file appears whole or not at all.
@@ -116,14 +130,14 @@ public static partial class IlgpuCompiler
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
-    private static IlgpuArgument Argument(ParameterInfo parameter)
+    private static KernelArgument Argument(ParameterInfo parameter)
     {
         Type type = parameter.ParameterType;
         bool isView = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ArrayView<>);
         int bytes = isView ? 16 : type == typeof(long) ? 8
             : type == typeof(int) || type == typeof(float) ? 4
             : throw new ArgumentException($"Kernels take views, int, long and float; {parameter.Name} is {type}.");
-        return new IlgpuArgument(parameter.Name!, isView, bytes);
+        return new KernelArgument(parameter.Name!, isView, bytes);
     }
 
     [GeneratedRegex(@"^\.target\s+\w+", RegexOptions.Multiline)]

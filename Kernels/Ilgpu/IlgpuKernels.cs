@@ -1,9 +1,13 @@
 using System.Reflection;
 using Llama4Kernels.Kernels.Activation;
+using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Embedding;
+using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Vision;
 
 namespace Llama4Kernels.Kernels.Ilgpu;
 
@@ -24,12 +28,42 @@ public static class IlgpuKernels
         Kernel("matvec_f32", typeof(MatMulIlgpu), nameof(MatMulIlgpu.VectorF32)),
         Kernel("matvec_bf16", typeof(MatMulIlgpu), nameof(MatMulIlgpu.VectorBf16)),
         Kernel("matvec_fp8", typeof(MatMulIlgpu), nameof(MatMulIlgpu.VectorFp8)),
+        Kernel("matvec_int4", typeof(MatMulIlgpu), nameof(MatMulIlgpu.VectorInt4)),
+        Kernel("matvec_fp8a", typeof(MatMulIlgpu), nameof(MatMulIlgpu.VectorFp8Activations)),
         Kernel("matmul_f32", typeof(MatMulIlgpu), nameof(MatMulIlgpu.TiledF32)),
         Kernel("matmul_bf16", typeof(MatMulIlgpu), nameof(MatMulIlgpu.TiledBf16)),
         Kernel("matmul_fp8", typeof(MatMulIlgpu), nameof(MatMulIlgpu.TiledFp8)),
-        Kernel("expert_matmul_f32", typeof(MatMulIlgpu), nameof(MatMulIlgpu.ExpertF32)),
-        Kernel("expert_matmul_bf16", typeof(MatMulIlgpu), nameof(MatMulIlgpu.ExpertBf16)),
-        Kernel("expert_matmul_fp8", typeof(MatMulIlgpu), nameof(MatMulIlgpu.ExpertFp8)),
+        Kernel("matmul_int4", typeof(MatMulIlgpu), nameof(MatMulIlgpu.TiledInt4)),
+        Kernel("matmul_fp8a", typeof(MatMulIlgpu), nameof(MatMulIlgpu.TiledFp8Activations)),
+        Kernel("expert_matvec_f32", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.VectorF32)),
+        Kernel("expert_matvec_bf16", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.VectorBf16)),
+        Kernel("expert_matvec_fp8", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.VectorFp8)),
+        Kernel("expert_matvec_int4", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.VectorInt4)),
+        Kernel("expert_matvec_fp8a", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.VectorFp8Activations)),
+        Kernel("expert_matmul_f32", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.TiledF32)),
+        Kernel("expert_matmul_bf16", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.TiledBf16)),
+        Kernel("expert_matmul_fp8", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.TiledFp8)),
+        Kernel("expert_matmul_int4", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.TiledInt4)),
+        Kernel("expert_matmul_fp8a", typeof(ExpertProductIlgpu), nameof(ExpertProductIlgpu.TiledFp8Activations)),
+        Kernel("quantise_fp8", typeof(QuantiserIlgpu), nameof(QuantiserIlgpu.Fp8Rows)),
+        Kernel("rotate_norm_append_f32", typeof(RotateNormAppendIlgpu), nameof(RotateNormAppendIlgpu.F32)),
+        Kernel("rotate_norm_append_bf16", typeof(RotateNormAppendIlgpu), nameof(RotateNormAppendIlgpu.Bf16)),
+        Kernel("attention_f32", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.PrefillF32)),
+        Kernel("attention_bf16", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.PrefillBf16)),
+        Kernel("attention_split_f32", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.SplitF32)),
+        Kernel("attention_split_bf16", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.SplitBf16)),
+        Kernel("attention_combine", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.Combine)),
+        Kernel("route_topk", typeof(TopKRoutingIlgpu), nameof(TopKRoutingIlgpu.Choose)),
+        Kernel("route_group", typeof(TopKRoutingIlgpu), nameof(TopKRoutingIlgpu.Sort)),
+        Kernel("gather_scaled", typeof(ExpertFeedForwardIlgpu), nameof(ExpertFeedForwardIlgpu.Gather)),
+        Kernel("scatter_add", typeof(ExpertFeedForwardIlgpu), nameof(ExpertFeedForwardIlgpu.Scatter)),
+        Kernel("unfold_patches", typeof(PatchUnfoldIlgpu), nameof(PatchUnfoldIlgpu.Run)),
+        Kernel("append_class_token", typeof(ClassTokenIlgpu), nameof(ClassTokenIlgpu.Run)),
+        Kernel("rotate_pairs", typeof(RotateNormAppendIlgpu), nameof(RotateNormAppendIlgpu.Rotate)),
+        Kernel("vision_attention", typeof(VisionAttentionIlgpu), nameof(VisionAttentionIlgpu.Run)),
+        Kernel("pixel_shuffle", typeof(PixelShuffleIlgpu), nameof(PixelShuffleIlgpu.Run)),
+        Kernel("top_k", typeof(LogitKernels), nameof(LogitKernels.TopK)),
+        Kernel("softmax_sums", typeof(LogitKernels), nameof(LogitKernels.SoftmaxSums)),
     ];
 
     /// <summary>The kernel of a name.</summary>

@@ -3,173 +3,241 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>How a stored weight becomes a float32.</summary>
-public interface IWeightDecoder<in T>
-{
-    /// <summary>The value, exact.</summary>
-    float Decode(T stored);
-}
-
-/// <summary>float32 as it is.</summary>
-public readonly struct F32Decoder : IWeightDecoder<float>
-{
-    /// <inheritdoc/>
-    public float Decode(float stored) => stored;
-}
-
-/// <summary>bfloat16 bits.</summary>
-public readonly struct Bf16Decoder : IWeightDecoder<ushort>
-{
-    /// <inheritdoc/>
-    public float Decode(ushort stored) => DeviceMath.FromBf16(stored);
-}
-
-/// <summary>FP8 E4M3 codes.</summary>
-public readonly struct Fp8Decoder : IWeightDecoder<byte>
-{
-    /// <inheritdoc/>
-    public float Decode(byte stored) => DeviceMath.FromFp8(stored);
-}
-
 /// <summary>
-/// y = x·Wᵀ on the device: x [T, inner] float32, w [outputs, inner] row-major, y [T, outputs]. bias and scales [outputs] (a
-/// factor per row of w) may be empty views. Products and sums are float32.
+/// y = x·Wᵀ on the device: x [T, inner] float32 or FP8 codes, w [outputs, inner] row-major, y [T, outputs]. bias [outputs] may
+/// be an empty view, as may scales of any format but int4. Products and sums are float32; scales of rows are applied to sums.
 /// </summary>
 public static class MatMulIlgpu
 {
     private const int TileK = 16;
-    private const int Pitch = 68;
+    private const int Pitch = 17;
+    private const int VectorTokens = 4;
 
-    /// <summary>Group (output, token): a dot product over the group's threads; for few tokens.</summary>
-    public static void VectorF32(ArrayView<float> x, ArrayView<float> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int outputs, int inner) =>
-        Vector<float, F32Decoder>(x, w, scales, bias, y, outputs, inner);
+    /// <summary>Group (output, four tokens): dot products over the group's threads, each weight read once; for few tokens.</summary>
+    public static void VectorF32(ArrayView<float> x, ArrayView<float> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Vector<float, F32Decoder, float, F32Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, tokens, outputs, inner);
 
     /// <summary>As <see cref="VectorF32"/> for bf16 bits.</summary>
-    public static void VectorBf16(ArrayView<float> x, ArrayView<ushort> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int outputs, int inner) =>
-        Vector<ushort, Bf16Decoder>(x, w, scales, bias, y, outputs, inner);
+    public static void VectorBf16(ArrayView<float> x, ArrayView<ushort> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Vector<float, F32Decoder, ushort, Bf16Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, tokens, outputs, inner);
 
     /// <summary>As <see cref="VectorF32"/> for FP8 codes.</summary>
-    public static void VectorFp8(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int outputs, int inner) =>
-        Vector<byte, Fp8Decoder>(x, w, scales, bias, y, outputs, inner);
+    public static void VectorFp8(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Vector<float, F32Decoder, byte, Fp8Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, tokens, outputs, inner);
+
+    /// <summary>As <see cref="VectorF32"/> for int4 codes with scales [outputs, inner / 128].</summary>
+    public static void VectorInt4(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Vector<float, F32Decoder, byte, Int4Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, tokens, outputs, inner);
+
+    /// <summary>As <see cref="VectorFp8"/> for x in FP8 codes with a scale a row.</summary>
+    public static void VectorFp8Activations(ArrayView<byte> x, ArrayView<float> xScales, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Vector<byte, Fp8Decoder, byte, Fp8Decoder>(x, xScales, w, scales, bias, y, tokens, outputs, inner);
 
     /// <summary>
     /// Group (tile of 4·side outputs, tile of 4·side tokens) of side² threads, side ≤ 16 being the group's <c>DimY</c>; a
     /// thread makes 4 × 4 results.
     /// </summary>
     public static void TiledF32(ArrayView<float> x, ArrayView<float> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<float, F32Decoder>(x, w, scales, bias, y, 0, tokens, outputs, inner);
+        Tiled<float, F32Decoder, float, F32Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>As <see cref="TiledF32"/> for bf16 bits.</summary>
     public static void TiledBf16(ArrayView<float> x, ArrayView<ushort> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<ushort, Bf16Decoder>(x, w, scales, bias, y, 0, tokens, outputs, inner);
+        Tiled<float, F32Decoder, ushort, Bf16Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>As <see cref="TiledF32"/> for FP8 codes.</summary>
     public static void TiledFp8(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<byte, Fp8Decoder>(x, w, scales, bias, y, 0, tokens, outputs, inner);
+        Tiled<float, F32Decoder, byte, Fp8Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+
+    /// <summary>As <see cref="TiledF32"/> for int4 codes.</summary>
+    public static void TiledInt4(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Tiled<float, F32Decoder, byte, Int4Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+
+    /// <summary>As <see cref="TiledFp8"/> for x in FP8 codes with a scale a row.</summary>
+    public static void TiledFp8Activations(ArrayView<byte> x, ArrayView<float> xScales, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
+        Tiled<byte, Fp8Decoder, byte, Fp8Decoder>(x, xScales, w, scales, bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>
-    /// As <see cref="TiledF32"/> for the rows starts[expert] … starts[expert + 1] of x and y: the grid may be as large as all
-    /// rows need, groups beyond the expert's rows end at once.
+    /// One output of up to <see cref="VectorTokens"/> tokens from row <paramref name="token"/> of x on, with row
+    /// <paramref name="weightRow"/> of w. Every thread of the group takes part.
     /// </summary>
-    public static void ExpertF32(ArrayView<float> x, ArrayView<float> w, ArrayView<float> scales, ArrayView<int> starts, ArrayView<float> y, int expert, int outputs, int inner) =>
-        Tiled<float, F32Decoder>(x, w, scales, ArrayView<float>.Empty, y, starts[expert], starts[expert + 1], outputs, inner);
-
-    /// <summary>As <see cref="ExpertF32"/> for bf16 bits.</summary>
-    public static void ExpertBf16(ArrayView<float> x, ArrayView<ushort> w, ArrayView<float> scales, ArrayView<int> starts, ArrayView<float> y, int expert, int outputs, int inner) =>
-        Tiled<ushort, Bf16Decoder>(x, w, scales, ArrayView<float>.Empty, y, starts[expert], starts[expert + 1], outputs, inner);
-
-    /// <summary>As <see cref="ExpertF32"/> for FP8 codes.</summary>
-    public static void ExpertFp8(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<int> starts, ArrayView<float> y, int expert, int outputs, int inner) =>
-        Tiled<byte, Fp8Decoder>(x, w, scales, ArrayView<float>.Empty, y, starts[expert], starts[expert + 1], outputs, inner);
-
-    private static void Vector<T, TDecoder>(ArrayView<float> x, ArrayView<T> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int outputs, int inner)
-        where T : unmanaged
-        where TDecoder : struct, IWeightDecoder<T>
+    internal static void Dot<TX, TXDecoder, TW, TWDecoder>(ArrayView<TX> x, ArrayView<float> xScales, ArrayView<TW> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, long token, int count, long weightRow, int output, int outputs, int inner)
+        where TX : unmanaged
+        where TXDecoder : struct, IDecoder<TX>
+        where TW : unmanaged
+        where TWDecoder : struct, IDecoder<TW>
     {
         ArrayView<float> scratch = SharedMemory.Allocate<float>(GroupReduce.MaxThreads);
-        TDecoder decoder = default;
-        long output = Grid.IdxX;
-        long token = Grid.IdxY;
-        float sum = 0f;
-        for (int k = Group.IdxX; k < inner; k += Group.DimX)
+        TXDecoder left = default;
+        TWDecoder right = default;
+        long weights = weightRow * inner;
+        // A missing token repeats the last one and is not stored.
+        long x0 = token * inner;
+        long x1 = count > 1 ? x0 + inner : x0;
+        long x2 = count > 2 ? x1 + inner : x1;
+        long x3 = count > 3 ? x2 + inner : x2;
+        float s0 = 0f, s1 = 0f, s2 = 0f, s3 = 0f;
+        int quads = inner % 4 == 0 ? inner : 0;
+        int end = count > 1 ? quads : 0;
+        for (int k = 4 * Group.IdxX; k < end; k += 4 * Group.DimX)
         {
-            sum += x[token * inner + k] * decoder.Decode(w[output * inner + k]);
+            Float4 weight = right.Quad(w, scales, weights + k);
+            s0 += weight.Dot(left.Quad(x, xScales, x0 + k));
+            s1 += weight.Dot(left.Quad(x, xScales, x1 + k));
+            s2 += weight.Dot(left.Quad(x, xScales, x2 + k));
+            s3 += weight.Dot(left.Quad(x, xScales, x3 + k));
         }
-        sum = GroupReduce.Sum(sum, scratch);
-        if (Group.IdxX == 0)
+        // One token, the usual case: a loop of its own without the others' sums.
+        for (int k = 4 * Group.IdxX + end; k < quads; k += 4 * Group.DimX)
         {
-            Store(y, scales, bias, token, output, outputs, sum);
+            s0 += right.Quad(w, scales, weights + k).Dot(left.Quad(x, xScales, x0 + k));
+        }
+        for (int k = quads + Group.IdxX; k < inner; k += Group.DimX)
+        {
+            float weight = right.One(w, scales, weights + k);
+            s0 += weight * left.One(x, xScales, x0 + k);
+            s1 += weight * left.One(x, xScales, x1 + k);
+            s2 += weight * left.One(x, xScales, x2 + k);
+            s3 += weight * left.One(x, xScales, x3 + k);
+        }
+        s0 = GroupReduce.Sum(s0, scratch);
+        if (count > 1)
+        {
+            s1 = GroupReduce.Sum(s1, scratch);
+            s2 = GroupReduce.Sum(s2, scratch);
+            s3 = GroupReduce.Sum(s3, scratch);
+        }
+        for (int i = Group.IdxX; i < count; i += Group.DimX)
+        {
+            float sum = i == 0 ? s0 : i == 1 ? s1 : i == 2 ? s2 : s3;
+            Store(y, bias, token + i, output, outputs, sum * right.RowScale(scales, weightRow) * left.RowScale(xScales, token + i));
         }
     }
 
-    private static void Tiled<T, TDecoder>(ArrayView<float> x, ArrayView<T> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int firstRow, int endRow, int outputs, int inner)
-        where T : unmanaged
-        where TDecoder : struct, IWeightDecoder<T>
+    /// <summary>The product of rows <paramref name="firstRow"/> … <paramref name="endRow"/> of x with the rows of w from <paramref name="weightRow"/> on.</summary>
+    internal static void Tiled<TX, TXDecoder, TW, TWDecoder>(ArrayView<TX> x, ArrayView<float> xScales, ArrayView<TW> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int firstRow, int endRow, long weightRow, int outputs, int inner)
+        where TX : unmanaged
+        where TXDecoder : struct, IDecoder<TX>
+        where TW : unmanaged
+        where TWDecoder : struct, IDecoder<TW>
     {
-        ArrayView<float> a = SharedMemory.Allocate<float>(TileK * Pitch);
-        ArrayView<float> b = SharedMemory.Allocate<float>(TileK * Pitch);
-        TDecoder decoder = default;
+        // [k, row]: a thread's four rows lie together.
+        ArrayView<Float4> a = SharedMemory.Allocate<Float4>(TileK * Pitch);
+        ArrayView<Float4> b = SharedMemory.Allocate<Float4>(TileK * Pitch);
         int side = Group.DimY;
-        int extent = 4 * side;
-        int thread = Group.IdxY * side + Group.IdxX;
-        int threads = side * side;
-        long token0 = firstRow + (long)Grid.IdxY * extent;
-        long output0 = (long)Grid.IdxX * extent;
+        long token0 = firstRow + (long)Grid.IdxY * 4 * side;
+        int output0 = Grid.IdxX * 4 * side;
         if (token0 >= endRow)
         {
             return;
         }
-        float c00 = 0f, c01 = 0f, c02 = 0f, c03 = 0f, c10 = 0f, c11 = 0f, c12 = 0f, c13 = 0f;
-        float c20 = 0f, c21 = 0f, c22 = 0f, c23 = 0f, c30 = 0f, c31 = 0f, c32 = 0f, c33 = 0f;
+        Float4 c0 = default, c1 = default, c2 = default, c3 = default;
         for (int k0 = 0; k0 < inner; k0 += TileK)
         {
-            for (int i = thread; i < TileK * extent; i += threads)
-            {
-                int k = i % TileK;
-                int row = i / TileK;
-                bool inside = k0 + k < inner;
-                a[k * Pitch + row] = inside && token0 + row < endRow ? x[(token0 + row) * inner + k0 + k] : 0f;
-                b[k * Pitch + row] = inside && output0 + row < outputs ? decoder.Decode(w[(output0 + row) * inner + k0 + k]) : 0f;
-            }
+            Fill<TX, TXDecoder>(x, xScales, a, token0, endRow, k0, inner);
+            Fill<TW, TWDecoder>(w, scales, b, weightRow + output0, weightRow + outputs, k0, inner);
             Group.Barrier();
-            for (int k = 0; k < TileK; k++)
+            int rowA = Group.IdxY;
+            int rowB = Group.IdxX;
+            for (int k = 0; k < TileK; k += 4)
             {
-                int rowA = k * Pitch + Group.IdxY;
-                int rowB = k * Pitch + Group.IdxX;
-                float a0 = a[rowA], a1 = a[rowA + side], a2 = a[rowA + 2 * side], a3 = a[rowA + 3 * side];
-                float b0 = b[rowB], b1 = b[rowB + side], b2 = b[rowB + 2 * side], b3 = b[rowB + 3 * side];
-                c00 += a0 * b0; c01 += a0 * b1; c02 += a0 * b2; c03 += a0 * b3;
-                c10 += a1 * b0; c11 += a1 * b1; c12 += a1 * b2; c13 += a1 * b3;
-                c20 += a2 * b0; c21 += a2 * b1; c22 += a2 * b2; c23 += a2 * b3;
-                c30 += a3 * b0; c31 += a3 * b1; c32 += a3 * b2; c33 += a3 * b3;
+                // Written out: each turn of a loop copies the sixteen sums.
+                Float4 a0 = a[rowA], b0 = b[rowB];
+                c0 = c0.Add(a0.A, b0); c1 = c1.Add(a0.B, b0); c2 = c2.Add(a0.C, b0); c3 = c3.Add(a0.D, b0);
+                Float4 a1 = a[rowA + Pitch], b1 = b[rowB + Pitch];
+                c0 = c0.Add(a1.A, b1); c1 = c1.Add(a1.B, b1); c2 = c2.Add(a1.C, b1); c3 = c3.Add(a1.D, b1);
+                Float4 a2 = a[rowA + 2 * Pitch], b2 = b[rowB + 2 * Pitch];
+                c0 = c0.Add(a2.A, b2); c1 = c1.Add(a2.B, b2); c2 = c2.Add(a2.C, b2); c3 = c3.Add(a2.D, b2);
+                Float4 a3 = a[rowA + 3 * Pitch], b3 = b[rowB + 3 * Pitch];
+                c0 = c0.Add(a3.A, b3); c1 = c1.Add(a3.B, b3); c2 = c2.Add(a3.C, b3); c3 = c3.Add(a3.D, b3);
+                rowA += 4 * Pitch;
+                rowB += 4 * Pitch;
             }
             Group.Barrier();
         }
-        long token = token0 + Group.IdxY;
-        long output = output0 + Group.IdxX;
-        StoreRow(y, scales, bias, token, endRow, output, side, outputs, c00, c01, c02, c03);
-        StoreRow(y, scales, bias, token + side, endRow, output, side, outputs, c10, c11, c12, c13);
-        StoreRow(y, scales, bias, token + 2 * side, endRow, output, side, outputs, c20, c21, c22, c23);
-        StoreRow(y, scales, bias, token + 3 * side, endRow, output, side, outputs, c30, c31, c32, c33);
+        long token = token0 + 4 * Group.IdxY;
+        int output = output0 + 4 * Group.IdxX;
+        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token, endRow, weightRow, output, outputs, c0);
+        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token + 1, endRow, weightRow, output, outputs, c1);
+        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token + 2, endRow, weightRow, output, outputs, c2);
+        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token + 3, endRow, weightRow, output, outputs, c3);
     }
 
-    private static void StoreRow(ArrayView<float> y, ArrayView<float> scales, ArrayView<float> bias, long token, int endRow, long output, int side, int outputs, float c0, float c1, float c2, float c3)
+    private static void Vector<TX, TXDecoder, TW, TWDecoder>(ArrayView<TX> x, ArrayView<float> xScales, ArrayView<TW> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner)
+        where TX : unmanaged
+        where TXDecoder : struct, IDecoder<TX>
+        where TW : unmanaged
+        where TWDecoder : struct, IDecoder<TW>
+    {
+        int token = VectorTokens * Grid.IdxY;
+        int left = tokens - token;
+        Dot<TX, TXDecoder, TW, TWDecoder>(x, xScales, w, scales, bias, y, token, left < VectorTokens ? left : VectorTokens, Grid.IdxX, Grid.IdxX, outputs, inner);
+    }
+
+    /// <summary>16 columns from <paramref name="k0"/> of a tile's rows, transposed; zeros outside the matrix.</summary>
+    private static void Fill<T, TDecoder>(ArrayView<T> source, ArrayView<float> scales, ArrayView<Float4> tile, long row0, long endRow, int k0, int inner)
+        where T : unmanaged
+        where TDecoder : struct, IDecoder<T>
+    {
+        TDecoder decoder = default;
+        ArrayView<float> values = tile.Cast<float>();
+        int side = Group.DimY;
+        for (int i = Group.IdxY * side + Group.IdxX; i < TileK * side; i += side * side)
+        {
+            int row = i >> 2;
+            int k = k0 + 4 * (i & 3);
+            Float4 quad = default;
+            if (row0 + row < endRow && k < inner)
+            {
+                long at = (row0 + row) * inner + k;
+                if (inner % 4 == 0)
+                {
+                    quad = decoder.Quad(source, scales, at);
+                }
+                else
+                {
+                    quad = new Float4(
+                        decoder.One(source, scales, at),
+                        k + 1 < inner ? decoder.One(source, scales, at + 1) : 0f,
+                        k + 2 < inner ? decoder.One(source, scales, at + 2) : 0f,
+                        k + 3 < inner ? decoder.One(source, scales, at + 3) : 0f);
+                }
+            }
+            int to = (k - k0) * (4 * Pitch) + row;
+            values[to] = quad.A;
+            values[to + 4 * Pitch] = quad.B;
+            values[to + 8 * Pitch] = quad.C;
+            values[to + 12 * Pitch] = quad.D;
+        }
+    }
+
+    private static void StoreRow<TX, TXDecoder, TW, TWDecoder>(ArrayView<float> xScales, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, long token, int endRow, long weightRow, int output, int outputs, Float4 sums)
+        where TX : unmanaged
+        where TXDecoder : struct, IDecoder<TX>
+        where TW : unmanaged
+        where TWDecoder : struct, IDecoder<TW>
     {
         if (token < endRow)
         {
-            Store(y, scales, bias, token, output, outputs, c0);
-            Store(y, scales, bias, token, output + side, outputs, c1);
-            Store(y, scales, bias, token, output + 2 * side, outputs, c2);
-            Store(y, scales, bias, token, output + 3 * side, outputs, c3);
+            TXDecoder left = default;
+            float factor = left.RowScale(xScales, token);
+            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output, outputs, factor, sums.A);
+            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output + 1, outputs, factor, sums.B);
+            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output + 2, outputs, factor, sums.C);
+            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output + 3, outputs, factor, sums.D);
         }
     }
 
-    private static void Store(ArrayView<float> y, ArrayView<float> scales, ArrayView<float> bias, long token, long output, int outputs, float sum)
+    private static void StoreScaled<TW, TWDecoder>(ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, long token, long weightRow, int output, int outputs, float factor, float sum)
+        where TW : unmanaged
+        where TWDecoder : struct, IDecoder<TW>
     {
         if (output < outputs)
         {
-            float value = scales.Length > 0 ? sum * scales[output] : sum;
-            y[token * outputs + output] = bias.Length > 0 ? value + bias[output] : value;
+            TWDecoder right = default;
+            Store(y, bias, token, output, outputs, sum * right.RowScale(scales, weightRow + output) * factor);
         }
     }
+
+    private static void Store(ArrayView<float> y, ArrayView<float> bias, long token, int output, int outputs, float value) =>
+        y[token * outputs + output] = bias.Length > 0 ? value + bias[output] : value;
 }

@@ -43,6 +43,20 @@ public static class DeviceMath
         return Bits.IntAsFloat(value | ((uint)(code & 0x80) << 24));
     }
 
+    /// <summary>The nearest FP8 E4M3 code, ties to even; beyond ±448 the largest, NaN stays NaN, signs stay.</summary>
+    public static byte ToFp8(float value)
+    {
+        uint bits = Bits.FloatAsInt(value);
+        uint magnitude = bits & 0x7fff_ffffu;
+        // Subnormal codes are multiples of 2⁻⁹, which the sum rounds to.
+        uint small = Bits.FloatAsInt(Bits.IntAsFloat(magnitude) * 512f + RoundingMagic) - Bits.FloatAsInt(RoundingMagic);
+        uint normal = ((magnitude + 0x7_ffffu + ((magnitude >> 20) & 1u)) >> 20) - (120u << 3);
+        uint code = magnitude < 0x3c80_0000u ? small : normal;
+        code = magnitude > 0x43e0_0000u ? 0x7eu : code;
+        code = magnitude > 0x7f80_0000u ? 0x7fu : code;
+        return (byte)(code | ((bits >> 24) & 0x80u));
+    }
+
     /// <summary>Whether the bits are a NaN's.</summary>
     public static bool IsNaN(float value) => (Bits.FloatAsInt(value) & 0x7fff_ffffu) > 0x7f80_0000u;
 
@@ -69,6 +83,9 @@ public static class DeviceMath
         float second = Bits.IntAsFloat((uint)((exponent - half + 127) << 23));
         return IsNaN(x) ? x : p * first * second;
     }
+
+    /// <summary>1 / (1 + e⁻ˣ).</summary>
+    public static float Sigmoid(float x) => 1f / (1f + Exp(-x));
 
     /// <summary>silu(x) = x / (1 + e⁻ˣ).</summary>
     public static float Silu(float x) => x / (1f + Exp(-x));

@@ -15,9 +15,26 @@ public static class GroupReduce
     public static float Sum(float value, ArrayView<float> scratch)
     {
         int thread = Group.IdxX;
-        scratch[thread] = value;
+        int left = Group.DimX;
+        if (left % Warp.WarpSize == 0)
+        {
+            // Whole warps: lanes first, then one value of each warp.
+            for (int distance = Warp.WarpSize >> 1; distance > 0; distance >>= 1)
+            {
+                value += Warp.ShuffleXor(value, distance);
+            }
+            left /= Warp.WarpSize;
+            if (thread % Warp.WarpSize == 0)
+            {
+                scratch[thread / Warp.WarpSize] = value;
+            }
+        }
+        else
+        {
+            scratch[thread] = value;
+        }
         Group.Barrier();
-        for (int half = Group.DimX >> 1; half > 0; half >>= 1)
+        for (int half = left >> 1; half > 0; half >>= 1)
         {
             if (thread < half)
             {
@@ -30,4 +47,26 @@ public static class GroupReduce
         Group.Barrier();
         return result;
     }
+
+    /// <summary>Largest value over the group, NaN passed over, the same in every thread.</summary>
+    public static float Max(float value, ArrayView<float> scratch)
+    {
+        int thread = Group.IdxX;
+        scratch[thread] = value;
+        Group.Barrier();
+        for (int half = Group.DimX >> 1; half > 0; half >>= 1)
+        {
+            if (thread < half)
+            {
+                scratch[thread] = Larger(scratch[thread], scratch[thread + half]);
+            }
+            Group.Barrier();
+        }
+        float result = scratch[0];
+        Group.Barrier();
+        return result;
+    }
+
+    /// <summary>The larger of two numbers; if one is NaN, the other.</summary>
+    public static float Larger(float a, float b) => a > b || DeviceMath.IsNaN(b) ? a : b;
 }

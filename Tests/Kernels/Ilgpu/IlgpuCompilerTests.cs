@@ -1,34 +1,10 @@
-using System.Text.RegularExpressions;
+using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 
 public sealed class IlgpuCompilerTests
 {
-    public static TheoryData<string> Names => [.. IlgpuKernels.All.Select(kernel => kernel.Name)];
-
-    [Theory]
-    [MemberData(nameof(Names))]
-    public void Every_kernel_compiles_to_a_module_that_stands_alone(string name)
-    {
-        IlgpuKernel kernel = IlgpuKernels.Get(name);
-        PtxModule module = IlgpuCompiler.Compile(kernel, 90);
-        Assert.StartsWith("// target: sm_90\n", module.Text);
-        Assert.Contains("\n.target sm_90\n", module.Text);
-        Assert.Matches($@"\.entry {Regex.Escape(name)}\s*\(", module.Text);
-        Assert.Equal(name, module.EntryName);
-        // Undefined functions (FusedMultiplyAdd), conversions through float64 and coarse approximations.
-        Assert.DoesNotContain(".extern", module.Text.Replace(".extern .shared", ""));
-        Assert.DoesNotMatch(@"\.f64\b", module.Text);
-        Assert.DoesNotContain("tanh.", module.Text);
-        Assert.DoesNotContain("sin.approx", module.Text);
-        Assert.DoesNotContain("ex2.approx", module.Text);
-        Assert.DoesNotContain("copysign", module.Text);
-        Assert.Equal(kernel.Method.GetParameters().Length, module.Arguments.Count);
-        string header = module.Text[module.Text.IndexOf(".entry", StringComparison.Ordinal)..];
-        Assert.Equal(module.Arguments.Count, Regex.Count(header[..header.IndexOf(')')], @"\.param\b"));
-    }
-
     [Theory]
     [InlineData("rms_norm")]
     [InlineData("matmul_bf16")]
@@ -62,7 +38,7 @@ public sealed class IlgpuCompilerTests
     [Fact]
     public void Arguments_have_the_sizes_of_the_launch()
     {
-        PtxModule module = IlgpuCompiler.Compile(IlgpuKernels.Get("rms_norm"), 90);
+        KernelModule module = IlgpuCompiler.Compile(IlgpuKernels.Get("rms_norm"), 90);
         Assert.Equal([16, 16, 16, 4, 4], module.Arguments.Select(argument => argument.Bytes));
         Assert.Equal([true, true, true, false, false], module.Arguments.Select(argument => argument.IsView));
     }
@@ -72,5 +48,51 @@ public sealed class IlgpuCompilerTests
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => IlgpuCompiler.Compile(IlgpuKernels.Get("gelu"), 75));
         Assert.Throws<ArgumentException>(() => IlgpuKernels.Get("nothing"));
+        var modules = new IlgpuKernelModules();
+        Assert.Throws<ArgumentOutOfRangeException>(() => modules.Get("gelu", 75));
+        Assert.Throws<ArgumentException>(() => modules.Get("nothing", 90));
+    }
+
+    [Fact]
+    public void Modules_compiled_on_demand_are_for_the_nearest_lower_target()
+    {
+        var modules = new IlgpuKernelModules();
+        Assert.Equal(IlgpuKernels.All.Count, modules.Names.Count);
+        KernelModule module = modules.Get("gelu", 100);
+        Assert.Equal(90, module.Sm);
+        Assert.Same(module, modules.Get("gelu", 90));
+        Assert.Equal(86, modules.Get("gelu", 87).Sm);
+    }
+
+    [Fact]
+    public void A_folder_of_modules_stands_for_the_compiler()
+    {
+        string folder = Directory.CreateTempSubdirectory("modules").FullName;
+        try
+        {
+            Assert.Throws<InvalidDataException>(() => new FolderKernelModules(folder));
+            IReadOnlyList<KernelModule> compiled = IlgpuCompiler.CompileAll(80, folder);
+            File.WriteAllText(FolderKernelModules.PathOf(folder, "gelu", 90), IlgpuCompiler.Compile(IlgpuKernels.Get("gelu"), 90).Text);
+            var modules = new FolderKernelModules(folder);
+            Assert.Equal(new IlgpuKernelModules().Names, modules.Names);
+            foreach (KernelModule expected in compiled)
+            {
+                KernelModule actual = modules.Get(expected.Name, 86);
+                Assert.Equal(expected with { Arguments = [] }, actual with { Arguments = [] });
+                Assert.Equal(expected.Arguments, actual.Arguments);
+            }
+            Assert.Equal(90, modules.Get("gelu", 120).Sm);
+            Assert.Throws<ArgumentOutOfRangeException>(() => modules.Get("gelu", 75));
+            Assert.Throws<ArgumentException>(() => modules.Get("nothing", 90));
+            string path = FolderKernelModules.PathOf(folder, "gelu", 90);
+            File.WriteAllText(path, compiled[0].Text);
+            Assert.Throws<FormatException>(() => modules.Get("gelu", 90));
+            File.WriteAllText(path, compiled[0].Text[..^9]);
+            Assert.Throws<FormatException>(() => modules.Get("gelu", 90));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 }

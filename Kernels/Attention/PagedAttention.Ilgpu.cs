@@ -1,0 +1,201 @@
+using ILGPU;
+using Llama4Kernels.Kernels.Numerics;
+
+namespace Llama4Kernels.Kernels.Attention;
+
+/// <summary>
+/// Causal attention over a paged cache on the device. The cache is one pool; pages[tables[row] + i] is the offset of the i-th
+/// page of a row's sequence in elements. positions [T] are local; a row sees keys 0 … its position. A page holds keys
+/// [K, d, pageTokens], then values [K, pageTokens, d].
+/// </summary>
+public static class PagedAttentionIlgpu
+{
+    /// <summary>
+    /// Group (tile, key/value head, octet): tiles [n, 2] are pairs (first row, rows ≤ 8) of one sequence; the query vectors of
+    /// a tile, tokens times heads of the key/value head, are taken eight a group. output [T, H·d].
+    /// </summary>
+    public static void PrefillF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int pageTokens) =>
+        Prefill<float, F32Decoder>(qkv, pool, pages, tables, positions, tiles, output, heads, kvHeads, headDim, pageTokens);
+
+    /// <summary>As <see cref="PrefillF32"/> for a cache of bf16 bits.</summary>
+    public static void PrefillBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int pageTokens) =>
+        Prefill<ushort, Bf16Decoder>(qkv, pool, pages, tables, positions, tiles, output, heads, kvHeads, headDim, pageTokens);
+
+    /// <summary>
+    /// Group (row, key/value head and octet of its query heads, split): the keys split·splitKeys …; splits beyond the row's
+    /// position end at once. sums [T, H, maxSplits, d] are not normalised, stats [T, H, maxSplits, 2] hold maximum and weight.
+    /// </summary>
+    public static void SplitF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits) =>
+        Split<float, F32Decoder>(qkv, pool, pages, tables, positions, sums, stats, heads, kvHeads, headDim, pageTokens, splitKeys, maxSplits);
+
+    /// <summary>As <see cref="SplitF32"/> for a cache of bf16 bits.</summary>
+    public static void SplitBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits) =>
+        Split<ushort, Bf16Decoder>(qkv, pool, pages, tables, positions, sums, stats, heads, kvHeads, headDim, pageTokens, splitKeys, maxSplits);
+
+    /// <summary>Group (row, query head): folds the splits of <see cref="SplitF32"/> in their order. output [T, H·d].</summary>
+    public static void Combine(ArrayView<float> sums, ArrayView<float> stats, ArrayView<int> positions, ArrayView<float> output, int headDim, int splitKeys, int maxSplits)
+    {
+        long row = Grid.IdxX;
+        int position = positions[row];
+        if (position < 0)
+        {
+            return;
+        }
+        int splits = position / splitKeys + 1;
+        long vector = row * Grid.DimY + Grid.IdxY;
+        long at = vector * maxSplits;
+        float maximum = float.NegativeInfinity;
+        for (int split = 0; split < splits; split++)
+        {
+            maximum = GroupReduce.Larger(maximum, stats[2 * (at + split)]);
+        }
+        float weight = 0f;
+        for (int split = 0; split < splits; split++)
+        {
+            weight += DeviceMath.Exp(stats[2 * (at + split)] - maximum) * stats[2 * (at + split) + 1];
+        }
+        for (int c = Group.IdxX; c < headDim; c += Group.DimX)
+        {
+            float sum = 0f;
+            for (int split = 0; split < splits; split++)
+            {
+                sum += DeviceMath.Exp(stats[2 * (at + split)] - maximum) * sums[(at + split) * headDim + c];
+            }
+            output[vector * headDim + c] = sum / weight;
+        }
+    }
+
+    private static KeyValuePlace Place(int table, int kvHead, int kvHeads, int headDim, int pageTokens)
+    {
+        long head = (long)kvHead * headDim * pageTokens;
+        return new KeyValuePlace(pageTokens, table, head, 1, pageTokens, (long)kvHeads * headDim * pageTokens + head, headDim);
+    }
+
+    private static void Prefill<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int pageTokens)
+        where T : unmanaged
+        where TDecoder : struct, IDecoder<T>
+    {
+        ArrayView<Float4> queries = SharedMemory.Allocate<Float4>(2 * OctetAttention.MaxDim);
+        ArrayView<int> limits = SharedMemory.Allocate<int>(OctetAttention.Rows);
+        ArrayView<Float4> state = SharedMemory.Allocate<Float4>(6);
+        int firstRow = tiles[2 * Grid.IdxX];
+        int group = heads / kvHeads;
+        int kvHead = Grid.IdxY;
+        int vector = OctetAttention.Rows * Grid.IdxZ;
+        int vectors = tiles[2 * Grid.IdxX + 1] * group - vector;
+        vectors = vectors < OctetAttention.Rows ? vectors : OctetAttention.Rows;
+        if (vectors <= 0)
+        {
+            return;
+        }
+        long columns = (long)(heads + 2 * kvHeads) * headDim;
+        int end = positions[firstRow + (vector + vectors - 1) / group] + 1;
+        ArrayView<float> query = queries.Cast<float>();
+        float scale = 1f / MathF.Sqrt(headDim);
+        for (int i = 0; i < OctetAttention.Rows; i++)
+        {
+            // A missing vector is zero, sees everything and is not stored.
+            int row = firstRow + (vector + i) / group;
+            long at = row * columns + (kvHead * group + (vector + i) % group) * headDim;
+            for (int c = Group.IdxX; c < headDim; c += Group.DimX)
+            {
+                query[c * OctetAttention.Rows + i] = i < vectors ? qkv[at + c] * scale : 0f;
+            }
+            if (Group.IdxX == 0)
+            {
+                limits[i] = i < vectors ? positions[row] + 1 : end;
+            }
+        }
+        Group.Barrier();
+        KeyValuePlace place = Place(tables[firstRow], kvHead, kvHeads, headDim, pageTokens);
+        OctetAttention.Run<T, TDecoder>(pool, pages, 0, place, queries, limits, state.Cast<float>(), headDim, 0, end, out Float4 low, out Float4 high);
+        if (Group.IdxX < headDim)
+        {
+            Float4 lowWeights = state[2], highWeights = state[3];
+            Store(output, firstRow, vector, vectors, 0, group, kvHead, heads, headDim, low.A / lowWeights.A);
+            Store(output, firstRow, vector, vectors, 1, group, kvHead, heads, headDim, low.B / lowWeights.B);
+            Store(output, firstRow, vector, vectors, 2, group, kvHead, heads, headDim, low.C / lowWeights.C);
+            Store(output, firstRow, vector, vectors, 3, group, kvHead, heads, headDim, low.D / lowWeights.D);
+            Store(output, firstRow, vector, vectors, 4, group, kvHead, heads, headDim, high.A / highWeights.A);
+            Store(output, firstRow, vector, vectors, 5, group, kvHead, heads, headDim, high.B / highWeights.B);
+            Store(output, firstRow, vector, vectors, 6, group, kvHead, heads, headDim, high.C / highWeights.C);
+            Store(output, firstRow, vector, vectors, 7, group, kvHead, heads, headDim, high.D / highWeights.D);
+        }
+    }
+
+    private static void Store(ArrayView<float> output, int firstRow, int vector, int vectors, int i, int group, int kvHead, int heads, int headDim, float value)
+    {
+        if (i < vectors)
+        {
+            long row = firstRow + (vector + i) / group;
+            output[(row * heads + kvHead * group + (vector + i) % group) * headDim + Group.IdxX] = value;
+        }
+    }
+
+    private static void Split<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits)
+        where T : unmanaged
+        where TDecoder : struct, IDecoder<T>
+    {
+        ArrayView<Float4> queries = SharedMemory.Allocate<Float4>(2 * OctetAttention.MaxDim);
+        ArrayView<int> limits = SharedMemory.Allocate<int>(OctetAttention.Rows);
+        ArrayView<Float4> state = SharedMemory.Allocate<Float4>(6);
+        long row = Grid.IdxX;
+        int split = Grid.IdxZ;
+        int end = positions[row] + 1;
+        int begin = split * splitKeys;
+        if (begin >= end)
+        {
+            return;
+        }
+        end = end - begin < splitKeys ? end : begin + splitKeys;
+        int group = heads / kvHeads;
+        int octets = (group + OctetAttention.Rows - 1) / OctetAttention.Rows;
+        int kvHead = Grid.IdxY / octets;
+        int first = Grid.IdxY % octets * OctetAttention.Rows;
+        int vectors = group - first < OctetAttention.Rows ? group - first : OctetAttention.Rows;
+        int head = kvHead * group + first;
+        long at = (row * (heads + 2 * kvHeads) + head) * headDim;
+        ArrayView<float> query = queries.Cast<float>();
+        float scale = 1f / MathF.Sqrt(headDim);
+        for (int i = 0; i < OctetAttention.Rows; i++)
+        {
+            for (int c = Group.IdxX; c < headDim; c += Group.DimX)
+            {
+                query[c * OctetAttention.Rows + i] = i < vectors ? qkv[at + i * headDim + c] * scale : 0f;
+            }
+            if (Group.IdxX == 0)
+            {
+                limits[i] = end;
+            }
+        }
+        Group.Barrier();
+        KeyValuePlace place = Place(tables[row], kvHead, kvHeads, headDim, pageTokens);
+        ArrayView<float> totals = state.Cast<float>();
+        OctetAttention.Run<T, TDecoder>(pool, pages, 0, place, queries, limits, totals, headDim, begin, end, out Float4 low, out Float4 high);
+        long to = (row * heads + head) * maxSplits + split;
+        for (int i = Group.IdxX; i < vectors; i += Group.DimX)
+        {
+            stats[2 * (to + (long)i * maxSplits)] = totals[i];
+            stats[2 * (to + (long)i * maxSplits) + 1] = totals[OctetAttention.Rows + i];
+        }
+        if (Group.IdxX < headDim)
+        {
+            StorePart(sums, to, maxSplits, headDim, vectors, 0, low.A);
+            StorePart(sums, to, maxSplits, headDim, vectors, 1, low.B);
+            StorePart(sums, to, maxSplits, headDim, vectors, 2, low.C);
+            StorePart(sums, to, maxSplits, headDim, vectors, 3, low.D);
+            StorePart(sums, to, maxSplits, headDim, vectors, 4, high.A);
+            StorePart(sums, to, maxSplits, headDim, vectors, 5, high.B);
+            StorePart(sums, to, maxSplits, headDim, vectors, 6, high.C);
+            StorePart(sums, to, maxSplits, headDim, vectors, 7, high.D);
+        }
+    }
+
+    private static void StorePart(ArrayView<float> sums, long to, int maxSplits, int headDim, int vectors, int i, float value)
+    {
+        if (i < vectors)
+        {
+            sums[(to + (long)i * maxSplits) * headDim + Group.IdxX] = value;
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Tests.Oracles;
+
+namespace Llama4Kernels.Tests.Kernels.Ilgpu;
+
+public abstract partial class DeviceKernelTests
+{
+    [Theory]
+    [InlineData("f32", true, true, true)]
+    [InlineData("bf16", true, true, true)]
+    [InlineData("f32", false, true, true)]
+    [InlineData("f32", true, false, false)]
+    [InlineData("bf16", false, false, false)]
+    public void Rotation_norm_and_the_cache_write(string format, bool rotates, bool norms, bool scales)
+    {
+        int d = N + 2;
+        const int Heads = 3, KvHeads = 2, PageTokens = 3, Rows = 4;
+        int columns = (Heads + 2 * KvHeads) * d;
+        float[] qkv = Numbers(Rows * columns, 30), angles = Numbers(Rows * d, 31), queryScales = Numbers(Rows, 32);
+        // Two sequences; the third row does not exist.
+        int[] positions = [2, 3, -1, 7], tables = [0, 0, 0, 2];
+        int pageSize = 2 * KvHeads * d * PageTokens;
+        long[] pages = [1L * pageSize, 3L * pageSize, 0, 4L * pageSize, 2L * pageSize];
+        DeviceBuffer qkvs = _device.Upload(qkv), pool = Pool(format, 5 * pageSize);
+        Run($"rotate_norm_append_{format}", (Rows, Heads + 2 * KvHeads, 1), qkvs, rotates ? _device.Upload(angles) : null, scales ? _device.Upload(queryScales) : null,
+            pool, _device.Upload(pages), _device.Upload(tables), _device.Upload(positions), Heads, KvHeads, d, PageTokens, norms ? 1e-5f : -1f);
+        float[] actual = Floats(qkvs), cache = Cache(format, pool);
+        double tolerance = format == "f32" ? 1e-6 : 4e-3;
+        int written = 0;
+        for (int row = 0; row < Rows; row++)
+        {
+            for (int head = 0; head < Heads + 2 * KvHeads; head++)
+            {
+                float[] before = qkv[(row * columns + head * d)..(row * columns + (head + 1) * d)];
+                float[] after = actual[(row * columns + head * d)..(row * columns + (head + 1) * d)];
+                if (positions[row] < 0 || head >= Heads + KvHeads)
+                {
+                    Assert.Equal(before, after);
+                }
+                else
+                {
+                    double[] rotated = rotates ? AttentionOracle.Rotate(before, angles.AsSpan(row * d, d)) : Array.ConvertAll(before, value => (double)value);
+                    double factor = (norms ? 1 / Math.Sqrt(rotated.Sum(value => value * value) / d + 1e-5) : 1) * (scales && head < Heads ? queryScales[row] : 1);
+                    Closeness.Check(Array.ConvertAll(rotated, value => value * factor), after, 1e-6);
+                }
+                for (int c = 0; head >= Heads && positions[row] >= 0 && c < d; c++, written++)
+                {
+                    long at = pages[tables[row] + positions[row] / PageTokens] + (head < Heads + KvHeads
+                        ? ((head - Heads) * d + c) * PageTokens + positions[row] % PageTokens
+                        : ((head - Heads) * PageTokens + positions[row] % PageTokens) * d + c);
+                    Assert.Equal(after[c], cache[at], tolerance * Math.Abs(after[c]) + 1e-7);
+                }
+            }
+        }
+        Assert.True(cache.Count(value => value != 0) <= written, "More was written than the rows' keys and values.");
+    }
+
+    [Theory]
+    [InlineData("f32", 5, 1)]
+    [InlineData("bf16", 6, 2)]
+    [InlineData("f32", 18, 2)]
+    public void Attention_of_prefill_and_decode(string format, int heads, int kvHeads)
+    {
+        int d = Math.Max(2, N - 1);
+        const int PageTokens = 3;
+        // Sequences: 9 rows from position 4 (two tiles), one row at 0, a row that is none, one row far on.
+        int[] positions = [.. Enumerable.Range(4, 9), 0, -1, 4 * N + 1];
+        int[] tables = [.. Enumerable.Repeat(0, 9), 5, 0, 6];
+        int[] tiles = [0, 8, 8, 1, 9, 1, 11, 1, 0, 0];
+        int rows = positions.Length, group = heads / kvHeads, columns = (heads + 2 * kvHeads) * d, pageSize = 2 * kvHeads * d * PageTokens;
+        int pageCount = 6 + (4 * N + 1) / PageTokens + 1;
+        long[] pages = [.. Enumerable.Range(0, pageCount).Select(i => (long)(pageCount - 1 - i) * pageSize)];
+        float[] qkv = Numbers(rows * columns, 33, 3f), stored = Numbers(pageCount * pageSize, 34, 2f);
+        DeviceBuffer pool = Pool(format, stored);
+        float[] cache = Cache(format, pool);
+        DeviceBuffer qkvs = _device.Upload(qkv), pageView = _device.Upload(pages), tableView = _device.Upload(tables), positionView = _device.Upload(positions);
+
+        double[] expected = new double[rows * heads * d];
+        for (int row = 0; row < rows; row++)
+        {
+            for (int head = 0; head < heads && positions[row] >= 0; head++)
+            {
+                int kvHead = head / group, table = tables[row];
+                AttentionOracle.Attend(qkv.AsSpan(row * columns + head * d, d), positions[row] + 1,
+                    (key, c) => cache[pages[table + key / PageTokens] + (kvHead * d + c) * PageTokens + key % PageTokens],
+                    (key, c) => cache[pages[table + key / PageTokens] + ((kvHeads + kvHead) * PageTokens + key % PageTokens) * d + c]).CopyTo(expected, (row * heads + head) * d);
+            }
+        }
+
+        DeviceBuffer output = Zeros<float>(expected.Length);
+        Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), qkvs, pool, pageView, tableView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, PageTokens);
+        float[] prefill = Floats(output);
+        Closeness.Check(expected, prefill, 1e-6);
+        Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), qkvs, pool, pageView, tableView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, PageTokens);
+        Assert.Equal(prefill, Floats(output));
+
+        const int MaxSplits = 6;
+        int splitKeys = Math.Max(3, N);
+        // NaN where nothing is written: the fold must not read it.
+        DeviceBuffer sums = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * d).ToArray());
+        DeviceBuffer stats = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * 2).ToArray());
+        output = Zeros<float>(expected.Length);
+        Run($"attention_split_{format}", (rows, kvHeads * ((group + 7) / 8), MaxSplits), qkvs, pool, pageView, tableView, positionView, sums, stats, heads, kvHeads, d, PageTokens, splitKeys, MaxSplits);
+        Run("attention_combine", (rows, heads, 1), sums, stats, positionView, output, d, splitKeys, MaxSplits);
+        Closeness.Check(expected, Floats(output), 1e-6);
+    }
+
+    private DeviceBuffer Pool(string format, int count) => Pool(format, new float[count]);
+
+    private DeviceBuffer Pool(string format, float[] values) => format == "f32" ? _device.Upload(values) : _device.Upload(Array.ConvertAll(values, Bf16.FromSingle));
+
+    private float[] Cache(string format, DeviceBuffer pool) =>
+        format == "f32" ? Floats(pool) : Array.ConvertAll(_device.Download<ushort>(pool), Bf16.ToSingle);
+}

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.PtxEmulator.Execution;
+
+namespace Llama4Kernels.PtxEmulator.Driver;
+
+/// <summary>A primary context: everything that is made in it goes with it.</summary>
+internal sealed class EmulatedContext(nint handle, int device) : IDisposable
+{
+    public nint Handle { get; } = handle;
+
+    public int Device { get; } = device;
+
+    public int Retained { get; set; }
+
+    /// <summary>The error that ended it.</summary>
+    public CudaResult Fault { get; set; }
+
+    public GlobalMemory Memory { get; } = new();
+
+    /// <summary>Bytes of each allocation by address.</summary>
+    public Dictionary<nint, long> Allocations { get; } = [];
+
+    public long UsedBytes { get; set; }
+
+    public void Dispose() => Memory.Dispose();
+}
+
+/// <summary>Something with a handle that belongs to a context.</summary>
+internal abstract class DriverObject(EmulatedContext context)
+{
+    public EmulatedContext Context { get; } = context;
+}
+
+internal sealed class EmulatedModule(EmulatedContext context, PtxProgram program, int? maxRegisters, int target) : DriverObject(context)
+{
+    public PtxProgram Program { get; } = program;
+
+    public int? MaxRegisters { get; } = maxRegisters;
+
+    /// <summary>10·major + minor of the text's target.</summary>
+    public int Target { get; } = target;
+
+    public Dictionary<string, nint> Functions { get; } = new(StringComparer.Ordinal);
+
+    public bool Unloaded { get; set; }
+}
+
+internal sealed class EmulatedFunction(EmulatedModule module, PtxKernel kernel, int registers) : DriverObject(module.Context)
+{
+    public EmulatedModule Module { get; } = module;
+
+    public PtxKernel Kernel { get; } = kernel;
+
+    public int Registers { get; } = registers;
+
+    public int MaxDynamicShared { get; set; } = DeviceLimits.SharedPerBlock - kernel.SharedBytes;
+
+    public int Carveout { get; set; } = -1;
+
+    public int NonPortableClusters { get; set; }
+}
+
+internal sealed class EmulatedStream(EmulatedContext context) : DriverObject(context)
+{
+    /// <summary>The recording that it takes part in.</summary>
+    public Capture? Capture { get; set; }
+
+    /// <summary>Nodes that its next node depends on.</summary>
+    public HashSet<int> Frontier { get; } = [];
+}
+
+internal sealed class EmulatedEvent(EmulatedContext context, bool timing) : DriverObject(context)
+{
+    private long _ticks;
+
+    public bool Timing { get; } = timing;
+
+    public bool Recorded { get; private set; }
+
+    public Capture? Capture { get; private set; }
+
+    public int[] Frontier { get; private set; } = [];
+
+    public void Record(EmulatedStream? stream)
+    {
+        Capture = stream?.Capture;
+        Frontier = Capture is null ? [] : [.. stream!.Frontier];
+        Recorded = true;
+        _ticks = Stopwatch.GetTimestamp();
+    }
+
+    public float MillisecondsSince(EmulatedEvent start) => (float)Stopwatch.GetElapsedTime(start._ticks, _ticks).TotalMilliseconds;
+}
+
+/// <summary>A recording under way.</summary>
+internal sealed class Capture(EmulatedStream origin, int thread)
+{
+    public EmulatedStream Origin { get; } = origin;
+
+    public int Thread { get; } = thread;
+
+    public bool Invalid { get; set; }
+
+    public List<GraphNode> Nodes { get; } = [];
+}
+
+internal sealed class EmulatedGraph(EmulatedContext context, IReadOnlyList<GraphNode> nodes) : DriverObject(context)
+{
+    public IReadOnlyList<GraphNode> Nodes { get; } = nodes;
+}
+
+internal sealed class EmulatedGraphExec(EmulatedContext context, IEnumerable<GraphNode> nodes) : DriverObject(context)
+{
+    public List<GraphNode> Nodes { get; } = [.. nodes];
+}
+
+/// <summary>What a stream does: recorded with what it depends on, or executed at once.</summary>
+internal abstract record GraphWork;
+
+/// <summary>A launch; its parameters were copied when it was issued.</summary>
+internal sealed record KernelWork(EmulatedFunction Function, CudaLaunchConfig Config, byte[] Parameters) : GraphWork;
+
+/// <summary>A copy; a null context is the host.</summary>
+internal sealed record CopyWork(nint Destination, EmulatedContext? To, nint Source, EmulatedContext? From, nuint Bytes) : GraphWork;
+
+internal sealed record FillWork(nint Destination, EmulatedContext Context, byte Value, nuint Bytes) : GraphWork;
+
+internal sealed record GraphNode(nint Handle, GraphWork Work, IReadOnlyList<int> DependsOn);

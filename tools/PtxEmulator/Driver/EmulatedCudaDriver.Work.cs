@@ -1,0 +1,189 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.PtxEmulator.Execution;
+using Llama4Kernels.PtxEmulator.Findings;
+
+namespace Llama4Kernels.PtxEmulator.Driver;
+
+/// <content>Launches, and how work is checked, recorded and executed.</content>
+public sealed unsafe partial class EmulatedCudaDriver
+{
+    private const int PortableCluster = 8;
+
+    /// <inheritdoc/>
+    public CudaResult LaunchKernel(nint function, in CudaLaunchConfig config, nint stream, void** arguments)
+    {
+        lock (_gate)
+        {
+            if (!TryStream(stream, out EmulatedContext? context, out EmulatedStream? queue, out CudaResult error))
+            {
+                return error;
+            }
+            if (!TryFind(context, function, out EmulatedFunction? kernel))
+            {
+                return CudaResult.InvalidHandle;
+            }
+            return TryCopyArguments(kernel, arguments, out byte[] parameters)
+                ? Submit(context, queue, new KernelWork(kernel, config, parameters))
+                : Fail(CudaResult.InvalidValue, $"{kernel.Kernel.Name} has {kernel.Kernel.Parameters.Count} parameters and was given none.");
+        }
+    }
+
+    private static bool TryCopyArguments(EmulatedFunction function, void** arguments, out byte[] parameters)
+    {
+        parameters = new byte[function.Kernel.ParameterBytes];
+        IReadOnlyList<(int Offset, int Bytes)> places = function.Kernel.Parameters;
+        for (int i = 0; i < places.Count; i++)
+        {
+            if (arguments == null || arguments[i] == null)
+            {
+                return false;
+            }
+            new ReadOnlySpan<byte>(arguments[i], places[i].Bytes).CopyTo(parameters.AsSpan(places[i].Offset));
+        }
+        return true;
+    }
+
+    /// <summary>Executes work, or records it while its stream is captured.</summary>
+    private CudaResult Submit(EmulatedContext context, EmulatedStream? queue, GraphWork work)
+    {
+        if (queue?.Capture is not Capture capture)
+        {
+            return CheckAndExecute(context, work);
+        }
+        if (capture.Invalid)
+        {
+            return CudaResult.StreamCaptureInvalidated;
+        }
+        CudaResult result = Check(context, work);
+        if (result != CudaResult.Success)
+        {
+            capture.Invalid = true;
+            return result;
+        }
+        capture.Nodes.Add(new GraphNode(NewHandle(), work, [.. queue.Frontier]));
+        queue.Frontier.Clear();
+        queue.Frontier.Add(capture.Nodes.Count - 1);
+        return CudaResult.Success;
+    }
+
+    private CudaResult CheckAndExecute(EmulatedContext context, GraphWork work)
+    {
+        CudaResult result = Check(context, work);
+        return result == CudaResult.Success ? Execute(context, work) : result;
+    }
+
+    private CudaResult Check(EmulatedContext context, GraphWork work) => work switch
+    {
+        KernelWork launch => CheckLaunch(launch.Function, launch.Config),
+        CopyWork copy => CheckRange(copy.From, copy.Source, copy.Bytes, "source") is var source && source != CudaResult.Success
+            ? source
+            : CheckRange(copy.To, copy.Destination, copy.Bytes, "destination"),
+        _ => CheckRange(context, ((FillWork)work).Destination, ((FillWork)work).Bytes, "destination"),
+    };
+
+    private CudaResult CheckRange(EmulatedContext? context, nint address, nuint bytes, string name)
+    {
+        bool valid = bytes == 0 || (context is null ? address != 0 : bytes <= long.MaxValue && context.Memory.Contains(address, (long)bytes));
+        return valid ? CudaResult.Success : Fail(CudaResult.InvalidValue, $"The {name}, {bytes} bytes at 0x{address:x}, is not inside an allocation.");
+    }
+
+    private CudaResult CheckLaunch(EmulatedFunction function, in CudaLaunchConfig config)
+    {
+        PtxKernel kernel = function.Kernel;
+        CudaDim3 grid = config.Grid, block = config.Block;
+        if (function.Module.Unloaded)
+        {
+            return Fail(CudaResult.InvalidHandle, $"The module of {kernel.Name} was unloaded.");
+        }
+        if (grid.X < 1 || grid.Y is < 1 or > 65535 || grid.Z is < 1 or > 65535 || block.X < 1 || block.Y < 1 || block.Z is < 1 or > 64 || block.Count > DeviceLimits.ThreadsPerBlock)
+        {
+            return Fail(CudaResult.InvalidValue, $"The device takes no grid {grid} of blocks {block}.");
+        }
+        if (block.Count > kernel.MaxThreads)
+        {
+            return Fail(CudaResult.InvalidValue, $"{kernel.Name} takes blocks of at most {kernel.MaxThreads} threads, not {block}.");
+        }
+        if (config.SharedBytes < 0 || config.SharedBytes > function.MaxDynamicShared)
+        {
+            return Fail(CudaResult.InvalidValue, $"{kernel.Name} may have {function.MaxDynamicShared} bytes of dynamic shared memory, not {config.SharedBytes}.");
+        }
+        int fitting = _limits.Occupancy((int)block.Count, function.Registers, kernel.SharedBytes + config.SharedBytes);
+        if (fitting == 0)
+        {
+            return Fail(CudaResult.LaunchOutOfResources, $"A block of {kernel.Name} does not fit a multiprocessor.");
+        }
+        if (config.Cooperative && grid.Count > (long)fitting * _limits.Multiprocessors)
+        {
+            return CudaResult.CooperativeLaunchTooLarge;
+        }
+        return CheckCluster(function, config);
+    }
+
+    private CudaResult CheckCluster(EmulatedFunction function, in CudaLaunchConfig config)
+    {
+        if (config.Cluster is null && !function.Kernel.RequiresCluster)
+        {
+            return CudaResult.Success;
+        }
+        if (config.Cluster is not CudaDim3 cluster)
+        {
+            return Fail(CudaResult.InvalidClusterSize, $"{function.Kernel.Name} must be launched in clusters.");
+        }
+        CudaDim3 grid = config.Grid;
+        if (cluster.X < 1 || cluster.Y < 1 || cluster.Z < 1 || grid.X % cluster.X != 0 || grid.Y % cluster.Y != 0 || grid.Z % cluster.Z != 0)
+        {
+            return CudaResult.InvalidValue;
+        }
+        return cluster.Count > (function.NonPortableClusters == 1 ? 2 * PortableCluster : PortableCluster) ? CudaResult.InvalidClusterSize
+            : cluster.Count == 1 && !function.Kernel.RequiresCluster ? CudaResult.Success
+            : Fail(CudaResult.NotSupported, "Clusters of several blocks are not emulated.");
+    }
+
+    private CudaResult Execute(EmulatedContext context, GraphWork work)
+    {
+        switch (work)
+        {
+            case KernelWork launch:
+                return Run(context, launch);
+            case CopyWork copy when copy.Bytes > 0:
+                Buffer.MemoryCopy((void*)copy.Source, (void*)copy.Destination, copy.Bytes, copy.Bytes);
+                copy.To?.Memory.MarkDefined(copy.Destination, (long)copy.Bytes);
+                break;
+            case FillWork fill when fill.Bytes > 0:
+                NativeMemory.Fill((void*)fill.Destination, fill.Bytes, fill.Value);
+                fill.Context.Memory.MarkDefined(fill.Destination, (long)fill.Bytes);
+                break;
+        }
+        return CudaResult.Success;
+    }
+
+    private CudaResult Run(EmulatedContext context, KernelWork launch)
+    {
+        CudaLaunchConfig config = launch.Config;
+        try
+        {
+            LaunchCounters counters = KernelLaunch.Run(launch.Function.Kernel, config.Grid, config.Block, config.SharedBytes, launch.Parameters, _options.Launch);
+            if (_options.RecordLaunches)
+            {
+                _launches.Add(new EmulatedLaunch(launch.Function.Kernel.Name, config.Grid, config.Block, counters));
+            }
+            return CudaResult.Success;
+        }
+        catch (PtxFindingException e)
+        {
+            _findings.Add(e.Finding);
+            context.Fault = e.Finding.Kind switch
+            {
+                PtxFindingKind.OutOfBounds => CudaResult.IllegalAddress,
+                PtxFindingKind.Misaligned => CudaResult.MisalignedAddress,
+                _ => CudaResult.LaunchFailed,
+            };
+            return Fail(context.Fault, e.Finding.ToString());
+        }
+        catch (PtxNotImplementedException e)
+        {
+            return Fail(CudaResult.NotSupported, e.Message);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+using Llama4Kernels.PtxEmulator.Execution;
+
+namespace Llama4Kernels.PtxEmulator.Driver;
+
+/// <summary>What machine an <see cref="EmulatedCudaDriver"/> pretends to be.</summary>
+public sealed record EmulatedDriverOptions
+{
+    /// <summary>Compute capability as in sm_90: 80, 86, 89, 90, 100 or 120.</summary>
+    public int Capability { get; init; } = 90;
+
+    /// <summary>Number of equal devices.</summary>
+    public int Devices { get; init; } = 1;
+
+    /// <summary>Memory of each device in bytes; the host must have twice of what is used.</summary>
+    public long MemoryBytes { get; init; } = 80L << 30;
+
+    /// <summary>How launches are executed.</summary>
+    public LaunchOptions Launch { get; init; } = new();
+
+    /// <summary>Keep what every launch counted in <see cref="EmulatedCudaDriver.Launches"/>.</summary>
+    public bool RecordLaunches { get; init; }
+}
