@@ -88,10 +88,19 @@ public static class PtxChecker
         IReadOnlyList<InstructionForm> forms = FormTable.Find(instruction);
         if (forms.Count == 0)
         {
-            bool undescribed = FormTable.IsUndescribed(instruction.Opcode[0]);
-            Report(undescribed ? PtxSeverity.Warning : PtxSeverity.Error, undescribed
-                ? $"Instruction '{instruction.Text}' is not checked"
-                : $"Not a name of any known instruction: '{(FormTable.IsOpcode(instruction.Opcode[0]) ? instruction.Text : instruction.Opcode[0])}'");
+            string opcode = instruction.Opcode[0];
+            if (FormTable.Undescribed(opcode) is not Requirement needs)
+            {
+                Report(PtxSeverity.Error, $"Not a name of any known instruction: '{(FormTable.IsOpcode(opcode) ? instruction.Text : opcode)}'");
+            }
+            else if (needs.Missing(opcode, target, version) is string missing)
+            {
+                Report(PtxSeverity.Error, missing);
+            }
+            else
+            {
+                Report(PtxSeverity.Warning, $"Instruction '{instruction.Text}' is not checked");
+            }
             return;
         }
         found.AddRange(FormMatch.Best(forms, instruction, target, version).Diagnostics);
@@ -101,10 +110,10 @@ public static class PtxChecker
         }
         foreach (PtxOperand operand in instruction.Operands.SelectMany(All))
         {
-            if (operand.Kind == OperandKind.Name && SpecialRegisters.TryGet(operand.Name, out _, out Requirement needs)
-                && needs.Missing(operand.Name, target, version) is string missing)
+            if (operand.Kind == OperandKind.Name && SpecialRegisters.TryGet(operand.Name, out _, out Requirement of)
+                && of.Missing(operand.Name, target, version) is string absent)
             {
-                Report(PtxSeverity.Error, missing);
+                Report(PtxSeverity.Error, absent);
             }
         }
     }
