@@ -119,7 +119,7 @@ public class PtxCaseTests
         var syntax = new SmallCase { Ptx = SmallCase.Kernel.Replace("ret;", "ret", StringComparison.Ordinal) };
         AssertFault(syntax, "small.ptx", null, "line ");
         var types = new SmallCase { Ptx = SmallCase.Kernel.Replace("mov.u32 %r2, %tid.x", "mov.u32 %rd2, %tid.x", StringComparison.Ordinal) };
-        AssertFault(types, "small.ptx", "line 14, column 13", "%rd2");
+        AssertFault(types, "small.ptx", "line 14, column 13", "mismatch");
         var block = new SmallCase { Ptx = SmallCase.Kernel.Replace("factor)", "factor) .reqntid 64, 1, 1", StringComparison.Ordinal) };
         AssertFault(block, "small.json", "block", "demands (64, 1, 1)");
         var threads = new SmallCase { Ptx = SmallCase.Kernel.Replace("factor)", "factor) .maxntid 16, 1, 1", StringComparison.Ordinal) };

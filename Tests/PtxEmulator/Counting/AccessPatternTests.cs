@@ -60,6 +60,33 @@ public class AccessPatternTests
         Assert.Equal((0L, 0L), (load.Sectors, load.GlobalBytes));
     }
 
+    /// <summary>ldmatrix passes eight rows of 16 bytes for each matrix.</summary>
+    [Theory]
+    [InlineData(1, 16, 1, 0)] // rows in a row
+    [InlineData(4, 16, 4, 0)]
+    [InlineData(4, 128, 32, 28)] // a plain tile of 64 halves a row: eight rows on the same banks
+    [InlineData(4, 144, 4, 0)] // padded by 16 bytes
+    [InlineData(2, 32, 4, 2)]
+    public void WavefrontsOfMatrixLoads(int matrices, int stride, long wavefronts, long conflicts)
+    {
+        string targets = string.Join(", ", Enumerable.Range(5, matrices).Select(i => "%r" + i.ToString(CultureInfo.InvariantCulture)));
+        string opcode = $"ldmatrix.sync.aligned.m8n8.x{matrices}.shared.b16";
+        LineCounters load = Run(FilledShared(stride) + $"{opcode} {{{targets}}}, [%r3];\n", new CudaDim3(1), new CudaDim3(32)).Lines.Single(line => line.Opcode == opcode);
+        Assert.Equal((wavefronts, conflicts, 128L * matrices), (load.Wavefronts, load.BankConflicts, load.SharedBytes));
+    }
+
+    /// <summary>An asynchronous copy costs sectors and wavefronts, an atomic one sector for all lanes that meet in a word.</summary>
+    [Fact]
+    public void CopiesAndAtomicsAreCounted()
+    {
+        LaunchCounters counters = Run(
+            FilledShared(16) + "mul.wide.u32 %rd2, %r1, 16;\nadd.s64 %rd2, %rd1, %rd2;\ncp.async.cg.shared.global [%r3], [%rd2], 16;\ncp.async.wait_all;\nred.global.add.u32 [%rd1], %r1;\n", new CudaDim3(1), new CudaDim3(32));
+        LineCounters copy = counters.Lines.Single(line => line.Opcode == "cp.async.cg.shared.global");
+        Assert.Equal((16L, 512L, 4L, 0L, 512L), (copy.Sectors, copy.GlobalBytes, copy.Wavefronts, copy.BankConflicts, copy.SharedBytes));
+        LineCounters add = counters.Lines.Single(line => line.Opcode == "red.global.add.u32");
+        Assert.Equal((1L, 128L), (add.Sectors, add.GlobalBytes));
+    }
+
     [Fact]
     public void WhatNoLaneDoesIsNotCounted()
     {
@@ -96,25 +123,26 @@ public class AccessPatternTests
         string load = $"ld.{space}.{(vector > 1 ? $"v{vector}." : "")}{type}";
         string code = space == "global"
             ? $"mul.wide.u32 %rd2, %r1, {stride};\nadd.s64 %rd2, %rd1, %rd2;\n{guard}{load} {target}, [%rd2+{offset}];\n"
-            // Shared memory is written first: what nobody wrote would be a finding.
-            : $"""
-              mov.u32 %r2, sh;
-              shl.b32 %r3, %r1, 2;
-              add.u32 %r3, %r3, %r2;
-              mov.u32 %r4, 0;
-              fill: st.shared.u32 [%r3], %r4;
-              add.u32 %r3, %r3, 128;
-              add.u32 %r4, %r4, 1;
-              setp.lt.u32 %p1, %r4, {SharedBytes / 128};
-              @%p1 bra fill;
-              bar.sync 0;
-              mul.lo.u32 %r3, %r1, {stride};
-              add.u32 %r3, %r3, %r2;
-              {load} {target}, [%r3+{offset}];
-
-              """;
+            : FilledShared(stride) + $"{load} {target}, [%r3+{offset}];\n";
         return Run(code, new CudaDim3(1), new CudaDim3(32)).Lines.Single(line => line.Opcode == load);
     }
+
+    /// <summary>Writes all of shared memory, since what nobody wrote would be a finding, and puts sh + lane * stride into %r3.</summary>
+    private static string FilledShared(int stride) => $"""
+        mov.u32 %r2, sh;
+        shl.b32 %r3, %r1, 2;
+        add.u32 %r3, %r3, %r2;
+        mov.u32 %r4, 0;
+        fill: st.shared.u32 [%r3], %r4;
+        add.u32 %r3, %r3, 128;
+        add.u32 %r4, %r4, 1;
+        setp.lt.u32 %p1, %r4, {SharedBytes / 128};
+        @%p1 bra fill;
+        bar.sync 0;
+        mul.lo.u32 %r3, %r1, {stride};
+        add.u32 %r3, %r3, %r2;
+
+        """;
 
     private static unsafe LaunchCounters Run(string code, CudaDim3 grid, CudaDim3 block)
     {

@@ -24,12 +24,26 @@ public class HopperTests
     public void ResidentBlocks(int threads, int registers, int shared, int blocks) =>
         Assert.Equal(blocks, Hopper.ResidentBlocks(threads, registers, shared));
 
+    [Theory]
+    [InlineData(32, 255)]
+    [InlineData(256, 255)]
+    [InlineData(288, 168)]
+    [InlineData(512, 128)]
+    [InlineData(1024, 64)]
+    public void MostRegistersStillFit(int threads, int registers)
+    {
+        Assert.Equal(registers, Hopper.MostRegisters(threads));
+        Assert.True(Hopper.ResidentBlocks(threads, registers, 0) >= 1);
+        Assert.True(registers == 255 || Hopper.ResidentBlocks(threads, registers + 1, 0) == 0);
+    }
+
     [Fact]
     public void ImpossibleNumbersAreRefused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => Hopper.ResidentBlocks(0, 1, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => Hopper.ResidentBlocks(32, -1, 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => Hopper.ResidentBlocks(32, 1, -1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Hopper.MostRegisters(0));
         Assert.Throws<ArgumentOutOfRangeException>(() => Hopper.TensorOperationsPerClock(4));
     }
 

@@ -38,6 +38,22 @@ public class PtxCountCommandTests
         Assert.Contains("4096 B per multiprocessor", run.Out, StringComparison.Ordinal);
     }
 
+    /// <summary>512 threads with 255 registers do not fit; 512 threads that merely declare many do.</summary>
+    [Fact]
+    public async Task RegistersDecideWhetherABlockFits()
+    {
+        using var folder = new ScratchFolder();
+        var small = new SmallCase();
+        small.Json = small.Json.Replace("[32,1,1]", "[512,1,1]", StringComparison.Ordinal);
+        small.Ptx = SmallCase.Kernel.Replace("ld.param.u64 %rd1", ".reg .b32 %q<500>;\n" + string.Concat(Enumerable.Range(0, 500).Select(i => $"mov.u32 %q{i}, 1;\n")) + "exit;\nld.param.u64 %rd1", StringComparison.Ordinal);
+        string json = small.Write(folder);
+        (await CliRun.Of("ptx", "count", json, "--registers", "255")).AssertFails("does not fit");
+        CliRun run = await CliRun.Of("ptx", "count", json);
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("; 1 blocks per multiprocessor", run.Out, StringComparison.Ordinal);
+        Assert.Contains("0 requests, 0 sectors", run.Out, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task FaultsAreOneLine()
     {

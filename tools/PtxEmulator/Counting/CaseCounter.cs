@@ -19,7 +19,7 @@ public sealed record CaseCounts(
 /// <summary>Facts about a kernel that its text does not tell.</summary>
 public sealed record CountOptions
 {
-    /// <summary>Registers of a thread as an assembler reports them; 0 takes the declared ones, up to the limit of 255.</summary>
+    /// <summary>Registers of a thread as an assembler reports them; 0 takes the declared ones, or as many as let a block fit.</summary>
     public int Registers { get; init; }
 
     /// <summary>Bytes in flight per multiprocessor; 0 guesses them from the text.</summary>
@@ -44,14 +44,14 @@ public static class CaseCounter
         ArgumentNullException.ThrowIfNull(options);
         using var run = new CaseRun(subject);
         var profile = new LaunchProfile(run.Launch(new LaunchOptions { CountMemory = true }));
-        int declared = run.Kernel.Registers;
-        int registers = options.Registers > 0 ? options.Registers : Math.Min(declared, Hopper.RegistersPerThread);
         int threads = (int)subject.Block.Count;
+        int declared = run.Kernel.Registers;
+        int registers = options.Registers > 0 ? options.Registers : Math.Min(declared, Hopper.MostRegisters(threads));
         int resident = Hopper.ResidentBlocks(threads, registers, run.Kernel.SharedBytes + subject.DynamicShared);
         if (resident == 0)
         {
             throw new ArgumentException(
-                $"{subject.Name}: a block of {threads} threads with {registers} registers and {run.Kernel.SharedBytes + subject.DynamicShared} bytes of shared memory does not fit a multiprocessor; give the assembler's register count.");
+                $"{subject.Name}: a block of {threads} threads with {registers} registers and {run.Kernel.SharedBytes + subject.DynamicShared} bytes of shared memory does not fit a multiprocessor.");
         }
         FunctionSymbol function = subject.Module.Functions.Single(function => function.IsEntry && function.Name == subject.Kernel);
         long residentThreads = Math.Min(resident, (subject.Grid.Count + Hopper.Processors - 1) / Hopper.Processors) * threads;

@@ -119,5 +119,14 @@ public static class Hopper
         return blocks;
     }
 
+    /// <summary>Registers of a thread with which one block of these threads still fits.</summary>
+    /// <param name="threads">Threads of a block.</param>
+    public static int MostRegisters(int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(threads);
+        int warpsPerScheduler = RoundUp(RoundUp(threads, WarpThreads) / WarpThreads, Schedulers) / Schedulers;
+        return Math.Min(RegistersPerThread, Registers / Schedulers / warpsPerScheduler / RegisterUnit * RegisterUnit / WarpThreads);
+    }
+
     private static int RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
 }

@@ -3,7 +3,9 @@ namespace Llama4Kernels.PtxEmulator.Counting;
 /// <summary>
 /// Predicts a kernel's time on an H100 from what it does: every resource needs its time, they overlap, and the slowest one
 /// decides; start and end are added. The constants of <see cref="Hopper"/> were not calibrated on a device: predictions
-/// rank variants of a kernel and find what bounds it, they are no measurement.
+/// rank variants of a kernel and find what bounds it, they are no measurement. Against published figures it is within 15 %
+/// for streaming reads, for fp8 products of few rows and many columns, and for a bf16 product of 8192^3. It is about 20 %
+/// fast for fp8 products of 0.1 to 1 ms, whose clock drops although the model keeps it, and for short products of few tiles.
 /// </summary>
 public static class TimeModel
 {
