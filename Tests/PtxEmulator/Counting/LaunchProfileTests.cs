@@ -44,6 +44,18 @@ public class LaunchProfileTests
     }
 
     [Theory]
+    [InlineData("ld.global.nc.v4.f32", false)]
+    [InlineData("cp.async.cg.shared.global", false)]
+    [InlineData("st.global.f32", true)]
+    [InlineData("red.global.add.f32", true)]
+    [InlineData("atom.global.cas.b32", true)]
+    public void StoresAndAtomicsWrite(string opcode, bool writes)
+    {
+        var profile = new LaunchProfile(new LaunchCounters { Lines = [new LineCounters { Opcode = opcode, Pipe = Pipe.Lsu, Executions = 1, Sectors = 3, GlobalBytes = 8 }] });
+        Assert.Equal(writes ? (0L, 3L, 0L, 8L) : (3L, 0L, 8L, 0L), (profile.ReadSectors, profile.WriteSectors, profile.GlobalReadBytes, profile.GlobalWriteBytes));
+    }
+
+    [Theory]
     [InlineData("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", 16, false)]
     [InlineData("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32", 32, false)]
     [InlineData("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64", 64, false)]

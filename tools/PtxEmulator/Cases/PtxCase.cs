@@ -13,7 +13,7 @@ public sealed class PtxCase
     private readonly string _file;
     private readonly Dictionary<string, CaseTensor> _tensors;
 
-    private PtxCase(string file, CaseJson json, IEnumerable<CaseTensor> tensors)
+    private PtxCase(string file, CaseJson json, PtxModule module, IEnumerable<CaseTensor> tensors)
     {
         _file = file;
         Name = Path.GetFileNameWithoutExtension(file);
@@ -36,6 +36,11 @@ public sealed class PtxCase
                 throw json.Get("args").Fault($"never pass {output.Name}.");
             }
         }
+        Module = module;
+        string kernel = json.Get("kernel").Text();
+        Entry = module.EntryPoints.FirstOrDefault(entry => entry.Name == kernel)
+            ?? throw json.Get("kernel").Fault($"is '{kernel}'; the module has {string.Join(", ", module.Entries)}.");
+        CheckLaunch(json);
     }
 
     /// <summary>The file's name without folder and extension.</summary>
@@ -59,9 +64,9 @@ public sealed class PtxCase
     /// <summary>Name of the entry.</summary>
     public string Kernel => Entry.Name;
 
-    internal PtxModule Module { get; private set; } = null!;
+    internal PtxModule Module { get; }
 
-    internal PtxEntry Entry { get; private set; } = null!;
+    internal PtxEntry Entry { get; }
 
     internal IReadOnlyList<CaseArgument> Arguments { get; }
 
@@ -75,14 +80,12 @@ public sealed class PtxCase
     /// <exception cref="CaseFormatException">A part is malformed, or the parts do not fit each other.</exception>
     public static PtxCase Read(string file, string json, string ptx, IEnumerable<CaseTensor> tensors)
     {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(json);
+        ArgumentNullException.ThrowIfNull(ptx);
+        ArgumentNullException.ThrowIfNull(tensors);
         CaseJson root = CaseJson.Parse(file, json);
-        var made = new PtxCase(file, root, tensors);
-        made.Module = ReadModule(Path.ChangeExtension(file, ".ptx"), ptx);
-        string kernel = root.Get("kernel").Text();
-        made.Entry = made.Module.EntryPoints.FirstOrDefault(entry => entry.Name == kernel)
-            ?? throw root.Get("kernel").Fault($"is '{kernel}'; the module has {string.Join(", ", made.Module.Entries)}.");
-        made.CheckLaunch(root);
-        return made;
+        return new PtxCase(file, root, ReadModule(Path.ChangeExtension(file, ".ptx"), ptx), tensors);
     }
 
     internal CaseTensor Tensor(string name) => _tensors[name];
