@@ -77,16 +77,19 @@ public static class MatMulIlgpu
         long x3 = count > 3 ? x2 + inner : x2;
         float s0 = 0f, s1 = 0f, s2 = 0f, s3 = 0f;
         int quads = inner % 4 == 0 ? inner : 0;
-        for (int k = 4 * Group.IdxX; k < quads; k += 4 * Group.DimX)
+        int end = count > 1 ? quads : 0;
+        for (int k = 4 * Group.IdxX; k < end; k += 4 * Group.DimX)
         {
             Float4 weight = right.Quad(w, scales, weights + k);
             s0 += weight.Dot(left.Quad(x, xScales, x0 + k));
-            if (count > 1)
-            {
-                s1 += weight.Dot(left.Quad(x, xScales, x1 + k));
-                s2 += weight.Dot(left.Quad(x, xScales, x2 + k));
-                s3 += weight.Dot(left.Quad(x, xScales, x3 + k));
-            }
+            s1 += weight.Dot(left.Quad(x, xScales, x1 + k));
+            s2 += weight.Dot(left.Quad(x, xScales, x2 + k));
+            s3 += weight.Dot(left.Quad(x, xScales, x3 + k));
+        }
+        // One token, the usual case: a loop of its own without the others' sums.
+        for (int k = 4 * Group.IdxX + end; k < quads; k += 4 * Group.DimX)
+        {
+            s0 += right.Quad(w, scales, weights + k).Dot(left.Quad(x, xScales, x0 + k));
         }
         for (int k = quads + Group.IdxX; k < inner; k += Group.DimX)
         {

@@ -76,13 +76,13 @@ public class PtxParserTests
     [InlineData(".entry k() { .reg .b33 r; }", 4, 19, "Unknown type '.b33'.")]
     [InlineData(".entry k() { ret }", 4, 18, "An operand was expected, not '}'.")]
     [InlineData(".entry k() {\n  ret;", 5, 7, "'}' is missing.")]
-    [InlineData(".entry k(.param .u32 n) { .reg .b32 n; .reg .b32 n; }", 4, 37, "'n' is defined twice.")]
+    [InlineData(".entry k(.param .u32 n) { .reg .b32 n; .reg .b32 n; }", 4, 37, "Duplicate definition of 'n'.")]
     [InlineData(".entry k() { mov.b32 a, 0f3F80; }", 4, 25, "'0f3F80' is no number.")]
     [InlineData(".entry k() { mov.b32 a, 99999999999999999999; }", 4, 25, "99999999999999999999 does not fit 64 bits.")]
     [InlineData(".entry k() { } /* open", 4, 16, "The comment has no end.")]
     [InlineData(".entry k() { mov.b32 a, b c; }", 4, 27, "';' expected, not 'c'.")]
     [InlineData(".wrong", 4, 1, "Unknown directive '.wrong'.")]
-    [InlineData(".entry k() { L: ret; L: ret; }", 4, 22, "'L' is defined twice.")]
+    [InlineData(".entry k() { L: ret; L: ret; }", 4, 22, "Duplicate definition of 'L'.")]
     [InlineData(".entry k() { ld.b32 a, [b; }", 4, 26, "']' expected, not ';'.")]
     public void ErrorsHaveLineAndColumn(string text, int line, int column, string message)
     {

@@ -35,6 +35,7 @@ internal static class CommandLine
             EvalCommand.Create(console),
             BenchCommand.Create(console),
             DoctorCommand.Create(console),
+            PtxCommand.Create(console),
         };
         return root;
     }

@@ -41,6 +41,15 @@ public abstract partial class DeviceKernelTests
     }
 
     [Theory]
+    [InlineData("f32", 0)]
+    [InlineData("bf16", 2)]
+    [InlineData("fp8", 1)]
+    [InlineData("fp8a", 0)]
+    [InlineData("int4", -1)]
+    public void Products_of_several_tiles_and_turns(string format, int odd) =>
+        Products(format, 4 * _device.Side + 3, 8 * _device.Side + 1, odd < 0 ? 384 : 4 * N + 20 + odd);
+
+    [Theory]
     [InlineData("f32", 18)]
     [InlineData("bf16", 16)]
     [InlineData("fp8", 7)]
@@ -49,8 +58,9 @@ public abstract partial class DeviceKernelTests
     public void Experts_take_their_own_rows_in_one_launch(string format, int inner)
     {
         const int Experts = 4, Outputs = 5;
-        // Expert 1 has no rows.
-        int[] starts = [0, 2, 2, 9, 10], rowExperts = [0, 0, 2, 2, 2, 2, 2, 2, 2, 3];
+        // Expert 1 has no rows, expert 2 more than a tile.
+        int many = 4 * _device.Side + 1;
+        int[] starts = [0, 2, 2, 2 + many, 3 + many], rowExperts = [0, 0, .. Enumerable.Repeat(2, many), 3];
         (DeviceBuffer w, DeviceBuffer? scales, float[] weights) = Weights(format, Experts * Outputs, inner, 21);
         (object?[] xs, float[] x) = Activations(format, rowExperts.Length, inner);
         double[] all = MatMulOracle.Run(x, weights, null, rowExperts.Length, Experts * Outputs, inner, false).Y;

@@ -37,7 +37,7 @@ public abstract partial class DeviceKernelTests
     [Theory]
     [InlineData(1, 4, 1)]
     [InlineData(11, 5, 2)]
-    [InlineData(40, 3, 1)]
+    [InlineData(150, 17, 1)]
     public void Rows_go_to_their_experts_and_back(int tokens, int experts, int topK)
     {
         const int Columns = 5;
@@ -117,19 +117,20 @@ public abstract partial class DeviceKernelTests
     [InlineData(5, 4)]
     public void The_first_of_the_logits(int k, int parts)
     {
-        const int Columns = 23, Rows = 4;
-        float[] logits = [.. Numbers(Rows * Columns, 45).Select(value => MathF.Round(value * 4) / 4)];
-        Array.Fill(logits, float.NegativeInfinity, Columns, Columns - 1);
-        logits[2 * Columns + 20] = float.NaN;
-        logits[3 * Columns + 1] = -0f;
+        int columns = 4 * N + 7;
+        const int Rows = 4;
+        float[] logits = [.. Numbers(Rows * columns, 45).Select(value => MathF.Round(value * 4) / 4)];
+        Array.Fill(logits, float.NegativeInfinity, columns, columns - 1);
+        logits[3 * columns - 3] = float.NaN;
+        logits[3 * columns + 1] = -0f;
         DeviceBuffer values = Zeros<float>(Rows * parts * k), ids = Zeros<int>(Rows * parts * k), topValues = Zeros<float>(Rows * k), topIds = Zeros<int>(Rows * k);
-        Run("top_k", (parts, Rows, 1), _device.Upload(logits), null, values, ids, Columns, k);
+        Run("top_k", (parts, Rows, 1), _device.Upload(logits), null, values, ids, columns, k);
         Run("top_k", (1, Rows, 1), values, ids, topValues, topIds, parts * k, k);
         for (int row = 0; row < Rows; row++)
         {
-            int[] expected = [.. Enumerable.Range(0, Columns).OrderBy(id => float.IsNaN(logits[row * Columns + id]) ? 0 : 1).ThenByDescending(id => logits[row * Columns + id]).ThenBy(id => id).Take(k)];
+            int[] expected = [.. Enumerable.Range(0, columns).OrderBy(id => float.IsNaN(logits[row * columns + id]) ? 0 : 1).ThenByDescending(id => logits[row * columns + id]).ThenBy(id => id).Take(k)];
             Assert.Equal(expected, _device.Download<int>(topIds)[(row * k)..((row + 1) * k)]);
-            Assert.Equal(expected.Select(id => logits[row * Columns + id]), Floats(topValues)[(row * k)..((row + 1) * k)]);
+            Assert.Equal(expected.Select(id => logits[row * columns + id]), Floats(topValues)[(row * k)..((row + 1) * k)]);
         }
     }
 

@@ -1,5 +1,5 @@
-using Llama4Kernels.Tests.Oracles;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Tests.Oracles;
 
 namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 

@@ -1,21 +1,131 @@
+using System.Runtime.InteropServices;
+
 namespace Llama4Kernels.PtxEmulator.Execution;
 
-/// <summary>Device memory: allocations at host addresses, with a byte of state per byte that says whether it was written.</summary>
-internal sealed class GlobalMemory : IDisposable
+/// <summary>An allocation: host memory, and a byte of state per byte that says whether it was written.</summary>
+internal sealed unsafe class Allocation
 {
-    /// <summary>Undefined bytes at a multiple of 256; 0 if there is no memory.</summary>
-    public nint Allocate(long bytes) => throw new NotImplementedException();
+    public Allocation(long bytes)
+    {
+        Bytes = bytes;
+        Start = (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 1), GlobalMemory.Alignment);
+        Defined = (byte*)NativeMemory.AllocZeroed((nuint)Math.Max(bytes, 1));
+        // What nobody wrote shows at once: a quiet NaN in every float format.
+        new Span<byte>((void*)Start, (int)Math.Min(bytes, int.MaxValue)).Fill(0xFF);
+    }
+
+    public nint Start { get; }
+
+    public long Bytes { get; }
+
+    public byte* Defined { get; private set; }
+
+    /// <summary>Every byte was written: loads need not look.</summary>
+    public bool IsDefined { get; set; }
+
+    public void Release()
+    {
+        NativeMemory.AlignedFree((void*)Start);
+        NativeMemory.Free(Defined);
+        Defined = null;
+    }
+}
+
+/// <summary>Device memory: allocations at host addresses.</summary>
+internal sealed unsafe class GlobalMemory : IDisposable
+{
+    public const int Alignment = 256;
+    private readonly Lock _gate = new();
+    private Allocation[] _sorted = [];
+
+    /// <summary>Undefined bytes at a multiple of 256.</summary>
+    public nint Allocate(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        var allocation = new Allocation(bytes);
+        lock (_gate)
+        {
+            _sorted = [.. _sorted.Append(allocation).OrderBy(a => a.Start)];
+        }
+        return allocation.Start;
+    }
 
     /// <summary>False if no allocation begins at the address.</summary>
-    public bool Free(nint address) => throw new NotImplementedException();
+    public bool Free(nint address)
+    {
+        lock (_gate)
+        {
+            if (Find(address) is not Allocation allocation || allocation.Start != address)
+            {
+                return false;
+            }
+            _sorted = [.. _sorted.Where(a => a != allocation)];
+            allocation.Release();
+            return true;
+        }
+    }
 
-    /// <summary>The allocation that holds the whole range.</summary>
-    public bool Contains(nint address, long bytes) => throw new NotImplementedException();
+    /// <summary>Whether one allocation holds the whole range.</summary>
+    public bool Contains(nint address, long bytes) =>
+        bytes >= 0 && Find(address) is Allocation found && address - found.Start <= found.Bytes - bytes;
 
     /// <summary>A copy or a fill wrote these bytes.</summary>
-    public void MarkDefined(nint address, long bytes) => throw new NotImplementedException();
+    public void MarkDefined(nint address, long bytes)
+    {
+        if (Find(address) is Allocation found && !found.IsDefined)
+        {
+            NativeMemory.Fill(found.Defined + (address - found.Start), (nuint)bytes, 1);
+            found.IsDefined = address == found.Start && bytes == found.Bytes;
+        }
+    }
+
+    /// <summary>The state of a range moves with a copy inside the device.</summary>
+    public void CopyDefined(nint destination, nint source, long bytes)
+    {
+        if (Find(source) is Allocation { IsDefined: false } from && Find(destination) is Allocation to)
+        {
+            to.IsDefined = false;
+            Buffer.MemoryCopy(from.Defined + (source - from.Start), to.Defined + (destination - to.Start), bytes, bytes);
+            return;
+        }
+        MarkDefined(destination, bytes);
+    }
+
+    /// <summary>The allocation around an address, or null.</summary>
+    public Allocation? Find(nint address)
+    {
+        Allocation[] sorted = _sorted;
+        int low = 0;
+        int high = sorted.Length - 1;
+        while (low <= high)
+        {
+            int middle = (low + high) >>> 1;
+            Allocation candidate = sorted[middle];
+            if (address < candidate.Start)
+            {
+                high = middle - 1;
+            }
+            else if (address >= candidate.Start + candidate.Bytes)
+            {
+                low = middle + 1;
+            }
+            else
+            {
+                return candidate;
+            }
+        }
+        return null;
+    }
 
     public void Dispose()
     {
+        lock (_gate)
+        {
+            foreach (Allocation allocation in _sorted)
+            {
+                allocation.Release();
+            }
+            _sorted = [];
+        }
     }
 }

@@ -21,4 +21,13 @@ public sealed record LaunchOptions
 
     /// <summary>When asynchronous copies arrive.</summary>
     public AsyncArrival AsyncCopies { get; init; }
+
+    /// <summary>Also count sectors, wavefronts and bank conflicts.</summary>
+    public bool CountMemory { get; init; }
+
+    /// <summary>Instructions after which a block counts as endless.</summary>
+    public long InstructionLimit { get; init; } = 1L << 36;
+
+    /// <summary>Blocks that a core has in work at once, for those that wait for each other.</summary>
+    public int ResidentBlocks { get; init; } = 64;
 }

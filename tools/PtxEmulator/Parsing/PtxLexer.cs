@@ -144,11 +144,11 @@ internal sealed class PtxLexer(string text)
             string digits = text[(start + 2).._at];
             SkipSuffix();
             int needed = second == 'f' ? 8 : 16;
-            if (digits.Length == 0 || (second is 'f' or 'd' && digits.Length != needed) || digits.Length > 64)
+            NumberStyles style = second == 'b' ? NumberStyles.BinaryNumber : NumberStyles.HexNumber;
+            if ((second is 'f' or 'd' && digits.Length != needed) || !ulong.TryParse(digits, style, CultureInfo.InvariantCulture, out ulong bits))
             {
                 throw new PtxSyntaxException($"'{text[start.._at]}' is no number.", _line, column);
             }
-            ulong bits = second == 'b' ? Convert.ToUInt64(digits, 2) : ulong.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             return second switch
             {
                 'f' => Real(BitConverter.UInt32BitsToSingle((uint)bits), start, column),

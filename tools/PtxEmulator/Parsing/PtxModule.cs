@@ -16,6 +16,9 @@ public sealed class PtxModule
     /// <summary>Names of the kernels, in the order of the text.</summary>
     public IReadOnlyList<string> Entries => [.. Functions.Where(function => function.IsEntry && function.Defined).Select(function => function.Name)];
 
+    /// <summary>What a caller of each kernel must know, in the order of the text.</summary>
+    public IReadOnlyList<PtxEntry> EntryPoints => [.. Functions.Where(function => function.IsEntry && function.Defined).Select(PtxEntry.Of)];
+
     internal PtxScope Scope { get; } = new(null);
 
     internal List<FunctionSymbol> Functions { get; } = [];

@@ -19,7 +19,9 @@ internal sealed partial class PtxParser
     {
         if (Accept("{"))
         {
+            Enter();
             Body(function, new PtxScope(scope));
+            _depth--;
             _at++;
         }
         else if (Current.Kind == TokenKind.Directive)
@@ -56,17 +58,7 @@ internal sealed partial class PtxParser
 
     private void Registers(PtxScope scope)
     {
-        _at++;
-        string type = Take().Text.TrimStart('.');
-        if (type is "v2" or "v4")
-        {
-            throw Error("Vector registers are not known.");
-        }
-        if (PtxTypes.Bits(type) == 0)
-        {
-            _at--;
-            throw Error($"Unknown type '.{type}'.");
-        }
+        (string type, int lanes) = RegisterType();
         do
         {
             PtxToken place = Current;
@@ -74,20 +66,41 @@ internal sealed partial class PtxParser
             bool added;
             if (Accept("<"))
             {
-                added = scope.AddFamily(name, type, Integer());
+                added = scope.AddFamily(name, type, Integer(), lanes);
                 Expect(">");
             }
             else
             {
-                added = scope.Add(new RegisterSymbol(name, type));
+                added = scope.Add(new RegisterSymbol(name, type) { Lanes = lanes });
             }
             if (!added)
             {
-                throw ErrorAt($"'{name}' is defined twice.", place);
+                throw Duplicate(name, place);
             }
         }
         while (Accept(","));
         Expect(";");
+    }
+
+    private RegisterSymbol RegisterParameter(PtxScope scope)
+    {
+        (string type, int lanes) = RegisterType();
+        PtxToken place = Current;
+        var register = new RegisterSymbol(Identifier(), type) { Lanes = lanes };
+        return register.Name == "_" || scope.Add(register) ? register : throw Duplicate(register.Name, place);
+    }
+
+    private (string Type, int Lanes) RegisterType()
+    {
+        _at++;
+        int lanes = Accept(".v2") ? 2 : Accept(".v4") ? 4 : 1;
+        string type = Current.Text.TrimStart('.');
+        if (PtxTypes.Bits(type) == 0)
+        {
+            throw Error($"Unknown type '.{type}'.");
+        }
+        _at++;
+        return (type, lanes);
     }
 
     private void Label(FunctionSymbol function, PtxScope scope)
@@ -118,7 +131,7 @@ internal sealed partial class PtxParser
         }
         if (!scope.Add(symbol))
         {
-            throw ErrorAt($"'{name}' is defined twice.", place);
+            throw Duplicate(name, place);
         }
     }
 
@@ -150,6 +163,14 @@ internal sealed partial class PtxParser
 
     private PtxOperand Operand()
     {
+        Enter();
+        PtxOperand operand = Sum();
+        _depth--;
+        return operand;
+    }
+
+    private PtxOperand Sum()
+    {
         PtxOperand first = Primary();
         if (Accept("|"))
         {
@@ -169,8 +190,7 @@ internal sealed partial class PtxParser
         switch (token.Kind)
         {
             case TokenKind.Integer:
-                _at++;
-                return operand with { Kind = OperandKind.Integer, Bits = token.Bits };
+                return operand with { Kind = OperandKind.Integer, Bits = Constant() };
             case TokenKind.Float:
                 _at++;
                 return operand with { Kind = OperandKind.Float, Bits = token.Bits };
@@ -179,22 +199,14 @@ internal sealed partial class PtxParser
         }
         switch (token.Text)
         {
-            case "-":
-                _at++;
-                PtxOperand number = Primary();
-                return number.Kind switch
-                {
-                    OperandKind.Integer => number with { Bits = 0 - number.Bits },
-                    OperandKind.Float => number with { Bits = number.Bits ^ 0x8000_0000_0000_0000 },
-                    _ => throw ErrorAt("A number was expected after '-'.", token),
-                };
-            case "~":
-                _at++;
-                PtxOperand inverted = Primary();
-                return inverted with { Bits = ~inverted.Bits };
+            case "-" when _tokens[_at + 1] is { Kind: TokenKind.Float } number:
+                _at += 2;
+                return operand with { Kind = OperandKind.Float, Bits = number.Bits ^ 0x8000_0000_0000_0000 };
+            case "-" or "~":
+                return operand with { Kind = OperandKind.Integer, Bits = Constant() };
             case "!":
                 _at++;
-                return Primary() with { Negated = true };
+                return Word(operand) with { Negated = true };
             case "{":
                 return operand with { Kind = OperandKind.Vector, Parts = Parts("}") };
             case "(":
@@ -208,13 +220,13 @@ internal sealed partial class PtxParser
 
     private PtxOperand Word(PtxOperand operand)
     {
-        string name = Take().Text;
+        string name = Identifier();
         if (name == "generic" && Is("("))
         {
             _at++;
             PtxOperand inner = Operand();
             Expect(")");
-            return inner;
+            return inner with { Generic = true };
         }
         if (name == "_")
         {
@@ -261,15 +273,12 @@ internal sealed partial class PtxParser
 
     private long Offset()
     {
-        long sign = Take().Text == "-" ? -1 : 1;
-        if (Accept("-"))
+        long offset = 0;
+        while (Is("+") || Is("-"))
         {
-            sign = -sign;
+            long sign = Take().Text == "-" ? -1 : 1;
+            offset += sign * (long)Constant(Products);
         }
-        if (Current.Kind != TokenKind.Integer)
-        {
-            throw Error($"A number was expected, not '{Current.Text}'.");
-        }
-        return sign * (long)Take().Bits;
+        return offset;
     }
 }

@@ -5,7 +5,10 @@ internal sealed partial class PtxParser(string text)
 {
     private readonly List<PtxToken> _tokens = PtxLexer.Tokens(text);
     private readonly PtxModule _module = new();
+    private const int MaxDepth = 200;
+
     private int _at;
+    private int _depth;
 
     private PtxToken Current => _tokens[_at];
 
@@ -26,6 +29,8 @@ internal sealed partial class PtxParser(string text)
 
     private PtxSyntaxException Error(string message) => ErrorAt(message, Current);
 
+    private static PtxSyntaxException Duplicate(string name, PtxToken place) => ErrorAt($"Duplicate definition of '{name}'.", place);
+
     private static PtxSyntaxException ErrorAt(string message, PtxToken token) => new(message, token.Line, token.Column);
 
     private bool Is(string word) => Current.Text == word && Current.Kind != TokenKind.Text;
@@ -40,7 +45,16 @@ internal sealed partial class PtxParser(string text)
         return true;
     }
 
-    private PtxToken Take() => _tokens[_at++];
+    private PtxToken Take() => Current.Kind == TokenKind.End ? throw Error("The text ends too early.") : _tokens[_at++];
+
+    /// <summary>Guards the stack against texts made to overflow it.</summary>
+    private void Enter()
+    {
+        if (++_depth > MaxDepth)
+        {
+            throw Error($"Nested more than {MaxDepth} deep.");
+        }
+    }
 
     private void Expect(string word)
     {
@@ -131,11 +145,11 @@ internal sealed partial class PtxParser(string text)
     {
         while (!Accept(word))
         {
-            if (Take().Kind == TokenKind.End)
+            if (Current.Kind == TokenKind.End)
             {
-                _at--;
                 throw Error($"'{word}' is missing.");
             }
+            _at++;
         }
     }
 
@@ -148,7 +162,7 @@ internal sealed partial class PtxParser(string text)
     private void Function()
     {
         bool entry = Take().Text == ".entry";
-        var returns = new List<VariableSymbol>();
+        var results = new List<PtxSymbol>();
         var scope = new PtxScope(_module.Scope);
         while (Accept(".noreturn") || Accept(".attribute"))
         {
@@ -159,22 +173,24 @@ internal sealed partial class PtxParser(string text)
         }
         if (!entry && Is("("))
         {
-            Parameters(returns, scope, entry);
+            Parameters(results, scope, entry);
         }
         PtxToken place = Current;
         string name = Identifier();
-        var function = new FunctionSymbol(name, entry);
-        function.Returns.AddRange(returns);
+        var function = new FunctionSymbol(name, entry) { Line = place.Line, Column = place.Column };
+        function.Results.AddRange(results);
+        function.Returns.AddRange(results.OfType<VariableSymbol>());
         if (Is("("))
         {
-            Parameters(function.Parameters, scope, entry);
+            Parameters(function.Arguments, scope, entry);
+            function.Parameters.AddRange(function.Arguments.OfType<VariableSymbol>());
         }
-        Tuning();
+        Tuning(function);
         if (_module.Scope.Find(name) is PtxSymbol known)
         {
             if (known is not FunctionSymbol { Defined: false } declared)
             {
-                throw ErrorAt($"'{name}' is defined twice.", place);
+                throw Duplicate(name, place);
             }
             // A call that was parsed before the definition finds the new symbol: names are resolved when code is made.
             _module.Functions.Remove(declared);
@@ -195,36 +211,43 @@ internal sealed partial class PtxParser(string text)
         _at++;
     }
 
-    private void Tuning()
+    private void Tuning(FunctionSymbol function)
     {
         while (Current.Kind == TokenKind.Directive && Current.Text is ".maxntid" or ".reqntid" or ".minnctapersm" or ".maxnctapersm" or ".maxnreg"
             or ".reqnctapercluster" or ".maxclusterrank" or ".explicitcluster" or ".noreturn" or ".pragma" or ".blocksareclusters" or ".abi_preserve" or ".abi_preserve_control" or ".unique")
         {
-            if (Take().Text == ".pragma")
+            string name = Take().Text[1..];
+            if (name == "pragma")
             {
                 SkipTo(";");
                 continue;
             }
-            while (Current.Kind == TokenKind.Integer || Is(","))
+            var values = new List<int>();
+            while (Current.Kind == TokenKind.Integer)
             {
-                _at++;
+                values.Add(Integer());
+                _ = Accept(",");
             }
+            function.Directives[name] = values;
         }
     }
 
-    private void Parameters(List<VariableSymbol> list, PtxScope scope, bool entry)
+    private void Parameters(List<PtxSymbol> list, PtxScope scope, bool entry)
     {
         Expect("(");
         while (!Accept(")"))
         {
-            if (Accept(".reg"))
+            if (Is(".reg") && !entry)
             {
-                throw Error("Register parameters are not known.");
+                list.Add(RegisterParameter(scope));
             }
-            Expect(".param");
-            VariableSymbol parameter = Declarator("param", scope);
-            parameter.OfEntry = entry;
-            list.Add(parameter);
+            else
+            {
+                Expect(".param");
+                VariableSymbol parameter = Declarator("param", scope);
+                parameter.OfEntry = entry;
+                list.Add(parameter);
+            }
             if (!Is(")"))
             {
                 Expect(",");
@@ -285,7 +308,12 @@ internal sealed partial class PtxParser(string text)
             switch (word)
             {
                 case "align":
+                    PtxToken written = Current;
                     align = Integer();
+                    if (!int.IsPow2(align))
+                    {
+                        throw ErrorAt("An alignment is a power of two.", written);
+                    }
                     break;
                 case "v2":
                     lanes = 2;
@@ -329,14 +357,20 @@ internal sealed partial class PtxParser(string text)
             }
             else
             {
-                count = checked(count * Integer());
+                PtxToken written = Current;
+                ulong elements = Constant();
+                if (elements > int.MaxValue || count * (long)elements > int.MaxValue)
+                {
+                    throw ErrorAt("The array is too large.", written);
+                }
+                count *= (long)elements;
             }
             Expect("]");
         }
         IReadOnlyList<PtxOperand>? initial = null;
         if (Accept("="))
         {
-            initial = Flatten(Operand()).ToArray();
+            initial = [.. Initial()];
             count = open ? initial.Count : count;
         }
         else if (open)
@@ -347,11 +381,8 @@ internal sealed partial class PtxParser(string text)
         var variable = new VariableSymbol(name, space, type, align == 0 ? size * lanes : align, count * size) { Initial = initial };
         if (name != "_" && !scope.Add(variable))
         {
-            throw ErrorAt($"'{name}' is defined twice.", place);
+            throw Duplicate(name, place);
         }
         return variable;
     }
-
-    private static IEnumerable<PtxOperand> Flatten(PtxOperand operand) =>
-        operand.Kind == OperandKind.Vector ? operand.Parts.SelectMany(Flatten) : [operand];
 }

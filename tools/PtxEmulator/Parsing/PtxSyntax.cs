@@ -24,6 +24,9 @@ internal sealed record PtxOperand(OperandKind Kind, int Line, int Column)
     public long Offset { get; init; }
 
     public IReadOnlyList<PtxOperand> Parts { get; init; } = [];
+
+    /// <summary>Written as <c>generic(name)</c>: the symbol's generic address, not its place in its state space.</summary>
+    public bool Generic { get; init; }
 }
 
 /// <summary>An instruction: opcode and modifiers without dots, operands, its guard and the scope its names belong to.</summary>
@@ -34,7 +37,11 @@ internal sealed record PtxInstruction(IReadOnlyList<string> Opcode, IReadOnlyLis
 
 internal abstract record PtxSymbol(string Name);
 
-internal sealed record RegisterSymbol(string Name, string Type) : PtxSymbol(Name);
+/// <summary>A register, or a vector of <see cref="Lanes"/> registers of the type.</summary>
+internal sealed record RegisterSymbol(string Name, string Type) : PtxSymbol(Name)
+{
+    public int Lanes { get; init; } = 1;
+}
 
 /// <summary>A variable in a state space; <see cref="Offset"/> is its place in the frame, among the parameters or in shared memory.</summary>
 internal sealed record VariableSymbol(string Name, string Space, string Type, int Align, long Size) : PtxSymbol(Name)
@@ -60,53 +67,27 @@ internal sealed record FunctionSymbol(string Name, bool IsEntry) : PtxSymbol(Nam
 
     public List<VariableSymbol> Parameters { get; } = [];
 
+    /// <summary>Returns in order: variables in parameter space and registers.</summary>
+    public List<PtxSymbol> Results { get; } = [];
+
+    /// <summary>Parameters in order: variables in parameter space and registers.</summary>
+    public List<PtxSymbol> Arguments { get; } = [];
+
+    /// <summary>Directives after the parameter list with their numbers: reqntid, maxntid, minnctapersm, maxnreg, reqnctapercluster and so on.</summary>
+    public Dictionary<string, IReadOnlyList<int>> Directives { get; } = new(StringComparer.Ordinal);
+
     public List<PtxInstruction> Body { get; } = [];
 
     public bool Defined { get; set; }
+
+    /// <summary>Where its name stands.</summary>
+    public int Line { get; init; }
+
+    public int Column { get; init; }
 
     /// <summary>Bytes of its parameters, call arguments and local variables.</summary>
     public long FrameSize { get; set; }
 
     /// <summary>Bytes of an entry's parameters.</summary>
     public long ParameterSize { get; set; }
-}
-
-/// <summary>Names that are visible together; inner ones hide outer ones.</summary>
-internal sealed class PtxScope(PtxScope? parent)
-{
-    private readonly Dictionary<string, PtxSymbol> _symbols = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (string Type, int Count)> _families = new(StringComparer.Ordinal);
-
-    public bool Add(PtxSymbol symbol) => _symbols.TryAdd(symbol.Name, symbol);
-
-    public void Replace(PtxSymbol symbol) => _symbols[symbol.Name] = symbol;
-
-    public bool AddFamily(string prefix, string type, int count) => _families.TryAdd(prefix, (type, count));
-
-    public PtxSymbol? Find(string name)
-    {
-        for (PtxScope? scope = this; scope is not null; scope = scope.Parent)
-        {
-            if (scope._symbols.TryGetValue(name, out PtxSymbol? symbol) || scope.TryMember(name, out symbol))
-            {
-                return symbol;
-            }
-        }
-        return null;
-    }
-
-    private PtxScope? Parent { get; } = parent;
-
-    private bool TryMember(string name, out PtxSymbol? symbol)
-    {
-        symbol = null;
-        string prefix = name.TrimEnd("0123456789".ToCharArray());
-        if (!_families.TryGetValue(prefix, out (string Type, int Count) family) || !int.TryParse(name.AsSpan(prefix.Length), out int number) || number >= family.Count)
-        {
-            return false;
-        }
-        symbol = new RegisterSymbol(name, family.Type);
-        _symbols.Add(name, symbol);
-        return true;
-    }
 }

@@ -1,0 +1,127 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Llama4Kernels.PtxEmulator.Findings;
+
+namespace Llama4Kernels.PtxEmulator.Execution;
+
+/// <summary>A thread block: its warps, shared memory and barriers. One worker runs it at a time.</summary>
+internal sealed unsafe class Block : IDisposable
+{
+    private const int Turn = 4096;
+    private readonly Warp[] _warps;
+    private readonly BlockBarrier[] _barriers = new BlockBarrier[16];
+    private readonly Random? _random;
+    private long _executed;
+
+    public Block(LaunchState launch, long number, FramePool frames, BlockCounters counters)
+    {
+        Launch = launch;
+        Number = number;
+        Counters = counters;
+        Position = ((int)(number % launch.Grid.X), (int)(number / launch.Grid.X % launch.Grid.Y), (int)(number / launch.Grid.X / launch.Grid.Y));
+        Threads = (int)launch.Block.Count;
+        SharedBytes = launch.SharedBytes;
+        Shared = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(SharedBytes, 16), 1024);
+        new Span<byte>(Shared, SharedBytes).Fill(0xFF);
+        int warps = (Threads + 31) / 32;
+        Shadow = new SharedShadow(this, SharedBytes, launch.Kernel.Grain, warps);
+        for (int i = 0; i < _barriers.Length; i++)
+        {
+            _barriers[i] = new BlockBarrier();
+        }
+        _warps = new Warp[warps];
+        for (int i = 0; i < warps; i++)
+        {
+            _warps[i] = new Warp(this, i, frames);
+        }
+        if (launch.Options.Seed != 0)
+        {
+            _random = new Random(HashCode.Combine(launch.Options.Seed, number));
+        }
+    }
+
+    public LaunchState Launch { get; }
+
+    public long Number { get; }
+
+    public (int X, int Y, int Z) Position { get; }
+
+    public int Threads { get; }
+
+    public byte* Shared { get; }
+
+    public int SharedBytes { get; }
+
+    public SharedShadow Shadow { get; }
+
+    public MemoryBarriers MemoryBarriers { get; } = new();
+
+    public BlockCounters Counters { get; }
+
+    public bool IsDone { get; private set; }
+
+    public BlockBarrier Barrier(int id) => _barriers[id];
+
+    public int AliveThreads => _warps.Sum(warp => BitOperations.PopCount(warp.Alive));
+
+    /// <summary>Runs the block for about so many instructions, or to its end.</summary>
+    public void Run(int budget)
+    {
+        while (!IsDone && budget > 0)
+        {
+            int before = budget;
+            if (_random is not null)
+            {
+                _random.Shuffle(_warps);
+            }
+            foreach (Warp warp in _warps)
+            {
+                if (!warp.IsDone)
+                {
+                    int turn = _random?.Next(1, 64) ?? Turn;
+                    budget -= turn - warp.Run(turn);
+                }
+            }
+            IsDone = _warps.All(warp => warp.IsDone);
+            _executed += before - budget;
+            if (before == budget && !IsDone)
+            {
+                throw Deadlock("No thread can go on");
+            }
+            if (_executed > Launch.Options.InstructionLimit)
+            {
+                throw Deadlock($"The block executed {_executed} instructions without an end");
+            }
+        }
+    }
+
+    /// <summary>A warp ended: barriers that wait for all may open.</summary>
+    public void WarpDone(Warp warp)
+    {
+        int alive = AliveThreads;
+        foreach (BlockBarrier barrier in _barriers)
+        {
+            if (barrier.IsInUse && barrier.Expected == 0 && alive > 0)
+            {
+                barrier.Check(alive);
+            }
+        }
+    }
+
+    private PtxFindingException Deadlock(string what)
+    {
+        Warp first = _warps.First(warp => !warp.IsDone);
+        string waiting = string.Join("; ", _warps.Where(warp => !warp.IsDone).Take(8).Select(warp => warp.Describe()));
+        int line = first.WaitingAt?.Line ?? first.Running.Line;
+        return new PtxFindingException(new PtxFinding(PtxFindingKind.Deadlock, Launch.Kernel.Name, line, Position, first.Index * 32, $"{what}: {waiting}."));
+    }
+
+    public void Dispose()
+    {
+        foreach (Warp warp in _warps)
+        {
+            warp.Release();
+        }
+        NativeMemory.AlignedFree(Shared);
+    }
+}
