@@ -32,7 +32,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         _options = options;
         _kernels = new CudaKernels(context, modules);
         Stream = CudaStream.Create(context);
-        _arena = new DeviceArena(context, options.ArenaBytes);
+        _arena = new DeviceArena(Stream, options.ArenaBytes);
         _download = PinnedMemory.Allocate(context, DownloadBytes);
         _staging = new StepBuffer(context, options.StagingBytes);
         _graphs = new StepGraphs(Stream, Issue);

@@ -3,7 +3,7 @@ using Llama4Kernels.Interop.Cuda;
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 
 /// <summary>Device memory in large pieces, given out in parts: a part costs no call of the driver while a piece has room.</summary>
-internal sealed class DeviceArena(CudaContext context, long pieceBytes) : IDisposable
+internal sealed class DeviceArena(CudaStream stream, long pieceBytes) : IDisposable
 {
     /// <summary>Every part begins at a multiple of this.</summary>
     public const int Alignment = 256;
@@ -26,7 +26,9 @@ internal sealed class DeviceArena(CudaContext context, long pieceBytes) : IDispo
                 return address;
             }
         }
-        var added = new Piece(CudaMemory.Allocate(context, Math.Max(bytes, Round(pieceBytes))));
+        var added = new Piece(CudaMemory.Allocate(stream.Context, Math.Max(bytes, Round(pieceBytes))));
+        // Each part is zeroed when it is given out; this is so that nothing of a piece is ever undefined.
+        stream.Fill(added.Memory.Address, 0, added.Memory.Bytes);
         _pieces.Add(added);
         _ = added.TryTake(bytes, out nint first);
         return first;
