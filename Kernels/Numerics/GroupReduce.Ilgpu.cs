@@ -3,8 +3,9 @@ using ILGPU;
 namespace Llama4Kernels.Kernels.Numerics;
 
 /// <summary>
-/// Reductions over the threads of a group of up to <see cref="MaxThreads"/>, a power of two. Every thread must call them. The
-/// order is a fixed tree, so equal input gives equal bits.
+/// Reductions over the threads of a group of up to <see cref="MaxThreads"/>, a power of two. Every thread must call them. First
+/// the lanes of whole warps exchange values, then each thread goes through what the warps (or the threads of a group smaller
+/// than one) left in shared memory. The order is fixed, so equal input gives equal bits.
 /// </summary>
 public static class GroupReduce
 {
@@ -14,35 +15,23 @@ public static class GroupReduce
     /// <summary>Sum over the group, the same in every thread. <paramref name="scratch"/> holds one float a thread.</summary>
     public static float Sum(float value, ArrayView<float> scratch)
     {
-        int thread = Group.IdxX;
-        int left = Group.DimX;
-        if (left % Warp.WarpSize == 0)
+        int parts = Group.DimX;
+        int part = Group.IdxX;
+        if (parts % Warp.WarpSize == 0)
         {
-            // Whole warps: lanes first, then one value of each warp.
             for (int distance = Warp.WarpSize >> 1; distance > 0; distance >>= 1)
             {
                 value += Warp.ShuffleXor(value, distance);
             }
-            left /= Warp.WarpSize;
-            if (thread % Warp.WarpSize == 0)
-            {
-                scratch[thread / Warp.WarpSize] = value;
-            }
+            parts /= Warp.WarpSize;
+            part /= Warp.WarpSize;
         }
-        else
-        {
-            scratch[thread] = value;
-        }
-        Group.Barrier();
-        for (int half = left >> 1; half > 0; half >>= 1)
-        {
-            if (thread < half)
-            {
-                scratch[thread] = scratch[thread] + scratch[thread + half];
-            }
-            Group.Barrier();
-        }
+        Share(value, scratch, part);
         float result = scratch[0];
+        for (int i = 1; i < parts; i++)
+        {
+            result += scratch[i];
+        }
         // The next reduction may overwrite the scratch only after everyone has read this one.
         Group.Barrier();
         return result;
@@ -51,22 +40,36 @@ public static class GroupReduce
     /// <summary>Largest value over the group, NaN passed over, the same in every thread.</summary>
     public static float Max(float value, ArrayView<float> scratch)
     {
-        int thread = Group.IdxX;
-        scratch[thread] = value;
-        Group.Barrier();
-        for (int half = Group.DimX >> 1; half > 0; half >>= 1)
+        int parts = Group.DimX;
+        int part = Group.IdxX;
+        if (parts % Warp.WarpSize == 0)
         {
-            if (thread < half)
+            for (int distance = Warp.WarpSize >> 1; distance > 0; distance >>= 1)
             {
-                scratch[thread] = Larger(scratch[thread], scratch[thread + half]);
+                value = Larger(value, Warp.ShuffleXor(value, distance));
             }
-            Group.Barrier();
+            parts /= Warp.WarpSize;
+            part /= Warp.WarpSize;
         }
+        Share(value, scratch, part);
         float result = scratch[0];
+        for (int i = 1; i < parts; i++)
+        {
+            result = Larger(result, scratch[i]);
+        }
         Group.Barrier();
         return result;
     }
 
     /// <summary>The larger of two numbers; if one is NaN, the other.</summary>
     public static float Larger(float a, float b) => a > b || DeviceMath.IsNaN(b) ? a : b;
+
+    private static void Share(float value, ArrayView<float> scratch, int part)
+    {
+        if (Group.DimX % Warp.WarpSize != 0 || Group.IdxX % Warp.WarpSize == 0)
+        {
+            scratch[part] = value;
+        }
+        Group.Barrier();
+    }
 }

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.PtxEmulator.Checking;
 using Llama4Kernels.Tests.Tools;
@@ -27,7 +28,7 @@ public sealed class PtxCheckerTests
         string folder = Directory.CreateTempSubdirectory("ptx").FullName;
         try
         {
-            IReadOnlyList<PtxModule> modules = IlgpuCompiler.CompileAll(sm, folder);
+            IReadOnlyList<KernelModule> modules = IlgpuCompiler.CompileAll(sm, folder);
             Assert.NotEmpty(modules);
             Assert.All(modules, module => Assert.Empty(Errors(module.Text)));
         }

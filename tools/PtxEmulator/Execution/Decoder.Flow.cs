@@ -69,6 +69,10 @@ internal sealed partial class Decoder
         VariableSymbol[] to = [.. results.Select(Argument)];
         if (_scope.Find(name.Name) is FunctionSymbol symbol)
         {
+            if (symbol.Arguments.Concat(symbol.Results).Any(part => part is RegisterSymbol))
+            {
+                throw new PtxNotImplementedException($"call of {symbol.Name}, which takes registers", name.Line, name.Column);
+            }
             PtxFunction callee = program.Function(symbol) ?? throw new PtxNotImplementedException($"call of {symbol.Name}, which has no body", name.Line, name.Column);
             return new CallStep(_ => callee, -1, from, to);
         }

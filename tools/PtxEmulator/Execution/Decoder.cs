@@ -146,6 +146,10 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
         {
             throw Wrong(operand, $"Unknown symbol '{operand.Name}'.");
         }
+        if (register.Lanes > 1)
+        {
+            throw new PtxNotImplementedException("a vector register", operand.Line, operand.Column);
+        }
         if (!_registers.TryGetValue(register, out Slot slot))
         {
             slot = NewSlot(PtxTypes.Bits(register.Type), _registers.Count);

@@ -17,10 +17,19 @@ internal sealed unsafe class LoadStep(Space space, Slot[] targets, Address addre
         {
             AccessCounting.Count(warp, space, addresses, all);
         }
-        for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
+        uint mask = warp.Mask;
+        for (uint rest = mask; rest != 0; rest &= rest - 1)
         {
             int lane = BitOperations.TrailingZeroCount(rest);
-            byte* p = warp.Read(space, lane, addresses[lane], all, strong);
+            if (space == Space.Shared && Twin(addresses, lane, mask) is int twin and >= 0)
+            {
+                for (int i = 0; i < targets.Length; i++)
+                {
+                    LaneWords.Store(warp.Registers, targets[i], lane, LaneWords.Load(warp.Registers, targets[i], twin));
+                }
+                continue;
+            }
+            byte* p = warp.Read(space, lane, addresses[lane], all, strong, IsShared(addresses, lane, mask));
             for (int i = 0; i < targets.Length; i++)
             {
                 LaneWords.Store(warp.Registers, targets[i], lane, Element(p + (i * bytes)));
@@ -31,6 +40,21 @@ internal sealed unsafe class LoadStep(Space space, Slot[] targets, Address addre
             }
         }
     }
+
+    /// <summary>An active lane before this one with the same address, among those where tiles put them; -1 if there is none.</summary>
+    private static int Twin(ulong* addresses, int lane, uint mask)
+    {
+        if (lane > 0 && (mask >> (lane - 1) & 1) != 0 && addresses[lane - 1] == addresses[lane])
+        {
+            return lane - 1;
+        }
+        return lane > 15 && (mask >> (lane - 16) & 1) != 0 && addresses[lane - 16] == addresses[lane] ? lane - 16 : -1;
+    }
+
+    /// <summary>Whether a later lane is a twin of this one.</summary>
+    private static bool IsShared(ulong* addresses, int lane, uint mask) =>
+        (lane < 31 && (mask >> (lane + 1) & 1) != 0 && addresses[lane + 1] == addresses[lane])
+        || (lane < 16 && (mask >> (lane + 16) & 1) != 0 && addresses[lane + 16] == addresses[lane]);
 
     private ulong Element(byte* p) => bytes switch
     {

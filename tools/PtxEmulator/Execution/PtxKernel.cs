@@ -42,9 +42,12 @@ internal sealed class PtxKernel(PtxProgram program, PtxFunction function)
     }
 
     /// <summary>Threads of .reqntid or .maxntid, or 1024.</summary>
-    public int MaxThreads => 1024;
+    public int MaxThreads =>
+        (function.Symbol.Directives.GetValueOrDefault("reqntid") ?? function.Symbol.Directives.GetValueOrDefault("maxntid")) is IReadOnlyList<int> extents
+            ? extents.Aggregate(1, (product, extent) => product * extent)
+            : 1024;
 
-    public bool RequiresCluster => false;
+    public bool RequiresCluster => function.Symbol.Directives.ContainsKey("reqnctapercluster") || function.Symbol.Directives.ContainsKey("explicitcluster");
 
     /// <summary>Smallest access to shared memory in bytes.</summary>
     public int Grain { get; private set; } = 4;

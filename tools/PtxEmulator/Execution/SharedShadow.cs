@@ -42,7 +42,7 @@ internal sealed class SharedShadow
     }
 
     /// <summary>A lane reads; <paramref name="strong"/> for volatile, relaxed, acquire and atomic accesses.</summary>
-    public void Read(Warp warp, int lane, int offset, int bytes, bool strong)
+    public void Read(Warp warp, int lane, int offset, int bytes, bool strong, bool several)
     {
         int last = (offset + bytes - 1) >> _shift;
         for (int cell = offset >> _shift; cell <= last; cell++)
@@ -58,7 +58,7 @@ internal sealed class SharedShadow
             }
             ref uint reader = ref _readers[(cell * _warps) + warp.Index];
             uint clock = _clock[warp.Index];
-            uint code = (uint)(lane + 1);
+            uint code = several ? SeveralLanes : (uint)(lane + 1);
             if (reader >> 7 == clock)
             {
                 code = (reader & 63) == code ? code : SeveralLanes;

@@ -60,8 +60,8 @@ internal sealed unsafe partial class Warp
         return found;
     }
 
-    /// <summary>Checks a read and gives its place.</summary>
-    public byte* Read(Space space, int lane, ulong address, int bytes, bool strong)
+    /// <summary>Checks a read and gives its place; <paramref name="several"/> says that other lanes read the same bytes.</summary>
+    public byte* Read(Space space, int lane, ulong address, int bytes, bool strong, bool several = false)
     {
         space = Resolve(space, ref address);
         switch (space)
@@ -75,7 +75,7 @@ internal sealed unsafe partial class Warp
                 return (byte*)address;
             case Space.Shared:
                 CheckShared(lane, address, bytes);
-                Block.Shadow.Read(this, lane, (int)address, bytes, strong);
+                Block.Shadow.Read(this, lane, (int)address, bytes, strong, several);
                 return Block.Shared + address;
             case Space.Local:
                 CheckLocal(lane, address, bytes);
