@@ -12,5 +12,6 @@ internal static partial class PtxCommand
             Check(console),
             Run(console),
             Count(console),
+            Dump(console),
         };
 }
