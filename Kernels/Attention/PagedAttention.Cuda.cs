@@ -15,7 +15,8 @@ internal static partial class PagedAttention
     /// <summary>Length of the view over the cache; kernels reach pages by offsets and do not read it.</summary>
     internal const long PoolElements = 1L << 40;
 
-    private const int SplitKeys = 256;
+    private const int FewestSplitKeys = 256;
+    private const int MostSplits = 64;
     private const int Octet = 8;
     private const int LargestHead = 256;
 
@@ -43,13 +44,15 @@ internal static partial class PagedAttention
                 .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, group), threads);
             return;
         }
-        int splits = (batch.KeyCapacity + SplitKeys - 1) / SplitKeys;
+        // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
+        int splitKeys = Math.Max(FewestSplitKeys, batch.KeyCapacity / MostSplits);
+        int splits = (batch.KeyCapacity + splitKeys - 1) / splitKeys;
         Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
         Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
         Cache(queue.Call("attention_split_" + Suffix(layout)), queue, batch, qkv).View(sums).View(stats)
-            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(SplitKeys).Value(splits)
+            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(splitKeys).Value(splits)
             .Run(new(qkv.Rows, shape.KvHeads * ((group + Octet - 1) / Octet), splits), threads);
-        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(SplitKeys).Value(splits)
+        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
             .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
     }
 

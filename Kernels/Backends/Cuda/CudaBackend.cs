@@ -56,8 +56,13 @@ public sealed class CudaBackend : IBackend
     {
         get
         {
-            CudaDeviceInfo device = CudaDeviceInfo.List(_context.Driver)[0];
-            return $"{_context.Driver.Description}, {device.Name}, {device.Target}; kernels: {KernelChoices.Source(_queue.Kernels.Modules)}";
+            int ordinal = 0;
+            while (_context.Driver.DeviceGet(out int device, ordinal) == CudaResult.Success && device != _context.Device)
+            {
+                ordinal++;
+            }
+            CudaDeviceInfo info = CudaDeviceInfo.Read(_context.Driver, ordinal);
+            return $"{_context.Driver.Description}, {info.Name}, {info.Target}; kernels: {KernelChoices.Source(_queue.Kernels.Modules)}";
         }
     }
 

@@ -22,7 +22,7 @@ internal sealed unsafe class CudaQueue : IDisposable
     private readonly CudaKernelArguments _arguments = new();
     private readonly LaunchList _pending = new();
     private readonly List<(nint Address, long Bytes)> _retired = [];
-    private StepBuffer _staging;
+    private StepBuffer _staging, _spare;
     private float[] _host = [];
     private bool _collecting;
 
@@ -35,6 +35,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         _arena = new DeviceArena(Stream, options.ArenaBytes);
         _download = PinnedMemory.Allocate(context, DownloadBytes);
         _staging = new StepBuffer(context, options.StagingBytes);
+        _spare = new StepBuffer(context, options.StagingBytes);
         _graphs = new StepGraphs(Stream, Issue);
         _call = new KernelCall(this);
     }
@@ -107,8 +108,10 @@ internal sealed unsafe class CudaQueue : IDisposable
             }
             return address;
         }
-        Flush();
-        WaitAndReset();
+        // The other buffer takes over: what was put just before may still be wanted by the launch that is being made.
+        Synchronize();
+        (_staging, _spare) = (_spare, _staging);
+        _staging.Reset();
         if (data.Length > _staging.Capacity)
         {
             _staging.Dispose();
@@ -170,13 +173,20 @@ internal sealed unsafe class CudaQueue : IDisposable
         Flush();
         Stream.Synchronize();
         _staging.Arrived();
+        _spare.Arrived();
     }
 
     /// <summary>From here to <see cref="EndStep"/> is a step of some rows; what an earlier one left open is dropped.</summary>
     public void BeginStep(int rows)
     {
+        _collecting = false;
         _pending.Clear();
-        WaitAndReset();
+        FreeRetired();
+        if (_staging.IsInFlight)
+        {
+            Synchronize();
+        }
+        _staging.Reset();
         _collecting = rows <= _options.GraphRows;
     }
 
@@ -201,6 +211,7 @@ internal sealed unsafe class CudaQueue : IDisposable
     {
         _graphs.Dispose();
         _staging.Dispose();
+        _spare.Dispose();
         _download.Dispose();
         _arena.Dispose();
         _arguments.Dispose();
@@ -227,21 +238,14 @@ internal sealed unsafe class CudaQueue : IDisposable
 
     private void FreeRetired()
     {
-        foreach ((nint address, long bytes) in _retired)
+        lock (_gate)
         {
-            _arena.Return(address, bytes);
+            foreach ((nint address, long bytes) in _retired)
+            {
+                _arena.Return(address, bytes);
+            }
+            _retired.Clear();
         }
-        _retired.Clear();
-    }
-
-    private void WaitAndReset()
-    {
-        if (_staging.IsInFlight)
-        {
-            Stream.Synchronize();
-            _staging.Arrived();
-        }
-        _staging.Reset();
     }
 
     private void Issue(LaunchList list)

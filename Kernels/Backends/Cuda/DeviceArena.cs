@@ -34,7 +34,8 @@ internal sealed class DeviceArena(CudaStream stream, long pieceBytes) : IDisposa
         return first;
     }
 
-    public void Return(nint address, long bytes) => _pieces.First(piece => piece.Holds(address)).Return(address, Round(bytes));
+    /// <summary>Takes a part back; one that outlived the arena is gone already.</summary>
+    public void Return(nint address, long bytes) => _pieces.Find(piece => piece.Holds(address))?.Return(address, Round(bytes));
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
 
@@ -65,7 +66,7 @@ internal sealed class KernelCall(CudaQueue queue)
         where T : unmanaged
     {
         IReadOnlyList<KernelArgument> arguments = _kernel!.Module.Arguments;
-        int bytes = Marshal.SizeOf<T>();
+        int bytes = Unsafe.SizeOf<T>();
         if (_next >= arguments.Count || arguments[_next].IsView != view || arguments[_next].Bytes != bytes)
         {
             string expected = _next < arguments.Count ? $"'{arguments[_next].Name}' of {arguments[_next].Bytes} bytes" : "nothing more";

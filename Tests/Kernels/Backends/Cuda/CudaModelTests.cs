@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Engine.Model;
@@ -44,6 +45,47 @@ public sealed class CudaModelTests : IDisposable
         Assert.Equal(0, taken);
         Assert.StartsWith("PTX emulator, Emulated sm_90, sm_90; kernels: C#", backend.Description, StringComparison.Ordinal);
         Assert.Equal("cuda", backend.Name);
+    }
+
+    [Theory]
+    [InlineData(1536)]
+    [InlineData(5000)]
+    public void HardlyAnyStagingGivesTheSame(int stagingBytes)
+    {
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), Options(WeightScheme.Stored) with
+        {
+            CreateBackend = () => EmulatedBackend.Create(_driver, new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = stagingBytes }),
+        });
+        using var golden = new GoldenFile("tiny-flat", "text-5");
+        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false)), model);
+    }
+
+    [Fact]
+    public void ASessionMayOutliveItsModel()
+    {
+        Llama4Model model = Load("tiny-flat", WeightScheme.Stored);
+        var session = new InferenceSession(model, new SessionOptions { StepRows = 4, MaxLogitRows = 1 });
+        model.Dispose();
+        session.Dispose();
+        Assert.Equal(0, _driver.LiveResources);
+    }
+
+    [Fact]
+    public void AKernelsFaultReachesTheCaller()
+    {
+        using Llama4Model model = Load("tiny-flat", WeightScheme.Stored);
+        var matrix = (CudaMatrix)model.Text.Weights.LmHead;
+        // The weights vanish under the kernel.
+        _driver.DevicePrimaryCtxRetain(out nint context, 1);
+        _driver.CtxSetCurrent(context);
+        _driver.MemFree(matrix.Address);
+        using var session = new InferenceSession(model, new SessionOptions { StepRows = 4, MaxLogitRows = 1 });
+        using Sequence sequence = session.CreateSequence();
+        CudaException error = Assert.Throws<CudaException>(() => session.Prefill(sequence, Prompt.FromIds(1, 2)));
+        Assert.Equal(CudaResult.IllegalAddress, error.Result);
+        Assert.Contains("OutOfBounds in matvec_", error.Message, StringComparison.Ordinal);
+        Assert.Throws<CudaException>(() => session.Decode([sequence], [1]));
+        _driver.DevicePrimaryCtxRelease(1);
     }
 
     [Fact]
