@@ -72,7 +72,7 @@ internal static class DoctorCommand
         foreach (ModuleReport module in check.Modules(cancellation))
         {
             modules.Add(module);
-            Print(text, console, module.Name, module.IsGood, module.Error ?? string.Create(CultureInfo.InvariantCulture, $"{module.Registers} registers, {module.LocalBytes} bytes spilled, {module.SharedBytes} bytes of shared memory{(module.Log.Length > 0 ? Environment.NewLine + module.Log : "")}"));
+            Print(text, console, module.Name, module.IsGood, module.Error ?? string.Create(CultureInfo.InvariantCulture, $"{module.Registers} registers, {module.LocalBytes} bytes spilled, {module.SharedBytes} bytes of shared memory{(module.Log.Length > 0 && driver is not EmulatedCudaDriver ? Environment.NewLine + module.Log : "")}"));
         }
         foreach (OperationReport operation in check.Operations(cancellation))
         {
