@@ -1,6 +1,6 @@
+using Llama4Kernels.Cli.Ptx;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Cli.Ptx;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.PtxEmulator.Cases;
 using Llama4Kernels.Tests.Tools;
