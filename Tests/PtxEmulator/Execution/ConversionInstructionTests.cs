@@ -273,13 +273,13 @@ public class ConversionInstructionTests
             }
             if (from.IsInfinite(code))
             {
-                return sign | (ulong)largest;
+                return sign | (uint)largest;
             }
             Rational value = from.Value(code & ~from.Sign);
             int below = Enumerable.Range(0, largest + 1).Last(candidate => format.Value((ulong)candidate).CompareTo(value) <= 0);
-            Rational middle = (format.Value((ulong)below) + format.Value((ulong)below + 1)) * new Rational(1, 2);
+            Rational middle = (format.Value((uint)below) + format.Value((uint)below + 1)) * new Rational(1, 2);
             int order = value.CompareTo(middle);
-            return sign | (ulong)(below < largest && (order > 0 || (order == 0 && below % 2 == 1)) ? below + 1 : below);
+            return sign | (uint)(below < largest && (order > 0 || (order == 0 && below % 2 == 1)) ? below + 1 : below);
         }
         ulong From(ulong code, bool relu)
         {

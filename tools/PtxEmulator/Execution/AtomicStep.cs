@@ -19,6 +19,10 @@ internal sealed unsafe class AtomicStep(
         {
             warp.Block.Shadow.Fence(warp);
         }
+        if (space != Space.Shared && d.Length > 0)
+        {
+            warp.Block.Poll();
+        }
         Span<byte> nothing = stackalloc byte[8];
         for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
         {
