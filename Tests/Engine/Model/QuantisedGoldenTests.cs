@@ -1,7 +1,7 @@
+using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Quantization;
@@ -57,11 +57,12 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     [InlineData("tiny-flat", 1)]
     public void Int4_codes_and_scales_on_the_device_equal_the_reference(string name, int layer)
     {
-        LayerWeights w = Load(name, WeightScheme.Int4, onDevice: true).Text.Weights.Layers[layer];
+        Llama4Model model = Load(name, WeightScheme.Int4, onDevice: true);
+        LayerWeights w = model.Text.Weights.Layers[layer];
         using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path(name, "golden", "int4.safetensors"));
-        CheckOnDevice(file, "experts.gate_up", [.. w.Experts.Select(e => (CudaMatrix)e.GateUp)]);
-        CheckOnDevice(file, "experts.down", [.. w.Experts.Select(e => (CudaMatrix)e.Down)]);
-        CheckOnDevice(file, "shared.down_proj", [(CudaMatrix)w.FeedForward.Down]);
+        CheckOnDevice(model.Backend, file, "experts.gate_up", [.. w.Experts.Select(e => (CudaMatrix)e.GateUp)]);
+        CheckOnDevice(model.Backend, file, "experts.down", [.. w.Experts.Select(e => (CudaMatrix)e.Down)]);
+        CheckOnDevice(model.Backend, file, "shared.down_proj", [(CudaMatrix)w.FeedForward.Down]);
     }
 
     [Theory]
@@ -111,21 +112,18 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     private static bool QuantisesActivations(IMatrix matrix) =>
         matrix is CudaMatrix onDevice ? onDevice.Stack.QuantisesActivations : ((QuantisedMatrix)matrix).QuantisesActivations;
 
-    private unsafe void CheckOnDevice(SafeTensorsFile file, string name, CudaMatrix[] matrices)
+    private static void CheckOnDevice(IBackend backend, SafeTensorsFile file, string name, CudaMatrix[] matrices)
     {
         byte[] codes = [.. file.ReadBytes(name + ".codes")];
         float[] scales = file.ReadFloats(name + ".scales");
         int at = 0, group = 0;
         foreach (CudaMatrix m in matrices)
         {
-            byte[] mine = new byte[m.Stack.MatrixBytes];
+            float[] words = new float[m.Stack.MatrixBytes / sizeof(float)];
             float[] factors = new float[m.Stack.ScaleBytes / sizeof(float)];
-            fixed (byte* p = mine)
-            fixed (float* q = factors)
-            {
-                Assert.Equal(CudaResult.Success, _driver.MemcpyDtoH(p, m.Address, (nuint)mine.Length));
-                Assert.Equal(CudaResult.Success, _driver.MemcpyDtoH(q, m.Scales, (nuint)m.Stack.ScaleBytes));
-            }
+            backend.Download(new Tensor(m.Address, 1, words.Length), words);
+            backend.Download(new Tensor(m.Scales, 1, factors.Length), factors);
+            byte[] mine = MemoryMarshal.AsBytes(words.AsSpan()).ToArray();
             Assert.Equal(codes[at..(at + mine.Length)], mine);
             Assert.Equal(scales[group..(group + factors.Length)], factors);
             at += mine.Length;
