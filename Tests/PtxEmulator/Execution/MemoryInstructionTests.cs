@@ -183,7 +183,7 @@ public class MemoryInstructionTests
               ld.param.u64 rd0, [p0];
               ld.param.s8 r0, [small];
               ld.param.v4.u32 {r1, r2, r3, r4}, [block+16];
-              ld.param.v2.b16 {h0, h1}, [block+2];
+              ld.param.v2.b16 {h0, h1}, [block+4];
               ld.param.f64 d0, [wide];
               cvt.s64.s32 rd1, r0; st.global.u64 [rd0], rd1;
               mov.b64 rd2, {r1, r4}; st.global.u64 [rd0+8], rd2;
@@ -211,7 +211,7 @@ public class MemoryInstructionTests
         {
             new ReadOnlySpan<ulong>((void*)output, 4).CopyTo(got);
         }
-        Assert.Equal(["fffffffffffffffe", "1f1e1d1c13121110", "5040302", "4004000000000000"], got.Select(word => word.ToString("x", CultureInfo.InvariantCulture)));
+        Assert.Equal(["fffffffffffffffe", "1f1e1d1c13121110", "7060504", "4004000000000000"], got.Select(word => word.ToString("x", CultureInfo.InvariantCulture)));
     }
 
     [Fact]

@@ -117,7 +117,7 @@ internal sealed unsafe class PtxProgram : IDisposable
     private ulong Value(PtxOperand operand, VariableSymbol variable) => operand.Kind switch
     {
         OperandKind.Integer => operand.Bits,
-        OperandKind.Float when variable.Type == "f32" => BitConverter.SingleToUInt32Bits((float)BitConverter.UInt64BitsToDouble(operand.Bits)),
+        OperandKind.Float when variable.Type == "f32" => PtxTypes.ToSingle(operand.Bits),
         OperandKind.Float => operand.Bits,
         _ => _module.Scope.Find(operand.Name) switch
         {
