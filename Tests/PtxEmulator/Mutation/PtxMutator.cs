@@ -19,21 +19,22 @@ internal sealed partial class PtxMutator
         FindIndices();
     }
 
-    /// <summary>Every mutant there is, in the order of the text.</summary>
-    public IEnumerable<Mutant> All() => _lines.SelectMany(line => Changes(line).Select(change => Make(change.Kind, line, change.Changed)));
+    /// <summary>Lines that can be mutated.</summary>
+    public IEnumerable<int> Lines => _lines.Where(line => Changes(line).Any()).Select(line => line.Number);
 
     /// <summary>
-    /// Some mutants: every barrier, wait, commit and arrival that can be deleted up to <paramref name="count"/>, and of the other
+    /// Some mutants of the lines that are executed: every barrier, wait, commit and arrival that can be deleted up to <paramref name="count"/>, and of the other
     /// kinds in turn a line drawn by <paramref name="seed"/>.
     /// </summary>
+    /// <param name="lines">Lines that are executed.</param>
     /// <param name="count">How many; fewer if the text has fewer.</param>
     /// <param name="seed">Seed of the draw.</param>
-    public IReadOnlyList<Mutant> Draw(int count, int seed)
+    public IReadOnlyList<Mutant> Draw(IReadOnlySet<int> lines, int count, int seed)
     {
         var random = new Random(seed);
         Dictionary<MutationKind, List<List<(PtxLine Line, PtxLine? Changed)>>> sites = [];
         List<Mutant> drawn = [];
-        foreach (PtxLine line in _lines)
+        foreach (PtxLine line in _lines.Where(line => lines.Contains(line.Number)))
         {
             foreach (IGrouping<MutationKind, (MutationKind Kind, PtxLine? Changed)> kind in Changes(line).GroupBy(change => change.Kind))
             {
