@@ -36,8 +36,6 @@ internal static class MutationCases
         (64, tests => tests.Products("int4", 5, 1, 128)),
         (64, tests => tests.Products("int4", 1, 5, 640)),
         (64, tests => tests.Experts_take_their_own_rows_in_one_launch("f32", 18)),
-        (64, tests => tests.Experts_take_their_own_rows_in_one_launch("f32", 268)),
-        (16, tests => tests.Experts_take_their_own_rows_in_one_launch("f32", 70)),
         (64, tests => tests.Activations_become_the_processors_fp8_codes(1200f)),
         (16, tests => tests.Activations_become_the_processors_fp8_codes(float.PositiveInfinity)),
         (32, tests => tests.Rotation_norm_and_the_cache_write("f32", true, true, true)),
@@ -46,9 +44,9 @@ internal static class MutationCases
         (16, tests => tests.Rotation_norm_and_the_cache_write("bf16", false, true, false)),
         (32, tests => tests.Rotation_norm_and_the_cache_write("bf16", true, true, true)),
         (32, tests => tests.Attention_of_prefill_and_decode("f32", 9, 1)),
-        (32, tests => tests.Attention_of_prefill_and_decode("bf16", 8, 1)),
-        (16, tests => tests.Attention_of_prefill_and_decode("f32", 3, 1)),
-        (16, tests => tests.Attention_of_prefill_and_decode("bf16", 6, 2)),
+        (32, tests => tests.Attention_of_prefill_and_decode("bf16", 9, 1)),
+        (16, tests => tests.Attention_of_prefill_and_decode("f32", 8, 1)),
+        (16, tests => tests.Attention_of_prefill_and_decode("bf16", 16, 2)),
         (64, tests => tests.The_best_experts_of_each_row(9, 3)),
         (64, tests => tests.The_best_experts_of_each_row(16, 1)),
         (64, tests => tests.Rows_go_to_their_experts_and_back(11, 5, 2)),
@@ -63,6 +61,21 @@ internal static class MutationCases
         (64, tests => tests.Pixels_are_shuffled()),
     ];
 
+    private static readonly (int Threads, Action<DeviceRunner> Test)[] s_extra =
+    [
+        (64, device => ExtraLaunches.ScaledExperts(device, 1, 1, 6)),
+        (64, device => ExtraLaunches.ScaledExperts(device, 2, 130, 6)),
+        (64, device => ExtraLaunches.ScaledExperts(device, 2, 3, 268)),
+        (16, device => ExtraLaunches.ScaledExperts(device, 2, 3, 35)),
+        (64, ExtraLaunches.SmallAndInfiniteCodes),
+        (64, ExtraLaunches.UnusualLogits),
+        (64, ExtraLaunches.SteepGates),
+        (32, device => ExtraLaunches.LongSplits(device, "f32")),
+        (32, device => ExtraLaunches.LongSplits(device, "bf16")),
+        (16, device => ExtraLaunches.ScaledRow(device, "f32")),
+        (16, device => ExtraLaunches.ScaledRow(device, "bf16")),
+    ];
+
     private static readonly string[] s_corpus =
     [
         "gemm_pipeline", "cp_async_basic", "cp_async_stages", "flash_attention", "matmul_tiled", "mma_bf16", "mma_s8", "ldmatrix_all",
@@ -73,18 +86,25 @@ internal static class MutationCases
     /// <summary>All cases, by name.</summary>
     public static IReadOnlyList<MutationCase> Load()
     {
-        var recorded = new ConcurrentBag<(int Test, string Kernel, MutationLaunch Launch)>();
-        Parallel.For(0, s_tests.Length, i =>
+        var recorded = new ConcurrentBag<(int Test, int Number, string Kernel, MutationLaunch Launch)>();
+        Parallel.For(0, s_tests.Length + s_extra.Length, i =>
         {
-            var runner = new RecordingRunner(s_tests[i].Threads);
-            using var tests = new Recorded(runner);
-            s_tests[i].Test(tests);
-            foreach ((string kernel, MutationLaunch launch) in runner.Launches)
+            var runner = new RecordingRunner(i < s_tests.Length ? s_tests[i].Threads : s_extra[i - s_tests.Length].Threads);
+            if (i < s_tests.Length)
             {
-                recorded.Add((i, kernel, launch));
+                using var tests = new Recorded(runner);
+                s_tests[i].Test(tests);
+            }
+            else
+            {
+                s_extra[i - s_tests.Length].Test(runner);
+            }
+            for (int number = 0; number < runner.Launches.Count; number++)
+            {
+                recorded.Add((i, number, runner.Launches[number].Kernel, runner.Launches[number].Launch));
             }
         });
-        IEnumerable<Func<MutationCase>> ours = recorded.OrderBy(one => one.Test).GroupBy(one => one.Kernel)
+        IEnumerable<Func<MutationCase>> ours = recorded.OrderBy(one => one.Test).ThenBy(one => one.Number).GroupBy(one => one.Kernel)
             .Select(kernel => (Func<MutationCase>)(() => Make(kernel.Key, KernelTexts.Get(kernel.Key), kernel.Select(one => one.Launch))));
         return [.. ours.Concat(s_corpus.Select(name => (Func<MutationCase>)(() => Corpus(name)))).AsParallel().Select(make => make()).OrderBy(one => one.Name, StringComparer.Ordinal)];
     }

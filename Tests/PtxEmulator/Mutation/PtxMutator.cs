@@ -23,11 +23,11 @@ internal sealed partial class PtxMutator
     public IEnumerable<int> Lines => _lines.Where(line => Changes(line).Any()).Select(line => line.Number);
 
     /// <summary>
-    /// Some mutants of the lines that are executed: every barrier, wait, commit and arrival that can be deleted up to <paramref name="count"/>, and of the other
-    /// kinds in turn a line drawn by <paramref name="seed"/>.
+    /// Some mutants of the lines that are executed: every barrier, wait, commit and arrival that can be deleted, up to
+    /// <paramref name="count"/>, and of the other kinds in turn a line drawn by <paramref name="seed"/>.
     /// </summary>
     /// <param name="lines">Lines that are executed.</param>
-    /// <param name="count">How many; fewer if the text has fewer.</param>
+    /// <param name="count">How many, and half as many more if the first kinds alone are so many; fewer if the text has fewer.</param>
     /// <param name="seed">Seed of the draw.</param>
     public IReadOnlyList<Mutant> Draw(IReadOnlySet<int> lines, int count, int seed)
     {
@@ -50,13 +50,14 @@ internal sealed partial class PtxMutator
                 of.Add([.. kind.Select(change => (line, change.Changed))]);
             }
         }
-        if (drawn.Count > count / 2)
+        if (drawn.Count > count)
         {
-            // Long kernels repeat the same barriers: no more than half of the mutants.
+            // Long kernels repeat the same barriers.
             Mutant[] all = [.. drawn];
             random.Shuffle(all);
-            drawn = [.. all.Take(count / 2).OrderBy(mutant => mutant.Line)];
+            drawn = [.. all.Take(count).OrderBy(mutant => mutant.Line)];
         }
+        count = Math.Max(count, drawn.Count + count / 2);
         while (drawn.Count < count && sites.Count > 0)
         {
             foreach ((MutationKind kind, List<List<(PtxLine Line, PtxLine? Changed)>> of) in sites.OrderBy(pair => pair.Key).ToList())

@@ -21,7 +21,7 @@ internal sealed class RecordingRunner(int threads) : DeviceRunner
     {
         Count = values.Length,
         Bytes = MemoryMarshal.AsBytes(values.AsSpan()).ToArray(),
-        Agreement = typeof(T) == typeof(float) ? new Agreement(ElementFormat.F32, 1e-6, 3e-7, 0)
+        Agreement = typeof(T) == typeof(float) ? new Agreement(ElementFormat.F32, 1e-6, 1e-7, 0)
             : typeof(T) == typeof(ushort) ? new Agreement(ElementFormat.Bf16, 4e-3, 0, 1e-7)
             : Agreement.Exact,
     };
