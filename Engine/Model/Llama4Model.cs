@@ -86,7 +86,7 @@ public sealed class Llama4Model : IDisposable
 
     internal VisionModel? Vision { get; }
 
-    /// <summary>Loads a checkpoint folder: validates every header and tensor, then packs the weights for the CPU.</summary>
+    /// <summary>Loads a checkpoint folder: validates every header and tensor, then packs the weights for the backend.</summary>
     /// <param name="path">Folder with config.json, the safetensors files and a tokenizer.</param>
     /// <param name="options">Precision, threads, vision; null for the defaults.</param>
     /// <param name="progress">Told after each packed matrix.</param>
@@ -100,11 +100,7 @@ public sealed class Llama4Model : IDisposable
         try
         {
             Llama4Tokenizer? tokenizer = HasTokenizer(path) ? Llama4Tokenizer.Load(path) : null;
-            backend = new CpuBackend(new CpuBackendOptions
-            {
-                Threads = options.Threads,
-                Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
-            });
+            backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }
@@ -127,6 +123,12 @@ public sealed class Llama4Model : IDisposable
         Backend.Dispose();
         _checkpoint.Dispose();
     }
+
+    private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions
+    {
+        Threads = options.Threads,
+        Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+    });
 
     private static bool HasTokenizer(string folder) =>
         File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));

@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Backends;
+
 namespace Llama4Kernels.Engine.Model;
 
 /// <summary>Precision of activations in matrix products.</summary>
@@ -37,6 +39,11 @@ public sealed record ModelOptions
 
     /// <summary>Threads of the CPU backend; 0 = one per logical processor.</summary>
     public int Threads { get; init; }
+
+    /// <summary>
+    /// Makes the backend to run on, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
+    /// </summary>
+    public Func<IBackend>? CreateBackend { get; init; }
 
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;

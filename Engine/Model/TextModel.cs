@@ -35,6 +35,7 @@ internal sealed class TextModel
     public int Forward(Batch batch, TextActivations a, KvLayout layout, IForwardObserver? observer = null)
     {
         a.Use(batch.Rows);
+        _backend.BeginStep(batch.Rows);
         foreach (Batch.Part part in batch.Parts)
         {
             part.Cache.BeginStep(part.Rows);
@@ -55,7 +56,9 @@ internal sealed class TextModel
             _backend.RmsNorm(a.Hidden, _weights.FinalNorm, _config.RmsNormEps, a.Normed);
             observer.Final(a.Normed);
         }
-        return Logits(batch, a);
+        int logits = Logits(batch, a);
+        _backend.EndStep();
+        return logits;
     }
 
     private void Embed(Batch batch, TextActivations a, IForwardObserver? observer)

@@ -97,26 +97,32 @@ internal sealed class WeightLoader : IDisposable
                 Pack(dense, shared, _checkpoint.Matrix(dense + "gate_proj.weight"), _checkpoint.Matrix(dense + "up_proj.weight")),
                 Pack(dense, shared, _checkpoint.Matrix(dense + "down_proj.weight"))),
             Router = rules.IsMoe ? Pack(feedForward, _checkpoint.Matrix(feedForward + "router.weight")) : null,
-            Experts = rules.IsMoe ? Enumerable.Range(0, c.Experts).Select(e => LoadExpert(feedForward + "experts.", e, c, index)).ToArray() : [],
+            Experts = rules.IsMoe ? LoadExperts(feedForward + "experts.", c, index) : [],
         };
     }
 
-    /// <summary>One expert from the fused [E, in, out] tensors or, as quantised releases have it, from tensors of its own.</summary>
-    private ExpertWeights LoadExpert(string experts, int e, TextConfig c, int layer)
+    /// <summary>The experts from the fused [E, in, out] tensors or, as quantised releases have it, from tensors of their own.</summary>
+    private ExpertWeights[] LoadExperts(string experts, TextConfig c, int layer)
     {
         bool inner = layer != 0 && layer != c.Layers - 1;
-        if (_checkpoint.Has(experts + "gate_up_proj"))
+        bool fused = _checkpoint.Has(experts + "gate_up_proj");
+        IMatrix[] gateUp = PackStack(experts, c.Experts, e => fused
+            ? ([_checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize)], ExpertFormat(inner))
+            : Separate($"{experts}{e}.", "gate_proj.weight", "up_proj.weight"));
+        IMatrix[] down = PackStack(experts, c.Experts, e => fused
+            ? ([_checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize)], ExpertFormat(inner))
+            : Separate($"{experts}{e}.", "down_proj.weight"));
+        return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
+
+        (MatrixSource[] Sources, WeightFormat Format) Separate(string expert, params ReadOnlySpan<string> names)
         {
-            WeightFormat format = ExpertFormat(inner);
-            return new ExpertWeights(
-                Pack(experts, format, _checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize)),
-                Pack(experts, format, _checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize)));
+            List<MatrixSource> sources = [];
+            foreach (string name in names)
+            {
+                sources.Add(_checkpoint.Matrix(expert + name));
+            }
+            return ([.. sources], ExpertFormat(inner || sources.TrueForAll(source => source.Type == ElementType.F8E4M3)));
         }
-        string own = $"{experts}{e}.";
-        MatrixSource gate = _checkpoint.Matrix(own + "gate_proj.weight"), up = _checkpoint.Matrix(own + "up_proj.weight"), down = _checkpoint.Matrix(own + "down_proj.weight");
-        return new ExpertWeights(
-            Pack(experts, ExpertFormat(inner || (gate.Type == ElementType.F8E4M3 && up.Type == ElementType.F8E4M3)), gate, up),
-            Pack(experts, ExpertFormat(inner || down.Type == ElementType.F8E4M3), down));
     }
 
     private WeightFormat ExpertFormat(bool mayBeFp8) => _scheme switch
@@ -150,19 +156,52 @@ internal sealed class WeightLoader : IDisposable
 
     private IMatrix Pack(string what, WeightFormat format, params ReadOnlySpan<MatrixSource> sources)
     {
+        BeforePacking(what, format, sources);
+        IMatrix packed = Own(_backend.Pack(sources, format));
+        AfterPacking(what, sources);
+        PackedBytes += packed.Bytes;
+        return packed;
+    }
+
+    private IMatrix[] PackStack(string what, int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    {
+        MatrixSource[] previous = [];
+        IMatrix[] packed = _backend.PackStack(count, i =>
+        {
+            AfterPacking(what, previous);
+            (MatrixSource[] sources, WeightFormat format) = matrix(i);
+            BeforePacking(what, format, sources);
+            previous = sources;
+            return (sources, format);
+        });
+        AfterPacking(what, previous);
+        foreach (IMatrix item in packed)
+        {
+            PackedBytes += Own(item).Bytes;
+        }
+        return packed;
+    }
+
+    private void BeforePacking(string what, WeightFormat format, ReadOnlySpan<MatrixSource> sources)
+    {
         _cancellation.ThrowIfCancellationRequested();
         if (format == WeightFormat.Int4 && sources[0].Columns % QuantisedMatrix.GroupColumns != 0)
         {
             throw new ModelFormatException(_checkpoint.Folder, what.TrimEnd('.'), $"has {sources[0].Columns} inputs; int4 weights need a multiple of {QuantisedMatrix.GroupColumns}. Load it as stored or in FP8.");
         }
-        IMatrix packed = Own(_backend.Pack(sources, format));
-        PackedBytes += packed.Bytes;
+    }
+
+    private void AfterPacking(string what, ReadOnlySpan<MatrixSource> sources)
+    {
+        if (sources.IsEmpty)
+        {
+            return;
+        }
         foreach (MatrixSource source in sources)
         {
             _done += (long)source.Rows * source.Columns * ByteSize(source);
         }
         _progress?.Report(new LoadProgress(_done, _checkpoint.TotalBytes, what.TrimEnd('.')));
-        return packed;
     }
 
     private static int ByteSize(MatrixSource source) => source.Type.Size();

@@ -14,6 +14,12 @@ internal static partial class RotateNormAppend
     /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or a segment lies outside the batch.</exception>
     public static void Run(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
     {
+        Check(qkv, shape, angles, queryScales, layout, segments);
+        RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+    }
+
+    private static void Check(Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    {
         PagedAttention.Check(qkv, shape, layout, segments);
         if (angles is Tensor pairs)
         {
@@ -24,6 +30,5 @@ internal static partial class RotateNormAppend
         {
             ShapeCheck.Require(scales, qkv.Rows, 1, nameof(queryScales));
         }
-        RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
     }
 }

@@ -33,6 +33,48 @@ public interface IBackend : IDisposable
         ? Pack(stacked)
         : throw new NotSupportedException($"Backend {Name} has no {format} weights.");
 
+    /// <summary>
+    /// Packs equal matrices that are used together, such as a layer's experts, so that a backend can lay them side by side.
+    /// </summary>
+    /// <param name="count">Number of matrices.</param>
+    /// <param name="matrix">Asked for each matrix's sources and format, in order, just before it is packed.</param>
+    /// <exception cref="ArgumentException">A backend that lays them side by side met two of different shape or format.</exception>
+    IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    {
+        var packed = new IMatrix[count];
+        int done = 0;
+        try
+        {
+            for (; done < count; done++)
+            {
+                (MatrixSource[] sources, WeightFormat format) = matrix(done);
+                packed[done] = Pack(sources, format);
+            }
+            return packed;
+        }
+        catch
+        {
+            foreach (IMatrix item in packed.AsSpan(0, done))
+            {
+                item.Dispose();
+            }
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The operations up to <see cref="EndStep"/> are a forward step of <paramref name="rows"/> rows: a backend may collect
+    /// them and run them together. Results are there after a <see cref="Download"/>, as always.
+    /// </summary>
+    void BeginStep(int rows)
+    {
+    }
+
+    /// <summary>Ends what <see cref="BeginStep"/> began.</summary>
+    void EndStep()
+    {
+    }
+
     /// <summary>An embedding over a table; the source memory must stay valid until it is disposed.</summary>
     IEmbedding CreateEmbedding(MatrixSource table);
 

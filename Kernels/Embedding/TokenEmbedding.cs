@@ -14,6 +14,12 @@ internal static partial class TokenEmbedding
         {
             throw new ArgumentException($"The table is a {table.GetType().Name}; make it with this backend's CreateEmbedding.", nameof(table));
         }
+        CheckIds(table, ids, output);
+        RunCpu(team, embedding.Source, ids, output);
+    }
+
+    private static void CheckIds(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
+    {
         ShapeCheck.Require(output, ids.Length, table.Columns, nameof(output));
         foreach (int id in ids)
         {
@@ -22,6 +28,5 @@ internal static partial class TokenEmbedding
                 throw new ArgumentOutOfRangeException(nameof(ids), id, $"The table has {table.Rows} rows.");
             }
         }
-        RunCpu(team, embedding.Source, ids, output);
     }
 }

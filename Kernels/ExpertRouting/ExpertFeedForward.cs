@@ -15,6 +15,12 @@ internal static partial class ExpertFeedForward
     public static void Run(ThreadTeam team, CpuLinear linear, CpuScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CpuRouting route = TopKRouting.Require(routing);
+        RunCpu(team, linear, scratch, x, route, experts, Check(x, routing, experts, output), output);
+    }
+
+    /// <summary>Checks shapes and gives the experts' width F.</summary>
+    private static int Check(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
+    {
         ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
         if (routing.Rows != x.Rows)
         {
@@ -34,6 +40,6 @@ internal static partial class ExpertFeedForward
                     + $"expected [{2 * width}, {x.Columns}] and [{x.Columns}, {width}].", nameof(experts));
             }
         }
-        RunCpu(team, linear, scratch, x, route, experts, width, output);
+        return width;
     }
 }

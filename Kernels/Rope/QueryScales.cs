@@ -3,7 +3,7 @@ using Llama4Kernels.Kernels.Backends;
 namespace Llama4Kernels.Kernels.Rope;
 
 /// <summary>Temperature of long contexts for layers without rotation. positions [T], output [T, 1].</summary>
-internal static unsafe class QueryScales
+internal static unsafe partial class QueryScales
 {
     /// <summary>output[i, 0] = 1 + attnScale · ln(1 + ⌊(position + 1) / floorScale⌋).</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the floor scale is not positive.</exception>

@@ -16,6 +16,17 @@ internal static unsafe partial class RopeAngles
         }
     }
 
+    /// <summary>The pairs of one position.</summary>
+    private static void Fill(ReadOnlySpan<float> frequencies, float position, float* pairs)
+    {
+        for (int j = 0; j < frequencies.Length; j++)
+        {
+            (double sin, double cos) = Math.SinCos((double)(position * frequencies[j]));
+            pairs[2 * j] = (float)cos;
+            pairs[2 * j + 1] = (float)sin;
+        }
+    }
+
     private readonly struct Job(float* frequencies, int* positions, Tensor output) : ITeamJob
     {
         public void Execute(int item, int worker)
@@ -23,14 +34,7 @@ internal static unsafe partial class RopeAngles
             int end = Math.Min(output.Rows, (item + 1) * RowsPerItem);
             for (int row = item * RowsPerItem; row < end; row++)
             {
-                float position = positions[row];
-                float* pairs = output.Pointer + (long)row * output.Columns;
-                for (int j = 0; j < output.Columns / 2; j++)
-                {
-                    (double sin, double cos) = Math.SinCos((double)(position * frequencies[j]));
-                    pairs[2 * j] = (float)cos;
-                    pairs[2 * j + 1] = (float)sin;
-                }
+                Fill(new ReadOnlySpan<float>(frequencies, output.Columns / 2), positions[row], output.Pointer + (long)row * output.Columns);
             }
         }
     }

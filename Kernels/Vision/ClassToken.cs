@@ -9,18 +9,23 @@ namespace Llama4Kernels.Kernels.Vision;
 /// Appends the class token (last row of each tile) and adds the learned positions. patches [tiles·n, D], classToken [1, D],
 /// positions [n+1, D] → x [tiles·(n+1), D].
 /// </summary>
-internal static unsafe class ClassToken
+internal static unsafe partial class ClassToken
 {
     /// <summary>Fills <paramref name="x"/>.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
+    {
+        Check(patches, classToken, positions, tiles, x);
+        team.Run(x.Rows, new Job(patches.Pointer, classToken.Pointer, positions.Pointer, positions.Rows, x));
+    }
+
+    private static void Check(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
     {
         int rows = positions.Rows;
         ShapeCheck.Require(tiles >= 0 && rows > 0, "Tiles are negative or there are no positions.", nameof(tiles));
         ShapeCheck.Require(patches, tiles * (rows - 1), positions.Columns, nameof(patches));
         ShapeCheck.Require(classToken, 1, positions.Columns, nameof(classToken));
         ShapeCheck.Require(x, tiles * rows, positions.Columns, nameof(x));
-        team.Run(x.Rows, new Job(patches.Pointer, classToken.Pointer, positions.Pointer, rows, x));
     }
 
     private readonly struct Job(float* patches, float* classToken, float* positions, int rows, Tensor x) : ITeamJob

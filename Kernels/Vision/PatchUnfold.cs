@@ -8,11 +8,21 @@ namespace Llama4Kernels.Kernels.Vision;
 /// Patches of square tiles. pixels bf16 [tiles, channels, size, size]; output [tiles·g², channels·patch²], g = size / patch;
 /// patches row-major, a patch ordered channel, row, column.
 /// </summary>
-internal static unsafe class PatchUnfold
+internal static unsafe partial class PatchUnfold
 {
     /// <summary>Fills <paramref name="output"/>.</summary>
     /// <exception cref="ArgumentException">Sizes do not agree.</exception>
     public static void Run(ThreadTeam team, ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
+    {
+        Check(pixels, tiles, channels, size, patch, output);
+        int grid = size / patch;
+        fixed (ushort* source = pixels)
+        {
+            team.Run(tiles * grid, new Job(source, channels, size, patch, output));
+        }
+    }
+
+    private static void Check(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
     {
         ShapeCheck.Require(patch > 0 && size > 0 && size % patch == 0, "The tile size is no multiple of the patch size.", nameof(size));
         ShapeCheck.Require(tiles >= 0 && channels > 0, "Tiles or channels are negative or none.", nameof(tiles));
@@ -20,10 +30,6 @@ internal static unsafe class PatchUnfold
         ShapeCheck.Require(pixels.Length == expected, "The number of pixel values is not tiles · channels · size².", nameof(pixels));
         int grid = size / patch;
         ShapeCheck.Require(output, tiles * grid * grid, channels * patch * patch, nameof(output));
-        fixed (ushort* source = pixels)
-        {
-            team.Run(tiles * grid, new Job(source, channels, size, patch, output));
-        }
     }
 
     /// <summary>One item: a row of patches of one tile.</summary>

@@ -4,17 +4,22 @@ using Llama4Kernels.Kernels.Threading;
 namespace Llama4Kernels.Kernels.Vision;
 
 /// <summary>Drops the class token and merges 2×2 patches. x [tiles·(g²+1), D] → output [tiles·(g/2)², 4D].</summary>
-internal static unsafe class PixelShuffle
+internal static unsafe partial class PixelShuffle
 {
     /// <summary>output[t][(2a+b)·D + c] = x[2R+a][2Q+b][c], t = (g/2)·R + Q.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>
     public static void Run(ThreadTeam team, Tensor x, int tiles, int grid, Tensor output)
     {
+        Check(x, tiles, grid, output);
+        team.Run(output.Rows, new Job(x, grid, output.Pointer));
+    }
+
+    private static void Check(Tensor x, int tiles, int grid, Tensor output)
+    {
         ShapeCheck.Require(grid > 0 && grid % 2 == 0, "An odd grid cannot be merged in pairs.", nameof(grid));
         ShapeCheck.Require(tiles >= 0, "Tiles are negative.", nameof(tiles));
         ShapeCheck.Require(x, tiles * (grid * grid + 1), x.Columns, nameof(x));
         ShapeCheck.Require(output, tiles * (grid / 2) * (grid / 2), 4 * x.Columns, nameof(output));
-        team.Run(output.Rows, new Job(x, grid, output.Pointer));
     }
 
     private readonly struct Job(Tensor x, int grid, float* output) : ITeamJob

@@ -10,7 +10,7 @@ namespace Llama4Kernels.Kernels.Vision;
 /// [tiles·n, H·d]. 4·H·d·n FLOPs per row. Shares the tiled core of text attention: a tile is a one-page cache whose keys lie
 /// among the projections.
 /// </summary>
-internal static unsafe class VisionAttention
+internal static unsafe partial class VisionAttention
 {
     /// <summary>Queries that share one transposition of the keys, which here is dearer than in a paged cache.</summary>
     private const int MaxTileTokens = 160;
@@ -21,10 +21,7 @@ internal static unsafe class VisionAttention
     {
         int tokens = angles.Rows;
         int dim = angles.Columns;
-        ShapeCheck.Require(tiles >= 0 && heads > 0 && tokens > 0, "Tiles, heads or tokens are negative or none.", nameof(tiles));
-        ShapeCheck.Require(dim > 0 && dim % 2 == 0, "The head size is odd; rotation works on pairs.", nameof(angles));
-        ShapeCheck.Require(qkv, tiles * tokens, 3 * heads * dim, nameof(qkv));
-        ShapeCheck.Require(output, tiles * tokens, heads * dim, nameof(output));
+        Check(qkv, tiles, heads, angles, output);
         if (tiles == 0)
         {
             return;
@@ -65,6 +62,16 @@ internal static unsafe class VisionAttention
             }
         }
         TiledAttention.Run(team, plan, table, tiles * perTile, tokens, (float*)memory);
+    }
+
+    private static void Check(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
+    {
+        int tokens = angles.Rows;
+        int dim = angles.Columns;
+        ShapeCheck.Require(tiles >= 0 && heads > 0 && tokens > 0, "Tiles, heads or tokens are negative or none.", nameof(tiles));
+        ShapeCheck.Require(dim > 0 && dim % 2 == 0, "The head size is odd; rotation works on pairs.", nameof(angles));
+        ShapeCheck.Require(qkv, tiles * tokens, 3 * heads * dim, nameof(qkv));
+        ShapeCheck.Require(output, tiles * tokens, heads * dim, nameof(output));
     }
 
     private readonly struct RotateJob(Tensor qkv, int vectors, Tensor angles) : ITeamJob

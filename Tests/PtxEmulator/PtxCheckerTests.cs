@@ -1,4 +1,3 @@
-using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.PtxEmulator.Checking;
 using Llama4Kernels.Tests.Tools;
@@ -28,9 +27,10 @@ public sealed class PtxCheckerTests
         string folder = Directory.CreateTempSubdirectory("ptx").FullName;
         try
         {
-            IReadOnlyList<KernelModule> modules = IlgpuCompiler.CompileAll(sm, folder);
-            Assert.NotEmpty(modules);
-            Assert.All(modules, module => Assert.Empty(Errors(module.Text)));
+            IlgpuCompiler.CompileAll(sm, folder);
+            string[] files = Directory.GetFiles(folder, "*.ptx");
+            Assert.NotEmpty(files);
+            Assert.All(files, file => Assert.Empty(Errors(File.ReadAllText(file))));
         }
         finally
         {
@@ -84,6 +84,40 @@ public sealed class PtxCheckerTests
     [Fact]
     public void ATuningDirectiveWithoutEffectIsAWarning() =>
         Assert.Equal(PtxSeverity.Warning, Assert.Single(PtxChecker.Check(Header + ".entry k() .minnctapersm 2 { ret; }")).Severity);
+
+    [Fact]
+    public void SetmaxnregWithoutAFixedCountAtEntryIsAWarning()
+    {
+        IReadOnlyList<PtxDiagnostic> found = PtxChecker.Check(File.ReadAllText(GoldenFiles.Path("ptx-forms", "wgmma-c7508-setmaxnreg-nocap.ptx")));
+        Assert.Contains(found, one => one.Message.Contains("'setmaxnreg' ignored", StringComparison.Ordinal));
+        Assert.Empty(PtxChecker.Check(File.ReadAllText(GoldenFiles.Path("ptx-forms", "setmaxnreg.ptx"))));
+    }
+
+    [Theory]
+    [InlineData(".global .u64 t[2] = {f, 0};", "(4,22): error: Unknown symbol 'f'")]
+    [InlineData(".global .u32 t[2] = {1, 2, 3};", "(4,22): error: 't' has more initial values than elements")]
+    public void InitialValuesAreChecked(string text, string expected) => Assert.Equal([expected], Errors(Header + text));
+
+    /// <summary>Damaged texts end in diagnostics, never in another exception.</summary>
+    [Fact]
+    public void DamagedTextsAreRefusedCleanly()
+    {
+        const string Junk = "{}[]()<>,;:+-=!|@*/&^~%._09afx\"\n";
+        string[] texts = [.. Modules.Select(row => File.ReadAllText(GoldenFiles.Path(row.Data.Split('/')))).Where(text => text.Length < 6000)];
+        var random = new Random(11);
+        int refused = 0;
+        for (int i = 0; i < 3000; i++)
+        {
+            string text = texts[random.Next(texts.Length)];
+            int at = random.Next(text.Length);
+            int end = Math.Min(text.Length, at + random.Next(12));
+            text = random.Next(8) == 0 ? text[..at] : text[..at] + Junk[random.Next(Junk.Length)] + text[end..];
+            refused += PtxChecker.Check(text).Any(one => one.Severity == PtxSeverity.Error) ? 1 : 0;
+        }
+        Assert.InRange(refused, 1000, 2999);
+        string deep = Header + ".entry k() { mov.b32 a, " + new string('[', 100_000);
+        Assert.Contains("Nested", Assert.Single(Errors(deep)), StringComparison.Ordinal);
+    }
 
     [Fact]
     public async Task TheCommandPrintsPlacesAndFailsOnErrors()

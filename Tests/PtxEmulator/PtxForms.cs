@@ -15,7 +15,10 @@ internal sealed partial record PtxForms(string Family, string Form, bool OnHoppe
             .Select(cells => new PtxForms(cells[0], cells[1], cells[2] == "yes", cells[3], cells[4], cells[5].Split(',')));
 
     public static IReadOnlyList<PtxDiagnostic> Check(string form, string target = "sm_90a", string version = "9.0") =>
-        PtxChecker.Check($$"""
+        PtxChecker.Check(Module(form, target, version));
+
+    public static string Module(string form, string target = "sm_90a", string version = "9.0") =>
+        $$"""
             .version {{version}}
             .target {{target}}
             .address_size 64
@@ -26,7 +29,7 @@ internal sealed partial record PtxForms(string Family, string Form, bool OnHoppe
               {{Expand(form)}}
               ret;
             }
-            """);
+            """;
 
     public static string? Error(string form, string target = "sm_90a", string version = "9.0") =>
         Check(form, target, version).FirstOrDefault(one => one.Severity == PtxSeverity.Error)?.Message;

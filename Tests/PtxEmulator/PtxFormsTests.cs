@@ -14,6 +14,13 @@ public class PtxFormsTests
         return rows;
     }
 
+    private static string[] Lines(string file)
+    {
+        string[] lines = File.ReadAllLines(Path.Combine(GoldenFiles.Repository, "Tests", "PtxEmulator", file));
+        Assert.True(lines.Length > 100, file);
+        return lines;
+    }
+
     [Theory]
     [MemberData(nameof(Families))]
     public void FormsAreAcceptedAtTheirMinimumAndRefusedBelow(string family) => Assert.All(Rows(family).Where(row => row.Target != "-"), row =>
@@ -91,6 +98,7 @@ public class PtxFormsTests
     [InlineData("ld.global.nc.L1::no_allocate.b32 r0,[rd0];", "sm_80", "7.3", "requires PTX ISA .version 7.4 or later")]
     [InlineData("ret;", "sm_90a", "7.8", ".target 'sm_90a' requires PTX ISA .version 8.0 or later")]
     [InlineData("ret;", "sm_90a", "9.1", "Unsupported .version 9.1; current version is '9.0'")]
+    [InlineData("tcgen05.fence::before_thread_sync;", "sm_90a", "9.0", "Feature 'tcgen05' not supported on .target 'sm_90a'")]
     [InlineData("ret;", "sm_99", "9.0", "Unknown .target 'sm_99'")]
     [InlineData("mov.u32 r0,%cluster_ctarank;", "sm_80", "9.0", "Feature '%cluster_ctarank' requires .target sm_90 or higher")]
     public void MinimumsAreNamed(string form, string target, string version, string message) =>
@@ -110,6 +118,7 @@ public class PtxFormsTests
     [InlineData("wgmma.fence.sync;", "without '.aligned'")]
     [InlineData("wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {f:4},rd0,rd1,1,1,1,0,0;", "no wgmma.commit_group")]
     [InlineData("mov.u32 r0,0x1ffffffff;", "does not fit")]
+    [InlineData("ld.b32 r0,[sm];", "not a generic one")]
     [InlineData("tex.2d.v4.f32.f32 {f0,f1,f2,f3},[tmap,{f4,f5}];", "is not checked")]
     public void WhatTheAssemblerTakesSilentlyIsAWarning(string form, string message)
     {
@@ -117,6 +126,14 @@ public class PtxFormsTests
         Assert.DoesNotContain(found, one => one.Severity == PtxSeverity.Error);
         Assert.Contains(found, one => one.Message.Contains(message, StringComparison.Ordinal));
     }
+
+    /// <summary>Forms of the PTX manual that no row of the tables has; they were not assembled.</summary>
+    [Fact]
+    public void OtherFormsOfTheManualAreClean() => Assert.All(Lines("PtxRules.valid.txt"), form => Assert.Empty(PtxForms.Check(form)));
+
+    /// <summary>Mistakes against the PTX manual that no row of the tables has.</summary>
+    [Fact]
+    public void OtherMistakesAreErrors() => Assert.All(Lines("PtxRules.invalid.txt"), form => Assert.NotNull(PtxForms.Error(form)));
 
     [Theory]
     [InlineData("ld.global.v4.b32 {r0,r1,r2,r3},[rd0+16];")]

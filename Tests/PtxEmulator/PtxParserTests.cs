@@ -83,12 +83,60 @@ public class PtxParserTests
     [InlineData(".entry k() { mov.b32 a, b c; }", 4, 27, "';' expected, not 'c'.")]
     [InlineData(".wrong", 4, 1, "Unknown directive '.wrong'.")]
     [InlineData(".entry k() { L: ret; L: ret; }", 4, 22, "Duplicate definition of 'L'.")]
+    [InlineData(".entry k() { .reg .b32 %r<3>; .reg .b32 %r2; }", 4, 41, "Duplicate definition of '%r2'.")]
+    [InlineData(".global .b32 g[4/0];", 4, 18, "Division by zero.")]
+    [InlineData(".global .b32 g[0x40000000][4];", 4, 28, "The array is too large.")]
+    [InlineData(".global .align 3 .b32 g;", 4, 16, "An alignment is a power of two.")]
+    [InlineData(".entry k(.reg .b32 a) { }", 4, 10, "'.param' expected, not '.reg'.")]
+    [InlineData(".entry k() { mov.b32 a, 0b12; }", 4, 25, "'0b12' is no number.")]
+    [InlineData(".version", 4, 9, "The text ends too early.")]
     [InlineData(".entry k() { ld.b32 a, [b; }", 4, 26, "']' expected, not ';'.")]
     public void ErrorsHaveLineAndColumn(string text, int line, int column, string message)
     {
         PtxSyntaxException error = Assert.Throws<PtxSyntaxException>(() => PtxModule.Parse(Header + text));
         Assert.Equal($"line {line}, column {column}: {message}", error.Message);
         Assert.Equal((line, column), (error.Line, error.Column));
+    }
+
+    [Fact]
+    public void EntriesTellWhatTheirCallersNeed()
+    {
+        PtxModule module = PtxModule.Parse(Header + """
+            .entry a(.param .u64 p, .param .u8 q, .param .align 8 .b8 s[12]) .reqntid 64, 2 .reqnctapercluster 2, 1, 1 .minnctapersm 3 { ret; }
+            .entry b() .maxntid 96 .maxnreg 40 { ret; }
+            .entry c() { ret; }
+            """);
+        PtxEntry first = module.EntryPoints[0];
+        Assert.Equal([new("p", 0, 8, 8), new("q", 8, 1, 1), new PtxParameter("s", 16, 12, 8)], first.Parameters);
+        Assert.Equal(("a", 28, 128, (64, 2, 1), (2, 1, 1)), (first.Name, first.ParameterBytes, first.MaxThreads, first.RequiredBlock, first.RequiredCluster));
+        Assert.Equal([("b", 96), ("c", 1024)], module.EntryPoints.Skip(1).Select(entry => (entry.Name, entry.MaxThreads)));
+        Assert.All(module.EntryPoints.Skip(1), entry => Assert.True(entry.RequiredBlock is null && entry.RequiredCluster is null));
+        Assert.Equal([3], module.Functions[0].Directives["minnctapersm"]);
+        Assert.Equal([40], module.Functions[1].Directives["maxnreg"]);
+    }
+
+    [Fact]
+    public void FunctionsTakeRegistersAndRegistersMayBeVectors()
+    {
+        PtxModule module = PtxModule.Parse(Header + ".func (.reg .b32 y, .param .b64 z) f(.reg .v4 .f32 x, .param .u32 n) { .reg .v2 .b32 w<3>; ret; }");
+        FunctionSymbol function = Assert.Single(module.Functions);
+        Assert.Equal([new RegisterSymbol("y", "b32"), function.Returns[0]], function.Results);
+        Assert.Equal([new RegisterSymbol("x", "f32") { Lanes = 4 }, function.Parameters[0]], function.Arguments);
+        Assert.Equal(new RegisterSymbol("w2", "b32") { Lanes = 2 }, function.Body[0].Scope.Find("w2"));
+    }
+
+    [Fact]
+    public void ConstantExpressionsAndSymbolsAreInitialValues()
+    {
+        PtxModule module = PtxModule.Parse(Header + """
+            .global .b32 n[2 * 4 - 1] = {1 + 2 * 3, (1 + 2) * 3, -8 / 3, 7 % 4, 1 << 4 | 3, ~0 & 0xf, 6 ^ 3};
+            .global .u64 s[] = {n, n + 4 * 2, generic(n) + 8};
+            .entry k() { .reg .b32 r; .reg .b64 a; mov.b32 r, 4 * 8; ld.b32 r, [a + 2 * 8 - 4]; }
+            """);
+        Assert.Equal([7, 9, -2, 3, 19, 15, 5], module.Variables[0].Initial!.Select(value => (long)value.Bits));
+        Assert.Equal((28, 24), (module.Variables[0].Size, module.Variables[1].Size));
+        Assert.Equal([("n", 0, false), ("n", 8, false), ("n", 8, true)], module.Variables[1].Initial!.Select(value => (value.Name, value.Offset, value.Generic)));
+        Assert.Equal((32UL, 12), (module.Functions[0].Body[0].Operands[1].Bits, module.Functions[0].Body[1].Operands[1].Offset));
     }
 
     [Fact]

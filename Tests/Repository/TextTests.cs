@@ -96,6 +96,6 @@ public partial class TextTests
     [GeneratedRegex(@"(?<![\w./-])/(?:work|root|home|farm|tmp|Users)/\w|\b[A-Za-z]:\\Users\\")]
     private static partial Regex MachinePath();
 
-    [GeneratedRegex(@"NotImplemented(?=Exception)|\b(?:TO)(?=DO\b)|\b(?:FIX)(?=ME\b)|catch(?: \(Exception\))?\s*\{\s*\}")]
+    [GeneratedRegex(@"\bNotImplemented(?=Exception)|\b(?:TO)(?=DO\b)|\b(?:FIX)(?=ME\b)|catch(?: \(Exception\))?\s*\{\s*\}")]
     private static partial Regex Unfinished();
 }

@@ -4,6 +4,10 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.PtxEmulator.Cases;
+using Llama4Kernels.PtxEmulator.Findings;
+using Llama4Kernels.PtxEmulator.Parsing;
 
 namespace Llama4Kernels.Cli;
 
@@ -35,6 +39,7 @@ internal static class CommandLine
             EvalCommand.Create(console),
             BenchCommand.Create(console),
             DoctorCommand.Create(console),
+            KernelsCommand.Create(console),
             PtxCommand.Create(console),
         };
         return root;
@@ -80,8 +85,9 @@ internal static class CommandLine
 
     // What a file, an argument or the machine may cause. Anything else is a fault of the program and stays loud.
     private static bool IsExpected(Exception e) =>
-        e is ModelFormatException or ImageFormatException or ContextOverflowException or ArgumentException
-            or IOException or UnauthorizedAccessException;
+        e is ModelFormatException or ImageFormatException or ContextOverflowException or ArgumentException or CudaException
+            or IOException or UnauthorizedAccessException
+            or CaseFormatException or PtxSyntaxException or PtxFindingException or PtxNotImplementedException;
 
     private static void Report(CommandConsole console, string message) =>
         console.Error.WriteLine("llama4: " + message.ReplaceLineEndings(" "));

@@ -1,22 +1,41 @@
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
 namespace Llama4Kernels.Tests.Engine.Model;
 
-/// <summary>Quantised models against the reference's logits, codes, scales and feed-forward blocks.</summary>
+/// <summary>Quantised models against the reference's logits, codes, scales and feed-forward blocks, on both backends.</summary>
 [Collection(nameof(ModelCollection))]
-public sealed class QuantisedGoldenTests(ModelFixture models)
+public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
 {
-    [Theory]
-    [InlineData("tiny-scout", "int4", WeightScheme.Int4)]
-    [InlineData("tiny-flat", "int4", WeightScheme.Int4)]
-    [InlineData("tiny-fp8", "fp8", WeightScheme.Stored)]
-    public void Logits_equal_the_reference(string name, string file, WeightScheme weights)
+    private readonly EmulatedCudaDriver _driver = new();
+    private readonly List<Llama4Model> _onDevice = [];
+
+    public void Dispose()
     {
-        Llama4Model model = models.Get(name, new ModelOptions { Weights = weights });
+        foreach (Llama4Model model in _onDevice)
+        {
+            model.Dispose();
+        }
+        _driver.Dispose();
+    }
+
+    [Theory]
+    [InlineData("tiny-scout", "int4", WeightScheme.Int4, false)]
+    [InlineData("tiny-flat", "int4", WeightScheme.Int4, false)]
+    [InlineData("tiny-fp8", "fp8", WeightScheme.Stored, false)]
+    [InlineData("tiny-scout", "int4", WeightScheme.Int4, true)]
+    [InlineData("tiny-flat", "int4", WeightScheme.Int4, true)]
+    [InlineData("tiny-fp8", "fp8", WeightScheme.Stored, true)]
+    public void Logits_equal_the_reference(string name, string file, WeightScheme weights, bool onDevice)
+    {
+        Llama4Model model = Load(name, weights, onDevice);
         using var golden = new GoldenFile(name, file);
         golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false)), model);
     }
@@ -34,17 +53,32 @@ public sealed class QuantisedGoldenTests(ModelFixture models)
     }
 
     [Theory]
-    [InlineData("tiny-scout", "fp8-mixed", new[] { 1, 2, 3 })]
-    [InlineData("tiny-flat", "fp8-mixed", new[] { 1, 2 })]
-    [InlineData("tiny-fp8", "fp8", new[] { 1, 3 })]
-    public void Fp8_blocks_equal_the_reference(string name, string file, int[] layers)
+    [InlineData("tiny-scout", 0)]
+    [InlineData("tiny-flat", 1)]
+    public void Int4_codes_and_scales_on_the_device_equal_the_reference(string name, int layer)
     {
-        Llama4Model model = models.Get(name, new ModelOptions { Weights = WeightScheme.Fp8 });
+        LayerWeights w = Load(name, WeightScheme.Int4, onDevice: true).Text.Weights.Layers[layer];
+        using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path(name, "golden", "int4.safetensors"));
+        CheckOnDevice(file, "experts.gate_up", [.. w.Experts.Select(e => (CudaMatrix)e.GateUp)]);
+        CheckOnDevice(file, "experts.down", [.. w.Experts.Select(e => (CudaMatrix)e.Down)]);
+        CheckOnDevice(file, "shared.down_proj", [(CudaMatrix)w.FeedForward.Down]);
+    }
+
+    [Theory]
+    [InlineData("tiny-scout", "fp8-mixed", new[] { 1, 2, 3 }, false)]
+    [InlineData("tiny-flat", "fp8-mixed", new[] { 1, 2 }, false)]
+    [InlineData("tiny-fp8", "fp8", new[] { 1, 3 }, false)]
+    [InlineData("tiny-scout", "fp8-mixed", new[] { 1, 2, 3 }, true)]
+    [InlineData("tiny-flat", "fp8-mixed", new[] { 1, 2 }, true)]
+    [InlineData("tiny-fp8", "fp8", new[] { 1, 3 }, true)]
+    public void Fp8_blocks_equal_the_reference(string name, string file, int[] layers, bool onDevice)
+    {
+        Llama4Model model = Load(name, WeightScheme.Fp8, onDevice);
         using var golden = new GoldenFile(name, file);
         foreach (int layer in layers)
         {
             LayerWeights w = model.Text.Weights.Layers[layer];
-            Assert.All(w.Experts, e => Assert.True(((QuantisedMatrix)e.GateUp).QuantisesActivations && ((QuantisedMatrix)e.Down).QuantisesActivations));
+            Assert.All(w.Experts, e => Assert.True(QuantisesActivations(e.GateUp) && QuantisesActivations(e.Down)));
             float[] input = golden.Floats($"moe.{layer}.input"), expected = golden.Floats($"moe.{layer}.output");
             int d = model.Config.Text.HiddenSize, rows = input.Length / d;
             float[] output = Block(model.Backend, w, input, rows, d, golden.Ints($"moe.{layer}.experts"));
@@ -61,6 +95,43 @@ public sealed class QuantisedGoldenTests(ModelFixture models)
         LayerWeights[] layers = models.Get("tiny-scout", new ModelOptions { Weights = WeightScheme.Fp8 }).Text.Weights.Layers;
         Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.IsNotType<QuantisedMatrix>(e.GateUp)));
         Assert.All(layers, layer => Assert.IsNotType<QuantisedMatrix>(layer.FeedForward.GateUp));
+    }
+
+    private Llama4Model Load(string name, WeightScheme weights, bool onDevice)
+    {
+        if (!onDevice)
+        {
+            return models.Get(name, new ModelOptions { Weights = weights });
+        }
+        var model = Llama4Model.Load(ModelFixture.Folder(name), new ModelOptions { Weights = weights, CreateBackend = () => EmulatedBackend.Create(_driver) });
+        _onDevice.Add(model);
+        return model;
+    }
+
+    private static bool QuantisesActivations(IMatrix matrix) =>
+        matrix is CudaMatrix onDevice ? onDevice.Stack.QuantisesActivations : ((QuantisedMatrix)matrix).QuantisesActivations;
+
+    private unsafe void CheckOnDevice(SafeTensorsFile file, string name, CudaMatrix[] matrices)
+    {
+        byte[] codes = [.. file.ReadBytes(name + ".codes")];
+        float[] scales = file.ReadFloats(name + ".scales");
+        int at = 0, group = 0;
+        foreach (CudaMatrix m in matrices)
+        {
+            byte[] mine = new byte[m.Stack.MatrixBytes];
+            float[] factors = new float[m.Stack.ScaleBytes / sizeof(float)];
+            fixed (byte* p = mine)
+            fixed (float* q = factors)
+            {
+                Assert.Equal(CudaResult.Success, _driver.MemcpyDtoH(p, m.Address, (nuint)mine.Length));
+                Assert.Equal(CudaResult.Success, _driver.MemcpyDtoH(q, m.Scales, (nuint)m.Stack.ScaleBytes));
+            }
+            Assert.Equal(codes[at..(at + mine.Length)], mine);
+            Assert.Equal(scales[group..(group + factors.Length)], factors);
+            at += mine.Length;
+            group += factors.Length;
+        }
+        Assert.Equal((codes.Length, scales.Length), (at, group));
     }
 
     private static float[] Block(IBackend backend, LayerWeights w, float[] input, int rows, int d, int[] experts)

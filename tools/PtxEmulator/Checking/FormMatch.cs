@@ -114,10 +114,12 @@ internal sealed class FormMatch
 
     private string MissingText(ModifierSlot slot) => slot.Name switch
     {
-        "type" or "atype" or "btype" or "ctype" or "mode" => $"Unexpected instruction types specified for '{_form.Name}'",
+        "type" or "atype" or "btype" or "ctype" or "mode" or "d" or "a" or "b" or "c" or "scale" => $"Unexpected instruction types specified for '{_form.Name}'",
         "round" => $"Rounding modifier required for instruction '{_form.Name}'",
         "compare" => $"Comparison modifier required for instruction '{_form.Name}'",
         "shape" => $"Shape modifier required for instruction '{_form.Name}'",
+        "rows" => $".alayout modifier required for instruction '{_form.Name}'",
+        "columns" => $".blayout modifier required for instruction '{_form.Name}'",
         "dst" or "src" or "space" => $"State space incorrect for instruction '{_form.Name}'",
         _ => $".{slot.Name} modifier required for instruction '{_form.Name}'",
     };

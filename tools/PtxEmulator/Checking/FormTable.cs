@@ -14,6 +14,18 @@ internal static class FormTable
     private static readonly HashSet<string> s_modifiers =
         [.. s_forms.SelectMany(forms => forms).SelectMany(form => form.Slots.SelectMany(slot => slot.Alternatives).Concat(form.Head.Skip(1)))];
 
+    // Textures, surfaces, video instructions, the older matrix instructions, the newer tensor ones.
+    private static readonly Dictionary<string, Requirement> s_undescribed = """
+        sm_70: tex tld4 txq suld sust sured suq istypep wmma
+        sm_70: vadd vsub vabsdiff vmin vmax vshl vshr vmad vset
+        sm_70: vadd2 vsub2 vavrg2 vabsdiff2 vmin2 vmax2 vset2 vadd4 vsub4 vavrg4 vabsdiff4 vmin4 vmax4 vset4
+        sm_70 7.3: alloca stacksave stackrestore
+        sm_100 8.6: clusterlaunchcontrol
+        sm_100a 8.6: tcgen05
+        """.Split('\n').Select(line => line.Split(": ")).SelectMany(
+            halves => halves[1].Split(' ').Select(word => (word, Needs: Requirement.Parse(halves[0].Split(' ')) ?? throw new FormatException(halves[0]))))
+        .ToDictionary(entry => entry.word, entry => entry.Needs, StringComparer.Ordinal);
+
     private static readonly HashSet<string> s_opcodes = [.. s_forms.Select(forms => forms.First().Head[0])];
 
     /// <summary>Rules of slots that mean the same wherever they stand.</summary>
@@ -53,9 +65,6 @@ internal static class FormTable
     /// <summary>Whether an instruction begins with this word.</summary>
     public static bool IsOpcode(string word) => s_opcodes.Contains(word);
 
-    /// <summary>PTX has these, but the tables do not describe them.</summary>
-    public static bool IsUndescribed(string word) =>
-        word is "tex" or "tld4" or "txq" or "suld" or "sust" or "sured" or "suq" or "istypep" or "wmma" or "tcgen05" or "clusterlaunchcontrol"
-            or "alloca" or "stacksave" or "stackrestore" or "vadd" or "vsub" or "vabsdiff" or "vmin" or "vmax" or "vshl" or "vshr" or "vmad" or "vset"
-            or "vadd2" or "vsub2" or "vavrg2" or "vabsdiff2" or "vmin2" or "vmax2" or "vset2" or "vadd4" or "vsub4" or "vavrg4" or "vabsdiff4" or "vmin4" or "vmax4" or "vset4";
+    /// <summary>What an instruction needs that PTX has and the tables do not describe; null for any other word.</summary>
+    public static Requirement? Undescribed(string word) => s_undescribed.GetValueOrDefault(word);
 }

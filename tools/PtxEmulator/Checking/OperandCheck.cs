@@ -269,6 +269,10 @@ internal sealed class OperandCheck(string name, PtxInstruction instruction, List
     {
         string plain = space.Split("::")[0];
         Demand(operand, plain == "generic" || plain == variable.Space, $"State space mismatch between instruction and address in instruction '{name}'");
+        if (space == "generic" && variable.Space is "shared" or "local" or "param")
+        {
+            Report(operand, $"'{variable.Name}' has an address in .{variable.Space}, not a generic one", PtxSeverity.Warning);
+        }
         if (variable.Size > 0 && (operand.Offset < 0 || operand.Offset + accessBytes > variable.Size))
         {
             Report(operand, $"Bytes {operand.Offset} to {operand.Offset + accessBytes - 1} are not in '{variable.Name}' ({variable.Size} bytes)", PtxSeverity.Warning);

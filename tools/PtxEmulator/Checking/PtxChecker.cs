@@ -13,6 +13,7 @@ public static class PtxChecker
         var found = new List<PtxDiagnostic>();
         if (Header(module, found) is (PtxTarget target, PtxVersion version))
         {
+            Initials(module, found);
             foreach (FunctionSymbol function in module.Functions)
             {
                 DirectiveCheck.Check(function, target, version, found);
@@ -20,7 +21,7 @@ public static class PtxChecker
                 {
                     Check(instruction, target, version, found);
                 }
-                Groups(function, found);
+                FunctionCheck.Check(function, found);
             }
         }
         return [.. found.Distinct().OrderBy(one => one.Line).ThenBy(one => one.Column)];
@@ -58,6 +59,21 @@ public static class PtxChecker
         return (PtxTarget.Parse(module.Target)!.Value, PtxVersion.Parse(module.Version)!.Value);
     }
 
+    private static void Initials(PtxModule module, List<PtxDiagnostic> found)
+    {
+        foreach (VariableSymbol variable in module.Variables.Where(variable => variable.Initial is not null))
+        {
+            foreach (PtxOperand value in variable.Initial!.Where(value => value.Kind == OperandKind.Name && module.Scope.Find(value.Name) is not (VariableSymbol or FunctionSymbol)))
+            {
+                found.Add(new PtxDiagnostic(value.Line, value.Column, PtxSeverity.Error, $"Unknown symbol '{value.Name}'"));
+            }
+            if (variable.Initial!.Count > variable.Size / PtxTypes.Bytes(variable.Type))
+            {
+                found.Add(new PtxDiagnostic(variable.Initial[0].Line, variable.Initial[0].Column, PtxSeverity.Error, $"'{variable.Name}' has more initial values than elements"));
+            }
+        }
+    }
+
     private static void Check(PtxInstruction instruction, PtxTarget target, PtxVersion version, List<PtxDiagnostic> found)
     {
         void Report(PtxSeverity severity, string message) => found.Add(new PtxDiagnostic(instruction.Line, instruction.Column, severity, message));
@@ -72,10 +88,19 @@ public static class PtxChecker
         IReadOnlyList<InstructionForm> forms = FormTable.Find(instruction);
         if (forms.Count == 0)
         {
-            bool undescribed = FormTable.IsUndescribed(instruction.Opcode[0]);
-            Report(undescribed ? PtxSeverity.Warning : PtxSeverity.Error, undescribed
-                ? $"Instruction '{instruction.Text}' is not checked"
-                : $"Not a name of any known instruction: '{(FormTable.IsOpcode(instruction.Opcode[0]) ? instruction.Text : instruction.Opcode[0])}'");
+            string opcode = instruction.Opcode[0];
+            if (FormTable.Undescribed(opcode) is not Requirement needs)
+            {
+                Report(PtxSeverity.Error, $"Not a name of any known instruction: '{(FormTable.IsOpcode(opcode) ? instruction.Text : opcode)}'");
+            }
+            else if (needs.Missing(opcode, target, version) is string missing)
+            {
+                Report(PtxSeverity.Error, missing);
+            }
+            else
+            {
+                Report(PtxSeverity.Warning, $"Instruction '{instruction.Text}' is not checked");
+            }
             return;
         }
         found.AddRange(FormMatch.Best(forms, instruction, target, version).Diagnostics);
@@ -85,23 +110,13 @@ public static class PtxChecker
         }
         foreach (PtxOperand operand in instruction.Operands.SelectMany(All))
         {
-            if (operand.Kind == OperandKind.Name && SpecialRegisters.TryGet(operand.Name, out _, out Requirement needs)
-                && needs.Missing(operand.Name, target, version) is string missing)
+            if (operand.Kind == OperandKind.Name && SpecialRegisters.TryGet(operand.Name, out _, out Requirement of)
+                && of.Missing(operand.Name, target, version) is string absent)
             {
-                Report(PtxSeverity.Error, missing);
+                Report(PtxSeverity.Error, absent);
             }
         }
     }
 
     private static IEnumerable<PtxOperand> All(PtxOperand operand) => operand.Parts.SelectMany(All).Prepend(operand);
-
-    // The wait of a group that nobody commits covers whatever the hardware counts.
-    private static void Groups(FunctionSymbol function, List<PtxDiagnostic> found)
-    {
-        PtxInstruction? product = function.Body.Find(instruction => instruction.Opcode is ["wgmma", "mma_async", ..]);
-        if (product is not null && !function.Body.Exists(instruction => instruction.Opcode is ["wgmma", "commit_group", ..]))
-        {
-            found.Add(new PtxDiagnostic(product.Line, product.Column, PtxSeverity.Warning, $"'{function.Name}' has wgmma.mma_async and no wgmma.commit_group"));
-        }
-    }
 }

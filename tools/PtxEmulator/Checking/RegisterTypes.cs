@@ -26,7 +26,7 @@ internal static class RegisterTypes
         ["matrix"] = ["b32", "f32"],
     };
 
-    /// <summary>Whether an operand type exists that only sizes and classes decide.</summary>
+    /// <summary>Whether a word is an operand type.</summary>
     public static bool IsOperandType(string type) => s_declared.ContainsKey(type) || PtxTypes.Bits(type) > 0;
 
     /// <summary>Bits of an operand type.</summary>

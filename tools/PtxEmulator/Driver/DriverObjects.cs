@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.PtxEmulator.Execution;
+using Llama4Kernels.PtxEmulator.Parsing;
 
 namespace Llama4Kernels.PtxEmulator.Driver;
 
@@ -46,11 +47,14 @@ internal sealed class EmulatedModule(EmulatedContext context, PtxProgram program
     public bool Unloaded { get; set; }
 }
 
-internal sealed class EmulatedFunction(EmulatedModule module, PtxKernel kernel, int registers) : DriverObject(module.Context)
+internal sealed class EmulatedFunction(EmulatedModule module, PtxKernel kernel, PtxEntry entry, int registers) : DriverObject(module.Context)
 {
     public EmulatedModule Module { get; } = module;
 
     public PtxKernel Kernel { get; } = kernel;
+
+    /// <summary>What its text demands of a launch.</summary>
+    public PtxEntry Entry { get; } = entry;
 
     public int Registers { get; } = registers;
 

@@ -272,10 +272,13 @@ public sealed unsafe partial class EmulatedCudaDriver
         {
             return CudaResult.OutOfMemory;
         }
-        address = context.Memory.Allocate((long)bytes);
-        if (address == 0)
+        try
         {
-            return CudaResult.OutOfMemory;
+            address = context.Memory.Allocate((long)bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            return Fail(CudaResult.OutOfMemory, $"The host has no {bytes} bytes for emulated memory and their state.");
         }
         context.Allocations.Add(address, (long)bytes);
         context.UsedBytes += (long)bytes;

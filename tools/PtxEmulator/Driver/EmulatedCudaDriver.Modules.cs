@@ -44,9 +44,9 @@ public sealed unsafe partial class EmulatedCudaDriver
                 program = PtxProgram.Load(text, context.Memory);
                 var loaded = new EmulatedModule(context, program, options.MaxRegisters, target);
                 // As an assembler would: what cannot be executed shows now, not at a launch.
-                foreach (string name in text.Entries)
+                foreach (PtxEntry entry in text.EntryPoints)
                 {
-                    _ = AddFunction(loaded, name);
+                    AddFunction(loaded, entry);
                 }
                 module = Add(loaded);
                 log = new CudaJitLog(options.Verbose ? Report(loaded) : "", "");
@@ -144,7 +144,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             }
             int? known = attribute switch
             {
-                CudaFunctionAttribute.MaxThreadsPerBlock => f.Kernel.MaxThreads,
+                CudaFunctionAttribute.MaxThreadsPerBlock => f.Entry.MaxThreads,
                 CudaFunctionAttribute.SharedSizeBytes => f.Kernel.SharedBytes,
                 CudaFunctionAttribute.ConstSizeBytes => f.Kernel.ParameterBytes,
                 CudaFunctionAttribute.LocalSizeBytes => f.Kernel.LocalBytes,
@@ -209,7 +209,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return CudaResult.InvalidValue;
             }
-            blocks = threadsPerBlock > f.Kernel.MaxThreads || (long)dynamicSharedBytes > f.MaxDynamicShared
+            blocks = threadsPerBlock > f.Entry.MaxThreads || (long)dynamicSharedBytes > f.MaxDynamicShared
                 ? 0
                 : _limits.Occupancy(threadsPerBlock, f.Registers, f.Kernel.SharedBytes + (long)dynamicSharedBytes);
             return CudaResult.Success;
@@ -255,12 +255,11 @@ public sealed unsafe partial class EmulatedCudaDriver
         }
     }
 
-    private nint AddFunction(EmulatedModule module, string name)
+    private void AddFunction(EmulatedModule module, PtxEntry entry)
     {
-        PtxKernel kernel = module.Program.Kernel(name)!;
-        nint handle = Add(new EmulatedFunction(module, kernel, DeviceLimits.RegistersOf(kernel.Registers, kernel.MaxThreads, module.MaxRegisters)));
-        module.Functions.Add(name, handle);
-        return handle;
+        PtxKernel kernel = module.Program.Kernel(entry.Name)!;
+        int registers = DeviceLimits.RegistersOf(kernel.Registers, entry.MaxThreads, module.MaxRegisters);
+        module.Functions.Add(entry.Name, Add(new EmulatedFunction(module, kernel, entry, registers)));
     }
 
     private string Report(EmulatedModule module) => string.Join('\n', module.Functions.Select(entry =>

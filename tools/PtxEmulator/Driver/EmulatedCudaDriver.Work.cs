@@ -100,9 +100,9 @@ public sealed unsafe partial class EmulatedCudaDriver
         {
             return Fail(CudaResult.InvalidValue, $"The device takes no grid {grid} of blocks {block}.");
         }
-        if (block.Count > kernel.MaxThreads)
+        if (block.Count > function.Entry.MaxThreads || (function.Entry.RequiredBlock is (int X, int Y, int Z) required && required != (block.X, block.Y, block.Z)))
         {
-            return Fail(CudaResult.InvalidValue, $"{kernel.Name} takes blocks of at most {kernel.MaxThreads} threads, not {block}.");
+            return Fail(CudaResult.InvalidValue, $"{kernel.Name} takes blocks of {function.Entry.RequiredBlock?.ToString() ?? $"at most {function.Entry.MaxThreads} threads"}, not {block}.");
         }
         if (config.SharedBytes < 0 || config.SharedBytes > function.MaxDynamicShared)
         {
@@ -122,7 +122,7 @@ public sealed unsafe partial class EmulatedCudaDriver
 
     private CudaResult CheckCluster(EmulatedFunction function, in CudaLaunchConfig config)
     {
-        if (config.Cluster is null && !function.Kernel.RequiresCluster)
+        if (config.Cluster is null && function.Entry.RequiredCluster is null)
         {
             return CudaResult.Success;
         }
@@ -136,7 +136,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             return CudaResult.InvalidValue;
         }
         return cluster.Count > (function.NonPortableClusters == 1 ? 2 * PortableCluster : PortableCluster) ? CudaResult.InvalidClusterSize
-            : cluster.Count == 1 && !function.Kernel.RequiresCluster ? CudaResult.Success
+            : cluster.Count == 1 && function.Entry.RequiredCluster is null ? CudaResult.Success
             : Fail(CudaResult.NotSupported, "Clusters of several blocks are not emulated.");
     }
 
@@ -148,7 +148,14 @@ public sealed unsafe partial class EmulatedCudaDriver
                 return Run(context, launch);
             case CopyWork copy when copy.Bytes > 0:
                 Buffer.MemoryCopy((void*)copy.Source, (void*)copy.Destination, copy.Bytes, copy.Bytes);
-                copy.To?.Memory.MarkDefined(copy.Destination, (long)copy.Bytes);
+                if (copy.To is not null && copy.To == copy.From)
+                {
+                    copy.To.Memory.CopyDefined(copy.Destination, copy.Source, (long)copy.Bytes);
+                }
+                else
+                {
+                    copy.To?.Memory.MarkDefined(copy.Destination, (long)copy.Bytes);
+                }
                 break;
             case FillWork fill when fill.Bytes > 0:
                 NativeMemory.Fill((void*)fill.Destination, fill.Bytes, fill.Value);

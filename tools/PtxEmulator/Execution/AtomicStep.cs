@@ -3,7 +3,9 @@ using System.Numerics;
 namespace Llama4Kernels.PtxEmulator.Execution;
 
 /// <summary>atom and red: a compare-and-swap loop on host memory, so that blocks on other cores see it whole.</summary>
-internal sealed unsafe class AtomicStep(Space space, Slot[] d, Address address, Slot[] b, Slot? c, int bytes, Func<ulong, ulong, ulong, ulong> function, Order order) : Step
+internal sealed unsafe class AtomicStep(
+    Space space, Slot[] d, Address address, Slot[] b, Slot? c, int bytes,
+    Func<ulong, ulong, ulong, ulong> inGlobal, Func<ulong, ulong, ulong, ulong> inShared, Order order) : Step
 {
     public override void Execute(Warp warp)
     {
@@ -21,6 +23,8 @@ internal sealed unsafe class AtomicStep(Space space, Slot[] d, Address address, 
         for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
         {
             int lane = BitOperations.TrailingZeroCount(rest);
+            ulong place = addresses[lane];
+            Func<ulong, ulong, ulong, ulong> function = warp.Resolve(space, ref place) == Space.Global ? inGlobal : inShared;
             for (int i = 0; i < b.Length; i++)
             {
                 ulong at = addresses[lane] + (ulong)(i * bytes);
@@ -28,7 +32,7 @@ internal sealed unsafe class AtomicStep(Space space, Slot[] d, Address address, 
                 warp.Write(space, lane, at, nothing[..bytes], strong: true);
                 ulong x = LaneWords.Load(warp.Registers, b[i], lane);
                 ulong y = c is Slot third ? LaneWords.Load(warp.Registers, third, lane) : 0;
-                ulong old = Exchange(p, x, y);
+                ulong old = Exchange(p, x, y, function);
                 if (d.Length > 0)
                 {
                     LaneWords.Store(warp.Registers, d[i], lane, old);
@@ -43,7 +47,7 @@ internal sealed unsafe class AtomicStep(Space space, Slot[] d, Address address, 
         }
     }
 
-    private ulong Exchange(byte* p, ulong x, ulong y)
+    private ulong Exchange(byte* p, ulong x, ulong y, Func<ulong, ulong, ulong, ulong> function)
     {
         if (bytes == 8)
         {
@@ -73,5 +77,61 @@ internal sealed unsafe class AtomicStep(Space space, Slot[] d, Address address, 
             }
             old = seen;
         }
+    }
+}
+
+/// <summary>atom.exch and atom.cas of 128 bits: the host has no such instruction, so that a lock stands for it.</summary>
+internal sealed unsafe class WideAtomicStep(Space space, Slot d, Address address, Slot b, Slot? c, Order order) : Step
+{
+    private static readonly Lock s_gate = new();
+
+    public override void Execute(Warp warp)
+    {
+        ulong* addresses = stackalloc ulong[32];
+        address.Evaluate(warp, addresses);
+        if (warp.Block.Launch.Options.CountMemory)
+        {
+            AccessCounting.Count(warp, space, addresses, 16);
+        }
+        if (order is Order.Release or Order.AcquireRelease)
+        {
+            warp.Block.Shadow.Fence(warp);
+        }
+        Span<byte> nothing = stackalloc byte[16];
+        for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(rest);
+            var p = (UInt128*)warp.Read(space, lane, addresses[lane], 16, strong: true);
+            warp.Write(space, lane, addresses[lane], nothing, strong: true);
+            UInt128 first = Load(warp, b, lane);
+            UInt128 old;
+            lock (s_gate)
+            {
+                old = *p;
+                if (c is not Slot swap)
+                {
+                    *p = first;
+                }
+                else if (old == first)
+                {
+                    *p = Load(warp, swap, lane);
+                }
+            }
+            var planes = (ulong*)(warp.Registers + d.Offset);
+            planes[lane] = (ulong)old;
+            planes[lane + 32] = (ulong)(old >> 64);
+            Ordering.AfterRead(warp, space, addresses[lane], Order.Relaxed);
+            Ordering.AfterWrite(warp, space, addresses[lane]);
+        }
+        if (order is Order.Acquire or Order.AcquireRelease)
+        {
+            warp.Block.Shadow.Fence(warp);
+        }
+    }
+
+    private static UInt128 Load(Warp warp, Slot slot, int lane)
+    {
+        var planes = (ulong*)(warp.Registers + slot.Offset);
+        return new UInt128(planes[lane + 32], planes[lane]);
     }
 }

@@ -27,16 +27,22 @@ internal sealed partial class Decoder
         bool swaps = operation == "cas";
         Slot? c = swaps ? Read(form.Operands[at + 2], bits) : null;
         Slot[] d = returns ? [.. Parts(form.Operands[0]).Select(part => Write(part, bits))] : [];
-        if (b.Length != lanes || (returns && d.Length != lanes) || bits == 128)
+        if (b.Length != lanes || (returns && d.Length != lanes) || (bits == 128 && operation is not ("exch" or "cas")))
         {
             throw form.Unknown();
         }
         Grain(space, bits / 8, bits / 8);
-        return new AtomicStep(space, d, address, b, c, bits / 8, Operation(form, operation, type, space), order == Order.Weak ? Order.Relaxed : order);
+        order = order == Order.Weak ? Order.Relaxed : order;
+        if (bits == 128)
+        {
+            return new WideAtomicStep(space, d[0], address, b[0], c, order);
+        }
+        // Sums of f32 in global memory flush subnormal numbers, in shared memory they do not.
+        return new AtomicStep(space, d, address, b, c, bits / 8, Operation(form, operation, type, flush: true), Operation(form, operation, type, flush: false), order);
     }
 
     /// <summary>The new value of old, b and c.</summary>
-    private static Func<ulong, ulong, ulong, ulong> Operation(Form form, string operation, string type, Space space)
+    private static Func<ulong, ulong, ulong, ulong> Operation(Form form, string operation, string type, bool flush)
     {
         switch (operation)
         {
@@ -60,11 +66,9 @@ internal sealed partial class Decoder
             case "f64" when operation == "add":
                 return static (a, b, _) => BitConverter.DoubleToUInt64Bits(RoundedF64.Canonical(BitConverter.UInt64BitsToDouble(a) + BitConverter.UInt64BitsToDouble(b)));
             case "f32" when operation == "add":
-                // Global memory flushes subnormal numbers, shared memory does not.
-                bool ftz = space == Space.Global;
                 return (a, b, _) =>
                 {
-                    float sum = ftz ? Ftz.Flush(Ftz.Flush(Single(a)) + Ftz.Flush(Single(b))) : Single(a) + Single(b);
+                    float sum = flush ? Ftz.Flush(Ftz.Flush(Single(a)) + Ftz.Flush(Single(b))) : Single(a) + Single(b);
                     return BitConverter.SingleToUInt32Bits(RoundedF32.Canonical(sum));
                 };
             case "f16" or "bf16" or "f16x2" or "bf16x2":

@@ -51,6 +51,9 @@ internal sealed partial class Decoder
                 return Permute(form);
             case "lop3":
                 return Lop3(form);
+            case "fns":
+                int within = R(form, 1, 32), origin = R(form, 2, 32), nth = R(form, 3, 32);
+                return new Lane3<uint, uint, uint, uint>(W(form), within, origin, nth, static (a, b, n) => NthSet(a, b, (int)n));
             default:
                 return Dot(form);
         }
@@ -64,6 +67,25 @@ internal sealed partial class Decoder
             result |= (value >> i & 1) << (31 - i);
         }
         return result;
+    }
+
+    /// <summary>fns: the n-th set bit at or above the base, below it for a negative n; the base itself for 0.</summary>
+    private static uint NthSet(uint mask, uint start, int n)
+    {
+        int position = (int)Math.Min(start, 32);
+        if (n == 0)
+        {
+            return position < 32 && (mask >> position & 1) != 0 ? (uint)position : ~0u;
+        }
+        int step = n > 0 ? 1 : -1;
+        for (int left = Math.Abs((long)n) > 32 ? 33 : Math.Abs(n); position is >= 0 and < 32; position += step)
+        {
+            if ((mask >> position & 1) != 0 && --left == 0)
+            {
+                return (uint)position;
+            }
+        }
+        return ~0u;
     }
 
     private static uint Mask(uint start, uint count) => (uint)(((1ul << (int)count) - 1) << (int)start);
@@ -177,16 +199,26 @@ internal sealed partial class Decoder
     private Step Lop3(Form form)
     {
         string boolean = form.TakeAny("or", "and");
-        if (form.Operands[0].Kind == Parsing.OperandKind.Pair || boolean.Length > 0)
+        bool pair = form.Operands[0].Kind == Parsing.OperandKind.Pair;
+        if (pair != boolean.Length > 0)
         {
-            throw form.Unknown();
+            throw form.Wrong("lop3 gives a predicate if it combines one.");
         }
         int a = R(form, 1, 32), b = R(form, 2, 32), c = R(form, 3, 32);
         if (form.Operands[4].Kind != Parsing.OperandKind.Integer)
         {
             throw Wrong(form.Operands[4], "The table of lop3 is a number.");
         }
-        return new Lop3Step(W(form), a, b, c, (uint)form.Operands[4].Bits & 0xFF);
+        uint table = (uint)form.Operands[4].Bits & 0xFF;
+        if (!pair)
+        {
+            return new Lop3Step(W(form), a, b, c, table, null);
+        }
+        int q = R(form, 5, 1);
+        int target = Write(form.Operands[0].Parts[0]).Offset;
+        int p = Write(form.Operands[0].Parts[1], 1).Offset;
+        BooleanOperator combine = boolean == "or" ? BooleanOperator.Or : BooleanOperator.And;
+        return new Lop3Step(target, a, b, c, table, new Comparison(p, -1, q, form.Operands[5].Negated, combine));
     }
 
     private Step Dot(Form form)
@@ -212,8 +244,8 @@ internal sealed partial class Decoder
     }
 }
 
-/// <summary>Any function of three bits, on whole vectors: the sum of the products that its table names.</summary>
-internal sealed unsafe class Lop3Step(int d, int a, int b, int c, uint table) : Step
+/// <summary>Any function of three bits: the sum of the products that its table names; and whether it is not zero, combined with a predicate.</summary>
+internal sealed unsafe class Lop3Step(int d, int a, int b, int c, uint table, Comparison? predicate) : Step
 {
     public override void Execute(Warp warp)
     {
@@ -221,6 +253,7 @@ internal sealed unsafe class Lop3Step(int d, int a, int b, int c, uint table) : 
         var pa = (uint*)(warp.Registers + a);
         var pb = (uint*)(warp.Registers + b);
         var pc = (uint*)(warp.Registers + c);
+        uint any = 0;
         for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
         {
             int lane = BitOperations.TrailingZeroCount(rest);
@@ -233,6 +266,8 @@ internal sealed unsafe class Lop3Step(int d, int a, int b, int c, uint table) : 
                 }
             }
             pd[lane] = result;
+            any |= result != 0 ? 1u << lane : 0;
         }
+        predicate?.Store(warp, any);
     }
 }

@@ -54,7 +54,8 @@ internal sealed partial class Decoder
                 "infinite" => double.IsInfinity,
                 "number" => static x => !double.IsNaN(x),
                 "notanumber" => double.IsNaN,
-                "normal" => double.IsNormal,
+                // Zeros count as normal.
+                "normal" => static x => double.IsNormal(x) || x == 0,
                 "subnormal" => double.IsSubnormal,
                 _ => throw form.Unknown(),
             });
@@ -66,7 +67,7 @@ internal sealed partial class Decoder
             "infinite" => float.IsInfinity,
             "number" => static x => !float.IsNaN(x),
             "notanumber" => float.IsNaN,
-            "normal" => float.IsNormal,
+            "normal" => static x => float.IsNormal(x) || x == 0,
             "subnormal" => float.IsSubnormal,
             _ => throw form.Unknown(),
         });
@@ -95,7 +96,7 @@ internal sealed partial class Decoder
             string to = form.Types[0];
             if (type is "f16x2" or "bf16x2")
             {
-                return SetHalves(form, type, to, compare, ftz, a, b);
+                return SetHalves(form, type, to, compare, ftz, a, b, new Comparison(-1, -1, c, negateC, combine));
             }
             target = new Comparison(-1, -1, c, negateC, combine, W(form, 0, Bits(to)), to switch
             {
@@ -108,7 +109,7 @@ internal sealed partial class Decoder
         }
         else if (type is "f16x2" or "bf16x2")
         {
-            return ComparePair(form, type, compare, ftz, a, b);
+            return ComparePair(form, type, compare, ftz, a, b, new Comparison(-1, -1, c, negateC, combine));
         }
         else if (result.Kind == OperandKind.Pair)
         {
@@ -145,7 +146,7 @@ internal sealed partial class Decoder
         float Value(ushort bits) => HalfBits.ToF32(ftz ? HalfBits.Flush(bits, format) : bits, format);
     }
 
-    private Step ComparePair(Form form, string type, string name, bool ftz, int a, int b)
+    private Step ComparePair(Form form, string type, string name, bool ftz, int a, int b, Comparison combined)
     {
         if (!FloatComparison.TryParse(name, out FloatCompare compare) || form.Operands[0].Kind != OperandKind.Pair)
         {
@@ -154,11 +155,11 @@ internal sealed partial class Decoder
         Func<uint, uint, bool> holds = HalfCompare(type, compare, ftz);
         int p = Write(form.Operands[0].Parts[0], 1).Offset, q = Write(form.Operands[0].Parts[1], 1).Offset;
         return new Both(
-            new LaneCompare<uint>(new Comparison(p, -1, -1, false, BooleanOperator.None), a, b, holds),
-            new LaneCompare<uint>(new Comparison(q, -1, -1, false, BooleanOperator.None), a, b, (x, y) => holds(x >> 16, y >> 16)));
+            new LaneCompare<uint>(combined with { P = p }, a, b, holds),
+            new LaneCompare<uint>(combined with { P = q }, a, b, (x, y) => holds(x >> 16, y >> 16)));
     }
 
-    private Step SetHalves(Form form, string type, string to, string name, bool ftz, int a, int b)
+    private Step SetHalves(Form form, string type, string to, string name, bool ftz, int a, int b, Comparison combined)
     {
         if (!FloatComparison.TryParse(name, out FloatCompare compare))
         {
@@ -166,7 +167,13 @@ internal sealed partial class Decoder
         }
         Func<uint, uint, bool> holds = HalfCompare(type, compare, ftz);
         uint one = to switch { "f16x2" => 0x3C00, "bf16x2" => 0x3F80, _ => 0xFFFF };
-        return new Lane2<uint, uint, uint>(W(form), a, b, (x, y) => (holds(x, y) ? one : 0) | (holds(x >> 16, y >> 16) ? one << 16 : 0));
+        int d = W(form);
+        Slot low = NewSlot(32, -1), high = NewSlot(32, -1);
+        return new Both(
+            new Both(
+                new LaneCompare<uint>(combined with { Word = low.Offset, IsTrue = one }, a, b, holds),
+                new LaneCompare<uint>(combined with { Word = high.Offset, IsTrue = one << 16 }, a, b, (x, y) => holds(x >> 16, y >> 16))),
+            new Lane2<uint, uint, uint>(d, low.Offset, high.Offset, static (x, y) => x | y));
     }
 
     private static Step CompareIntegers(Form form, string type, string name, Comparison target, int a, int b)

@@ -146,8 +146,9 @@ internal sealed partial class Decoder
                 return BitConverter.SingleToUInt32Bits(saturate ? Selection.Saturate(r) : r);
             }
             ,
-            "f16" => x => HalfBits.FromF64(value(x), HalfFormat.F16, rounding, flags),
-            "bf16" => x => HalfBits.FromF64(value(x), HalfFormat.BF16, rounding, flags),
+            // .ftz speaks of f32 alone.
+            "f16" => x => HalfBits.FromF64(value(x), HalfFormat.F16, rounding, flags & ~ResultFlags.Ftz),
+            "bf16" => x => HalfBits.FromF64(value(x), HalfFormat.BF16, rounding, flags & ~ResultFlags.Ftz),
             "tf32" => x => Tf32Bits.FromF32((float)value(x), rounding, flags),
             _ => throw form.Unknown(),
         };
@@ -187,9 +188,11 @@ internal sealed partial class Decoder
     private Step Pack(Form form)
     {
         form.Take("sat");
-        string to = form.Types[0];
-        bool hasC = form.Types.Count == 3;
-        int bits = Bits(to);
+        // Types of two and four bits exist only here.
+        string narrow = form.TakeAny("u2", "s2", "u4", "s4");
+        string to = narrow.Length > 0 ? narrow : form.Types[0];
+        int bits = narrow.Length > 0 ? narrow[1] - '0' : Bits(to);
+        bool hasC = bits < 16;
         bool signed = IsSigned(to);
         int a = R(form, 1, 32), b = R(form, 2, 32);
         int c = hasC ? R(form, 3, 32) : Constant(0, 32).Offset;
@@ -205,8 +208,12 @@ internal sealed partial class Decoder
     private Step Move(Form form)
     {
         string type = form.Type;
-        PtxOperand target = form.Operands[0];
-        PtxOperand source = form.Operands[1];
+        PtxOperand target = Spread(form.Operands[0]);
+        PtxOperand source = Spread(form.Operands[1]);
+        if (TakeLanes(form) > 1)
+        {
+            return MoveVector(form, Bits(type), target.Parts, source.Parts);
+        }
         if (target.Kind == OperandKind.Vector || source.Kind == OperandKind.Vector)
         {
             return Repack(form, Bits(type), target, source);
@@ -235,6 +242,20 @@ internal sealed partial class Decoder
         int a = R(form, 1, Bits(type));
         int d = W(form, 0, Bits(type));
         return Bits(type) == 64 ? new Vector2Wide<VectorOperations.Move64>(d, a, a) : new Vector2<VectorOperations.Move32>(d, a, a);
+    }
+
+    /// <summary>mov of a vector: all sources are read before a component is written.</summary>
+    private Step MoveVector(Form form, int bits, IReadOnlyList<PtxOperand> targets, IReadOnlyList<PtxOperand> sources)
+    {
+        if (targets.Count != sources.Count)
+        {
+            throw form.Wrong($"'{form.Instruction.Text}' needs vectors of one length.");
+        }
+        Slot[] from = [.. sources.Select(part => Read(part, bits))];
+        Slot[] kept = [.. from.Select(slot => NewSlot(slot.Bits, -1))];
+        Slot[] to = [.. targets.Select(part => Write(part, bits))];
+        IEnumerable<Step> steps = from.Zip(kept).Concat(kept.Zip(to)).Select(pair => FromWord(pair.Second, pair.First, static x => x));
+        return steps.Aggregate((first, second) => new Both(first, second));
     }
 
     /// <summary>mov between a register and its parts.</summary>

@@ -64,7 +64,7 @@ internal sealed partial class Decoder
             int c = R(form, 3, 32);
             if (form.Name is "min" or "max")
             {
-                throw form.Unknown();
+                return ThreeWay(form, a, b, c, ftz, nan, xor);
             }
             if (isNearest && !ftz && !saturate)
             {
@@ -106,6 +106,19 @@ internal sealed partial class Decoder
         });
     }
 
+    private Lane3<float, float, float, float> ThreeWay(Form form, int a, int b, int c, bool ftz, bool nan, bool xor)
+    {
+        if (xor)
+        {
+            throw form.Unknown();
+        }
+        bool magnitude = form.Take("abs");
+        float Operand(float x) => magnitude ? MathF.Abs(ftz ? Ftz.Flush(x) : x) : ftz ? Ftz.Flush(x) : x;
+        return new Lane3<float, float, float, float>(W(form), a, b, c, form.Name == "min"
+            ? (x, y, z) => Selection.Min(Selection.Min(Operand(x), Operand(y), nan), Operand(z), nan)
+            : (x, y, z) => Selection.Max(Selection.Max(Operand(x), Operand(y), nan), Operand(z), nan));
+    }
+
     private Step Float64(Form form)
     {
         Step step = DoubleArithmetic(form);
@@ -132,7 +145,8 @@ internal sealed partial class Decoder
                 "sqrt" => x => RoundedF64.Sqrt(x, rounding),
                 "rcp" when approximate => Approximate.RcpF64,
                 "rcp" => x => RoundedF64.Rcp(x, rounding),
-                "rsqrt" => Approximate.RsqrtF64,
+                "rsqrt" when ftz => Approximate.RsqrtF64,
+                "rsqrt" => static x => RoundedF64.Canonical(1 / Math.Sqrt(x)),
                 _ => throw form.Unknown(),
             });
         }
@@ -160,7 +174,6 @@ internal sealed partial class Decoder
     {
         form.Take("approx");
         form.Take("rn");
-        form.Take("oob");
         ResultFlags flags = TakeFlags(form);
         bool nan = form.Take("NaN");
         bool xor = form.Take("xorsign");

@@ -26,6 +26,7 @@ internal sealed partial class Decoder
                 break;
             case "ret":
                 _successors[pc] = conditional ? [pc + 1] : [];
+                _reads.AddRange(Results());
                 step = new Return();
                 break;
             case "exit":
@@ -65,23 +66,32 @@ internal sealed partial class Decoder
         }
         PtxOperand name = form.Operands[at++];
         PtxOperand[] arguments = at < form.Operands.Count && form.Operands[at].Kind == OperandKind.List ? [.. form.Operands[at].Parts] : [];
-        VariableSymbol[] from = [.. arguments.Select(Argument)];
-        VariableSymbol[] to = [.. results.Select(Argument)];
-        if (_scope.Find(name.Name) is FunctionSymbol symbol)
+        FunctionSymbol? symbol = _scope.Find(name.Name) as FunctionSymbol;
+        CallPart[] from = [.. arguments.Select((operand, i) => Argument(operand, symbol?.Arguments.ElementAtOrDefault(i)))];
+        CallPart[] to = [.. results.Select(Result)];
+        if (symbol is not null)
         {
-            if (symbol.Arguments.Concat(symbol.Results).Any(part => part is RegisterSymbol))
-            {
-                throw new PtxNotImplementedException($"call of {symbol.Name}, which takes registers", name.Line, name.Column);
-            }
             PtxFunction callee = program.Function(symbol) ?? throw new PtxNotImplementedException($"call of {symbol.Name}, which has no body", name.Line, name.Column);
             return new CallStep(_ => callee, -1, from, to);
         }
         return new CallStep(program.FunctionAt, R(form, at - 1, 64), from, to);
     }
 
-    private VariableSymbol Argument(PtxOperand operand) => _scope.Find(operand.Name) is VariableSymbol { Space: "param" } variable
-        ? variable
-        : throw new PtxNotImplementedException("call with an argument that is no .param variable", operand.Line, operand.Column);
+    /// <summary>A variable, a register or a number; the parameter, where it is known, gives a number's width.</summary>
+    private CallPart Argument(PtxOperand operand, PtxSymbol? parameter) =>
+        operand.Kind == OperandKind.Name && _scope.Find(operand.Name) is VariableSymbol { Space: "param" } variable
+            ? new CallPart(variable, null)
+            : new CallPart(null, Read(operand, parameter switch
+            {
+                RegisterSymbol register => Bits(register.Type),
+                VariableSymbol formal => Bits(formal.Type),
+                _ => 64,
+            }));
+
+    private CallPart Result(PtxOperand operand) =>
+        operand.Kind == OperandKind.Name && _scope.Find(operand.Name) is VariableSymbol { Space: "param" } variable
+            ? new CallPart(variable, null)
+            : new CallPart(null, Write(operand));
 }
 
 /// <summary>A step after which lanes may stand at different places.</summary>
@@ -132,68 +142,6 @@ internal sealed unsafe class BranchIndexed(int index, int[] targets) : Step, IBr
             return;
         }
         warp.Split([.. parts.Select(part => (part.Key, part.Value))], Reconvergence);
-    }
-}
-
-/// <summary>call: the arguments lie in the caller's frame and are copied into the callee's.</summary>
-internal sealed unsafe class CallStep(Func<ulong, PtxFunction?> callee, int pointer, VariableSymbol[] from, VariableSymbol[] to) : Step
-{
-    public override void Execute(Warp warp)
-    {
-        ulong address = 0;
-        uint mask = warp.Mask;
-        if (pointer >= 0)
-        {
-            // Lanes that call the same function go first; the others come back to this instruction.
-            int first = System.Numerics.BitOperations.TrailingZeroCount(mask);
-            var addresses = (ulong*)(warp.Registers + pointer);
-            address = addresses[first];
-            uint same = 0;
-            for (int lane = first; lane < 32; lane++)
-            {
-                same |= (mask >> lane & 1) != 0 && addresses[lane] == address ? 1u << lane : 0;
-            }
-            if (same != mask)
-            {
-                warp.Split([(Pc, same), (Pc, mask & ~same), (Pc + 1, warp.FragmentMask & ~mask)], Pc + 1);
-                return;
-            }
-        }
-        if (callee(address) is not PtxFunction function)
-        {
-            throw warp.Finding(PtxFindingKind.OutOfBounds, $"call of 0x{address:x}, which is no function.");
-        }
-        FunctionSymbol symbol = function.Symbol;
-        if (symbol.Parameters.Count != from.Length || symbol.Returns.Count != to.Length)
-        {
-            throw warp.Finding(PtxFindingKind.Trap, $"{symbol.Name} takes {symbol.Parameters.Count} arguments and gives {symbol.Returns.Count} results.");
-        }
-        int baseFrom = warp.Frame.LocalBase;
-        LocalMemory local = warp.Local;
-        warp.Call(function, frame =>
-        {
-            frame.Results = [.. symbol.Returns.Zip(to, (inner, outer) => ((int)inner.Offset, (int)outer.Offset, (int)Math.Min(inner.Size, outer.Size)))];
-            for (int i = 0; i < from.Length; i++)
-            {
-                local.Copy(mask, baseFrom + from[i].Offset, frame.LocalBase + symbol.Parameters[i].Offset, Math.Min(from[i].Size, symbol.Parameters[i].Size));
-            }
-        });
-    }
-}
-
-/// <summary>ret.</summary>
-internal sealed class Return : Step
-{
-    public override void Execute(Warp warp)
-    {
-        uint mask = warp.Mask;
-        warp.Return((inner, outer) =>
-        {
-            foreach ((int from, int to, int bytes) in inner.Results)
-            {
-                warp.Local.Copy(mask, inner.LocalBase + from, outer.LocalBase + to, bytes);
-            }
-        });
     }
 }
 

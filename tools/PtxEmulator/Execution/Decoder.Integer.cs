@@ -24,8 +24,12 @@ internal sealed partial class Decoder
                 return Multiply(form, type);
             case "mul24" or "mad24":
                 return Multiply24(form, type);
-            case "shf" or "prmt" or "lop3" or "bfe" or "bfi" or "bfind" or "bmsk" or "szext" or "dp4a" or "dp2a" or "popc" or "clz" or "brev":
+            case "shf" or "prmt" or "lop3" or "bfe" or "bfi" or "bfind" or "bmsk" or "szext" or "dp4a" or "dp2a" or "popc" or "clz" or "brev" or "fns":
                 return BitField(form, type);
+        }
+        if (type is "u16x2" or "s16x2")
+        {
+            return IntegerPair(form, type);
         }
         return Bits(type) switch
         {
@@ -77,6 +81,10 @@ internal sealed partial class Decoder
                 return new Vector2<VectorOperations.Or32>(target, first, second);
             case "xor":
                 return new Vector2<VectorOperations.Xor32>(target, first, second);
+            case "min" when form.Take("relu"):
+                return Plain(static (a, b) => (uint)Math.Max(0, Math.Min((int)a, (int)b)));
+            case "max" when form.Take("relu"):
+                return Plain(static (a, b) => (uint)Math.Max(0, Math.Max((int)a, (int)b)));
             case "min" when signed:
                 return new Vector2<VectorOperations.MinSigned32>(target, first, second);
             case "max" when signed:
@@ -166,6 +174,28 @@ internal sealed partial class Decoder
         return new Lane2<ulong, ulong, ulong>(target, first, second, f);
     }
 
+    /// <summary>Two 16-bit integers in one register.</summary>
+    private Lane2<uint, uint, uint> IntegerPair(Form form, string type)
+    {
+        bool relu = form.Take("relu");
+        int first = R(form, 1, 32), second = R(form, 2, 32);
+        Func<uint, uint, uint> f = (form.Name, type) switch
+        {
+            ("add", _) => static (a, b) => a + b,
+            ("min", "s16x2") => static (a, b) => (uint)Math.Min((short)a, (short)b),
+            ("max", "s16x2") => static (a, b) => (uint)Math.Max((short)a, (short)b),
+            ("min", _) => static (a, b) => Math.Min(a, b),
+            ("max", _) => static (a, b) => Math.Max(a, b),
+            _ => throw form.Unknown(),
+        };
+        uint One(uint a, uint b)
+        {
+            uint result = f(a & 0xFFFF, b & 0xFFFF) & 0xFFFF;
+            return relu && (result & 0x8000) != 0 ? 0 : result;
+        }
+        return new Lane2<uint, uint, uint>(W(form), first, second, (a, b) => One(a, b) | One(a >> 16, b >> 16) << 16);
+    }
+
     /// <summary>Registers of 16 bits lie zero-extended in 32-bit lanes.</summary>
     private Step Integer16(Form form, string type)
     {
@@ -218,13 +248,13 @@ internal sealed partial class Decoder
     {
         int first = R(form, 1, 1);
         bool negateFirst = form.Operands[1].Negated;
+        uint x = negateFirst ? ~0u : 0;
         if (form.Name == "not")
         {
-            return new PredicateStep(W(form, 0, 1), first, first, static (a, _) => ~a);
+            return new PredicateStep(W(form, 0, 1), first, first, (a, _) => ~(a ^ x));
         }
         int second = R(form, 2, 1);
         bool negateSecond = form.Operands[2].Negated;
-        uint x = negateFirst ? ~0u : 0;
         uint y = negateSecond ? ~0u : 0;
         return new PredicateStep(W(form, 0, 1), first, second, form.Name switch
         {

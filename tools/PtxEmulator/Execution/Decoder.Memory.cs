@@ -101,8 +101,8 @@ internal sealed partial class Decoder
     /// <summary>Weak, or strong with what it orders.</summary>
     private static Order TakeOrder(Form form)
     {
-        string order = form.TakeAny("weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "mmio");
-        form.Take("relaxed");
+        form.Take("mmio");
+        string order = form.TakeAny("weak", "volatile", "relaxed", "acquire", "release", "acq_rel");
         form.TakeAny("cta", "cluster", "gpu", "sys");
         return order switch
         {

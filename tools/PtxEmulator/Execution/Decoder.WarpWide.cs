@@ -103,8 +103,6 @@ internal sealed partial class Decoder
         return new MatrixStep(matrix, d, a, b, c) { TensorOperations = 2L * matrix.M * matrix.N * matrix.K };
     }
 
-    private static IReadOnlyList<PtxOperand> Parts(PtxOperand operand) => operand.Kind == OperandKind.Vector ? operand.Parts : [operand];
-
     private Slot[] Sources(Form form, int index) => [.. Parts(form.Operands[index]).Select(part => Read(part, 32))];
 
     private Step MoveMatrix(Form form)

@@ -7,13 +7,14 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 /// <summary>Turns a function's instructions into steps and lays out its registers.</summary>
 internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
 {
-    private readonly Dictionary<PtxSymbol, Slot> _registers = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<PtxSymbol, Slot[]> _registers = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<(ulong Value, int Bits), Slot> _constants = [];
     private readonly Dictionary<string, Slot> _specials = [];
     private readonly List<Slot> _reads = [];
     private readonly List<Slot> _writes = [];
     private readonly List<int[]> _successors = [];
     private int _size;
+    private int _numbers;
     private PtxScope _scope = null!;
 
     /// <summary>Decodes the whole function.</summary>
@@ -26,12 +27,14 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
         {
             throw new PtxNotImplementedException(unsupported.Text, unsupported.Line, unsupported.Column);
         }
+        function.ArgumentSlots = [.. function.Symbol.Arguments.Select(Parameter)];
+        function.ResultSlots = [.. function.Symbol.Results.Select(Parameter)];
         var steps = new Step[body.Count + 1];
         for (int i = 0; i < body.Count; i++)
         {
             steps[i] = Decode(body[i], i);
         }
-        steps[body.Count] = new Return { Opcode = "ret", Pc = body.Count, Pipe = Pipe.Control, Line = body.Count > 0 ? body[^1].Line : 0 };
+        steps[body.Count] = new Return { Opcode = "ret", Pc = body.Count, Pipe = Pipe.Control, Line = body.Count > 0 ? body[^1].Line : 0, Reads = Results() };
         _successors.Add([]);
         int[] joins = ControlFlow.PostDominators(_successors);
         for (int i = 0; i < steps.Length; i++)
@@ -41,10 +44,21 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
                 branch.Reconvergence = joins[i];
             }
         }
-        function.RegisterWords = _registers.Values.Where(slot => slot.Bits > 1).Sum(slot => (slot.Bits + 31) / 32);
-        function.Code = Initialisation.Check(steps, _successors, _registers.Count, ref _size);
+        function.RegisterWords = _registers.Values.SelectMany(slots => slots).Where(slot => slot.Bits > 1).Sum(slot => (slot.Bits + 31) / 32);
+        int[] given = [.. function.ArgumentSlots.OfType<Slot>().Select(slot => slot.Number)];
+        function.Code = Initialisation.Check(steps, _successors, _numbers, given, ref _size);
         function.FrameBytes = (_size + 63) / 64 * 64;
     }
+
+    /// <summary>The register of a parameter, or null for one in parameter space.</summary>
+    private Slot? Parameter(PtxSymbol parameter) => parameter switch
+    {
+        RegisterSymbol { Lanes: 1 } register => Slots(register)[0],
+        RegisterSymbol vector => throw new PtxNotImplementedException($"vector register {vector.Name} as a parameter of {function.Name}", function.Symbol.Line, function.Symbol.Column),
+        _ => null,
+    };
+
+    private Slot[] Results() => [.. function.ResultSlots.OfType<Slot>()];
 
     private Step Decode(PtxInstruction instruction, int pc)
     {
@@ -142,21 +156,37 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
 
     private Slot Register(PtxOperand operand)
     {
-        if (_scope.Find(operand.Name) is not RegisterSymbol register)
+        if (_scope.Find(operand.Name) is RegisterSymbol { Lanes: 1 } register)
         {
-            throw Wrong(operand, $"Unknown symbol '{operand.Name}'.");
+            return Slots(register)[0];
         }
-        if (register.Lanes > 1)
+        // A component of a vector register: v.x or v.r.
+        int dot = operand.Name.LastIndexOf('.');
+        int lane = dot > 0 && operand.Name.Length == dot + 2 ? "xyzw".IndexOf(operand.Name[^1], StringComparison.Ordinal) : -1;
+        lane = dot > 0 && operand.Name.Length == dot + 2 && lane < 0 ? "rgba".IndexOf(operand.Name[^1], StringComparison.Ordinal) : lane;
+        if (lane >= 0 && _scope.Find(operand.Name[..dot]) is RegisterSymbol vector && lane < vector.Lanes)
         {
-            throw new PtxNotImplementedException("a vector register", operand.Line, operand.Column);
+            return Slots(vector)[lane];
         }
-        if (!_registers.TryGetValue(register, out Slot slot))
-        {
-            slot = NewSlot(PtxTypes.Bits(register.Type), _registers.Count);
-            _registers.Add(register, slot);
-        }
-        return slot;
+        throw Wrong(operand, _scope.Find(operand.Name) is RegisterSymbol ? $"'{operand.Name}' is a vector register." : $"Unknown symbol '{operand.Name}'.");
     }
+
+    private Slot[] Slots(RegisterSymbol register)
+    {
+        if (!_registers.TryGetValue(register, out Slot[]? slots))
+        {
+            slots = [.. Enumerable.Range(0, register.Lanes).Select(_ => NewSlot(PtxTypes.Bits(register.Type), _numbers++))];
+            _registers.Add(register, slots);
+        }
+        return slots;
+    }
+
+    /// <summary>A vector register as the vector of its components, anything else as it is.</summary>
+    private PtxOperand Spread(PtxOperand operand) => operand.Kind == OperandKind.Name && _scope.Find(operand.Name) is RegisterSymbol { Lanes: > 1 } vector
+        ? operand with { Kind = OperandKind.Vector, Parts = [.. "xyzw".Take(vector.Lanes).Select(part => operand with { Name = $"{operand.Name}.{part}" })] }
+        : operand;
+
+    private IReadOnlyList<PtxOperand> Parts(PtxOperand operand) => Spread(operand) is { Kind: OperandKind.Vector } vector ? vector.Parts : [operand];
 
     private Slot NewSlot(int bits, int number)
     {

@@ -60,6 +60,6 @@ internal sealed unsafe class Frame(PtxFunction function, byte* registers, int lo
 
     public Frame? Caller { get; } = caller;
 
-    /// <summary>Results to copy on return: offset here, offset in the caller's frame, bytes.</summary>
-    public IReadOnlyList<(int From, int To, int Bytes)> Results { get; set; } = [];
+    /// <summary>Hands the results of the lanes that return to the caller.</summary>
+    public Action<uint>? GiveResults { get; set; }
 }

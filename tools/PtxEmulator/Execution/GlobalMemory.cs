@@ -26,6 +26,9 @@ internal sealed unsafe class Allocation
     /// <summary>Every byte was written: loads need not look.</summary>
     public bool IsDefined { get; set; }
 
+    /// <summary>The bytes before this one were written by copies and fills, one after another.</summary>
+    public long DefinedPrefix { get; set; }
+
     public void Release()
     {
         NativeMemory.AlignedFree((void*)(Start - RedZone));
@@ -77,8 +80,13 @@ internal sealed unsafe class GlobalMemory : IDisposable
     {
         if (Find(address) is Allocation found && !found.IsDefined)
         {
-            NativeMemory.Fill(found.Defined + (address - found.Start), (nuint)bytes, 1);
-            found.IsDefined = address == found.Start && bytes == found.Bytes;
+            long offset = address - found.Start;
+            NativeMemory.Fill(found.Defined + offset, (nuint)bytes, 1);
+            if (offset <= found.DefinedPrefix)
+            {
+                found.DefinedPrefix = Math.Max(found.DefinedPrefix, offset + bytes);
+                found.IsDefined = found.DefinedPrefix == found.Bytes;
+            }
         }
     }
 
@@ -88,6 +96,7 @@ internal sealed unsafe class GlobalMemory : IDisposable
         if (Find(source) is Allocation { IsDefined: false } from && Find(destination) is Allocation to)
         {
             to.IsDefined = false;
+            to.DefinedPrefix = Math.Min(to.DefinedPrefix, destination - to.Start);
             Buffer.MemoryCopy(from.Defined + (source - from.Start), to.Defined + (destination - to.Start), bytes, bytes);
             return;
         }

@@ -8,9 +8,9 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 /// </summary>
 internal static class Initialisation
 {
-    public static Step[] Check(Step[] steps, List<int[]> successors, int registers, ref int size)
+    public static Step[] Check(Step[] steps, List<int[]> successors, int registers, int[] given, ref int size)
     {
-        BitArray?[] before = Solve(steps, successors, registers);
+        BitArray?[] before = Solve(steps, successors, registers, given);
         var watched = new Dictionary<int, int>();
         var suspicious = new bool[steps.Length];
         for (int i = 0; i < steps.Length; i++)
@@ -43,10 +43,14 @@ internal static class Initialisation
     }
 
     /// <summary>Registers that are certainly written before each instruction; null where no path comes.</summary>
-    private static BitArray?[] Solve(Step[] steps, List<int[]> successors, int registers)
+    private static BitArray?[] Solve(Step[] steps, List<int[]> successors, int registers, int[] given)
     {
         var before = new BitArray?[steps.Length];
         before[0] = new BitArray(registers);
+        foreach (int parameter in given)
+        {
+            before[0]![parameter] = true;
+        }
         var work = new Stack<int>([0]);
         while (work.TryPop(out int at))
         {

@@ -11,6 +11,12 @@ internal sealed class PtxFunction(FunctionSymbol symbol)
 
     public Step[] Code { get; set; } = [];
 
+    /// <summary>Registers of the parameters in order, null for those in parameter space.</summary>
+    public IReadOnlyList<Slot?> ArgumentSlots { get; set; } = [];
+
+    /// <summary>Registers of the results in order, null for those in parameter space.</summary>
+    public IReadOnlyList<Slot?> ResultSlots { get; set; } = [];
+
     /// <summary>Bytes of the register file: registers, special registers and constants.</summary>
     public int FrameBytes { get; set; }
 

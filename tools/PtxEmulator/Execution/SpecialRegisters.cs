@@ -11,11 +11,16 @@ internal static unsafe class SpecialRegisters
         "%tid.x" or "%tid.y" or "%tid.z" or "%ntid.x" or "%ntid.y" or "%ntid.z" or "%ctaid.x" or "%ctaid.y" or "%ctaid.z"
             or "%nctaid.x" or "%nctaid.y" or "%nctaid.z" or "%laneid" or "%warpid" or "%nwarpid" or "%smid" or "%nsmid"
             or "%lanemask_eq" or "%lanemask_lt" or "%lanemask_le" or "%lanemask_gt" or "%lanemask_ge"
-            or "%dynamic_smem_size" or "%total_smem_size" or "WARP_SZ" => 32,
-        "%gridid" => 64,
-        _ => 0,
+            or "%dynamic_smem_size" or "%total_smem_size" or "%aggr_smem_size" or "%reserved_smem_offset_begin" or "%reserved_smem_offset_end"
+            or "%reserved_smem_offset_cap" or "%reserved_smem_offset_0" or "%reserved_smem_offset_1" or "WARP_SZ" => 32,
+        "%gridid" or "%current_graph_exec" => 64,
+        _ => Numbered(name, "%envreg", 32) || Numbered(name, "%pm", 8) ? 32 : Numbered(name.Replace("_64", "", StringComparison.Ordinal), "%pm", 8) ? 64 : 0,
     };
 
+    private static bool Numbered(string name, string prefix, int count) =>
+        name.StartsWith(prefix, StringComparison.Ordinal) && int.TryParse(name.AsSpan(prefix.Length), out int number) && number >= 0 && number < count;
+
+    /// <summary>Writes a register's values; counters, the driver's environment and the reserved part of shared memory are zero here.</summary>
     public static void Fill(string name, byte* slot, Warp warp)
     {
         Block block = warp.Block;
@@ -48,7 +53,7 @@ internal static unsafe class SpecialRegisters
                 "%lanemask_gt" => ~(uint)((2ul << lane) - 1),
                 "%lanemask_ge" => ~((1u << lane) - 1),
                 "%dynamic_smem_size" => (ulong)block.Launch.DynamicShared,
-                "%total_smem_size" => (ulong)block.SharedBytes,
+                "%total_smem_size" or "%aggr_smem_size" => (ulong)block.SharedBytes,
                 "WARP_SZ" => 32,
                 _ => 0,
             };

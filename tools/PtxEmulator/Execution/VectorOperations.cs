@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama4Kernels.PtxEmulator.Execution;
@@ -5,6 +6,11 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 /// <summary>The operations that kernels spend their time in, over vectors of lanes.</summary>
 internal static class VectorOperations
 {
+    /// <summary>Every NaN result is 0x7FFFFFFF.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> Canonical(Vector512<float> value) => Vector512.ConditionalSelect(
+        Vector512.Equals(value, value).AsUInt32(), value.AsUInt32(), Vector512.Create(0x7FFF_FFFFu));
+
     internal readonly struct Add32 : IVector2
     {
         public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => a + b;
@@ -57,17 +63,17 @@ internal static class VectorOperations
 
     internal readonly struct AddFloat : IVector2
     {
-        public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => (a.AsSingle() + b.AsSingle()).AsUInt32();
+        public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => Canonical(a.AsSingle() + b.AsSingle());
     }
 
     internal readonly struct SubFloat : IVector2
     {
-        public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => (a.AsSingle() - b.AsSingle()).AsUInt32();
+        public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => Canonical(a.AsSingle() - b.AsSingle());
     }
 
     internal readonly struct MulFloat : IVector2
     {
-        public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => (a.AsSingle() * b.AsSingle()).AsUInt32();
+        public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b) => Canonical(a.AsSingle() * b.AsSingle());
     }
 
     internal readonly struct FmaFloat : IVector3

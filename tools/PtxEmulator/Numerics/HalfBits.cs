@@ -60,16 +60,28 @@ internal static class HalfBits
     public static ushort Min(
         ushort a, ushort b, HalfFormat format, bool nanWins = false, bool xorSignAbs = false, ResultFlags flags = ResultFlags.None)
     {
-        float x = Operand(a, format, flags), y = Operand(b, format, flags);
-        return FromF32(xorSignAbs ? Selection.MinXorSignAbs(x, y, nanWins) : Selection.Min(x, y, nanWins), format);
+        if (xorSignAbs)
+        {
+            // A NaN's sign counts too, which its value has lost.
+            var magnitude = Min((ushort)(a & 0x7FFF), (ushort)(b & 0x7FFF), format, nanWins, false, flags);
+            return IsNaN(magnitude, format) ? magnitude : (ushort)(magnitude | ((a ^ b) & 0x8000));
+        }
+
+        return FromF32(Selection.Min(Operand(a, format, flags), Operand(b, format, flags), nanWins), format);
     }
 
     /// <summary>max, with the rules of min.</summary>
     public static ushort Max(
         ushort a, ushort b, HalfFormat format, bool nanWins = false, bool xorSignAbs = false, ResultFlags flags = ResultFlags.None)
     {
-        float x = Operand(a, format, flags), y = Operand(b, format, flags);
-        return FromF32(xorSignAbs ? Selection.MaxXorSignAbs(x, y, nanWins) : Selection.Max(x, y, nanWins), format);
+        if (xorSignAbs)
+        {
+            // A NaN's sign counts too, which its value has lost.
+            var magnitude = Max((ushort)(a & 0x7FFF), (ushort)(b & 0x7FFF), format, nanWins, false, flags);
+            return IsNaN(magnitude, format) ? magnitude : (ushort)(magnitude | ((a ^ b) & 0x8000));
+        }
+
+        return FromF32(Selection.Max(Operand(a, format, flags), Operand(b, format, flags), nanWins), format);
     }
 
     public static ushort Ex2(ushort a, HalfFormat format, ResultFlags flags = ResultFlags.None) =>

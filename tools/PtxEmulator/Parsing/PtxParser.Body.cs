@@ -163,14 +163,6 @@ internal sealed partial class PtxParser
 
     private PtxOperand Operand()
     {
-        Enter();
-        PtxOperand operand = Sum();
-        _depth--;
-        return operand;
-    }
-
-    private PtxOperand Sum()
-    {
         PtxOperand first = Primary();
         if (Accept("|"))
         {
@@ -184,6 +176,14 @@ internal sealed partial class PtxParser
     }
 
     private PtxOperand Primary()
+    {
+        Enter();
+        PtxOperand operand = Simple();
+        _depth--;
+        return operand;
+    }
+
+    private PtxOperand Simple()
     {
         PtxToken token = Current;
         var operand = new PtxOperand(OperandKind.Name, token.Line, token.Column);

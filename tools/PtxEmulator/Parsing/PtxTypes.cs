@@ -9,7 +9,7 @@ internal static class PtxTypes
         "pred" => 1,
         "b8" or "u8" or "s8" or "e4m3" or "e5m2" => 8,
         "b16" or "u16" or "s16" or "f16" or "bf16" or "e4m3x2" or "e5m2x2" => 16,
-        "b32" or "u32" or "s32" or "f32" or "f16x2" or "bf16x2" or "tf32" => 32,
+        "b32" or "u32" or "s32" or "f32" or "f16x2" or "bf16x2" or "u16x2" or "s16x2" or "tf32" => 32,
         "b64" or "u64" or "s64" or "f64" or "texref" or "samplerref" or "surfref" => 64,
         "b128" => 128,
         _ => 0,

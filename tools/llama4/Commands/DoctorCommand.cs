@@ -4,11 +4,14 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using System.Text;
 using System.Text.Json;
+using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Assembly;
+using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -24,8 +27,9 @@ internal static class DoctorCommand
     {
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var threads = new Option<int>("--threads", "-t") { Description = "Threads that read; 0 is the engine's own choice.", DefaultValueFactory = _ => 0 };
-        var command = new Command("doctor", "Prints what this machine has: processor features, memory and its speed, CUDA driver and devices.") { threads, json };
-        command.SetAction(parsed =>
+        var emulator = new Option<bool>("--emulator") { Description = "Check the device kernels on the emulator, with or without a device." };
+        var command = new Command("doctor", "Prints what this machine has: processor features, memory and its speed, CUDA driver and devices; with a device, how its compiler takes every kernel and whether each operation gives what the CPU gives, in which time. Exit code 1 if a kernel fails.") { threads, emulator, json };
+        command.SetAction((parsed, cancellation) =>
         {
             int wanted = parsed.GetValue(threads);
             if (wanted < 0)
@@ -33,11 +37,63 @@ internal static class DoctorCommand
                 throw new ArgumentException("--threads must be 0 or more.");
             }
             bool found = CudaDriver.TryLoad(out ICudaDriver? driver, out string reason);
-            var report = new Report(Processor.Read(), Memory.Measure(wanted), Strategies(), found ? Cuda.Read(driver!) : Cuda.Missing(reason));
-            console.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(report, s_json) : report.ToText());
-            return 0;
+            Cuda cuda = found ? Cuda.Read(driver!) : Cuda.Missing(reason);
+            var report = new Report(Processor.Read(), Memory.Measure(wanted), Strategies(), cuda);
+            bool text = !parsed.GetValue(json);
+            if (text)
+            {
+                console.Out.WriteLine(report.ToText());
+            }
+            bool good = true;
+            if (parsed.GetValue(emulator))
+            {
+                using var emulated = new EmulatedCudaDriver();
+                (report, good) = Check(report, emulated, text, console, cancellation);
+            }
+            else if (cuda.Devices.Count > 0)
+            {
+                (report, good) = Check(report, driver!, text, console, cancellation);
+            }
+            if (!text)
+            {
+                console.Out.WriteLine(JsonSerializer.Serialize(report, s_json));
+            }
+            return Task.FromResult(good ? 0 : CommandLine.Differs);
         });
         return command;
+    }
+
+    /// <summary>Loads every module and runs every operation; prints each as it comes, since a device may hang.</summary>
+    private static (Report Report, bool Good) Check(Report report, ICudaDriver driver, bool text, CommandConsole console, CancellationToken cancellation)
+    {
+        var check = new DeviceCheck(driver, new IlgpuKernelModules(BackendArguments.KernelCache));
+        List<ModuleReport> modules = [];
+        List<OperationReport> operations = [];
+        foreach (ModuleReport module in check.Modules(cancellation))
+        {
+            modules.Add(module);
+            Print(text, console, module.Name, module.IsGood, module.Error ?? string.Create(CultureInfo.InvariantCulture, $"{module.Registers} registers, {module.LocalBytes} bytes spilled, {module.SharedBytes} bytes of shared memory{(module.Log.Length > 0 && driver is not EmulatedCudaDriver ? Environment.NewLine + module.Log : "")}"));
+        }
+        foreach (OperationReport operation in check.Operations(cancellation))
+        {
+            operations.Add(operation);
+            Print(text, console, operation.Name, operation.IsGood, operation.Failure ?? Measure(operation));
+        }
+        return (report with { Modules = modules, Operations = operations }, modules.All(module => module.IsGood) && operations.All(operation => operation.IsGood));
+    }
+
+    private static string Measure(OperationReport operation)
+    {
+        string measured = operation.MeasuredMicroseconds is double time ? string.Create(CultureInfo.InvariantCulture, $"{time:F1} us measured, ") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"differs by {operation.Error:E1} of the range (allowed {operation.Tolerance:E0}); {measured}{operation.PredictedMicroseconds:F1} us predicted on an H100 ({operation.Bound})");
+    }
+
+    private static void Print(bool text, CommandConsole console, string name, bool good, string what)
+    {
+        if (text)
+        {
+            console.Out.WriteLine($"{(good ? "ok    " : "FAILED")} {name,-42} {what}");
+        }
     }
 
     private static Strategy[] Strategies()
@@ -97,6 +153,12 @@ internal static class DoctorCommand
 
     internal sealed record Report(Processor Processor, Memory Memory, IReadOnlyList<Strategy> MatrixProduct, Cuda Cuda)
     {
+        /// <summary>Every kernel's module on the device that was checked.</summary>
+        public IReadOnlyList<ModuleReport> Modules { get; init; } = [];
+
+        /// <summary>Every operation on the device that was checked.</summary>
+        public IReadOnlyList<OperationReport> Operations { get; init; } = [];
+
         public string ToText()
         {
             var text = new StringBuilder();

@@ -10,5 +10,8 @@ internal static partial class PtxCommand
         new("ptx", "Works on PTX files without a device.")
         {
             Check(console),
+            Run(console),
+            Count(console),
+            Dump(console),
         };
 }

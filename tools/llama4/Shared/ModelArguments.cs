@@ -25,6 +25,8 @@ internal sealed class ModelArguments
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
 
+    private readonly BackendArguments _backend = new();
+
     /// <summary>The sample model's folder beside the program.</summary>
     public static string SampleModel => Path.Combine(AppContext.BaseDirectory, "sample-model");
 
@@ -48,6 +50,7 @@ internal sealed class ModelArguments
         command.Add(_weights);
         command.Add(_threads);
         command.Add(_noVision);
+        _backend.AddTo(command);
     }
 
     private ActivationPrecision Activations(ParseResult parsed) =>
@@ -75,11 +78,19 @@ internal sealed class ModelArguments
         {
             throw new FileNotFoundException($"{folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
         }
-        var options = new ModelOptions { Activations = Activations(parsed), Weights = Weights(parsed), Threads = parsed.GetValue(_threads), LoadVision = !parsed.GetValue(_noVision) };
+        var options = new ModelOptions
+        {
+            Activations = Activations(parsed),
+            Weights = Weights(parsed),
+            Threads = parsed.GetValue(_threads),
+            LoadVision = !parsed.GetValue(_noVision),
+            CreateBackend = _backend.Choose(parsed, folder, out string reason),
+        };
         if (!console.ErrorIsTerminal)
         {
             return Llama4Model.Load(folder, options, null, cancellation);
         }
+        console.Error.WriteLine(reason);
         IAnsiConsole terminal = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console.Error) });
         return terminal.Progress().AutoClear(true).Start(context =>
         {

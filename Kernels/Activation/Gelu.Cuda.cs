@@ -1,0 +1,13 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Activation;
+
+internal static partial class Gelu
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("Gelu", "gelu", "a thread per element, strided")];
+
+    /// <summary>As the overload for the CPU, on a device.</summary>
+    public static void Run(CudaQueue queue, Tensor x) =>
+        queue.Call("gelu").View(x).Value(x.Elements).Run(ResidualAdd.GridFor(x.Elements));
+}

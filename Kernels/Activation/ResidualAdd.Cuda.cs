@@ -1,0 +1,24 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Activation;
+
+internal static partial class ResidualAdd
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("Add", "residual_add", "a thread per element, strided")];
+
+    private const int MostGroups = 4096;
+
+    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(CudaQueue queue, Tensor x, Tensor destination)
+    {
+        ShapeCheck.Require(x, destination.Rows, destination.Columns, nameof(x));
+        queue.Call("residual_add").View(x).View(destination).Value(x.Elements).Run(GridFor(x.Elements));
+    }
+
+    /// <summary>Groups for kernels that stride over all elements.</summary>
+    internal static CudaDim3 GridFor(long elements) =>
+        new((int)Math.Min(MostGroups, (elements + KernelCall.Threads - 1) / KernelCall.Threads));
+}

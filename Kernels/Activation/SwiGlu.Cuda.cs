@@ -1,0 +1,20 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Activation;
+
+internal static partial class SwiGlu
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("SwiGlu", "swiglu", "groups of a row share its columns")];
+
+    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(CudaQueue queue, Tensor gateUp, Tensor output)
+    {
+        ShapeCheck.Require(gateUp, output.Rows, 2 * output.Columns, nameof(gateUp));
+        int threads = KernelCall.ThreadsFor(output.Columns);
+        // Four columns a thread.
+        int parts = Math.Clamp((output.Columns + 4 * threads - 1) / (4 * threads), 1, 65535);
+        queue.Call("swiglu").View(gateUp).View(output).Value(output.Columns).Run(new(output.Rows, parts), threads);
+    }
+}

@@ -1,0 +1,78 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Attention;
+
+internal static partial class PagedAttention
+{
+    internal static readonly KernelOption[] Kernels =
+    [
+        new("Attention", "attention_split_", "one new row a sequence: its keys are split among groups", static rows => rows == 1),
+        KernelOption.Only("Attention", "attention_combine", "after attention_split: folds the splits in their order"),
+        KernelOption.Only("Attention", "attention_", "several new rows a sequence: eight share the keys that a group reads"),
+    ];
+
+    /// <summary>Length of the view over the cache; kernels reach pages by offsets and do not read it.</summary>
+    internal const long PoolElements = 1L << 40;
+
+    private const int FewestSplitKeys = 256;
+    private const int MostSplits = 64;
+    private const int Octet = 8;
+    private const int LargestHead = 256;
+
+    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
+    public static void Run(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
+    {
+        Check(qkv, shape, layout, segments);
+        ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
+        ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
+        if (qkv.Rows == 0)
+        {
+            return;
+        }
+        if (!batch.Holds(segments))
+        {
+            batch.Set(qkv.Rows, layout, segments);
+        }
+        int threads = Math.Max(KernelCall.Threads, KernelCall.ThreadsFor(shape.HeadDim));
+        int group = shape.Heads / shape.KvHeads;
+        if (!batch.IsDecode)
+        {
+            DeviceView tiles = batch.Tiles(out int count);
+            Cache(queue.Call("attention_" + Suffix(layout)), queue, batch, qkv).View(tiles).View(output)
+                .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, group), threads);
+            return;
+        }
+        // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
+        int splitKeys = Math.Max(FewestSplitKeys, batch.KeyCapacity / MostSplits);
+        int splits = (batch.KeyCapacity + splitKeys - 1) / splitKeys;
+        Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
+        Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
+        Cache(queue.Call("attention_split_" + Suffix(layout)), queue, batch, qkv).View(sums).View(stats)
+            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(splitKeys).Value(splits)
+            .Run(new(qkv.Rows, shape.KvHeads * ((group + Octet - 1) / Octet), splits), threads);
+        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
+            .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+    }
+
+    /// <summary>Ending of the names of kernels for a cache format.</summary>
+    internal static string Suffix(KvLayout layout) => layout.Format == KvFormat.F32 ? "f32" : "bf16";
+
+    private static KernelCall Cache(KernelCall call, CudaQueue queue, KvBatch batch, Tensor qkv) =>
+        call.View(qkv).View(queue.PoolBase, PoolElements).View(batch.Pages).View(batch.Tables).View(batch.Positions);
+}
+
+/// <summary>Partial results of split attention.</summary>
+internal sealed class AttentionScratch(CudaQueue queue) : IDisposable
+{
+    public CudaScratch Sums { get; } = new(queue);
+
+    public CudaScratch Stats { get; } = new(queue);
+
+    public void Dispose()
+    {
+        Sums.Dispose();
+        Stats.Dispose();
+    }
+}

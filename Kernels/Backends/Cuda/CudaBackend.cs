@@ -1,0 +1,232 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Activation;
+using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Embedding;
+using Llama4Kernels.Kernels.ExpertRouting;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Rope;
+using Llama4Kernels.Kernels.Vision;
+
+namespace Llama4Kernels.Kernels.Backends.Cuda;
+
+/// <summary>
+/// Runs on a CUDA device, real or emulated, with kernels from a set of PTX modules. Addresses are device addresses.
+/// Operations are put into one stream and return at once; <see cref="Download"/> waits. Steps that repeat with equal shapes
+/// are launched as graphs, so that decoding costs the host one launch. Activations are float32; weights keep the precision
+/// they are packed in.
+/// </summary>
+public sealed class CudaBackend : IBackend
+{
+    private readonly CudaContext _context;
+    private readonly CudaQueue _queue;
+    private readonly MatrixUpload _upload;
+    private readonly KvBatch _kv;
+    private readonly CudaScratch _codes;
+    private readonly AttentionScratch _attention;
+    private readonly ExpertScratch _experts;
+    private readonly bool _ownsContext;
+
+    /// <summary>Takes a stream and a first piece of memory of the device.</summary>
+    /// <param name="context">The context.</param>
+    /// <param name="modules">Where kernels come from; each is loaded when it is first used.</param>
+    /// <param name="options">Sizes; null takes the defaults.</param>
+    /// <param name="ownsContext">Whether disposing the backend disposes the context.</param>
+    /// <exception cref="CudaException">The device has no room.</exception>
+    public CudaBackend(CudaContext context, IKernelModules modules, CudaBackendOptions? options = null, bool ownsContext = false)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(modules);
+        _context = context;
+        _ownsContext = ownsContext;
+        _queue = new CudaQueue(context, modules, options ?? new CudaBackendOptions());
+        _upload = new MatrixUpload(_queue);
+        _kv = new KvBatch(_queue);
+        _codes = new CudaScratch(_queue);
+        _attention = new AttentionScratch(_queue);
+        _experts = new ExpertScratch(_queue);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "cuda";
+
+    /// <inheritdoc/>
+    public string Description
+    {
+        get
+        {
+            int ordinal = 0;
+            while (_context.Driver.DeviceGet(out int device, ordinal) == CudaResult.Success && device != _context.Device)
+            {
+                ordinal++;
+            }
+            CudaDeviceInfo info = CudaDeviceInfo.Read(_context.Driver, ordinal);
+            return $"{_context.Driver.Description}, {info.Name}, {info.Target}; kernels: {KernelChoices.Source(_queue.Kernels.Modules)}";
+        }
+    }
+
+    /// <summary>Graphs captured and launched so far.</summary>
+    public (int Captured, int Launched) Graphs => (_queue.Graphs.Captured, _queue.Graphs.Replayed);
+
+    /// <inheritdoc/>
+    public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
+
+    /// <inheritdoc/>
+    public void Upload(ReadOnlySpan<float> source, Tensor destination)
+    {
+        CheckCount(source.Length, destination);
+        _queue.Upload(source, destination.Address);
+    }
+
+    /// <inheritdoc/>
+    public void Download(Tensor source, Span<float> destination)
+    {
+        CheckCount(destination.Length, source);
+        _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
+    }
+
+    /// <inheritdoc/>
+    public void BeginStep(int rows)
+    {
+        _kv.Forget();
+        _queue.BeginStep(rows);
+    }
+
+    /// <inheritdoc/>
+    public void EndStep() => _queue.EndStep();
+
+    /// <inheritdoc/>
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => Pack(stacked, WeightFormat.Stored);
+
+    /// <inheritdoc/>
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
+    {
+        MatrixSource[] sources = stacked.ToArray();
+        return PackStack(1, _ => (sources, format))[0];
+    }
+
+    /// <inheritdoc/>
+    public IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
+        ArgumentNullException.ThrowIfNull(matrix);
+        CudaMatrixStack? stack = null;
+        CudaMatrix[] packed = [];
+        try
+        {
+            for (int i = 0; i < count; i++)
+            {
+                (MatrixSource[] sources, WeightFormat format) = matrix(i);
+                (int Rows, int Columns, Numerics.ElementType Type, bool Quantises) plan = MatrixUpload.Plan(sources, format);
+                if (stack is null)
+                {
+                    stack = new CudaMatrixStack(_context, count, plan.Rows, plan.Columns, plan.Type, plan.Quantises);
+                    packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
+                }
+                else if (plan != (stack.Rows, stack.Columns, stack.Format, stack.QuantisesActivations))
+                {
+                    throw new ArgumentException($"Matrix {i} of a stack is [{plan.Rows}, {plan.Columns}] {plan.Type}, the first [{stack.Rows}, {stack.Columns}] {stack.Format}.", nameof(matrix));
+                }
+                _upload.Write(sources, packed[i]);
+            }
+            return packed;
+        }
+        catch
+        {
+            foreach (CudaMatrix item in packed)
+            {
+                item.Dispose();
+            }
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public IEmbedding CreateEmbedding(MatrixSource table) => new CudaEmbedding(_queue, _upload, table);
+
+    /// <inheritdoc/>
+    public Routing CreateRouting(int maxRows, int experts, int topK) => new CudaRouting(_queue, maxRows, experts, topK);
+
+    /// <inheritdoc/>
+    public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output) => TokenEmbedding.Run(_queue, table, ids, output);
+
+    /// <inheritdoc/>
+    public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => Normalization.RmsNorm.Run(_queue, x, weight, eps, output);
+
+    /// <inheritdoc/>
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _codes, x, weight, bias, y);
+
+    /// <inheritdoc/>
+    public void Add(Tensor x, Tensor destination) => ResidualAdd.Run(_queue, x, destination);
+
+    /// <inheritdoc/>
+    public void SwiGlu(Tensor gateUp, Tensor output) => Activation.SwiGlu.Run(_queue, gateUp, output);
+
+    /// <inheritdoc/>
+    public void RopeAngles(ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output) =>
+        Rope.RopeAngles.Run(_queue, frequencies, positions, output);
+
+    /// <inheritdoc/>
+    public void QueryScales(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output) =>
+        Rope.QueryScales.Run(_queue, positions, attnScale, floorScale, output);
+
+    /// <inheritdoc/>
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments) =>
+        RotateNormAppend.Run(_queue, _kv, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+
+    /// <inheritdoc/>
+    public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output) =>
+        PagedAttention.Run(_queue, _kv, _attention, qkv, shape, layout, segments, output);
+
+    /// <inheritdoc/>
+    public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRouting.Run(_queue, routerLogits, routing);
+
+    /// <inheritdoc/>
+    public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output) =>
+        ExpertRouting.ExpertFeedForward.Run(_queue, _experts, x, routing, experts, output);
+
+    /// <inheritdoc/>
+    public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
+        Normalization.LayerNorm.Run(_queue, x, weight, bias, eps, output);
+
+    /// <inheritdoc/>
+    public void Gelu(Tensor x) => Activation.Gelu.Run(_queue, x);
+
+    /// <inheritdoc/>
+    public void UnfoldPatches(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output) =>
+        PatchUnfold.Run(_queue, pixels, tiles, channels, size, patch, output);
+
+    /// <inheritdoc/>
+    public void AppendClassTokenAndPositions(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x) =>
+        ClassToken.Run(_queue, patches, classToken, positions, tiles, x);
+
+    /// <inheritdoc/>
+    public void VisionAttention(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output) =>
+        Vision.VisionAttention.Run(_queue, qkv, tiles, heads, angles, output);
+
+    /// <inheritdoc/>
+    public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output) => Vision.PixelShuffle.Run(_queue, x, tiles, grid, output);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _upload.Dispose();
+        _codes.Dispose();
+        _attention.Dispose();
+        _experts.Dispose();
+        _queue.Dispose();
+        if (_ownsContext)
+        {
+            _context.Dispose();
+        }
+    }
+
+    private static void CheckCount(int elements, Tensor tensor)
+    {
+        if (elements != tensor.Elements)
+        {
+            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
+        }
+    }
+}

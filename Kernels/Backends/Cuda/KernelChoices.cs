@@ -1,0 +1,43 @@
+using Llama4Kernels.Kernels.Activation;
+using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Embedding;
+using Llama4Kernels.Kernels.ExpertRouting;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Vision;
+
+namespace Llama4Kernels.Kernels.Backends.Cuda;
+
+/// <summary>Which kernels a <see cref="CudaBackend"/> uses.</summary>
+public static class KernelChoices
+{
+    private static readonly KernelOption[] Options =
+    [
+        .. TokenEmbedding.Kernels, .. RmsNorm.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppend.Kernels, .. PagedAttention.Kernels,
+        .. SwiGlu.Kernels, .. ResidualAdd.Kernels, .. TopKRouting.Kernels, .. ExpertFeedForward.Kernels,
+        .. LayerNorm.Kernels, .. Gelu.Kernels, .. PatchUnfold.Kernels, .. ClassToken.Kernels, .. VisionAttention.Kernels, .. PixelShuffle.Kernels,
+    ];
+
+    /// <summary>The kernels that operations take from a set of modules, in the order in which each operation considers them.</summary>
+    public static IReadOnlyList<KernelChoice> List(IKernelModules modules)
+    {
+        ArgumentNullException.ThrowIfNull(modules);
+        List<KernelChoice> choices = [];
+        foreach (KernelOption option in Options)
+        {
+            string[] names = [.. modules.Names.Where(name => Names(option, name))];
+            choices.AddRange(names.Length == 0
+                ? [new KernelChoice(option.Operation, option.Kernel, "missing", option.Reason)]
+                : names.Select(name => new KernelChoice(option.Operation, name, Source(modules), option.Reason)));
+        }
+        return choices;
+    }
+
+    /// <summary>Where modules come from, in words.</summary>
+    internal static string Source(IKernelModules modules) => modules is FolderKernelModules ? "compiled ahead of time" : "C#, compiled by ILGPU";
+
+    private static bool Names(KernelOption option, string name) => !option.Kernel.EndsWith('_')
+        ? name == option.Kernel
+        : name.StartsWith(option.Kernel, StringComparison.Ordinal) && !name.AsSpan(option.Kernel.Length).Contains('_')
+            && !Options.Any(other => other.Kernel == name);
+}

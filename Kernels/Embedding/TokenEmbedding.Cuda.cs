@@ -1,0 +1,33 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Numerics;
+
+namespace Llama4Kernels.Kernels.Embedding;
+
+internal static partial class TokenEmbedding
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("Embed", "embed_", "a group per token; the table stays as stored")];
+
+    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <exception cref="ArgumentException">Shapes differ, an id is outside the table, or the table is another backend's.</exception>
+    public static void Run(CudaQueue queue, IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
+    {
+        if (table is not CudaEmbedding embedding)
+        {
+            throw new ArgumentException($"The table is a {table.GetType().Name}; make it with this backend's CreateEmbedding.", nameof(table));
+        }
+        CheckIds(table, ids, output);
+        if (ids.IsEmpty)
+        {
+            return;
+        }
+        string kernel = embedding.Type switch
+        {
+            ElementType.F32 => "embed_f32",
+            ElementType.BF16 => "embed_bf16",
+            _ => "embed_f16",
+        };
+        queue.Call(kernel).View(embedding.Address, (long)embedding.Rows * embedding.Columns).View(queue.Put(ids), ids.Length).View(output)
+            .Value(embedding.Columns).Value((long)embedding.Columns).Run(new(ids.Length), KernelCall.ThreadsFor(embedding.Columns));
+    }
+}

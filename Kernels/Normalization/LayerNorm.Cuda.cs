@@ -1,0 +1,19 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Normalization;
+
+internal static partial class LayerNorm
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("LayerNorm", "layer_norm", "a group per row")];
+
+    /// <summary>As the overload for the CPU, on a device; sums are float32.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(CudaQueue queue, Tensor x, Tensor weight, Tensor bias, float eps, Tensor output)
+    {
+        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
+        ShapeCheck.Require(bias, 1, x.Columns, nameof(bias));
+        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        queue.Call("layer_norm").View(x).View(weight).View(bias).View(output).Value(x.Columns).Value(eps).Run(new(x.Rows), KernelCall.ThreadsFor(x.Columns));
+    }
+}

@@ -1,0 +1,18 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Normalization;
+
+internal static partial class RmsNorm
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("RmsNorm", "rms_norm", "a group per row")];
+
+    /// <summary>As the overload for the CPU, on a device; sums are float32.</summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(CudaQueue queue, Tensor x, Tensor weight, float eps, Tensor output)
+    {
+        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
+        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        queue.Call("rms_norm").View(x).View(weight).View(output).Value(x.Columns).Value(eps).Run(new(x.Rows), KernelCall.ThreadsFor(x.Columns));
+    }
+}

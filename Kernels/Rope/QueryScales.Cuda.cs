@@ -1,0 +1,19 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Rope;
+
+internal static unsafe partial class QueryScales
+{
+    /// <summary>As the overload for the CPU, for a device: computed on the host and sent along with the step.</summary>
+    /// <exception cref="ArgumentException">Shapes differ, or the floor scale is not positive.</exception>
+    public static void Run(CudaQueue queue, ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output)
+    {
+        float[] values = queue.HostValues(positions.Length);
+        fixed (float* host = values)
+        {
+            Run(positions, attnScale, floorScale, output with { Address = (nint)host });
+        }
+        queue.Upload<float>(values.AsSpan(0, positions.Length), output.Address);
+    }
+}

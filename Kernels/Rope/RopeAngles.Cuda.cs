@@ -1,0 +1,26 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Rope;
+
+internal static unsafe partial class RopeAngles
+{
+    /// <summary>
+    /// As the overload for the CPU, for a device: computed on the host in the same way, because arguments reach 10⁷ and a
+    /// device would need float64, and sent along with the step.
+    /// </summary>
+    /// <exception cref="ArgumentException">Shapes differ.</exception>
+    public static void Run(CudaQueue queue, ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output)
+    {
+        ShapeCheck.Require(output, positions.Length, 2 * frequencies.Length, nameof(output));
+        float[] angles = queue.HostValues(positions.Length * output.Columns);
+        fixed (float* pairs = angles)
+        {
+            for (int row = 0; row < positions.Length; row++)
+            {
+                Fill(frequencies, positions[row], pairs + (long)row * output.Columns);
+            }
+        }
+        queue.Upload<float>(angles.AsSpan(0, positions.Length * output.Columns), output.Address);
+    }
+}

@@ -1,0 +1,21 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Vision;
+
+internal static unsafe partial class PatchUnfold
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("UnfoldPatches", "unfold_patches", "a group per patch")];
+
+    /// <summary>As the overload for the CPU, on a device; the pixels are sent there.</summary>
+    /// <exception cref="ArgumentException">Sizes do not agree.</exception>
+    public static void Run(CudaQueue queue, ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
+    {
+        Check(pixels, tiles, channels, size, patch, output);
+        if (tiles > 0)
+        {
+            queue.Call("unfold_patches").View(queue.Put(pixels), pixels.Length).View(output).Value(channels).Value(size).Value(patch)
+                .Run(new(output.Rows), KernelCall.ThreadsFor(output.Columns));
+        }
+    }
+}

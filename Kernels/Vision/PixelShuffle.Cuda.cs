@@ -1,0 +1,17 @@
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Kernels.Vision;
+
+internal static unsafe partial class PixelShuffle
+{
+    internal static readonly KernelOption[] Kernels = [KernelOption.Only("PixelShuffle", "pixel_shuffle", "a group per output row")];
+
+    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>
+    public static void Run(CudaQueue queue, Tensor x, int tiles, int grid, Tensor output)
+    {
+        Check(x, tiles, grid, output);
+        queue.Call("pixel_shuffle").View(x).View(output).Value(grid).Value(x.Columns).Run(new(output.Rows), KernelCall.ThreadsFor(output.Columns));
+    }
+}

@@ -1,0 +1,136 @@
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
+
+/// <summary>Whole models with device kernels on the emulator: references, decoding by graphs, memory.</summary>
+public sealed class CudaModelTests : IDisposable
+{
+    private readonly EmulatedCudaDriver _driver = new();
+
+    public void Dispose() => _driver.Dispose();
+
+    [Theory]
+    [InlineData("tiny-scout", "text-5", WeightScheme.Stored)]
+    [InlineData("tiny-maverick", "text-5", WeightScheme.Stored)]
+    [InlineData("tiny-fp8", "text-5", WeightScheme.Stored)]
+    [InlineData("tiny-scout", "image-one-tile", WeightScheme.Stored)]
+    public void TheReferenceComesOut(string name, string file, WeightScheme weights)
+    {
+        using Llama4Model model = Load(name, weights);
+        using var golden = new GoldenFile(name, file);
+        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize)), model);
+        Assert.Empty(_driver.Findings);
+        model.Dispose();
+        Assert.Equal(0, _driver.LiveResources);
+    }
+
+    [Fact]
+    public void SequencesDecodedTogetherGiveWhatTheCpuGivesAndReplayGraphs()
+    {
+        using Llama4Model model = Load("tiny-flat", WeightScheme.Stored);
+        using Llama4Model reference = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+        float[][] actual = Decode(model, _driver, out int taken), expected = Decode(reference, null, out _);
+        foreach ((float[] mine, float[] theirs) in actual.Zip(expected))
+        {
+            Assert.True(Compare.RangeError(mine, theirs) <= 5e-6);
+        }
+        var backend = (CudaBackend)model.Backend;
+        // The first step of a shape runs by itself, the second is captured, the rest is replayed.
+        Assert.Equal((1, 5), backend.Graphs);
+        Assert.Equal(0, taken);
+        Assert.StartsWith("PTX emulator, Emulated sm_90, sm_90; kernels: C#", backend.Description, StringComparison.Ordinal);
+        Assert.Equal("cuda", backend.Name);
+    }
+
+    [Theory]
+    [InlineData(1536)]
+    [InlineData(5000)]
+    public void HardlyAnyStagingGivesTheSame(int stagingBytes)
+    {
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), Options(WeightScheme.Stored) with
+        {
+            CreateBackend = () => EmulatedBackend.Create(_driver, new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = stagingBytes }),
+        });
+        using var golden = new GoldenFile("tiny-flat", "text-5");
+        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false)), model);
+    }
+
+    [Fact]
+    public void ASessionMayOutliveItsModel()
+    {
+        Llama4Model model = Load("tiny-flat", WeightScheme.Stored);
+        var session = new InferenceSession(model, new SessionOptions { StepRows = 4, MaxLogitRows = 1 });
+        model.Dispose();
+        session.Dispose();
+        Assert.Equal(0, _driver.LiveResources);
+    }
+
+    [Fact]
+    public void AKernelsFaultReachesTheCaller()
+    {
+        using Llama4Model model = Load("tiny-flat", WeightScheme.Stored);
+        var matrix = (CudaMatrix)model.Text.Weights.LmHead;
+        // The weights vanish under the kernel.
+        _driver.DevicePrimaryCtxRetain(out nint context, 1);
+        _driver.CtxSetCurrent(context);
+        _driver.MemFree(matrix.Address);
+        using var session = new InferenceSession(model, new SessionOptions { StepRows = 4, MaxLogitRows = 1 });
+        using Sequence sequence = session.CreateSequence();
+        CudaException error = Assert.Throws<CudaException>(() => session.Prefill(sequence, Prompt.FromIds(1, 2)));
+        Assert.Equal(CudaResult.IllegalAddress, error.Result);
+        Assert.Contains("OutOfBounds in matvec_", error.Message, StringComparison.Ordinal);
+        Assert.Throws<CudaException>(() => session.Decode([sequence], [1]));
+        _driver.DevicePrimaryCtxRelease(1);
+    }
+
+    [Fact]
+    public void AFailedLoadGivesTheDeviceBack()
+    {
+        using var cancellation = new CancellationTokenSource();
+        var progress = new StopAfter(10, cancellation);
+        Assert.Throws<OperationCanceledException>(() => Llama4Model.Load(ModelFixture.Folder("tiny-scout"), Options(WeightScheme.Stored), progress, cancellation.Token));
+        Assert.Equal(0, _driver.LiveResources);
+    }
+
+    /// <summary>Six steps of two sequences; <paramref name="taken"/> is what decoding took of the device beyond the first step.</summary>
+    private static float[][] Decode(Llama4Model model, EmulatedCudaDriver? driver, out int taken)
+    {
+        using var session = new InferenceSession(model, new SessionOptions { StepRows = 16, MaxLogitRows = 2 });
+        using Sequence a = session.CreateSequence(), b = session.CreateSequence();
+        session.Prefill(a, Prompt.FromIds(5, 9, 13));
+        session.Prefill(b, Prompt.FromIds(21, 2, 7, 11, 40));
+        List<float[]> logits = [];
+        int after = 0;
+        for (int i = 0; i < 6; i++)
+        {
+            session.Decode([a, b], [30 + i, 60 + i]);
+            logits.Add([.. session.Logits(0), .. session.Logits(1)]);
+            // Graphs count: one appears at the second step.
+            after = i == 1 && driver is not null ? driver.LiveResources : after;
+        }
+        taken = driver is null ? 0 : driver.LiveResources - after;
+        return [.. logits];
+    }
+
+    private ModelOptions Options(WeightScheme weights) => new() { Weights = weights, CreateBackend = () => EmulatedBackend.Create(_driver) };
+
+    private Llama4Model Load(string name, WeightScheme weights) => Llama4Model.Load(ModelFixture.Folder(name), Options(weights));
+
+    private sealed class StopAfter(int reports, CancellationTokenSource cancellation) : IProgress<LoadProgress>
+    {
+        private int _left = reports;
+
+        public void Report(LoadProgress value)
+        {
+            if (--_left == 0)
+            {
+                cancellation.Cancel();
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.PtxEmulator.Driver;
+
+namespace Llama4Kernels.Tests.Tools;
+
+/// <summary><c>--backend</c> and <c>llama4 kernels</c>.</summary>
+public class BackendArgumentsTests
+{
+    private static readonly Func<(ICudaDriver?, string)> None = () => (null, "there is no driver.");
+
+    [Fact]
+    public void AutoTakesADeviceThatHasRoom()
+    {
+        using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { MemoryBytes = 1 << 20 });
+        Assert.NotNull(BackendArguments.Choose("auto", 900_000, () => (driver, ""), out string reason));
+        Assert.Equal("backend cuda: Emulated sm_90 has 1 MiB free.", reason);
+        Assert.Null(BackendArguments.Choose("auto", 1_000_000, () => (driver, ""), out reason));
+        Assert.Equal("backend cpu: Emulated sm_90 has 1 MiB free; the model needs about 1.05 MiB.", reason);
+        // Who demands it gets it.
+        Assert.NotNull(BackendArguments.Choose("cuda", 1_000_000, () => (driver, ""), out _));
+        Assert.Equal(0, driver.LiveResources);
+    }
+
+    [Fact]
+    public void WithoutADriverItIsTheCpu()
+    {
+        Assert.Null(BackendArguments.Choose("auto", 1, None, out string reason));
+        Assert.Equal("backend cpu: there is no driver.", reason);
+        Assert.Contains("there is no driver", Assert.Throws<ArgumentException>(() => BackendArguments.Choose("cuda", 1, None, out _)).Message);
+        Assert.Null(BackendArguments.Choose("cpu", 1, () => throw new InvalidOperationException("must not be asked"), out reason));
+        Assert.Equal("backend cpu: demanded", reason);
+    }
+
+    [Fact]
+    public void TheEmulatorIsABackend()
+    {
+        using IBackend backend = BackendArguments.Choose("emulator", 1, None, out string reason)!();
+        Assert.Equal("backend emulator: demanded", reason);
+        Assert.Contains("PTX emulator", backend.Description, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ABrokenDriverIsAReason()
+    {
+        var driver = new Interop.Cuda.RecordingDriver();
+        driver.Fail("DevicePrimaryCtxRetain", CudaResult.SystemNotReady);
+        Assert.Null(BackendArguments.Choose("auto", 1, () => (driver, ""), out string reason));
+        Assert.Contains("CUDA_ERROR_SYSTEM_NOT_READY", reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnUnknownBackendIsRefused() =>
+        (await CliRun.Of("logits", GoldenFiles.Path("tiny-scout"), "--tokens", "1", "--out", "x", "--backend", "gpu")).AssertFails("gpu");
+
+    [Fact]
+    public async Task KernelsAreListed()
+    {
+        CliRun run = await CliRun.Of("kernels");
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("attention_split_bf16", run.Out, StringComparison.Ordinal);
+        Assert.DoesNotContain("missing", run.Out, StringComparison.Ordinal);
+        Assert.StartsWith("[", (await CliRun.Of("kernels", "--json")).Out.TrimStart(), StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,39 @@
+using System.CommandLine;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Ilgpu;
+
+namespace Llama4Kernels.Cli.Commands;
+
+/// <summary><c>ptx dump</c>: the modules as a driver would get them, for an assembler elsewhere.</summary>
+internal static partial class PtxCommand
+{
+    private static Command Dump(CommandConsole console)
+    {
+        var folder = new Option<string>("--out", "-o") { Description = "Folder for the modules; made if absent.", Required = true };
+        var target = new Option<int>("--sm")
+        {
+            Description = $"Compute capability: {string.Join(", ", IlgpuCompiler.Targets)}.",
+            DefaultValueFactory = _ => IlgpuCompiler.Targets[^1],
+        };
+        var command = new Command("dump", "Writes every PTX module that the engine would load, as it would load it; the first line names the target.") { folder, target };
+        command.SetAction((parsed, cancellation) =>
+        {
+            int sm = parsed.GetValue(target);
+            string path = parsed.GetRequiredValue(folder);
+            var modules = new IlgpuKernelModules(BackendArguments.KernelCache);
+            Directory.CreateDirectory(path);
+            foreach (string name in modules.Names)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                KernelModule module = modules.Get(name, sm);
+                string file = FolderKernelModules.PathOf(path, name, module.Sm);
+                File.WriteAllText(file, module.Text);
+                console.Out.WriteLine(file);
+            }
+            console.Out.WriteLine($"{modules.Names.Count} modules for sm_{sm}");
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+}

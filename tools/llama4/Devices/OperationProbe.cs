@@ -1,0 +1,170 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Backends;
+
+namespace Llama4Kernels.Cli.Devices;
+
+/// <summary>An operation with its data on one backend.</summary>
+/// <param name="Run">Executes it; may be called again.</param>
+/// <param name="Output">What it writes.</param>
+internal readonly record struct PreparedProbe(Action Run, Tensor Output);
+
+/// <summary>An operation of the forward pass at one size, which any backend can run.</summary>
+/// <param name="Name">The operation and its size.</param>
+/// <param name="Tolerance">Largest difference of two backends as a share of the output's range.</param>
+/// <param name="Bytes">Bytes that it must read and write at least.</param>
+/// <param name="Prepare">Makes its data on the backend.</param>
+internal sealed record OperationProbe(string Name, double Tolerance, long Bytes, Func<ProbeScope, PreparedProbe> Prepare)
+{
+    private const double Sums = 1e-5;
+    private const int Hidden = 512;
+    private const int Pages = 8;
+
+    /// <summary>Every operation; sizes are small, since an emulator runs them too.</summary>
+    public static IReadOnlyList<OperationProbe> All { get; } =
+    [
+        Norm(9, 1280),
+        Elementwise("swiglu 9 x 1024", 9, 1024, (b, x, y) => b.SwiGlu(x, y), halves: true),
+        Product(1, WeightFormat.Stored), Product(1, WeightFormat.Int4), Product(1, WeightFormat.Fp8),
+        Product(67, WeightFormat.Stored), Product(67, WeightFormat.Int4), Product(67, WeightFormat.Fp8),
+        Attention("attention prefill 70", 70, 0, KvFormat.F32), Attention("attention prefill 70, bf16 cache", 70, 0, KvFormat.BF16),
+        Attention("attention decode after 300", 1, 300, KvFormat.F32), Attention("attention decode after 300, bf16 cache", 1, 300, KvFormat.BF16),
+        Experts("experts 1 token", 1), Experts("experts 40 tokens", 40),
+        LayerNorm(10, 704), Elementwise("gelu 10 x 704", 10, 704, (b, x, y) => { b.Add(x, y); b.Gelu(y); }, halves: false),
+        VisionPatches(), VisionAttention(), Shuffle(),
+    ];
+
+    private static OperationProbe Norm(int rows, int columns) => new($"rms norm {rows} x {columns}", Sums, 8L * rows * columns, scope =>
+    {
+        Tensor x = scope.Input(rows, columns), weight = scope.Input(1, columns), y = scope.Empty(rows, columns);
+        return new(() => scope.Backend.RmsNorm(x, weight, 1e-5f, y), y);
+    });
+
+    private static OperationProbe LayerNorm(int rows, int columns) => new($"layer norm {rows} x {columns}", Sums, 8L * rows * columns, scope =>
+    {
+        Tensor x = scope.Input(rows, columns), weight = scope.Input(1, columns), bias = scope.Input(1, columns), y = scope.Empty(rows, columns);
+        return new(() => scope.Backend.LayerNorm(x, weight, bias, 1e-5f, y), y);
+    });
+
+    private static OperationProbe Elementwise(string name, int rows, int columns, Action<IBackend, Tensor, Tensor> run, bool halves) =>
+        new(name, Sums, 4L * rows * columns * (halves ? 3 : 2), scope =>
+        {
+            Tensor x = scope.Input(rows, halves ? 2 * columns : columns, 4f), y = scope.Empty(rows, columns);
+            return new(() => run(scope.Backend, x, y), y);
+        });
+
+    private static OperationProbe Product(int rows, WeightFormat format)
+    {
+        const int Outputs = 768;
+        (string name, double bytes) = format switch
+        {
+            WeightFormat.Int4 => ("int4", 0.5 + (4.0 / 128)),
+            WeightFormat.Fp8 => ("fp8, quantised activations", 1),
+            _ => ("bf16", 2.0),
+        };
+        // Backends may round a quantised activation that lies between two codes to either side.
+        return new($"product {rows} x {Hidden} x {Outputs} {name}", format == WeightFormat.Fp8 ? 1e-3 : Sums, (long)(Hidden * Outputs * bytes) + (4L * rows * (Hidden + Outputs)), scope =>
+        {
+            Tensor x = scope.Input(rows, Hidden), y = scope.Empty(rows, Outputs);
+            IMatrix weight = scope.Weight(Outputs, Hidden, format);
+            return new(() => scope.Backend.Linear(x, weight, null, y), y);
+        });
+    }
+
+    private static OperationProbe Attention(string name, int rows, int before, KvFormat format)
+    {
+        var shape = new AttentionShape(10, 2, 128);
+        var layout = new KvLayout(64, 2, 128, format);
+        long cache = (long)(before + rows) * 2 * 2 * 128 * layout.ElementBytes;
+        return new(name, format == KvFormat.BF16 ? 1e-4 : Sums, cache + (4L * rows * (shape.QkvColumns + shape.QueryColumns)), scope =>
+        {
+            nint pages = PageTable(scope, layout);
+            if (before > 0)
+            {
+                Append(scope, shape, layout, pages, before, 0);
+            }
+            Tensor qkv = Append(scope, shape, layout, pages, rows, before), y = scope.Empty(rows, shape.QueryColumns);
+            return new(() => scope.Backend.Attention(qkv, shape, layout, [new KvSegment(0, rows, before, pages)], y), y);
+        });
+    }
+
+    private static nint PageTable(ProbeScope scope, KvLayout layout)
+    {
+        nint[] table = [.. Enumerable.Range(0, Pages).Select(_ => scope.Own(scope.Backend.Allocate(layout.PageBytes)).Address)];
+        var pinned = new Pinned(table);
+        return scope.Own(pinned).Address;
+    }
+
+    private static Tensor Append(ProbeScope scope, AttentionShape shape, KvLayout layout, nint pages, int rows, int position)
+    {
+        Tensor qkv = scope.Input(rows, shape.QkvColumns), angles = scope.Empty(rows, shape.HeadDim);
+        float[] frequencies = [.. Enumerable.Range(0, shape.HeadDim / 2).Select(i => MathF.Pow(500_000f, -2f * i / shape.HeadDim))];
+        scope.Backend.RopeAngles(frequencies, [.. Enumerable.Range(position, rows)], angles);
+        scope.Backend.RotateNormAndAppend(qkv, shape, angles, 1e-5f, null, layout, [new KvSegment(0, rows, position, pages)]);
+        return qkv;
+    }
+
+    private static OperationProbe Experts(string name, int rows)
+    {
+        const int Width = 256, Count = 8;
+        long read = Math.Min(rows, Count) * 3L * Width * Hidden * sizeof(ushort);
+        return new(name, Sums, read + (8L * rows * Hidden), scope =>
+        {
+            Tensor x = scope.Input(rows, Hidden), logits = scope.Input(rows, Count, 3f), y = scope.Empty(rows, Hidden);
+            IMatrix[] gateUp = scope.Stack(Count, 2 * Width, Hidden, WeightFormat.Stored), down = scope.Stack(Count, Hidden, Width, WeightFormat.Stored);
+            ExpertWeights[] experts = [.. gateUp.Zip(down, (first, second) => new ExpertWeights(first, second))];
+            Routing routing = scope.Own(scope.Backend.CreateRouting(rows, Count, 1));
+            return new(
+                () =>
+                {
+                    scope.Backend.RouteTopK(logits, routing);
+                    scope.Backend.ExpertFeedForward(x, routing, experts, y);
+                },
+                y);
+        });
+    }
+
+    private static OperationProbe VisionPatches() => new("patches and class token", Sums, 4L * 2 * 17 * 588, scope =>
+    {
+        ushort[] pixels = scope.Halves(2 * 3 * 56 * 56);
+        Tensor patches = scope.Empty(2 * 16, 588), y = scope.Empty(2 * 17, 588), token = scope.Input(1, 588), positions = scope.Input(17, 588);
+        return new(
+            () =>
+            {
+                scope.Backend.UnfoldPatches(pixels, 2, 3, 56, 14, patches);
+                scope.Backend.AppendClassTokenAndPositions(patches, token, positions, 2, y);
+            },
+            y);
+    });
+
+    private static OperationProbe VisionAttention() => new("vision attention 2 x 37", Sums, 4L * 2 * 37 * 4 * 4 * 88, scope =>
+    {
+        Tensor qkv = scope.Empty(2 * 37, 3 * 4 * 88), source = scope.Input(2 * 37, 3 * 4 * 88), y = scope.Empty(2 * 37, 4 * 88);
+        float[] turns = [.. Enumerable.Range(0, 37 * 44).SelectMany(i => new[] { MathF.Cos(i * 0.1f), MathF.Sin(i * 0.1f) })];
+        Tensor angles = scope.Input(37, 88, turns);
+        // The operation overwrites its input: it starts from the same numbers each time.
+        float[] numbers = scope.Read(source);
+        return new(
+            () =>
+            {
+                scope.Backend.Upload(numbers, qkv);
+                scope.Backend.VisionAttention(qkv, 2, 4, angles, y);
+            },
+            y);
+    });
+
+    private static OperationProbe Shuffle() => new("pixel shuffle 2 x 8", 0, 8L * 2 * 65 * 96, scope =>
+    {
+        Tensor x = scope.Input(2 * 65, 96), y = scope.Empty(2 * 16, 4 * 96);
+        return new(() => scope.Backend.PixelShuffle(x, 2, 8, y), y);
+    });
+
+    /// <summary>A page table that stays where it is.</summary>
+    private sealed class Pinned(nint[] table) : IDisposable
+    {
+        private GCHandle _handle = GCHandle.Alloc(table, GCHandleType.Pinned);
+
+        public nint Address => _handle.AddrOfPinnedObject();
+
+        public void Dispose() => _handle.Free();
+    }
+}
