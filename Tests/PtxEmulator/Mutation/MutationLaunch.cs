@@ -16,7 +16,11 @@ internal sealed record MutationBuffer(byte[]? Initial, byte[] Expected, Agreemen
 internal sealed record BufferArgument(int Buffer, long? Elements);
 
 /// <summary>A launch with known results.</summary>
+/// <param name="Grid">Blocks.</param>
+/// <param name="Block">Threads of a block.</param>
+/// <param name="DynamicShared">Bytes of dynamic shared memory.</param>
 /// <param name="Arguments">Buffers, numbers, raw bytes, and null for what stays zero.</param>
+/// <param name="Buffers">What the arguments point to.</param>
 internal sealed unsafe record MutationLaunch(CudaDim3 Grid, CudaDim3 Block, int DynamicShared, IReadOnlyList<object?> Arguments, IReadOnlyList<MutationBuffer> Buffers)
 {
     /// <summary>Instructions of a block after which a mutant counts as endless.</summary>
