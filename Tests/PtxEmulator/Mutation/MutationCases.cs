@@ -19,7 +19,7 @@ internal static class MutationCases
         (64, tests => tests.Elementwise()),
         (64, tests => tests.Embeddings_of_three_formats()),
         (64, tests => tests.Products("f32", 67, 6, 20)),
-        (64, tests => tests.Products("f32", 3, 130, 18)),
+        (64, tests => tests.Products("f32", 3, 131, 18)),
         (64, tests => tests.Products("f32", 5, 8, 301)),
         (64, tests => tests.Products("f32", 2, 9, 524)),
         (64, tests => tests.Products("f32", 1, 5, 524)),
@@ -66,9 +66,9 @@ internal static class MutationCases
     private static readonly (int Threads, Action<DeviceRunner> Test)[] s_extra =
     [
         (64, device => ExtraLaunches.ScaledExperts(device, 1, 1, 6)),
-        (64, device => ExtraLaunches.ScaledExperts(device, 2, 130, 6)),
+        (64, device => ExtraLaunches.ScaledExperts(device, 2, 132, 6)),
         (64, device => ExtraLaunches.ScaledExperts(device, 2, 3, 268)),
-        (16, device => ExtraLaunches.ScaledExperts(device, 2, 3, 35)),
+        (16, device => ExtraLaunches.ScaledExperts(device, 2, 6, 35)),
         (64, ExtraLaunches.SmallAndInfiniteCodes),
         (64, ExtraLaunches.UnusualLogits),
         (64, ExtraLaunches.SteepGates),

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Llama4Kernels.Kernels.Ilgpu;
+using Llama4Kernels.PtxEmulator.Execution;
 
 namespace Llama4Kernels.Tests.PtxEmulator.Mutation;
 
@@ -68,12 +70,47 @@ public class MutationTests(ITestOutputHelper output)
         Assert.All(["Race", "MissingWait", "Deadlock", "Divergence", "Uninitialised", "OutOfBounds", "Misaligned", "WrongOutput"], checker => Assert.True(checkers.ContainsKey(checker), $"{checker} caught nothing."));
     }
 
+    /// <summary>Mistakes that only one check can see, or that one missed once: one line that holds the text is deleted.</summary>
+    [Theory]
+    [InlineData("gemm_pipeline", "cp.async.wait_group 1", 0, "MissingWait")]
+    [InlineData("gemm_pipeline", "cp.async.commit_group", 0, "MissingWait")]
+    [InlineData("gemm_pipeline", "bar.sync", 1, "Race")]
+    [InlineData("mbarrier_sm80", "bar.sync", 0, "Race")]
+    [InlineData("mbarrier_sm80", "bar.sync", 3, "Race")]
+    [InlineData("mbarrier_sm80", "mbarrier.init", 0, "Uninitialised")]
+    [InlineData("mbarrier_sm80", "mbarrier.arrive.shared", 1, "Uninitialised")]
+    [InlineData("named_barriers", "bar.arrive", 0, "Deadlock")]
+    [InlineData("syncwarp_exchange", "bar.warp.sync", 0, "Race")]
+    [InlineData("route_group", "st.global.b32", 0, "WrongOutput")]
+    public void A_line_less(string name, string text, int which, string checker)
+    {
+        MutationCase kernel = s_cases.Value.Single(one => one.Name == name);
+        string[] lines = kernel.Text.ReplaceLineEndings("\n").Split('\n');
+        int at = Enumerable.Range(0, lines.Length).Where(line => lines[line].Contains(text, StringComparison.Ordinal)).ElementAt(which);
+        lines[at] = "";
+        Assert.Equal(checker, MutationRunner.Run(kernel, string.Join('\n', lines)).Checker);
+    }
+
+    [Fact]
+    public void Beside_an_allocation_lies_no_other()
+    {
+        using var memory = new GlobalMemory();
+        nint[] addresses = [.. Enumerable.Range(0, 100).Select(i => memory.Allocate(i))];
+        Assert.All(addresses, (address, i) =>
+        {
+            Assert.Null(memory.Find(address - 4096));
+            Assert.Null(memory.Find(address - 1));
+            Assert.Null(memory.Find(address + i));
+            Assert.Null(memory.Find(address + i + 4095));
+        });
+    }
+
     /// <summary>Nearly every line that can be mutated runs, in the launches that have a choice of inputs: our own.</summary>
     [Fact]
     public void Launches_reach_the_lines_of_the_device_kernels()
     {
         int lines = 0, executed = 0;
-        foreach (MutationCase kernel in s_cases.Value.Where(kernel => Llama4Kernels.Kernels.Ilgpu.IlgpuKernels.All.Any(one => one.Name == kernel.Name)))
+        foreach (MutationCase kernel in s_cases.Value.Where(kernel => IlgpuKernels.All.Any(one => one.Name == kernel.Name)))
         {
             int[] all = [.. new PtxMutator(kernel.Text).Lines];
             int reached = all.Count(kernel.Lines.Contains);
