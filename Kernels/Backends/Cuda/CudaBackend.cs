@@ -24,6 +24,7 @@ public sealed class CudaBackend : IBackend
     private readonly MatrixUpload _upload;
     private readonly KvBatch _kv;
     private readonly CudaScratch _codes;
+    private readonly CudaScratch _best;
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
@@ -44,6 +45,7 @@ public sealed class CudaBackend : IBackend
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
+        _best = new CudaScratch(_queue);
         _attention = new AttentionScratch(_queue);
         _experts = new ExpertScratch(_queue);
     }
@@ -84,6 +86,13 @@ public sealed class CudaBackend : IBackend
     {
         CheckCount(destination.Length, source);
         _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
+    }
+
+    /// <inheritdoc/>
+    public bool TryArgMax(Tensor x, Span<int> ids)
+    {
+        ArgMaxCuda.Run(_queue, _best, x, ids);
+        return true;
     }
 
     /// <inheritdoc/>
@@ -213,6 +222,7 @@ public sealed class CudaBackend : IBackend
     {
         _upload.Dispose();
         _codes.Dispose();
+        _best.Dispose();
         _attention.Dispose();
         _experts.Dispose();
         _queue.Dispose();
