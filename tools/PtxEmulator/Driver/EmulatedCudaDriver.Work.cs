@@ -79,6 +79,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         CopyWork copy => CheckRange(copy.From, copy.Source, copy.Bytes, "source") is var source && source != CudaResult.Success
             ? source
             : CheckRange(copy.To, copy.Destination, copy.Bytes, "destination"),
+        HostWork => CudaResult.Success,
         _ => CheckRange(context, ((FillWork)work).Destination, ((FillWork)work).Bytes, "destination"),
     };
 
@@ -146,6 +147,9 @@ public sealed unsafe partial class EmulatedCudaDriver
         {
             case KernelWork launch:
                 return Run(context, launch);
+            case HostWork host:
+                host.Call();
+                break;
             case CopyWork copy when copy.Bytes > 0:
                 Buffer.MemoryCopy((void*)copy.Source, (void*)copy.Destination, copy.Bytes, copy.Bytes);
                 if (copy.To is not null && copy.To == copy.From)
