@@ -43,6 +43,8 @@ public sealed class DeviceModulesTests : IDisposable
     [Fact]
     public void AnEmptyFolderIsNoCompiler()
     {
+        // A program without a compiler has no other choice than to say so.
+        Assert.Contains("There is no folder", Assert.Throws<KernelModuleException>(() => new FolderKernelModules(_scratch.Path("kernels"))).Message, StringComparison.Ordinal);
         Directory.CreateDirectory(_scratch.Path("kernels"));
         Assert.Contains("holds no modules", Assert.Throws<KernelModuleException>(() => DeviceModules.Find(_scratch.Path("kernels"))).Message, StringComparison.Ordinal);
     }

@@ -14,11 +14,14 @@ public sealed class FolderKernelModules : IKernelModules
     private readonly Dictionary<string, int[]> _targets;
 
     /// <summary>Lists the modules of a folder.</summary>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="KernelModuleException">It has no modules.</exception>
+    /// <exception cref="KernelModuleException">There is no such folder, or it has no modules.</exception>
     public FolderKernelModules(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
+        if (!Directory.Exists(folder))
+        {
+            throw new KernelModuleException($"There is no folder {folder} with device kernels. {Remedy}");
+        }
         _folder = folder;
         _targets = Directory.GetFiles(folder, "*.sm_*.ptx")
             .Select(path => Path.GetFileName(path).Split('.'))

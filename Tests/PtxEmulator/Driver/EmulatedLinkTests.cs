@@ -102,6 +102,10 @@ public sealed unsafe class EmulatedLinkTests : IDisposable
         Assert.Equal("mine", Assert.Throws<InvalidOperationException>(stream.Synchronize).Message);
         Assert.Throws<InvalidOperationException>(() => stream.Capture(() => stream.AddHostFunction(() => { })));
         stream.Synchronize();
+        // A device's driver could deadlock.
+        stream.AddHostFunction(() => stream.Fill(data.Address, 3, 4));
+        Assert.Equal(CudaResult.NotPermitted, DriverFixture.ResultOf(stream.Synchronize));
+        stream.Fill(data.Address, 3, 4);
         using CudaContext.Scope scope = Context.Bind();
         Assert.Equal(CudaResult.InvalidValue, Driver.LaunchHostFunc(stream.Handle, null, 0));
         Assert.Equal(CudaResult.InvalidHandle, Driver.LaunchHostFunc(0x77, null, 0));

@@ -10,6 +10,8 @@ public sealed unsafe partial class EmulatedCudaDriver
 {
     private const int PortableCluster = 8;
 
+    private bool _runsHostFunction;
+
     /// <inheritdoc/>
     public CudaResult LaunchKernel(nint function, in CudaLaunchConfig config, nint stream, void** arguments)
     {
@@ -148,7 +150,9 @@ public sealed unsafe partial class EmulatedCudaDriver
             case KernelWork launch:
                 return Run(context, launch);
             case HostWork host:
+                _runsHostFunction = true;
                 host.Call();
+                _runsHostFunction = false;
                 break;
             case CopyWork copy when copy.Bytes > 0:
                 Buffer.MemoryCopy((void*)copy.Source, (void*)copy.Destination, copy.Bytes, copy.Bytes);
