@@ -80,11 +80,27 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
+    public async Task Verify_on_the_emulator_tells_what_the_order_of_summation_explains()
+    {
+        CliRun run = await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "text-5.safetensors"), "--no-vision", "--backend", "emulator", "--json");
+        Assert.Equal(0, run.ExitCode);
+        JsonNode file = JsonNode.Parse(run.Out)!["files"]![0]!;
+        Assert.InRange(file["orderOfSummation"]!.GetValue<double>(), 1e-9, 1e-5);
+        Assert.True(file["greedy"]!.GetValue<int>() >= 16 && file["greedyDifference"] is null);
+    }
+
+    [Fact]
     public async Task Verify_names_what_it_skips_and_refuses_foreign_files()
     {
-        CliRun skipped = await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "int4.safetensors"));
+        (await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "int4.safetensors"))).AssertFails("give --weights int4");
+        using var scratch = new ScratchFolder();
+        foreach (string name in (string[])["int4.safetensors", "text-5.safetensors"])
+        {
+            File.Copy(Path.Combine(s_scout, "golden", name), scratch.Path(name));
+        }
+        CliRun skipped = await CliRun.Of("verify", s_scout, "--golden", scratch.Path(""), "--weights", "int4");
         Assert.Equal(0, skipped.ExitCode);
-        Assert.Contains("skipped int4.safetensors", skipped.Out, StringComparison.Ordinal);
+        Assert.Contains("skipped text-5.safetensors: the reference has its weights as stored", skipped.Out, StringComparison.Ordinal);
         (await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "model.safetensors"))).AssertFails("input_ids");
         (await CliRun.Of("verify", s_scout)).AssertFails("--golden");
     }

@@ -28,13 +28,13 @@ internal static unsafe class InstructionRun
         return results;
     }
 
-    /// <summary>A kernel k(p0, p1, ...) of pointers with the given body.</summary>
+    /// <summary>A kernel k(arg0, arg1, ...) of pointers with the given body.</summary>
     public static string Kernel(int pointers, string body, string before = "") => $$"""
         .version 9.0
         .target sm_90a
         .address_size 64
         {{before}}
-        .visible .entry k({{string.Join(", ", Enumerable.Range(0, pointers).Select(i => $".param .u64 p{i}"))}})
+        .visible .entry k({{string.Join(", ", Enumerable.Range(0, pointers).Select(i => $".param .u64 arg{i}"))}})
         {
         {{body}}
         }
@@ -67,35 +67,37 @@ internal static unsafe class InstructionRun
         return counters;
     }
 
-    /// <summary>Runs the body for one block of threads with an output word each, %tid.x in register t; the address of the output is in o.</summary>
+    /// <summary>Runs the body for blocks of threads with an output word each, %tid.x in register t; the output's address is in o, that of the data in m.</summary>
     public static ulong[] Threaded(string body, int threads = 32, int blocks = 1, LaunchOptions? options = null, string before = "", ulong[]? data = null)
     {
         var output = new ulong[threads * blocks];
-        ulong[] extra = data ?? [0];
-        Launch(
-            Kernel(2, $$"""
-                .reg .pred p<20>; .reg .b16 h<20>; .reg .b32 r<40>, t, w; .reg .b64 rd<40>, o, m; .reg .f32 f<20>; .reg .f64 d<20>; .reg .b128 q<8>;
-                mov.u32 t, %tid.x;
-                mov.u32 w, %ctaid.x;
-                mad.lo.u32 w, w, {{threads}}, t;
-                mul.wide.u32 m, w, 8;
-                ld.param.u64 o, [p0];
-                add.u64 o, o, m;
-                ld.param.u64 m, [p1];
-                {{body}}
-                ret;
-                """, before),
-            blocks,
-            threads,
-            [output, extra],
-            null,
-            options);
+        Launch(ThreadedText(body, threads, before), blocks, threads, [output, data ?? [0]], null, options);
         return output;
     }
 
-    /// <summary>The finding with which the body ends.</summary>
-    public static PtxFinding Finding(string body, int threads = 32, int blocks = 1, LaunchOptions? options = null, string before = "", ulong[]? data = null) =>
-        Assert.Throws<PtxFindingException>(() => Threaded(body, threads, blocks, options, before, data)).Finding;
+    /// <summary>The finding with which the body ends; its line must be the one marked with <c>//!</c>.</summary>
+    public static PtxFinding Finding(string body, int threads = 32, int blocks = 1, LaunchOptions? options = null, string before = "", ulong[]? data = null)
+    {
+        PtxFinding finding = Assert.Throws<PtxFindingException>(() => Threaded(body, threads, blocks, options, before, data)).Finding;
+        string[] lines = ThreadedText(body, threads, before).Split('\n');
+        int marked = Array.FindIndex(lines, line => line.Contains("//!", StringComparison.Ordinal)) + 1;
+        Assert.True(marked == 0 || finding.Line == marked, $"line {marked} was expected: {finding}");
+        Assert.Equal("k", finding.Kernel);
+        return finding;
+    }
+
+    private static string ThreadedText(string body, int threads, string before) => Kernel(2, $$"""
+        .reg .pred p<20>; .reg .b16 h<20>; .reg .b32 r<40>, t, w; .reg .b64 rd<40>, o, m; .reg .f32 f<20>; .reg .f64 d<20>; .reg .b128 q<8>;
+        mov.u32 t, %tid.x;
+        mov.u32 w, %ctaid.x;
+        mad.lo.u32 w, w, {{threads}}, t;
+        mul.wide.u32 m, w, 8;
+        ld.param.u64 o, [arg0];
+        add.u64 o, o, m;
+        ld.param.u64 m, [arg1];
+        {{body}}
+        ret;
+        """, before);
 
     private static string Text(string body, string outputs, string inputs)
     {
@@ -112,7 +114,7 @@ internal static unsafe class InstructionRun
         text.AppendLine("ld.param.u32 rr3, [rows]; setp.ge.u32 pp0, rr0, rr3; @pp0 ret; mul.wide.u32 at0, rr0, 8;");
         for (int i = 0; i < inputs.Length; i++)
         {
-            text.AppendLine($"ld.param.u64 base, [p{i}]; add.u64 at1, base, at0;");
+            text.AppendLine($"ld.param.u64 base, [arg{i}]; add.u64 at1, base, at0;");
             text.AppendLine(inputs[i] == 'p'
                 ? $"ld.global.u32 rr1, [at1]; setp.ne.u32 {Inputs[i]}, rr1, 0;"
                 : $"ld.global.{Type(inputs[i])} {Inputs[i]}, [at1];");
@@ -120,13 +122,13 @@ internal static unsafe class InstructionRun
         text.AppendLine(body);
         for (int i = 0; i < outputs.Length; i++)
         {
-            text.AppendLine($"ld.param.u64 base, [p{inputs.Length + i}]; add.u64 at1, base, at0;");
+            text.AppendLine($"ld.param.u64 base, [arg{inputs.Length + i}]; add.u64 at1, base, at0;");
             text.AppendLine(outputs[i] == 'p'
                 ? $"selp.u32 rr1, 1, 0, {Outputs[i]}; st.global.u32 [at1], rr1;"
                 : $"st.global.{Type(outputs[i])} [at1], {Outputs[i]};");
         }
         text.AppendLine("ret;");
-        return Kernel(pointers, text.ToString()).Replace($".param .u64 p{pointers - 1})", $".param .u64 p{pointers - 1}, .param .u32 rows)", StringComparison.Ordinal);
+        return Kernel(pointers, text.ToString()).Replace($".param .u64 arg{pointers - 1})", $".param .u64 arg{pointers - 1}, .param .u32 rows)", StringComparison.Ordinal);
     }
 
     private static string Type(char letter) => letter switch

@@ -19,20 +19,29 @@ internal sealed unsafe class AtomicStep(
         {
             warp.Block.Shadow.Fence(warp);
         }
+        if (space != Space.Shared && d.Length > 0)
+        {
+            warp.Block.Poll();
+        }
         Span<byte> nothing = stackalloc byte[8];
+        Span<ulong> given = stackalloc ulong[b.Length];
         for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
         {
             int lane = BitOperations.TrailingZeroCount(rest);
             ulong place = addresses[lane];
             Func<ulong, ulong, ulong, ulong> function = warp.Resolve(space, ref place) == Space.Global ? inGlobal : inShared;
+            // A result may overwrite an operand of a later element.
+            for (int i = 0; i < b.Length; i++)
+            {
+                given[i] = LaneWords.Load(warp.Registers, b[i], lane);
+            }
             for (int i = 0; i < b.Length; i++)
             {
                 ulong at = addresses[lane] + (ulong)(i * bytes);
                 byte* p = warp.Read(space, lane, at, bytes, strong: true);
                 warp.Write(space, lane, at, nothing[..bytes], strong: true);
-                ulong x = LaneWords.Load(warp.Registers, b[i], lane);
                 ulong y = c is Slot third ? LaneWords.Load(warp.Registers, third, lane) : 0;
-                ulong old = Exchange(p, x, y, function);
+                ulong old = Exchange(p, given[i], y, function);
                 if (d.Length > 0)
                 {
                     LaneWords.Store(warp.Registers, d[i], lane, old);

@@ -12,6 +12,7 @@ internal sealed unsafe class Block : IDisposable
     private readonly BlockBarrier[] _barriers = new BlockBarrier[16];
     private readonly Random? _random;
     private long _executed;
+    private int _polls;
 
     public Block(LaunchState launch, long number, FramePool frames, BlockCounters counters)
     {
@@ -67,7 +68,10 @@ internal sealed unsafe class Block : IDisposable
     /// <summary>Runs the block for about so many instructions, or to its end.</summary>
     public void Run(int budget)
     {
-        while (!IsDone && budget > 0)
+        int start = budget;
+        _polls = 0;
+        // A block that mostly polls waits for another one, which this core may have.
+        while (!IsDone && budget > 0 && (_polls < Turn || _polls * 6L < start - budget))
         {
             int before = budget;
             if (_random is not null)
@@ -84,7 +88,7 @@ internal sealed unsafe class Block : IDisposable
             }
             IsDone = _warps.All(warp => warp.IsDone);
             _executed += before - budget;
-            if (before == budget && !IsDone)
+            if (before == budget && !IsDone && _warps.Count(warp => !warp.IsDone && warp.Loosen()) == 0)
             {
                 throw Deadlock("No thread can go on");
             }
@@ -95,8 +99,11 @@ internal sealed unsafe class Block : IDisposable
         }
     }
 
-    /// <summary>A warp ended: barriers that wait for all may open.</summary>
-    public void WarpDone(Warp warp)
+    /// <summary>A warp executed an access with which it may wait for other blocks.</summary>
+    public void Poll() => _polls++;
+
+    /// <summary>Threads ended: barriers that wait for all may open.</summary>
+    public void ThreadsDone()
     {
         int alive = AliveThreads;
         foreach (BlockBarrier barrier in _barriers)

@@ -183,10 +183,11 @@ internal sealed partial class Decoder
 
     private Step IsSpace(Form form)
     {
-        Space space = TakeSpace(form);
-        PtxOperand source = form.Operands[1];
+        bool constant = form.Take("const");
+        Space space = constant ? Space.Global : TakeSpace(form);
         int a = R(form, 1, 64);
-        return new LaneTest<ulong>(W(form, 0, 1), a, x => Windows.SpaceOf(x) == space);
+        // Constant memory lies among global allocations here.
+        return new LaneTest<ulong>(W(form, 0, 1), a, x => Windows.SpaceOf(x) == space && (space != Space.Global || program.IsConstant((nint)x) == constant));
     }
 
     /// <summary>A policy changes nothing but speed: its value is that of the normal one.</summary>

@@ -121,7 +121,7 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
             case OperandKind.Integer:
                 return Constant(operand.Bits, bits);
             case OperandKind.Float:
-                return Constant(bits == 64 ? operand.Bits : BitConverter.SingleToUInt32Bits((float)BitConverter.UInt64BitsToDouble(operand.Bits)), bits);
+                return Constant(bits == 64 ? operand.Bits : PtxTypes.ToSingle(operand.Bits), bits);
             case OperandKind.Name when operand.Name.StartsWith('%') && SpecialRegisters.Bits(operand.Name) > 0 && _scope.Find(operand.Name) is null || operand.Name == "WARP_SZ":
                 return Special(operand.Name);
             case OperandKind.Name:

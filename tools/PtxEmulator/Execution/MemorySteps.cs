@@ -17,6 +17,10 @@ internal sealed unsafe class LoadStep(Space space, Slot[] targets, Address addre
         {
             AccessCounting.Count(warp, space, addresses, all);
         }
+        if (strong && space != Space.Shared)
+        {
+            warp.Block.Poll();
+        }
         uint mask = warp.Mask;
         for (uint rest = mask; rest != 0; rest &= rest - 1)
         {

@@ -66,6 +66,10 @@ internal sealed unsafe class PtxProgram : IDisposable
 
     public nint AddressOf(VariableSymbol variable) => _addresses[variable];
 
+    /// <summary>Whether an address is inside a variable of the module's constant memory.</summary>
+    public bool IsConstant(nint address) =>
+        _module.Variables.Any(variable => variable.Space == "const" && address >= _addresses[variable] && address - _addresses[variable] < variable.Size);
+
     /// <summary>The function that a symbol stands for, or null if the module has only its declaration.</summary>
     public PtxFunction? Function(FunctionSymbol symbol) => _functions.GetValueOrDefault(symbol.Name);
 
@@ -113,7 +117,7 @@ internal sealed unsafe class PtxProgram : IDisposable
     private ulong Value(PtxOperand operand, VariableSymbol variable) => operand.Kind switch
     {
         OperandKind.Integer => operand.Bits,
-        OperandKind.Float when variable.Type == "f32" => BitConverter.SingleToUInt32Bits((float)BitConverter.UInt64BitsToDouble(operand.Bits)),
+        OperandKind.Float when variable.Type == "f32" => PtxTypes.ToSingle(operand.Bits),
         OperandKind.Float => operand.Bits,
         _ => _module.Scope.Find(operand.Name) switch
         {

@@ -79,7 +79,7 @@ internal static class VectorOperations
     internal readonly struct FmaFloat : IVector3
     {
         public static Vector512<uint> Apply(Vector512<uint> a, Vector512<uint> b, Vector512<uint> c) =>
-            Vector512.FusedMultiplyAdd(a.AsSingle(), b.AsSingle(), c.AsSingle()).AsUInt32();
+            Canonical(Vector512.FusedMultiplyAdd(a.AsSingle(), b.AsSingle(), c.AsSingle()));
     }
 
     internal readonly struct Add64 : IVector2Wide

@@ -85,6 +85,7 @@ internal sealed unsafe partial class Warp
                 }
                 return Local.Address(lane, (long)address);
             case Space.Parameter:
+                Aligned(lane, address, bytes, "parameter");
                 Require(lane, address, bytes, Block.Launch.Kernel.ParameterBytes, "the parameters");
                 return Block.Launch.Parameters + address;
             default:

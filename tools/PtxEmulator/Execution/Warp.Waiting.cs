@@ -23,23 +23,29 @@ internal sealed unsafe partial class Warp
         {
             return true;
         }
-        Fragment fragment = _current;
-        if (mask != fragment.Mask)
-        {
-            // The lanes that the guard keeps out go on behind the instruction.
-            int reconvergence = step.Pc + 1;
-            Join? join = reconvergence == _reconvergePc ? fragment.Join : new Join(reconvergence, fragment.Frame, fragment.Mask, fragment.Join, isCall: false);
-            _fragments.Add(new Fragment(fragment.Frame, reconvergence, fragment.Mask & ~mask, join));
-            fragment.Join = join;
-            fragment.Mask = mask;
-        }
-        fragment.Pc = Pc;
-        fragment.State = FragmentState.Lanes;
-        fragment.Waiting = step;
+        Fragment fragment = Stop(step, FragmentState.Lanes);
         fragment.Named = named;
-        _stop = true;
         Complete(step, named);
         return false;
+    }
+
+    /// <summary>The active lanes wait; those that the guard keeps out go on behind the instruction.</summary>
+    private Fragment Stop(Step step, FragmentState state)
+    {
+        Fragment fragment = _current;
+        if (Mask != fragment.Mask)
+        {
+            int reconvergence = step.Pc + 1;
+            Join? join = reconvergence == _reconvergePc ? fragment.Join : new Join(reconvergence, fragment.Frame, fragment.Mask, fragment.Join, isCall: false);
+            _fragments.Add(new Fragment(fragment.Frame, reconvergence, fragment.Mask & ~Mask, join));
+            fragment.Join = join;
+            fragment.Mask = Mask;
+        }
+        fragment.Pc = Pc;
+        fragment.State = state;
+        fragment.Waiting = step;
+        _stop = true;
+        return fragment;
     }
 
     private void Complete(Collective step, uint named)
@@ -95,16 +101,8 @@ internal sealed unsafe partial class Warp
         }
     }
 
-    /// <summary>The running fragment waits at a barrier of the block.</summary>
-    public Fragment WaitAtBarrier(Step step)
-    {
-        Fragment fragment = _current;
-        fragment.Pc = Pc;
-        fragment.State = FragmentState.Barrier;
-        fragment.Waiting = step;
-        _stop = true;
-        return fragment;
-    }
+    /// <summary>The active lanes wait at a barrier of the block.</summary>
+    public Fragment WaitAtBarrier(Step step) => Stop(step, FragmentState.Barrier);
 
     /// <summary>The barrier opened.</summary>
     public void Wake(Fragment fragment, Action<Warp, uint>? complete)

@@ -179,6 +179,13 @@ internal sealed unsafe partial class Warp
             return;
         }
         _spinning = 0;
+        Loosen();
+    }
+
+    /// <summary>Lanes that wait at joins go on alone; false if there are none.</summary>
+    public bool Loosen()
+    {
+        bool any = false;
         foreach (Join join in Joins().ToList())
         {
             if (join.Arrived != 0)
@@ -187,9 +194,11 @@ internal sealed unsafe partial class Warp
                 join.Expected &= ~mask;
                 join.Arrived = 0;
                 IsLoose = true;
+                any = true;
                 _fragments.Add(new Fragment(join.Frame, join.Pc, mask, join.Parent));
             }
         }
+        return any;
     }
 
     private HashSet<Join> Joins()
@@ -278,10 +287,7 @@ internal sealed unsafe partial class Warp
         }
         Recheck();
         _stop = true;
-        if (IsDone)
-        {
-            Block.WarpDone(this);
-        }
+        Block.ThreadsDone();
     }
 
     private static IEnumerable<Join> Ancestors(Join? join)

@@ -151,7 +151,7 @@ internal sealed class PtxLexer(string text)
             }
             return second switch
             {
-                'f' => Real(BitConverter.UInt32BitsToSingle((uint)bits), start, column),
+                'f' => Real(BitConverter.UInt64BitsToDouble(PtxTypes.ToDouble((uint)bits)), start, column),
                 'd' => Real(BitConverter.UInt64BitsToDouble(bits), start, column),
                 _ => new PtxToken(TokenKind.Integer, text[start.._at], bits, _line, column),
             };
@@ -189,11 +189,32 @@ internal sealed class PtxLexer(string text)
         {
             throw new PtxSyntaxException($"'{text[start..(_at + 1)]}' is no number.", _line, column);
         }
-        if (!ulong.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out ulong value))
+        // A leading zero makes a number octal.
+        ulong value = 0;
+        bool octal = word.Length > 1 && word[0] == '0';
+        if (octal && word.AsSpan().IndexOfAnyExceptInRange('0', '7') >= 0)
+        {
+            throw new PtxSyntaxException($"'{word}' is no number.", _line, column);
+        }
+        if (octal ? !TryOctal(word, out value) : !ulong.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out value))
         {
             throw new PtxSyntaxException($"{word} does not fit 64 bits.", _line, column);
         }
         return new PtxToken(TokenKind.Integer, text[start.._at], value, _line, column);
+    }
+
+    private static bool TryOctal(string digits, out ulong value)
+    {
+        value = 0;
+        foreach (char digit in digits)
+        {
+            if (value >> 61 != 0)
+            {
+                return false;
+            }
+            value = value << 3 | (uint)(digit - '0');
+        }
+        return true;
     }
 
     private void SkipSuffix()

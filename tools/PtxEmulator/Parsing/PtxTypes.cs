@@ -15,5 +15,15 @@ internal static class PtxTypes
         _ => 0,
     };
 
+    /// <summary>The f32 code of a number given as f64 code. A NaN keeps its sign and payload, also a signalling one.</summary>
+    public static uint ToSingle(ulong code) => double.IsNaN(BitConverter.UInt64BitsToDouble(code))
+        ? (uint)(code >> 32 & 0x8000_0000) | 0x7F80_0000 | ((uint)(code >> 29) & 0x7F_FFFF)
+        : BitConverter.SingleToUInt32Bits((float)BitConverter.UInt64BitsToDouble(code));
+
+    /// <summary>The f64 code of an f32 code, with the rule of <see cref="ToSingle"/> for NaN.</summary>
+    public static ulong ToDouble(uint code) => float.IsNaN(BitConverter.UInt32BitsToSingle(code))
+        ? (ulong)(code & 0x8000_0000) << 32 | 0x7FF0_0000_0000_0000 | (ulong)(code & 0x7F_FFFF) << 29
+        : BitConverter.DoubleToUInt64Bits(BitConverter.UInt32BitsToSingle(code));
+
     public static int Bytes(string type) => Math.Max(1, Bits(type) / 8);
 }

@@ -32,13 +32,18 @@ internal static class VerifyCommand
             }
             string[] files = FilesOf(parsed.GetRequiredValue(golden));
             using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
+            using Llama4Model? other = arguments.LoadOtherOrder(parsed.GetRequiredValue(checkpoint), model, parsed, cancellation);
             GoldenReport[] reports = [.. files.Select(file =>
             {
                 using var reference = new GoldenFile(file);
                 return reference.Weights != model.Options.Weights
-                    ? new GoldenReport { File = reference.Name, Skipped = $"the reference has {Name(reference.Weights)} weights, the model was loaded with --weights {Name(model.Options.Weights)}" }
-                    : new GoldenComparison(model, reference, parsed.GetValue(tolerance), parsed.GetValue(kl)).Run(parsed.GetValue(chunk), cancellation);
+                    ? new GoldenReport { File = reference.Name, Skipped = $"the reference has {(reference.Weights == WeightScheme.Stored ? "its weights as stored" : Name(reference.Weights) + " weights")}, the model was loaded with --weights {Name(model.Options.Weights)}; give --weights {Name(reference.Weights)}" }
+                    : new GoldenComparison(model, other, reference, parsed.GetValue(tolerance), parsed.GetValue(kl)).Run(parsed.GetValue(chunk), cancellation);
             })];
+            if (reports.All(report => report.Skipped is not null))
+            {
+                throw new ArgumentException($"Nothing was compared: {string.Join("; ", reports.Select(report => $"{report.File}: {report.Skipped}"))}.");
+            }
             bool passed = reports.All(report => report.Passed);
             if (parsed.GetValue(json))
             {
@@ -88,6 +93,10 @@ internal static class VerifyCommand
                 r.Passed ? "ok" : "DIFFERS");
         }
         console.Write(table);
+        foreach (GoldenReport r in reports.Where(report => report.OrderOfSummation is not null))
+        {
+            console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.File}: the order of summation explains {r.OrderOfSummation:E2} of the range (the same model with the CPU's order)"));
+        }
         foreach (GoldenReport r in reports.Where(report => report.Skipped is not null))
         {
             console.Out.WriteLine($"skipped {r.File}: {r.Skipped}");

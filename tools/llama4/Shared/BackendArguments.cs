@@ -24,6 +24,9 @@ internal sealed class BackendArguments
         command.Add(_backend);
     }
 
+    /// <summary>Whether the emulator was demanded.</summary>
+    public bool IsEmulator(ParseResult parsed) => parsed.GetRequiredValue(_backend) == "emulator";
+
     /// <summary>Makes the wanted backend; null for the CPU.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="folder">The checkpoint, whose size decides in mode auto.</param>

@@ -67,6 +67,13 @@ internal sealed class ModelArguments
     public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation) =>
         Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer: true);
 
+    /// <summary>
+    /// The model once more on the CPU, whose sums have another order, if <paramref name="model"/> runs on the emulator: such
+    /// models are small. Null elsewhere.
+    /// </summary>
+    public Llama4Model? LoadOtherOrder(string folder, Llama4Model model, ParseResult parsed, CancellationToken cancellation) =>
+        _backend.IsEmulator(parsed) ? Llama4Model.Load(folder, model.Options with { CreateBackend = null }, null, cancellation) : null;
+
     /// <summary>Loads a model, with a progress bar where a person watches.</summary>
     public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = false)
     {

@@ -3,8 +3,11 @@ using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Cli.Verification;
 
-/// <summary>Runs a model on a golden's input and judges every value that the file has.</summary>
-internal sealed class GoldenComparison(Llama4Model model, GoldenFile golden, double tolerance, double maxKl)
+/// <summary>
+/// Runs a model on a golden's input and judges every value that the file has. <paramref name="other"/> is the same model with
+/// another order of summation, or null.
+/// </summary>
+internal sealed class GoldenComparison(Llama4Model model, Llama4Model? other, GoldenFile golden, double tolerance, double maxKl)
 {
     private readonly int _vocabulary = model.Config.Text.VocabSize;
 
@@ -27,6 +30,7 @@ internal sealed class GoldenComparison(Llama4Model model, GoldenFile golden, dou
             Rows = golden.Logits.Length / _vocabulary,
             MaxAbsolute = absolute,
             Relative = relative,
+            OrderOfSummation = other is null ? null : OrderOfSummation(result.Logits, other, prefillChunk, cancellation),
             MeanKl = kl,
             SameTop1 = Metrics.SameTop1(result.Logits, golden.Logits, _vocabulary),
             RouterChoices = choices,
@@ -35,6 +39,13 @@ internal sealed class GoldenComparison(Llama4Model model, GoldenFile golden, dou
             Greedy = golden.Greedy.Length,
             GreedyDifference = greedy,
         };
+    }
+
+    private double OrderOfSummation(float[] logits, Llama4Model second, int prefillChunk, CancellationToken cancellation)
+    {
+        RunOptions options = golden.Options(_vocabulary, prefillChunk) with { Greedy = 0, CaptureHidden = false };
+        float[] others = ModelRunner.Run(second, golden.Ids, options, cancellation).Logits;
+        return Metrics.MaxAbsolute(logits, others) / (golden.Logits.Max() - golden.Logits.Min());
     }
 
     private (int Choices, int Wrong) CompareStages(LogitsResult result)

@@ -21,6 +21,9 @@ internal sealed record GoldenReport
     /// <summary>The same as a share of the reference's range.</summary>
     public double Relative { get; init; }
 
+    /// <summary>How far two orders of the same float32 sums are apart, as a share of the reference's range; null if not tried.</summary>
+    public double? OrderOfSummation { get; init; }
+
     /// <summary>Mean KL divergence in nats.</summary>
     public double MeanKl { get; init; }
 
