@@ -29,11 +29,12 @@ public sealed class CudaBackend : IBackend
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
 
-    /// <summary>Takes a stream and a first piece of memory of the device.</summary>
+    /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
     /// <param name="modules">Where kernels come from; each is loaded when it is first used.</param>
-    /// <param name="options">Sizes; null takes the defaults.</param>
+    /// <param name="options">Sizes, and the stream if it is the host's; null takes the defaults.</param>
     /// <param name="ownsContext">Whether disposing the backend disposes the context.</param>
+    /// <exception cref="ArgumentException">The stream is another context's.</exception>
     /// <exception cref="CudaException">The device has no room.</exception>
     public CudaBackend(CudaContext context, IKernelModules modules, CudaBackendOptions? options = null, bool ownsContext = false)
     {
