@@ -13,8 +13,11 @@ switch (args)
     case ["--quick", "vision"]:
         ModelQuick.Vision();
         return 0;
+    case ["--quick", "emulator"]:
+        EmulatorQuick.Run();
+        return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, decode, vision");
+        Console.Error.WriteLine("Quick benchmarks: matmul, decode, vision, emulator");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

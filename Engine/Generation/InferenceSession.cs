@@ -22,6 +22,8 @@ public sealed class InferenceSession : IDisposable
     private readonly KvPagePool _pool;
     private readonly Batch _batch;
     private readonly float[] _logits;
+    private readonly int[] _best;
+    private int _rowsOnDevice;
 
     /// <summary>Allocates activations for the session's step size.</summary>
     public InferenceSession(Llama4Model model, SessionOptions? options = null)
@@ -35,6 +37,7 @@ public sealed class InferenceSession : IDisposable
         _activations = new TextActivations(c, model.Backend, _options.StepRows, _options.MaxLogitRows);
         _batch = new Batch(_options.StepRows);
         _logits = new float[(long)_options.MaxLogitRows * c.VocabSize];
+        _best = new int[_options.MaxLogitRows];
     }
 
     /// <summary>Tokens a sequence may hold.</summary>
@@ -46,13 +49,35 @@ public sealed class InferenceSession : IDisposable
     /// <summary>Sees intermediate results, if set.</summary>
     public IForwardObserver? Observer { get; set; }
 
+    /// <summary>
+    /// Only the best token of each wanted row is needed: a backend that finds it on the device then keeps the logits there
+    /// until someone asks for them. Changes no result.
+    /// </summary>
+    internal bool BestOnly { get; set; }
+
     private int Vocabulary => _model.Config.Text.VocabSize;
 
     /// <summary>A new, empty sequence; dispose it to give its pages back.</summary>
     public Sequence CreateSequence() => new(new SequenceCache(_model.Config.Text, _pool));
 
     /// <summary>Logits [V] of the i-th wanted row of the last step; valid until the next step. May be changed in place.</summary>
-    public Span<float> Logits(int row = 0) => _logits.AsSpan(row * Vocabulary, Vocabulary);
+    public Span<float> Logits(int row = 0)
+    {
+        if (_rowsOnDevice > 0)
+        {
+            lock (_model.Gate)
+            {
+                Download(_rowsOnDevice);
+            }
+        }
+        return _logits.AsSpan(row * Vocabulary, Vocabulary);
+    }
+
+    /// <summary>
+    /// The largest logit's id of the i-th wanted row of the last step, the lowest of equals, if the device has found it
+    /// (<see cref="BestOnly"/>); null if it is to be taken from <see cref="Logits"/>, as when they are invalid.
+    /// </summary>
+    internal int? Best(int row = 0) => _rowsOnDevice > 0 ? _best[row] : null;
 
     /// <summary>
     /// Makes the sequence hold exactly the prompt, reusing what it already holds of it, and leaves the last token's logits in
@@ -173,13 +198,25 @@ public sealed class InferenceSession : IDisposable
     {
         lock (_model.Gate)
         {
+            _rowsOnDevice = 0;
             int rows = _model.Text.Forward(_batch, _activations, _pool.Layout, Observer);
-            if (rows > 0)
+            Span<int> best = _best.AsSpan(0, rows);
+            if (rows > 0 && BestOnly && _model.Backend.TryArgMax(_activations.Logits.Slice(0, rows), best) && !best.Contains(-1))
             {
-                _model.Backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
+                _rowsOnDevice = rows;
+            }
+            else if (rows > 0)
+            {
+                Download(rows);
             }
             return rows;
         }
+    }
+
+    private void Download(int rows)
+    {
+        _model.Backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
+        _rowsOnDevice = 0;
     }
 
     private float[] Encode(IReadOnlyList<PreprocessedImage> images, CancellationToken cancellation)

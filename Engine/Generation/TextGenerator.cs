@@ -44,8 +44,11 @@ public sealed class TextGenerator : IDisposable
         }
         try
         {
+            SamplerChain chain = SamplerChain.Create(options);
+            // Penalties and log-probabilities need all logits.
+            _session.BestOnly = chain.IsGreedy && chain.Steps.Count == 0 && !options.Logprobs;
             int reused = await Task.Run(() => _session.Prefill(_sequence, prompt, progress, cancellation), cancellation).ConfigureAwait(false);
-            var run = new Run(this, prompt, options, reused);
+            var run = new Run(this, prompt, options, chain, reused);
             while (true)
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -86,12 +89,12 @@ public sealed class TextGenerator : IDisposable
         private SeededRandom _random;
         private int _generated;
 
-        public Run(TextGenerator generator, Prompt prompt, GenerationOptions options, int cachedTokens)
+        public Run(TextGenerator generator, Prompt prompt, GenerationOptions options, SamplerChain chain, int cachedTokens)
         {
             _generator = generator;
             _options = options;
             int vocabulary = generator._model.Config.Text.VocabSize;
-            _sampler = new Sampler(SamplerChain.Create(options), vocabulary);
+            _sampler = new Sampler(chain, vocabulary);
             _decoder = new StreamDecoder(generator._model.Tokenizer);
             _stops = new StopSequences(options.StopStrings);
             _history = [.. prompt.Ids];
@@ -106,9 +109,7 @@ public sealed class TextGenerator : IDisposable
 
         public GenerationUpdate Next()
         {
-            Span<float> logits = _generator._session.Logits();
-            logits[.._unchanged.Length].CopyTo(_unchanged);
-            int token = _sampler.Sample(logits, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_history), ref _random);
+            int token = _generator._session.Best() ?? Sample();
             TokenLogprob? logprob = _options.Logprobs ? Logprobs.Compute(_unchanged, token, _options.TopLogprobs) : null;
             _generated++;
             _history.Add(token);
@@ -132,6 +133,13 @@ public sealed class TextGenerator : IDisposable
                 }
             }
             return new GenerationUpdate(text, token, logprob, finish, finish is null ? null : new Usage(_promptTokens, _generated, _imageTokens, _cachedTokens));
+        }
+
+        private int Sample()
+        {
+            Span<float> logits = _generator._session.Logits();
+            logits[.._unchanged.Length].CopyTo(_unchanged);
+            return _sampler.Sample(logits, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_history), ref _random);
         }
 
         /// <summary>What an incomplete character or a possible stop string held back, and whether a stop string ended it.</summary>

@@ -14,6 +14,7 @@ namespace Llama4Kernels.Interop.Cuda;
 public sealed class CudaContext : SafeHandle
 {
     private const nint Unset = -1;
+    private const int DeviceMemoryType = 2;
 
     private readonly int _device;
     private CudaException? _fault;
@@ -135,6 +136,32 @@ public sealed class CudaContext : SafeHandle
         {
             Check(Driver.MemGetInfo(out long free, out long total), "cuMemGetInfo");
             return (free, total);
+        }
+    }
+
+    /// <summary>What the driver knows about an address, or null if it is neither device memory nor pinned.</summary>
+    /// <param name="address">Any address of the process or the device.</param>
+    public CudaPointerInfo? PointerInfo(nint address)
+    {
+        using (Bind())
+        {
+            CudaResult result = Driver.PointerGetAttribute(out long type, CudaPointerAttribute.MemoryType, address);
+            if (result == CudaResult.InvalidValue)
+            {
+                return null;
+            }
+            Check(result, $"cuPointerGetAttribute({CudaPointerAttribute.MemoryType})");
+            long Get(CudaPointerAttribute attribute)
+            {
+                Check(Driver.PointerGetAttribute(out long value, attribute, address), $"cuPointerGetAttribute({attribute})");
+                return value;
+            }
+            return new CudaPointerInfo(
+                type == DeviceMemoryType,
+                Get(CudaPointerAttribute.IsManaged) != 0,
+                (int)Get(CudaPointerAttribute.DeviceOrdinal),
+                (nint)Get(CudaPointerAttribute.RangeStart),
+                Get(CudaPointerAttribute.RangeSize));
         }
     }
 

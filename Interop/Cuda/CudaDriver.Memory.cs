@@ -84,6 +84,16 @@ public sealed unsafe partial class CudaDriver
         CudaNative.cuMemsetD8Async(destination, value, bytes, stream);
 
     /// <inheritdoc/>
+    public CudaResult PointerGetAttribute(out long value, CudaPointerAttribute attribute, nint address)
+    {
+        // Answers have 1, 4 or 8 bytes; what is not written stays zero.
+        long answer = 0;
+        CudaResult result = CudaNative.cuPointerGetAttribute(&answer, attribute, address);
+        value = answer;
+        return result;
+    }
+
+    /// <inheritdoc/>
     public CudaResult IpcGetMemHandle(out CudaIpcHandle handle, nint address)
     {
         fixed (CudaIpcHandle* p = &handle)

@@ -30,6 +30,19 @@ public sealed unsafe partial class CudaDriver
     public CudaResult StreamWaitEvent(nint stream, nint @event) => CudaNative.cuStreamWaitEvent(stream, @event, 0);
 
     /// <inheritdoc/>
+    public CudaResult LaunchHostFunc(nint stream, delegate* unmanaged<nint, void> function, nint argument) =>
+        CudaNative.cuLaunchHostFunc(stream, function, argument);
+
+    /// <inheritdoc/>
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        int status = 0;
+        CudaResult result = CudaNative.cuStreamIsCapturing(stream, &status);
+        capturing = status != 0;
+        return result;
+    }
+
+    /// <inheritdoc/>
     public CudaResult EventCreate(out nint @event, bool timing)
     {
         fixed (nint* p = &@event)

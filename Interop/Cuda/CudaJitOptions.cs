@@ -19,4 +19,8 @@ public readonly record struct CudaJitOptions
 /// <summary>What the driver's PTX compiler wrote.</summary>
 /// <param name="Information">Registers, spills, warnings; empty if there were none.</param>
 /// <param name="Errors">Errors with line numbers; empty if there were none.</param>
-public readonly record struct CudaJitLog(string Information, string Errors);
+public readonly record struct CudaJitLog(string Information, string Errors)
+{
+    /// <summary>Both, errors first.</summary>
+    internal string ToText() => string.Join(Environment.NewLine, new[] { Errors, Information }.Where(text => !string.IsNullOrWhiteSpace(text)));
+}

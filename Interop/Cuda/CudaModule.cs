@@ -23,10 +23,7 @@ public sealed class CudaModule : CudaHandle
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentException.ThrowIfNullOrWhiteSpace(ptx);
-        // The driver reads up to a zero byte.
-        byte[] image = new byte[Encoding.UTF8.GetByteCount(ptx) + 1];
-        Encoding.UTF8.GetBytes(ptx, image);
-        return Load(context, image, options);
+        return Load(context, ImageOf(ptx), options);
     }
 
     /// <summary>Loads a cubin, or PTX that ends with a zero byte.</summary>
@@ -39,7 +36,7 @@ public sealed class CudaModule : CudaHandle
         using (context.Bind())
         {
             CudaResult result = context.Driver.ModuleLoadData(out nint handle, image, options, out CudaJitLog log);
-            context.Check(result, "cuModuleLoadDataEx", string.Join(Environment.NewLine, new[] { log.Errors, log.Information }.Where(text => !string.IsNullOrWhiteSpace(text))));
+            context.Check(result, "cuModuleLoadDataEx", log.ToText());
             return new CudaModule(context, handle, log);
         }
     }
@@ -66,6 +63,14 @@ public sealed class CudaModule : CudaHandle
             Context.Check(Driver.ModuleGetGlobal(out nint address, out nuint bytes, Handle, name), $"cuModuleGetGlobal({name})");
             return (address, checked((long)bytes));
         }
+    }
+
+    /// <summary>The driver reads text up to a zero byte.</summary>
+    internal static byte[] ImageOf(string ptx)
+    {
+        byte[] image = new byte[Encoding.UTF8.GetByteCount(ptx) + 1];
+        Encoding.UTF8.GetBytes(ptx, image);
+        return image;
     }
 
     private protected override CudaResult Destroy(ICudaDriver driver, nint resource) => driver.ModuleUnload(resource);

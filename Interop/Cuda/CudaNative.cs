@@ -68,6 +68,19 @@ internal static unsafe partial class CudaNative
     internal static partial CudaResult cuModuleGetGlobal_v2(nint* address, nuint* bytes, nint module, string name);
 
     [LibraryImport(Lib)]
+    internal static partial CudaResult cuLinkCreate_v2(uint count, int* options, void** values, nint* linker);
+
+    [LibraryImport(Lib, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial CudaResult cuLinkAddData_v2(
+        nint linker, CudaLinkInput type, byte* data, nuint bytes, string name, uint count, int* options, void** values);
+
+    [LibraryImport(Lib)]
+    internal static partial CudaResult cuLinkComplete(nint linker, void** image, nuint* bytes);
+
+    [LibraryImport(Lib)]
+    internal static partial CudaResult cuLinkDestroy(nint linker);
+
+    [LibraryImport(Lib)]
     internal static partial CudaResult cuFuncGetAttribute(int* value, CudaFunctionAttribute attribute, nint function);
 
     [LibraryImport(Lib)]
@@ -137,6 +150,9 @@ internal static unsafe partial class CudaNative
     internal static partial CudaResult cuMemsetD8Async(nint destination, byte value, nuint bytes, nint stream);
 
     [LibraryImport(Lib)]
+    internal static partial CudaResult cuPointerGetAttribute(void* data, CudaPointerAttribute attribute, nint address);
+
+    [LibraryImport(Lib)]
     internal static partial CudaResult cuIpcGetMemHandle(CudaIpcHandle* handle, nint address);
 
     [LibraryImport(Lib)]
@@ -159,6 +175,12 @@ internal static unsafe partial class CudaNative
 
     [LibraryImport(Lib)]
     internal static partial CudaResult cuStreamWaitEvent(nint stream, nint @event, uint flags);
+
+    [LibraryImport(Lib)]
+    internal static partial CudaResult cuLaunchHostFunc(nint stream, delegate* unmanaged<nint, void> function, nint argument);
+
+    [LibraryImport(Lib)]
+    internal static partial CudaResult cuStreamIsCapturing(nint stream, int* status);
 
     [LibraryImport(Lib)]
     internal static partial CudaResult cuEventCreate(nint* @event, uint flags);

@@ -3,6 +3,8 @@ namespace Llama4Kernels.Interop.Cuda;
 /// <summary>A queue of work: what is put in is done in order. All lengths are bytes.</summary>
 public sealed unsafe class CudaStream : CudaHandle
 {
+    private readonly HostFunctions _functions = new();
+
     private CudaStream(CudaContext context, nint handle, bool owns)
         : base(context, handle, owns)
     {
@@ -28,13 +30,42 @@ public sealed unsafe class CudaStream : CudaHandle
         return new CudaStream(context, handle, owns: false);
     }
 
-    /// <summary>Waits until the stream is empty.</summary>
+    /// <summary>Waits until the stream is empty, then throws what its host functions threw.</summary>
     /// <exception cref="CudaException">Some of its work failed.</exception>
+    /// <exception cref="AggregateException">Several host functions failed; a single one's exception is thrown as it is.</exception>
     public void Synchronize()
     {
         using (Context.Bind())
         {
             Context.Check(Driver.StreamSynchronize(Handle), "cuStreamSynchronize");
+        }
+        _functions.Rethrow();
+    }
+
+    /// <summary>
+    /// Puts a function of the host into the stream: a thread of the driver runs it when all work before it is done, and work
+    /// behind it waits for it. It must not use the driver in any way and should be short. What it throws the next
+    /// <see cref="Synchronize"/> throws. It is not run once the context is unusable.
+    /// </summary>
+    /// <param name="function">The function; kept until it has run.</param>
+    /// <exception cref="InvalidOperationException">The stream is being captured: a graph could run the function any number of times, and nobody could say when it may go.</exception>
+    public void AddHostFunction(Action function)
+    {
+        ArgumentNullException.ThrowIfNull(function);
+        using (Context.Bind())
+        {
+            Context.Check(Driver.StreamIsCapturing(Handle, out bool capturing), "cuStreamIsCapturing");
+            if (capturing)
+            {
+                throw new InvalidOperationException("A host function cannot be captured; add it behind the launch of the graph.");
+            }
+            nint number = _functions.Add(function);
+            CudaResult result = Driver.LaunchHostFunc(Handle, HostFunctions.EntryPoint, number);
+            if (result != CudaResult.Success)
+            {
+                HostFunctions.Forget(number);
+                Context.Check(result, "cuLaunchHostFunc");
+            }
         }
     }
 
@@ -137,7 +168,15 @@ public sealed unsafe class CudaStream : CudaHandle
         }
     }
 
-    private protected override CudaResult Destroy(ICudaDriver driver, nint resource) => driver.StreamDestroy(resource);
+    private protected override CudaResult Destroy(ICudaDriver driver, nint resource)
+    {
+        if (Context.Fault is not null)
+        {
+            // The driver will not run them any more; otherwise it still does, even after the stream is destroyed.
+            _functions.ForgetAll();
+        }
+        return driver.StreamDestroy(resource);
+    }
 
     private static nuint Length(long bytes)
     {

@@ -51,6 +51,9 @@ public unsafe partial interface ICudaDriver
     /// <summary>cuMemsetD8Async.</summary>
     CudaResult MemsetD8Async(nint destination, byte value, nuint bytes, nint stream);
 
+    /// <summary>cuPointerGetAttribute: <see cref="CudaResult.InvalidValue"/> for an address that the driver does not know.</summary>
+    CudaResult PointerGetAttribute(out long value, CudaPointerAttribute attribute, nint address);
+
     /// <summary>cuIpcGetMemHandle of an allocation's first address.</summary>
     CudaResult IpcGetMemHandle(out CudaIpcHandle handle, nint address);
 

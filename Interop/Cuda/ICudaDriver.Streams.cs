@@ -20,6 +20,12 @@ public unsafe partial interface ICudaDriver
     /// <summary>cuStreamWaitEvent.</summary>
     CudaResult StreamWaitEvent(nint stream, nint @event);
 
+    /// <summary>cuLaunchHostFunc: a thread of the driver calls the function once when all earlier work of the stream is done.</summary>
+    CudaResult LaunchHostFunc(nint stream, delegate* unmanaged<nint, void> function, nint argument);
+
+    /// <summary>cuStreamIsCapturing: true also for a capture that became invalid and has not ended.</summary>
+    CudaResult StreamIsCapturing(nint stream, out bool capturing);
+
     /// <summary>cuEventCreate.</summary>
     CudaResult EventCreate(out nint @event, bool timing);
 

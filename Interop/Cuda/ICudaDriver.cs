@@ -75,6 +75,25 @@ public unsafe partial interface ICudaDriver
     /// <summary>cuModuleGetGlobal: address and size of a module's variable.</summary>
     CudaResult ModuleGetGlobal(out nint address, out nuint bytes, nint module, string name);
 
+    /// <summary>cuLinkCreate.</summary>
+    CudaResult LinkCreate(out nint linker, in CudaJitOptions options);
+
+    /// <summary>cuLinkAddData.</summary>
+    /// <param name="linker">The linker.</param>
+    /// <param name="kind">What the data is.</param>
+    /// <param name="data">Read before the call returns; PTX has a zero byte at its end.</param>
+    /// <param name="name">What logs call it.</param>
+    CudaResult LinkAddData(nint linker, CudaLinkInput kind, ReadOnlySpan<byte> data, string name);
+
+    /// <summary>cuLinkComplete; the image is a copy.</summary>
+    CudaResult LinkComplete(nint linker, out byte[] image);
+
+    /// <summary>cuLinkDestroy.</summary>
+    CudaResult LinkDestroy(nint linker);
+
+    /// <summary>What the linker wrote so far, also after a failed call; empty for an unknown handle.</summary>
+    CudaJitLog LinkLog(nint linker);
+
     /// <summary>cuFuncGetAttribute.</summary>
     CudaResult FuncGetAttribute(out int value, CudaFunctionAttribute attribute, nint function);
 

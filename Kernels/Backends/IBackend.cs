@@ -22,6 +22,15 @@ public interface IBackend : IDisposable
     /// <summary>Waits for all earlier operations and copies <paramref name="source"/> to the host.</summary>
     void Download(Tensor source, Span<float> destination);
 
+    /// <summary>
+    /// Waits like <see cref="Download"/>, but gives only the column of each row's largest value, of equals the lowest; −1 for
+    /// a row with NaN or +∞ or with −∞ only. False, and nothing done, for a backend that has no such operation: where rows are
+    /// in the host's reach anyway, it is no use.
+    /// </summary>
+    /// <param name="x">[T, columns]</param>
+    /// <param name="ids">[T]</param>
+    bool TryArgMax(Tensor x, Span<int> ids) => false;
+
     /// <summary>Packs matrices of equal width, stacked along the rows in the given order, into one.</summary>
     IMatrix Pack(ReadOnlySpan<MatrixSource> stacked);
 

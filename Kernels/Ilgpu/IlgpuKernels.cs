@@ -64,6 +64,11 @@ public static class IlgpuKernels
         Kernel("pixel_shuffle", typeof(PixelShuffleIlgpu), nameof(PixelShuffleIlgpu.Run)),
         Kernel("top_k", typeof(LogitKernels), nameof(LogitKernels.TopK)),
         Kernel("softmax_sums", typeof(LogitKernels), nameof(LogitKernels.SoftmaxSums)),
+        Kernel("temperature", typeof(SamplingKernels), nameof(SamplingKernels.Temperature)),
+        Kernel("keep_top_k", typeof(SamplingKernels), nameof(SamplingKernels.KeepTopK)),
+        Kernel("top_p", typeof(SamplingKernels), nameof(SamplingKernels.TopP)),
+        Kernel("min_p", typeof(SamplingKernels), nameof(SamplingKernels.MinP)),
+        Kernel("draw", typeof(SamplingKernels), nameof(SamplingKernels.Draw)),
     ];
 
     /// <summary>The kernel of a name.</summary>

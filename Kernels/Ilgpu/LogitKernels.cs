@@ -79,15 +79,17 @@ public static class LogitKernels
         }
     }
 
-    /// <summary>Larger for what comes first; never 0. The sign turns the order of negative bits round, zeros are equal.</summary>
-    private static ulong Key(float value, int id)
+    /// <summary>Rises with the value: the sign turns the order of negative bits round, zeros are equal, NaN is largest.</summary>
+    internal static uint Ascending(float value)
     {
         uint bits = ILGPU.Interop.FloatAsInt(value);
         bits = bits == 0x8000_0000u ? 0u : bits;
         uint ascending = (bits & 0x8000_0000u) != 0u ? ~bits : bits | 0x8000_0000u;
-        ascending = DeviceMath.IsNaN(value) ? uint.MaxValue : ascending;
-        return ((ulong)ascending << 32) | ~(uint)id;
+        return DeviceMath.IsNaN(value) ? uint.MaxValue : ascending;
     }
+
+    /// <summary>Larger for what comes first; never 0.</summary>
+    private static ulong Key(float value, int id) => ((ulong)Ascending(value) << 32) | ~(uint)id;
 
     private static float Value(ulong key)
     {

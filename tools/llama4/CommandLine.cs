@@ -5,6 +5,7 @@ using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.PtxEmulator.Cases;
 using Llama4Kernels.PtxEmulator.Findings;
 using Llama4Kernels.PtxEmulator.Parsing;
@@ -85,7 +86,7 @@ internal static class CommandLine
 
     // What a file, an argument or the machine may cause. Anything else is a fault of the program and stays loud.
     private static bool IsExpected(Exception e) =>
-        e is ModelFormatException or ImageFormatException or ContextOverflowException or ArgumentException or CudaException
+        e is ModelFormatException or ImageFormatException or ContextOverflowException or ArgumentException or CudaException or KernelModuleException
             or IOException or UnauthorizedAccessException
             or CaseFormatException or PtxSyntaxException or PtxFindingException or PtxNotImplementedException;
 

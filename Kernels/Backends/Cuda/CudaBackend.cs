@@ -24,15 +24,17 @@ public sealed class CudaBackend : IBackend
     private readonly MatrixUpload _upload;
     private readonly KvBatch _kv;
     private readonly CudaScratch _codes;
+    private readonly CudaScratch _best;
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
 
-    /// <summary>Takes a stream and a first piece of memory of the device.</summary>
+    /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
     /// <param name="modules">Where kernels come from; each is loaded when it is first used.</param>
-    /// <param name="options">Sizes; null takes the defaults.</param>
+    /// <param name="options">Sizes, and the stream if it is the host's; null takes the defaults.</param>
     /// <param name="ownsContext">Whether disposing the backend disposes the context.</param>
+    /// <exception cref="ArgumentException">The stream is another context's.</exception>
     /// <exception cref="CudaException">The device has no room.</exception>
     public CudaBackend(CudaContext context, IKernelModules modules, CudaBackendOptions? options = null, bool ownsContext = false)
     {
@@ -44,6 +46,7 @@ public sealed class CudaBackend : IBackend
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
+        _best = new CudaScratch(_queue);
         _attention = new AttentionScratch(_queue);
         _experts = new ExpertScratch(_queue);
     }
@@ -84,6 +87,13 @@ public sealed class CudaBackend : IBackend
     {
         CheckCount(destination.Length, source);
         _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
+    }
+
+    /// <inheritdoc/>
+    public bool TryArgMax(Tensor x, Span<int> ids)
+    {
+        ArgMaxCuda.Run(_queue, _best, x, ids);
+        return true;
     }
 
     /// <inheritdoc/>
@@ -213,6 +223,7 @@ public sealed class CudaBackend : IBackend
     {
         _upload.Dispose();
         _codes.Dispose();
+        _best.Dispose();
         _attention.Dispose();
         _experts.Dispose();
         _queue.Dispose();

@@ -1,3 +1,5 @@
+using Llama4Kernels.Interop.Cuda;
+
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 
 /// <summary>How a <see cref="CudaBackend"/> runs.</summary>
@@ -8,6 +10,12 @@ public sealed record CudaBackendOptions
 
     /// <summary>What may go to the device before the host waits for it: ids, positions, page tables, rotations of steps, bytes.</summary>
     public long StagingBytes { get; init; } = 16L << 20;
+
+    /// <summary>
+    /// A host's own stream (<see cref="CudaStream.FromHandle"/>), which the backend shares and does not dispose: what the host
+    /// put in before is done before. Null makes one. The legacy default stream works, without graphs.
+    /// </summary>
+    public CudaStream? Stream { get; init; }
 
     /// <summary>Steps of up to this many rows become graphs when they repeat.</summary>
     public int GraphRows { get; init; } = 16;

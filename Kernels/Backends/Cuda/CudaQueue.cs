@@ -28,10 +28,14 @@ internal sealed unsafe class CudaQueue : IDisposable
 
     public CudaQueue(CudaContext context, IKernelModules modules, CudaBackendOptions options)
     {
+        if (options.Stream is CudaStream shared && shared.Context.Handle != context.Handle)
+        {
+            throw new ArgumentException("The stream belongs to another context than the backend's.", nameof(options));
+        }
         Context = context;
         _options = options;
         _kernels = new CudaKernels(context, modules);
-        Stream = CudaStream.Create(context);
+        Stream = options.Stream ?? CudaStream.Create(context);
         _arena = new DeviceArena(Stream, options.ArenaBytes);
         _download = PinnedMemory.Allocate(context, DownloadBytes);
         _staging = new StepBuffer(context, options.StagingBytes);
@@ -187,7 +191,7 @@ internal sealed unsafe class CudaQueue : IDisposable
             Synchronize();
         }
         _staging.Reset();
-        _collecting = rows <= _options.GraphRows;
+        _collecting = rows <= _options.GraphRows && !IsLegacy(Stream);
     }
 
     /// <summary>Everything of the step goes to the stream.</summary>
@@ -216,7 +220,10 @@ internal sealed unsafe class CudaQueue : IDisposable
         _arena.Dispose();
         _arguments.Dispose();
         _kernels.Dispose();
-        Stream.Dispose();
+        if (_options.Stream is null)
+        {
+            Stream.Dispose();
+        }
     }
 
     /// <summary>Issues what was collected; the step goes on without collecting.</summary>
@@ -235,6 +242,9 @@ internal sealed unsafe class CudaQueue : IDisposable
             FreeRetired();
         }
     }
+
+    /// <summary>The default stream (0, or CU_STREAM_LEGACY) cannot be captured.</summary>
+    private static bool IsLegacy(CudaStream stream) => stream.Handle is 0 or 1;
 
     private void FreeRetired()
     {

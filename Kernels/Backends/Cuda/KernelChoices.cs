@@ -16,6 +16,7 @@ public static class KernelChoices
         .. TokenEmbedding.Kernels, .. RmsNorm.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppend.Kernels, .. PagedAttention.Kernels,
         .. SwiGlu.Kernels, .. ResidualAdd.Kernels, .. TopKRouting.Kernels, .. ExpertFeedForward.Kernels,
         .. LayerNorm.Kernels, .. Gelu.Kernels, .. PatchUnfold.Kernels, .. ClassToken.Kernels, .. VisionAttention.Kernels, .. PixelShuffle.Kernels,
+        .. ArgMaxCuda.Kernels,
     ];
 
     /// <summary>The kernels that operations take from a set of modules, in the order in which each operation considers them.</summary>

@@ -86,4 +86,38 @@ public class CudaDriverTests
         memory.Read<int>(result);
         Assert.Equal(data.Select(value => value + 3), result);
     }
+
+    [Fact]
+    public void ARealDriverLinksRunsHostFunctionsAndKnowsAddresses()
+    {
+        bool found = CudaDriver.TryLoad(out ICudaDriver? driver, out string reason);
+        Assert.SkipUnless(found, $"No device: {reason}");
+        using CudaContext context = CudaContext.RetainPrimary(driver!);
+        byte[] image;
+        using (CudaLinker linker = CudaLinker.Create(context, new CudaJitOptions { Verbose = true }))
+        {
+            image = linker.AddPtx(AddOne, "add_one.ptx").Complete();
+        }
+        using (CudaLinker linker = CudaLinker.Create(context))
+        {
+            Assert.Throws<CudaException>(() => linker.AddPtx("nonsense", "nonsense.ptx"));
+            Assert.NotEmpty(linker.Log.Errors);
+        }
+        using CudaModule module = CudaModule.Load(context, image);
+        using CudaStream stream = CudaStream.Create(context);
+        using CudaMemory memory = CudaMemory.Allocate(context, 4);
+        using CudaKernelArguments arguments = new CudaKernelArguments().Add(memory.Address).Add(1);
+        memory.Write<int>([41]);
+        int ran = 0;
+        module.GetFunction("add_one").Launch(stream, new CudaLaunchConfig(new(1), new(32)), arguments);
+        stream.AddHostFunction(() => Volatile.Write(ref ran, 1));
+        stream.AddHostFunction(() => throw new InvalidOperationException("mine"));
+        Assert.Equal("mine", Assert.Throws<InvalidOperationException>(stream.Synchronize).Message);
+        int[] result = new int[1];
+        memory.Read<int>(result);
+        Assert.Equal((42, 1), (result[0], ran));
+
+        Assert.Equal((true, memory.Address), context.PointerInfo(memory.Address + 3) is CudaPointerInfo info ? (info.IsDevice, info.Start) : default);
+        Assert.Null(context.PointerInfo(0x10));
+    }
 }

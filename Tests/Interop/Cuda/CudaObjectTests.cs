@@ -227,4 +227,41 @@ public sealed unsafe class CudaObjectTests : IDisposable
         Assert.Equal(CudaResult.StreamCaptureInvalidated, Assert.Throws<CudaException>(() => stream.Capture(() => { })).Result);
         Assert.Equal(0, _driver.Current);
     }
+
+    [Fact]
+    public void ALinkersImageOutlivesItAndItsErrorsHaveTheLog()
+    {
+        byte[] image;
+        using (CudaLinker linker = CudaLinker.Create(_context, new CudaJitOptions { MaxRegisters = 64 }))
+        {
+            Assert.Equal(64, _driver.JitOptions.MaxRegisters);
+            linker.AddPtx(".version 8.0", "a.ptx");
+            Assert.Equal(".version 8.0\0"u8.ToArray(), _driver.Image);
+            linker.Add(CudaLinkInput.Cubin, [7, 8], "b.cubin");
+            Assert.Contains("LinkAddData(Cubin, b.cubin)", _driver.Calls);
+            image = linker.Complete();
+            Assert.Throws<ArgumentException>(() => linker.Add(CudaLinkInput.Cubin, [], "empty"));
+            Assert.Throws<ArgumentException>(() => linker.AddPtx("x", ""));
+
+            _driver.JitLog = new CudaJitLog("", "undefined reference to 'f'");
+            _driver.Fail("LinkAddData", CudaResult.InvalidPtx);
+            CudaException refused = Assert.Throws<CudaException>(() => linker.AddPtx("nonsense", "c.ptx"));
+            Assert.Equal((CudaResult.InvalidPtx, "cuLinkAddData(c.ptx)", "undefined reference to 'f'"), (refused.Result, refused.Call, refused.Log));
+            _driver.Fail("LinkComplete", CudaResult.InvalidImage);
+            Assert.Contains("undefined reference to 'f'", Assert.Throws<CudaException>(linker.Complete).Message);
+            linker.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => linker.Log);
+        }
+        Assert.Equal([1, 2, 3], image);
+        Assert.Empty(_driver.Alive("linker"));
+    }
+
+    [Fact]
+    public void AddressesAreDescribed()
+    {
+        Assert.Equal(new CudaPointerInfo(false, false, 1, 0x5000, 64), _context.PointerInfo(0x5010));
+        Assert.Null(_context.PointerInfo(0x5040));
+        _driver.Fail("PointerGetAttribute", CudaResult.NotInitialized);
+        Assert.Equal(CudaResult.NotInitialized, Assert.Throws<CudaException>(() => _context.PointerInfo(0x5010)).Result);
+    }
 }

@@ -57,6 +57,20 @@ internal sealed unsafe partial class RecordingDriver
         return InContext(nameof(MemsetD8Async), stream);
     }
 
+    /// <summary>Pinned memory of 64 bytes at 0x5000; other addresses are unknown.</summary>
+    public CudaResult PointerGetAttribute(out long value, CudaPointerAttribute attribute, nint address)
+    {
+        CudaResult result = InContext(nameof(PointerGetAttribute), attribute);
+        value = attribute switch
+        {
+            CudaPointerAttribute.MemoryType or CudaPointerAttribute.DeviceOrdinal => 1,
+            CudaPointerAttribute.RangeStart => 0x5000,
+            CudaPointerAttribute.RangeSize => 64,
+            _ => 0,
+        };
+        return address is >= 0x5000 and < 0x5040 ? result : CudaResult.InvalidValue;
+    }
+
     public CudaResult IpcGetMemHandle(out CudaIpcHandle handle, nint address)
     {
         handle = default;
@@ -83,6 +97,23 @@ internal sealed unsafe partial class RecordingDriver
     public CudaResult StreamQuery(nint stream) => InContext(nameof(StreamQuery), stream);
 
     public CudaResult StreamWaitEvent(nint stream, nint @event) => InContext(nameof(StreamWaitEvent), stream, @event);
+
+    /// <summary>What was given to the last <see cref="LaunchHostFunc"/>, for a test to call as the driver's thread would.</summary>
+    public (nint Function, nint Argument) HostFunction { get; private set; }
+
+    public bool IsCapturing { get; set; }
+
+    public CudaResult LaunchHostFunc(nint stream, delegate* unmanaged<nint, void> function, nint argument)
+    {
+        HostFunction = ((nint)function, argument);
+        return InContext(nameof(LaunchHostFunc), stream);
+    }
+
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        capturing = IsCapturing;
+        return InContext(nameof(StreamIsCapturing), stream);
+    }
 
     public CudaResult EventCreate(out nint @event, bool timing) => Make("event", out @event, nameof(EventCreate), timing);
 

@@ -164,6 +164,28 @@ internal sealed unsafe partial class RecordingDriver : ICudaDriver
         return InContext(nameof(ModuleGetGlobal), name);
     }
 
+    public CudaResult LinkCreate(out nint linker, in CudaJitOptions options)
+    {
+        JitOptions = options;
+        return Make("linker", out linker, nameof(LinkCreate));
+    }
+
+    public CudaResult LinkAddData(nint linker, CudaLinkInput kind, ReadOnlySpan<byte> data, string name)
+    {
+        Image = data.ToArray();
+        return InContext(nameof(LinkAddData), kind, name);
+    }
+
+    public CudaResult LinkComplete(nint linker, out byte[] image)
+    {
+        image = [1, 2, 3];
+        return InContext(nameof(LinkComplete));
+    }
+
+    public CudaResult LinkDestroy(nint linker) => Drop("linker", linker, nameof(LinkDestroy));
+
+    public CudaJitLog LinkLog(nint linker) => JitLog;
+
     public CudaResult FuncGetAttribute(out int value, CudaFunctionAttribute attribute, nint function)
     {
         value = FunctionAttributes.GetValueOrDefault(attribute);

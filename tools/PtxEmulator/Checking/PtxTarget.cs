@@ -8,9 +8,27 @@ internal readonly record struct PtxTarget(int Number, char Suffix)
     // The first .version that knows a target.
     private static readonly Dictionary<int, PtxVersion> s_since = new()
     {
-        [50] = new(4, 0), [52] = new(4, 1), [53] = new(4, 2), [60] = new(5, 0), [61] = new(5, 0), [62] = new(5, 0),
-        [70] = new(6, 0), [72] = new(6, 1), [75] = new(6, 3), [80] = new(7, 0), [86] = new(7, 1), [87] = new(7, 4), [88] = new(9, 0),
-        [89] = new(7, 8), [90] = new(7, 8), [100] = new(8, 6), [101] = new(8, 6), [103] = new(8, 8), [110] = new(9, 0), [120] = new(8, 7), [121] = new(8, 8),
+        [50] = new(4, 0),
+        [52] = new(4, 1),
+        [53] = new(4, 2),
+        [60] = new(5, 0),
+        [61] = new(5, 0),
+        [62] = new(5, 0),
+        [70] = new(6, 0),
+        [72] = new(6, 1),
+        [75] = new(6, 3),
+        [80] = new(7, 0),
+        [86] = new(7, 1),
+        [87] = new(7, 4),
+        [88] = new(9, 0),
+        [89] = new(7, 8),
+        [90] = new(7, 8),
+        [100] = new(8, 6),
+        [101] = new(8, 6),
+        [103] = new(8, 8),
+        [110] = new(9, 0),
+        [120] = new(8, 7),
+        [121] = new(8, 8),
     };
 
     private static readonly PtxVersion s_specificHopper = new(8, 0);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Parsing;
@@ -45,6 +46,14 @@ internal sealed class EmulatedModule(EmulatedContext context, PtxProgram program
     public Dictionary<string, nint> Functions { get; } = new(StringComparer.Ordinal);
 
     public bool Unloaded { get; set; }
+}
+
+internal sealed class EmulatedLinker(EmulatedContext context) : DriverObject(context)
+{
+    /// <summary>Texts that were checked each by itself.</summary>
+    public List<string> Inputs { get; } = [];
+
+    public StringBuilder Errors { get; } = new();
 }
 
 internal sealed class EmulatedFunction(EmulatedModule module, PtxKernel kernel, PtxEntry entry, int registers) : DriverObject(module.Context)
@@ -129,5 +138,11 @@ internal sealed record KernelWork(EmulatedFunction Function, CudaLaunchConfig Co
 internal sealed record CopyWork(nint Destination, EmulatedContext? To, nint Source, EmulatedContext? From, nuint Bytes) : GraphWork;
 
 internal sealed record FillWork(nint Destination, EmulatedContext Context, byte Value, nuint Bytes) : GraphWork;
+
+/// <summary>A function of the host.</summary>
+internal sealed unsafe record HostWork(nint Function, nint Argument) : GraphWork
+{
+    public void Call() => ((delegate* unmanaged<nint, void>)Function)(Argument);
+}
 
 internal sealed record GraphNode(nint Handle, GraphWork Work, IReadOnlyList<int> DependsOn);

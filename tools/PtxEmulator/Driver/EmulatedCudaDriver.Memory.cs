@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.PtxEmulator.Execution;
 
 namespace Llama4Kernels.PtxEmulator.Driver;
 
@@ -7,6 +8,9 @@ namespace Llama4Kernels.PtxEmulator.Driver;
 public sealed unsafe partial class EmulatedCudaDriver
 {
     private const int PinnedAlignment = 4096;
+
+    // CUmemorytype.
+    private const int HostMemoryType = 1, DeviceMemoryType = 2;
 
     /// <summary>Pinned host ranges: their bytes, and whether they are the driver's own.</summary>
     private readonly Dictionary<nint, (nuint Bytes, bool Owned)> _pinned = [];
@@ -234,6 +238,45 @@ public sealed unsafe partial class EmulatedCudaDriver
     }
 
     /// <inheritdoc/>
+    public CudaResult PointerGetAttribute(out long value, CudaPointerAttribute attribute, nint address)
+    {
+        value = 0;
+        lock (_gate)
+        {
+            if (!TryCurrent(out EmulatedContext? context, out CudaResult error))
+            {
+                return error;
+            }
+            bool isHost = TryPinned(address, out nint start, out long bytes);
+            if (!isHost)
+            {
+                EmulatedContext? owner = _contexts.Values.FirstOrDefault(candidate => candidate.Memory.Find(address) is not null);
+                if (owner is null)
+                {
+                    return CudaResult.InvalidValue;
+                }
+                context = owner;
+                Allocation around = owner.Memory.Find(address)!;
+                (start, bytes) = (around.Start, around.Bytes);
+            }
+            long? answer = attribute switch
+            {
+                CudaPointerAttribute.Context => context.Handle,
+                CudaPointerAttribute.MemoryType => isHost ? HostMemoryType : DeviceMemoryType,
+                CudaPointerAttribute.DevicePointer => isHost ? null : address,
+                CudaPointerAttribute.HostPointer => isHost ? address : null,
+                CudaPointerAttribute.IsManaged => 0,
+                CudaPointerAttribute.DeviceOrdinal => context.Device - FirstDevice,
+                CudaPointerAttribute.RangeStart => start,
+                CudaPointerAttribute.RangeSize => bytes,
+                _ => null,
+            };
+            value = answer ?? 0;
+            return answer is null ? CudaResult.InvalidValue : CudaResult.Success;
+        }
+    }
+
+    /// <inheritdoc/>
     /// <remarks>Other processes do not see this one's memory.</remarks>
     public CudaResult IpcGetMemHandle(out CudaIpcHandle handle, nint address)
     {
@@ -252,6 +295,20 @@ public sealed unsafe partial class EmulatedCudaDriver
     /// <inheritdoc/>
     /// <remarks>As <see cref="IpcGetMemHandle"/>.</remarks>
     public CudaResult IpcCloseMemHandle(nint address) => NotBetweenProcesses();
+
+    private bool TryPinned(nint address, out nint start, out long bytes)
+    {
+        foreach ((nint pointer, (nuint length, _)) in _pinned)
+        {
+            if (address >= pointer && (nuint)(address - pointer) < length)
+            {
+                (start, bytes) = (pointer, (long)length);
+                return true;
+            }
+        }
+        (start, bytes) = (0, 0);
+        return false;
+    }
 
     private CudaResult NotBetweenProcesses()
     {

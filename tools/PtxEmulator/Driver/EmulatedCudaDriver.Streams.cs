@@ -95,6 +95,28 @@ public sealed unsafe partial class EmulatedCudaDriver
     }
 
     /// <inheritdoc/>
+    /// <remarks>The calling thread runs it, and others that use the driver wait.</remarks>
+    public CudaResult LaunchHostFunc(nint stream, delegate* unmanaged<nint, void> function, nint argument)
+    {
+        lock (_gate)
+        {
+            return !TryStream(stream, out EmulatedContext? context, out EmulatedStream? queue, out CudaResult error) ? error
+                : function == null ? CudaResult.InvalidValue
+                : Submit(context, queue, new HostWork((nint)function, argument));
+        }
+    }
+
+    /// <inheritdoc/>
+    public CudaResult StreamIsCapturing(nint stream, out bool capturing)
+    {
+        lock (_gate)
+        {
+            capturing = TryStream(stream, out _, out EmulatedStream? queue, out CudaResult error) && queue?.Capture is not null;
+            return error;
+        }
+    }
+
+    /// <inheritdoc/>
     public CudaResult EventCreate(out nint @event, bool timing)
     {
         @event = 0;

@@ -10,6 +10,8 @@ public sealed unsafe partial class EmulatedCudaDriver
 {
     private const int PortableCluster = 8;
 
+    private bool _runsHostFunction;
+
     /// <inheritdoc/>
     public CudaResult LaunchKernel(nint function, in CudaLaunchConfig config, nint stream, void** arguments)
     {
@@ -79,6 +81,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         CopyWork copy => CheckRange(copy.From, copy.Source, copy.Bytes, "source") is var source && source != CudaResult.Success
             ? source
             : CheckRange(copy.To, copy.Destination, copy.Bytes, "destination"),
+        HostWork => CudaResult.Success,
         _ => CheckRange(context, ((FillWork)work).Destination, ((FillWork)work).Bytes, "destination"),
     };
 
@@ -146,6 +149,11 @@ public sealed unsafe partial class EmulatedCudaDriver
         {
             case KernelWork launch:
                 return Run(context, launch);
+            case HostWork host:
+                _runsHostFunction = true;
+                host.Call();
+                _runsHostFunction = false;
+                break;
             case CopyWork copy when copy.Bytes > 0:
                 Buffer.MemoryCopy((void*)copy.Source, (void*)copy.Destination, copy.Bytes, copy.Bytes);
                 if (copy.To is not null && copy.To == copy.From)

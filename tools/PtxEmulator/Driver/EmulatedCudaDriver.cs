@@ -271,6 +271,10 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     {
         _detail.Value = null;
         error = !_contexts.TryGetValue(_current.Value, out context) ? CudaResult.InvalidContext : context.Fault;
+        if (_runsHostFunction)
+        {
+            error = Fail(CudaResult.NotPermitted, "A host function of a stream must not call the driver.");
+        }
         return error == CudaResult.Success;
     }
 

@@ -38,25 +38,31 @@ internal sealed partial class Decoder
 
     private static bool IsFloat(string type) => type[0] is 'f' or 't' or 'e' || type.StartsWith("bf", StringComparison.Ordinal);
 
-    private static long Extend(ulong value, string type)
-    {
-        int rest = 64 - Bits(type);
-        return IsSigned(type) ? (long)(value << rest) >> rest : (long)(value << rest >> rest);
-    }
+    private static long Extend(ulong value, int bits, bool signed) =>
+        signed ? (long)(value << (64 - bits)) >> (64 - bits) : (long)(value << (64 - bits) >> (64 - bits));
 
     private Step IntegerToInteger(Form form, string to, string from, bool saturate)
     {
         Slot a = Read(form.Operands[1], Bits(from));
         Slot d = Write(form.Operands[0], Bits(to));
         int keep = Bits(to);
+        int fromBits = Bits(from);
         bool signed = IsSigned(to);
         bool fromSigned = IsSigned(from);
+        if (!saturate && from[1..] == "32" && d.Bits == 64 && a.Bits == 32 && keep == 64)
+        {
+            return new Widen(d.Offset, a.Offset, fromSigned);
+        }
+        if (!saturate && from[1..] == "64" && d.Bits == 32 && a.Bits == 64 && keep == 32)
+        {
+            return new Narrow(d.Offset, a.Offset);
+        }
         // What is narrower than its register fills it by its sign.
         ulong Result(ulong value)
         {
-            long wide = Extend(value, from);
+            long wide = Extend(value, fromBits, fromSigned);
             wide = saturate ? SaturatingCast.Clamp(wide, fromSigned, keep, signed) : wide;
-            return (ulong)Extend((ulong)wide, to);
+            return (ulong)Extend((ulong)wide, keep, signed);
         }
         return FromWord(d, a, Result);
     }
@@ -97,13 +103,14 @@ internal sealed partial class Decoder
         Slot a = Read(form.Operands[1], Bits(from));
         Slot d = Write(form.Operands[0], Bits(to));
         bool signed = IsSigned(from);
+        int fromBits = Bits(from);
         bool saturate = flags.HasFlag(ResultFlags.Sat);
         Func<ulong, ulong> f = to switch
         {
-            "f64" => x => BitConverter.DoubleToUInt64Bits(Saturate(IntegerToFloat.ToF64(Extend(x, from), signed, rounding))),
-            "f32" => x => BitConverter.SingleToUInt32Bits((float)Saturate(IntegerToFloat.ToF32(Extend(x, from), signed, rounding))),
-            "f16" => x => HalfBits.Apply(IntegerToFloat.ToHalf(Extend(x, from), signed, HalfFormat.F16, rounding), HalfFormat.F16, flags),
-            "bf16" => x => HalfBits.Apply(IntegerToFloat.ToHalf(Extend(x, from), signed, HalfFormat.BF16, rounding), HalfFormat.BF16, flags),
+            "f64" => x => BitConverter.DoubleToUInt64Bits(Saturate(IntegerToFloat.ToF64(Extend(x, fromBits, signed), signed, rounding))),
+            "f32" => x => BitConverter.SingleToUInt32Bits((float)Saturate(IntegerToFloat.ToF32(Extend(x, fromBits, signed), signed, rounding))),
+            "f16" => x => HalfBits.Apply(IntegerToFloat.ToHalf(Extend(x, fromBits, signed), signed, HalfFormat.F16, rounding), HalfFormat.F16, flags),
+            "bf16" => x => HalfBits.Apply(IntegerToFloat.ToHalf(Extend(x, fromBits, signed), signed, HalfFormat.BF16, rounding), HalfFormat.BF16, flags),
             _ => throw form.Unknown(),
         };
         return FromWord(d, a, f);

@@ -5,10 +5,13 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 /// <summary>An allocation: host memory, and a byte of state per byte that says whether it was written.</summary>
 internal sealed unsafe class Allocation
 {
+    /// <summary>Nobody's bytes on both sides: an access that goes a little too far must not end in the next allocation.</summary>
+    private const int RedZone = 4096;
+
     public Allocation(long bytes)
     {
         Bytes = bytes;
-        Start = (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 1), GlobalMemory.Alignment);
+        Start = (nint)NativeMemory.AlignedAlloc((nuint)bytes + (2 * RedZone), GlobalMemory.Alignment) + RedZone;
         Defined = (byte*)NativeMemory.AllocZeroed((nuint)Math.Max(bytes, 1));
         // What nobody wrote shows at once: a quiet NaN in every float format.
         new Span<byte>((void*)Start, (int)Math.Min(bytes, int.MaxValue)).Fill(0xFF);
@@ -28,7 +31,7 @@ internal sealed unsafe class Allocation
 
     public void Release()
     {
-        NativeMemory.AlignedFree((void*)Start);
+        NativeMemory.AlignedFree((void*)(Start - RedZone));
         NativeMemory.Free(Defined);
         Defined = null;
     }

@@ -91,6 +91,7 @@ internal sealed class MemoryBarrierStep(string operation, Space space, Address a
             {
                 throw warp.Finding(PtxFindingKind.Trap, lane, $"{Opcode}: shared address {at} holds a live mbarrier.");
             }
+            warp.Block.Shadow.Write(warp, lane, at, 8, strong: false, sameValue: false);
             barriers.Init(at, (uint)value);
             return true;
         }
@@ -98,10 +99,15 @@ internal sealed class MemoryBarrierStep(string operation, Space space, Address a
         {
             throw warp.Finding(PtxFindingKind.Uninitialised, lane, $"{Opcode}: shared address {at} holds no mbarrier.");
         }
+        if (operation == "inval")
+        {
+            warp.Block.Shadow.Write(warp, lane, at, 8, strong: false, sameValue: false);
+            return barriers.Remove(at);
+        }
+        // Something must order them with init, though not with each other.
+        warp.Block.Shadow.Read(warp, lane, at, 8, strong: true, several: false);
         switch (operation)
         {
-            case "inval":
-                return barriers.Remove(at);
             case "test_wait":
                 bool over = parity ? (found.Phase & 1) != (value & 1) : found.Phase != MemoryBarrierObject.PhaseOf(value);
                 if (over)

@@ -6,6 +6,9 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 /// <summary>ld: elements of one lane lie side by side.</summary>
 internal sealed unsafe class LoadStep(Space space, Slot[] targets, Address address, int bytes, bool signed, Order order) : Step
 {
+    /// <summary>Words into registers of a word, by far the most frequent loads.</summary>
+    private readonly bool _words = bytes == 4 && targets.All(target => target.Bits == 32);
+
     [SkipLocalsInit]
     public override void Execute(Warp warp)
     {
@@ -27,16 +30,23 @@ internal sealed unsafe class LoadStep(Space space, Slot[] targets, Address addre
             int lane = BitOperations.TrailingZeroCount(rest);
             if (space == Space.Shared && Twin(addresses, lane, mask) is int twin and >= 0)
             {
-                for (int i = 0; i < targets.Length; i++)
+                foreach (Slot target in targets)
                 {
-                    LaneWords.Store(warp.Registers, targets[i], lane, LaneWords.Load(warp.Registers, targets[i], twin));
+                    LaneWords.Store(warp.Registers, target, lane, LaneWords.Load(warp.Registers, target, twin));
                 }
                 continue;
             }
-            byte* p = warp.Read(space, lane, addresses[lane], all, strong, IsShared(addresses, lane, mask));
+            byte* p = warp.Read(space, lane, addresses[lane], all, strong, space == Space.Shared && IsShared(addresses, lane, mask));
             for (int i = 0; i < targets.Length; i++)
             {
-                LaneWords.Store(warp.Registers, targets[i], lane, Element(p + (i * bytes)));
+                if (_words)
+                {
+                    ((uint*)(warp.Registers + targets[i].Offset))[lane] = Volatile.Read(ref ((uint*)p)[i]);
+                }
+                else
+                {
+                    LaneWords.Store(warp.Registers, targets[i], lane, Element(p + (i * bytes)));
+                }
             }
             if (strong)
             {

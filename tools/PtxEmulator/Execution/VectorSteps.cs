@@ -17,6 +17,20 @@ internal static unsafe class LaneVectors
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<ulong> Mask64(uint mask) => Vector512.Equals(Vector512.Create((ulong)mask) & Bits64, Bits64);
 
+    /// <summary>Eight 32-bit lanes as 64-bit ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<ulong> Widen(uint* p, bool signed)
+    {
+        Vector256<uint> value = Vector256.Load(p);
+        if (signed)
+        {
+            (Vector256<long> low, Vector256<long> high) = Vector256.Widen(value.AsInt32());
+            return Vector512.Create(low, high).AsUInt64();
+        }
+        (Vector256<ulong> lowest, Vector256<ulong> highest) = Vector256.Widen(value);
+        return Vector512.Create(lowest, highest);
+    }
+
     /// <summary>Stores sixteen lanes where the mask says so.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(uint* p, Vector512<uint> value, uint mask)
@@ -185,21 +199,37 @@ internal sealed unsafe class MultiplyWide(int d, int a, int b, int c, bool signe
         var pb = (uint*)(warp.Registers + b);
         for (int i = 0; i < 32; i += 8)
         {
-            Vector512<ulong> product = Widen(pa + i) * Widen(pb + i);
+            Vector512<ulong> product = LaneVectors.Widen(pa + i, signed) * LaneVectors.Widen(pb + i, signed);
             product = c < 0 ? product : product + Vector512.Load((ulong*)(warp.Registers + c) + i);
             LaneVectors.Store(pd + i, product, warp.Mask >> i);
         }
     }
+}
 
-    private Vector512<ulong> Widen(uint* p)
+/// <summary>cvt from 32 to 64 bits.</summary>
+internal sealed unsafe class Widen(int d, int a, bool signed) : Step
+{
+    public override void Execute(Warp warp)
     {
-        Vector256<uint> value = Vector256.Load(p);
-        if (signed)
+        var pd = (ulong*)(warp.Registers + d);
+        var pa = (uint*)(warp.Registers + a);
+        for (int i = 0; i < 32; i += 8)
         {
-            (Vector256<long> low, Vector256<long> high) = Vector256.Widen(value.AsInt32());
-            return Vector512.Create(low, high).AsUInt64();
+            LaneVectors.Store(pd + i, LaneVectors.Widen(pa + i, signed), warp.Mask >> i);
         }
-        (Vector256<ulong> lowest, Vector256<ulong> highest) = Vector256.Widen(value);
-        return Vector512.Create(lowest, highest);
+    }
+}
+
+/// <summary>cvt from 64 to 32 bits.</summary>
+internal sealed unsafe class Narrow(int d, int a) : Step
+{
+    public override void Execute(Warp warp)
+    {
+        var pd = (uint*)(warp.Registers + d);
+        var pa = (ulong*)(warp.Registers + a);
+        for (int i = 0; i < 32; i += 16)
+        {
+            LaneVectors.Store(pd + i, Vector512.Narrow(Vector512.Load(pa + i), Vector512.Load(pa + i + 8)), warp.Mask >> i);
+        }
     }
 }

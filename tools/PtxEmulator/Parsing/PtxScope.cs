@@ -1,9 +1,12 @@
+using System.Collections.Concurrent;
+
 namespace Llama4Kernels.PtxEmulator.Parsing;
 
 /// <summary>Names that are visible together; inner ones hide outer ones.</summary>
 internal sealed class PtxScope(PtxScope? parent)
 {
-    private readonly Dictionary<string, PtxSymbol> _symbols = new(StringComparer.Ordinal);
+    // Members of families are added when they are looked for, also by several that decode the module at once.
+    private readonly ConcurrentDictionary<string, PtxSymbol> _symbols = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (string Type, int Count, int Lanes)> _families = new(StringComparer.Ordinal);
 
     private PtxScope? Parent { get; } = parent;
@@ -29,8 +32,7 @@ internal sealed class PtxScope(PtxScope? parent)
             }
             if (scope.Member(name) is RegisterSymbol member)
             {
-                scope._symbols.Add(name, member);
-                return member;
+                return scope._symbols.GetOrAdd(name, member);
             }
         }
         return null;

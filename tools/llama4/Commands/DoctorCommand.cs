@@ -8,7 +8,6 @@ using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Assembly;
-using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -66,7 +65,7 @@ internal static class DoctorCommand
     /// <summary>Loads every module and runs every operation; prints each as it comes, since a device may hang.</summary>
     private static (Report Report, bool Good) Check(Report report, ICudaDriver driver, bool text, CommandConsole console, CancellationToken cancellation)
     {
-        var check = new DeviceCheck(driver, new IlgpuKernelModules(BackendArguments.KernelCache));
+        var check = new DeviceCheck(driver, DeviceModules.Find());
         List<ModuleReport> modules = [];
         List<OperationReport> operations = [];
         foreach (ModuleReport module in check.Modules(cancellation))

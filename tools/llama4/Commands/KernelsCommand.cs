@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Backends.Cuda;
-using Llama4Kernels.Kernels.Ilgpu;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -18,7 +17,7 @@ internal static class KernelsCommand
         var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why.") { json };
         command.SetAction(parsed =>
         {
-            IReadOnlyList<KernelChoice> choices = KernelChoices.List(new IlgpuKernelModules());
+            IReadOnlyList<KernelChoice> choices = KernelChoices.List(DeviceModules.Find());
             if (parsed.GetValue(json))
             {
                 console.Out.WriteLine(JsonSerializer.Serialize(choices, s_json));

@@ -21,7 +21,7 @@ internal static partial class PtxCommand
         {
             int sm = parsed.GetValue(target);
             string path = parsed.GetRequiredValue(folder);
-            var modules = new IlgpuKernelModules(BackendArguments.KernelCache);
+            var modules = new IlgpuKernelModules(DeviceModules.Cache);
             Directory.CreateDirectory(path);
             foreach (string name in modules.Names)
             {

@@ -2,7 +2,6 @@ using System.CommandLine;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
-using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -35,22 +34,6 @@ internal sealed class BackendArguments
     /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded.</exception>
     public Func<IBackend>? Choose(ParseResult parsed, string folder, out string reason) =>
         Choose(parsed.GetRequiredValue(_backend), CheckpointBytes(folder), TryLoadDriver, out reason);
-
-    /// <summary>The folder of compiled kernels of this user, or null if the system names none.</summary>
-    public static string? KernelCache
-    {
-        get
-        {
-            string? root = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-            if (string.IsNullOrEmpty(root))
-            {
-                root = OperatingSystem.IsWindows() || OperatingSystem.IsMacOS()
-                    ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-                    : Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) is { Length: > 0 } home ? Path.Combine(home, ".cache") : "";
-            }
-            return root.Length == 0 ? null : Path.Combine(root, "llama4kernels", "ptx");
-        }
-    }
 
     internal static Func<IBackend>? Choose(string backend, long bytes, Func<(ICudaDriver? Driver, string Reason)> load, out string reason)
     {
@@ -117,7 +100,7 @@ internal sealed class BackendArguments
         CudaContext context = CudaContext.RetainPrimary(driver);
         try
         {
-            return new CudaBackend(context, new IlgpuKernelModules(KernelCache), options, ownsContext: true);
+            return new CudaBackend(context, DeviceModules.Find(), options, ownsContext: true);
         }
         catch
         {

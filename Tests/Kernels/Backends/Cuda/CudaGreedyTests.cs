@@ -1,0 +1,120 @@
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Sampling;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
+
+/// <summary>The best token found on the device.</summary>
+public sealed class CudaGreedyTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(50)]
+    [InlineData(5 * 2048 + 77)]
+    public void TheLargestOfEachRow(int columns)
+    {
+        const int Rows = 7;
+        using var emulated = new EmulatedBackend();
+        using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        var random = new Random(columns);
+        float[] x = [.. Enumerable.Range(0, Rows * columns).Select(_ => (float)random.Next(-9, 9))];
+        // Ties in several parts, zeros of both signs, and what is no number to choose by.
+        x.AsSpan(columns, columns).Fill(2);
+        x.AsSpan(2 * columns, columns).Fill(float.NegativeInfinity);
+        x[3 * columns + columns / 2] = float.NaN;
+        x[4 * columns + columns - 1] = float.PositiveInfinity;
+        x.AsSpan(5 * columns, columns).Fill(0);
+        x[5 * columns] = -0f;
+        x.AsSpan(6 * columns, columns).Fill(float.NegativeInfinity);
+        x[7 * columns - 1] = float.MinValue;
+        using DeviceMemory memory = emulated.Backend.Allocate(x.Length * sizeof(float));
+        Tensor tensor = memory.View(Rows, columns);
+        emulated.Backend.Upload(x, tensor);
+        var ids = new int[Rows];
+        Assert.True(emulated.Backend.TryArgMax(tensor, ids));
+        Assert.Equal([x.AsSpan(0, columns).IndexOf(x[..columns].Max()), 0, -1, -1, -1, 0, columns - 1], ids);
+        Assert.Equal([], Few(0));
+        Assert.Throws<ArgumentException>(() => Few(Rows - 1));
+        Assert.False(((IBackend)cpu).TryArgMax(tensor, ids));
+
+        int[] Few(int count)
+        {
+            var few = new int[count];
+            emulated.Backend.TryArgMax(count == 0 ? tensor.Slice(0, 0) : tensor, few);
+            return few;
+        }
+    }
+
+    [Fact]
+    public async Task GreedyTextIsTheCpusAndNeedsNoLogits()
+    {
+        using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true });
+        using Llama4Model model = Load(driver), reference = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+        GenerationOptions greedy = new() { Temperature = 0, MaxTokens = 12, IgnoreEos = true };
+        int[] expected = await Tokens(reference, greedy);
+        Assert.Equal(12, expected.Length);
+        Assert.True(expected.Distinct().Count() > 3);
+        Assert.Equal(expected, await Tokens(model, greedy));
+        Assert.Equal(2 * 12, driver.Launches.Count(launch => launch.Kernel == "top_k"));
+        // With a penalty or log-probabilities the host chooses.
+        GenerationOptions penalised = greedy with { FrequencyPenalty = 2 };
+        Assert.Equal(await Tokens(reference, penalised), await Tokens(model, penalised));
+        Assert.Equal(expected, await Tokens(model, greedy with { Logprobs = true }));
+        Assert.Equal(2 * 12, driver.Launches.Count(launch => launch.Kernel == "top_k"));
+    }
+
+    [Fact]
+    public void LogitsComeWhenAskedFor()
+    {
+        using var driver = new EmulatedCudaDriver();
+        using Llama4Model model = Load(driver);
+        using var session = new InferenceSession(model, new SessionOptions { StepRows = 8, MaxLogitRows = 2 });
+        using Sequence a = session.CreateSequence(), b = session.CreateSequence();
+        session.Prefill(a, Prompt.FromIds(5, 9, 13));
+        session.Prefill(b, Prompt.FromIds(21, 2));
+        Assert.Null(session.Best());
+        session.BestOnly = true;
+        session.Decode([a, b], [30, 60]);
+        int[] best = [session.Best(0)!.Value, session.Best(1)!.Value];
+        for (int row = 0; row < 2; row++)
+        {
+            Assert.Equal(SamplingMath.ArgMax(session.Logits(row)), best[row]);
+        }
+        // They are on the host now and may be changed.
+        Assert.Null(session.Best());
+        session.Logits(1)[0] = 1e6f;
+        Assert.Equal(1e6f, session.Logits(1)[0]);
+        session.Decode([a], [best[0]]);
+        int? next = session.Best();
+        Assert.Equal(SamplingMath.ArgMax(session.Logits()), next);
+    }
+
+    [Fact]
+    public async Task InvalidLogitsAreAnErrorThatNamesTheToken()
+    {
+        using var driver = new EmulatedCudaDriver();
+        using Llama4Model model = Load(driver);
+        // A norm of NaN makes every logit NaN.
+        Tensor norm = model.Text.Weights.FinalNorm;
+        model.Backend.Upload(Enumerable.Repeat(float.NaN, norm.Columns).ToArray(), norm);
+        InvalidLogitsException error = await Assert.ThrowsAsync<InvalidLogitsException>(() => Tokens(model, new GenerationOptions { Temperature = 0, MaxTokens = 2 }));
+        Assert.Equal(0, error.TokenId);
+    }
+
+    private static Llama4Model Load(EmulatedCudaDriver driver) =>
+        Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = () => EmulatedBackend.Create(driver) });
+
+    private static async Task<int[]> Tokens(Llama4Model model, GenerationOptions options)
+    {
+        using var generator = new TextGenerator(model, new SessionOptions { StepRows = 8, MaxContext = 64 });
+        List<int> tokens = [];
+        await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds(5, 9, 13, 40), options))
+        {
+            tokens.Add(update.TokenId!.Value);
+        }
+        return [.. tokens];
+    }
+}
