@@ -261,6 +261,30 @@ public class DivergenceTests
         }
     }
 
+    [Theory]
+    [InlineData(AsyncArrival.Late)]
+    [InlineData(AsyncArrival.Early)]
+    public void CopiesArriveAtAMemoryBarrier(AsyncArrival arrival)
+    {
+        // 64 counted arrivals of the copies, and one of thread 0 behind an arrival that raises the count itself.
+        ulong[] data = [.. Enumerable.Range(0, 64).Select(i => (ulong)i * 5)];
+        ulong[] got = InstructionRun.Threaded("""
+            .shared .align 8 .b64 bar; .shared .align 8 .b8 box[512]; .reg .b32 address;
+            mov.u32 address, bar; setp.eq.u32 p0, t, 0; @p0 mbarrier.init.shared.b64 [address], 65;
+            fence.proxy.alias; bar.sync 0;
+            mov.u32 r1, box; mad.lo.u32 r2, t, 8, r1; mul.wide.u32 rd1, t, 8; add.u64 rd1, m, rd1;
+            cp.async.ca.shared.global [r2], [rd1], 8;
+            cp.async.mbarrier.arrive.noinc.shared.b64 [address];
+            mov.u64 rd3, bar; cvta.shared.u64 rd3, rd3;
+            @p0 cp.async.mbarrier.arrive.b64 [rd3];
+            @p0 mbarrier.arrive.shared.b64 _, [address];
+            WAIT: mbarrier.test_wait.parity.shared.b64 p1, [address], 0; @!p1 bra WAIT;
+            xor.b32 r3, t, 63; mad.lo.u32 r3, r3, 8, r1; ld.shared.u64 rd2, [r3];
+            st.global.u64 [o], rd2;
+            """, 64, data: data, options: new LaunchOptions { Workers = 1, AsyncCopies = arrival });
+        Equal(thread => (63 - thread) * 5, got);
+    }
+
     [Fact]
     public void DivergentLanesAtAnAlignedBarrierAreFound()
     {

@@ -185,7 +185,10 @@ public class OperandTests
     {
         ulong[] got = InstructionRun.Threaded("""
             .shared .align 8 .b64 bar; .reg .b32 address; mov.u32 address, bar; setp.eq.u32 p0, t, 0; mov.u64 rd9, bar; cvta.shared.u64 rd9, rd9;
-            @p0 mbarrier.init.b64 [rd9], 40;
+            @p0 mbarrier.init.b64 [rd9], 42;
+            bar.warp.sync -1;
+            // Two arrivals less, also in the next phase.
+            @p0 mbarrier.arrive_drop.shared::cta.b64 _, [address], 2;
             bar.warp.sync -1;
             setp.lt.u32 p1, t, 8; mov.u64 rd1, 0;
             @p1 mbarrier.arrive_drop.shared::cta.b64 rd1, [address];

@@ -107,9 +107,18 @@ internal sealed partial class Decoder
 
     private Step AsyncCopyForm(Form form)
     {
-        if (!form.Take("async") || form.Instruction.Opcode.Contains("bulk") || form.Instruction.Opcode.Contains("mbarrier"))
+        if (!form.Take("async") || form.Instruction.Opcode.Contains("bulk"))
         {
             throw form.Unknown();
+        }
+        if (form.Take("mbarrier"))
+        {
+            form.Take("arrive");
+            bool counts = form.Take("noinc");
+            Space place = TakeSpace(form);
+            Address barrier = AddressOf(form.Operands[0], ref place);
+            function.Grain = Math.Min(function.Grain, 4);
+            return new AsyncArriveStep(place, barrier, counts);
         }
         if (form.Take("commit_group"))
         {

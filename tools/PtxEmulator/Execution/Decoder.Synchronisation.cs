@@ -27,6 +27,11 @@ internal sealed partial class Decoder
 
     private static FenceStep Fence(Form form)
     {
+        // Two addresses of one place are always the same memory here.
+        if (form.Take("alias"))
+        {
+            form.Take("proxy");
+        }
         form.TakeAny("sc", "acq_rel", "acquire", "release");
         form.TakeAny("cta", "cluster", "gpu", "sys", "gl");
         return new FenceStep();
@@ -67,7 +72,7 @@ internal sealed partial class Decoder
     {
         string operation = form.TakeAny("init", "inval", "arrive", "arrive_drop", "test_wait", "pending_count");
         bool complete = !form.Take("noComplete");
-        form.TakeAny("release", "acquire");
+        form.TakeAny("release", "acquire", "relaxed");
         form.Take("cta");
         if (operation == "pending_count")
         {

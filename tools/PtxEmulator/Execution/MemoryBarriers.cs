@@ -120,7 +120,7 @@ internal sealed class MemoryBarrierStep(string operation, Space space, Address a
                 warp.Block.Shadow.Release(warp, ref found.Clock);
                 if (operation == "arrive_drop")
                 {
-                    found.Expected--;
+                    found.Expected -= Math.Min((uint)value, found.Expected);
                 }
                 if (!found.Arrive((uint)value) || (!completes && found.Phase != MemoryBarrierObject.PhaseOf(state)))
                 {
@@ -135,4 +135,37 @@ internal sealed class MemoryBarrierStep(string operation, Space space, Address a
     }
 
     private static string PendingText(ulong state) => MemoryBarriers.PendingOf(state).ToString(System.Globalization.CultureInfo.InvariantCulture);
+}
+
+/// <summary>
+/// cp.async.mbarrier.arrive: the lane's copies land and it arrives. Without noinc the arrival raises the pending count
+/// before, so that only what it orders remains.
+/// </summary>
+internal sealed class AsyncArriveStep(Space space, Address address, bool counts) : Step
+{
+    public override unsafe void Execute(Warp warp)
+    {
+        ulong* addresses = stackalloc ulong[32];
+        address.Evaluate(warp, addresses);
+        warp.Copies.Wait(warp, -1);
+        for (uint rest = warp.Mask; rest != 0; rest &= rest - 1)
+        {
+            int lane = BitOperations.TrailingZeroCount(rest);
+            ulong at = addresses[lane];
+            if (warp.Resolve(space, ref at) != Space.Shared)
+            {
+                throw warp.Finding(PtxFindingKind.OutOfBounds, lane, $"{Opcode}: 0x{at:x} is not in shared memory.");
+            }
+            warp.CheckShared(lane, at, 8);
+            if (warp.Block.MemoryBarriers.Find((int)at) is not MemoryBarrierObject found)
+            {
+                throw warp.Finding(PtxFindingKind.Uninitialised, lane, $"{Opcode}: shared address {at} holds no mbarrier.");
+            }
+            warp.Block.Shadow.Release(warp, ref found.Clock);
+            if (counts && !found.Arrive(1))
+            {
+                throw warp.Finding(PtxFindingKind.Trap, lane, $"{Opcode}: no arrival is pending.");
+            }
+        }
+    }
 }

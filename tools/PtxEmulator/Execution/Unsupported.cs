@@ -20,7 +20,6 @@ internal static class Unsupported
 
     private static bool IsOpcode(PtxInstruction instruction) =>
         s_names.Contains(instruction.Opcode[0])
-        || instruction.Opcode.Any(s_pieces.Contains)
-        || (instruction.Opcode.Contains("async") && instruction.Opcode[0] is "st" or "red")
-        || (instruction.Opcode.Contains("async") && instruction.Opcode.Contains("mbarrier"));
+        || (instruction.Opcode.Any(s_pieces.Contains) && !instruction.Opcode.Contains("alias"))
+        || (instruction.Opcode.Contains("async") && instruction.Opcode[0] is "st" or "red");
 }
