@@ -23,9 +23,10 @@ internal sealed partial class Decoder(PtxProgram program, PtxFunction function)
     public void Decode()
     {
         List<PtxInstruction> body = function.Symbol.Body;
-        if (Unsupported.First(body) is PtxInstruction unsupported)
+        IReadOnlyList<PtxInstruction> missing = Unsupported.In(body);
+        if (missing.Count > 0)
         {
-            throw new PtxNotImplementedException(unsupported.Text, unsupported.Line, unsupported.Column);
+            throw new PtxNotImplementedException(missing[0].Text, missing[0].Line, missing[0].Column, [.. missing.Skip(1).Select(instruction => instruction.Text)]);
         }
         function.ArgumentSlots = [.. function.Symbol.Arguments.Select(Parameter)];
         function.ResultSlots = [.. function.Symbol.Results.Select(Parameter)];

@@ -11,9 +11,12 @@ internal static class Unsupported
     private static readonly HashSet<string> s_pieces =
         ["cluster", "shared::cluster", "bulk", "expect_tx", "complete_tx", "try_wait", "mbarrier_init", "proxy", "sp", "sp::ordered_metadata"];
 
-    /// <summary>The first instruction that is not executed: by its opcode, else one that reads a cluster's registers.</summary>
-    public static PtxInstruction? First(IReadOnlyList<PtxInstruction> body) =>
-        body.FirstOrDefault(IsOpcode) ?? body.FirstOrDefault(instruction => instruction.Operands.Any(IsClusterRegister));
+    /// <summary>The instructions that are not executed, one for each opcode: by opcode, else those that read a cluster's registers.</summary>
+    public static IReadOnlyList<PtxInstruction> In(IReadOnlyList<PtxInstruction> body)
+    {
+        PtxInstruction[] found = [.. body.Where(IsOpcode).DistinctBy(instruction => instruction.Text)];
+        return found.Length > 0 ? found : [.. body.Where(instruction => instruction.Operands.Any(IsClusterRegister)).Take(1)];
+    }
 
     private static bool IsClusterRegister(PtxOperand operand) =>
         operand.Name.StartsWith('%') && operand.Name.Contains("cluster", StringComparison.Ordinal);
