@@ -5,6 +5,7 @@ using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -92,10 +93,10 @@ internal static class BenchCommand
             activations          {Activations}
             prefill              {PrefillTokensPerSecond:F1} tokens/s ({PromptTokens} tokens)
             decode               {DecodeTokensPerSecond:F1} tokens/s ({NewTokens} tokens)
-            weights per token    {MemoryEstimate.Text(WeightBytesPerToken)}, read at {ShareOfReadBandwidth:P0} of {ReadBandwidthGBs:F1} GB/s (measured now on as many bytes)
+            weights per token    {ByteSize.Text(WeightBytesPerToken)}, read at {ShareOfReadBandwidth:P0} of {ReadBandwidthGBs:F1} GB/s (measured now on as many bytes)
             time to first token  {TimeToFirstTokenMs:F1} ms
-            packed weights       {MemoryEstimate.Text(WeightBytes)}
-            peak memory          {MemoryEstimate.Text(PeakMemoryBytes)}
+            packed weights       {ByteSize.Text(WeightBytes)}
+            peak memory          {ByteSize.Text(PeakMemoryBytes)}
             """);
     }
 }

@@ -8,6 +8,7 @@ using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Assembly;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -164,7 +165,7 @@ internal static class DoctorCommand
             void Line(string name, FormattableString value) => text.AppendLine(CultureInfo.InvariantCulture, $"{name,-16} {value.ToString(CultureInfo.InvariantCulture)}");
             Line("processor", $"{Processor.Architecture}, {Processor.LogicalProcessors} logical processors, {Memory.Threads} threads used");
             Line("features", $"AVX2 {YesNo(Processor.Avx2)}, AVX-512 {YesNo(Processor.Avx512)}, AVX-512 BF16 {YesNo(Processor.Avx512Bf16)}, AVX-512 VNNI {YesNo(Processor.Avx512Vnni)}");
-            Line("memory", $"{MemoryEstimate.Text(Memory.AvailableBytes)} for this process, read at {Memory.ReadGBs:F1} GB/s (measured now on {MemoryEstimate.Text(Memory.ProbeBytes)})");
+            Line("memory", $"{ByteSize.Text(Memory.AvailableBytes)} for this process, read at {Memory.ReadGBs:F1} GB/s (measured now on {ByteSize.Text(Memory.ProbeBytes)})");
             foreach (Strategy strategy in MatrixProduct)
             {
                 Line("matrix product", $"{strategy.Name}: {(strategy.Chosen ? "chosen" : strategy.Reason is string reason ? "no, " + reason : "possible")}");
@@ -172,7 +173,7 @@ internal static class DoctorCommand
             Line("CUDA driver", $"{(Cuda.Version is string version ? $"for CUDA {version}" : "none: " + Cuda.Reason)}");
             foreach (CudaDeviceInfo device in Cuda.Devices)
             {
-                Line($"device {device.Ordinal}", $"{device.Name}, {device.Target}, {device.Multiprocessors} multiprocessors, {MemoryEstimate.Text(device.MemoryBytes)}, {MemoryEstimate.Text(device.SharedBytesPerBlock)} shared memory a block, {MemoryEstimate.Text(device.L2Bytes)} second-level cache");
+                Line($"device {device.Ordinal}", $"{device.Name}, {device.Target}, {device.Multiprocessors} multiprocessors, {ByteSize.Text(device.MemoryBytes)}, {ByteSize.Text(device.SharedBytesPerBlock)} shared memory a block, {ByteSize.Text(device.L2Bytes)} second-level cache");
             }
             return text.ToString().TrimEnd();
         }

@@ -5,6 +5,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Backends;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -64,7 +65,7 @@ internal static class InspectCommand
         console.Out.WriteLine(summary.Vision is VisionConfig v
             ? $"vision  {v.Layers} layers, hidden {v.HiddenSize}, {v.Heads} heads, tiles of {v.ImageSize} pixels, {v.TokensPerTile} tokens a tile"
             : "vision  none");
-        console.Out.WriteLine($"tensors {summary.Tensors}, {summary.Elements} elements, {MemoryEstimate.Text(summary.Bytes)}");
+        console.Out.WriteLine($"tensors {summary.Tensors}, {summary.Elements} elements, {ByteSize.Text(summary.Bytes)}");
         foreach (string warning in summary.Warnings)
         {
             console.Out.WriteLine("warning " + warning);
@@ -72,19 +73,19 @@ internal static class InspectCommand
         Table groups = CommandConsole.NewTable("group", "tensors", "elements", "size", "types");
         foreach (GroupSize group in summary.Groups)
         {
-            groups.AddRow(group.Group, group.Tensors.ToString(CultureInfo.InvariantCulture), group.Elements.ToString(CultureInfo.InvariantCulture), MemoryEstimate.Text(group.Bytes), group.Types);
+            groups.AddRow(group.Group, group.Tensors.ToString(CultureInfo.InvariantCulture), group.Elements.ToString(CultureInfo.InvariantCulture), ByteSize.Text(group.Bytes), group.Types);
         }
         console.Write(groups);
         Table formats = CommandConsole.NewTable("weights as", "memory");
         foreach (FormatSize format in summary.Weights)
         {
-            formats.AddRow(format.Format, MemoryEstimate.Text(format.Bytes));
+            formats.AddRow(format.Format, ByteSize.Text(format.Bytes));
         }
         console.Write(formats);
         Table caches = CommandConsole.NewTable("context", "cache bf16", "cache float32");
         foreach (CacheSize cache in summary.Cache)
         {
-            caches.AddRow(cache.Context.ToString(CultureInfo.InvariantCulture), MemoryEstimate.Text(cache.Bf16Bytes), MemoryEstimate.Text(cache.Float32Bytes));
+            caches.AddRow(cache.Context.ToString(CultureInfo.InvariantCulture), ByteSize.Text(cache.Bf16Bytes), ByteSize.Text(cache.Float32Bytes));
         }
         console.Write(caches);
     }

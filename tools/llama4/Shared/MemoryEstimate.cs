@@ -30,20 +30,6 @@ internal static class MemoryEstimate
         : name.Contains("lm_head", StringComparison.Ordinal) ? "output head"
         : "norms and others";
 
-    /// <summary>Bytes in the largest unit that leaves a number above one.</summary>
-    public static string Text(long bytes)
-    {
-        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
-        double value = bytes;
-        int unit = 0;
-        while (value >= 1024 && unit < units.Length - 1)
-        {
-            value /= 1024;
-            unit++;
-        }
-        return FormattableString.Invariant($"{value:0.##} {units[unit]}");
-    }
-
     // The scales of quantised weights are part of their format.
     private static bool IsWeight(TensorInfo tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
 }
