@@ -79,6 +79,35 @@ public sealed class TokenMask
         other._words.CopyTo(_words, 0);
     }
 
+    /// <summary>Gives −∞ to the logits of all tokens that are not in the set.</summary>
+    /// <param name="logits">[vocabulary].</param>
+    /// <exception cref="ArgumentException">There are not as many logits as tokens.</exception>
+    internal void ApplyTo(Span<float> logits)
+    {
+        if (logits.Length != Vocabulary)
+        {
+            throw new ArgumentException($"{logits.Length} logits for a mask of {Vocabulary} tokens.", nameof(logits));
+        }
+        for (int i = 0; i < _words.Length; i++)
+        {
+            Span<float> group = logits[(i * 64)..Math.Min((i + 1) * 64, logits.Length)];
+            ulong missing = ~_words[i];
+            if (missing == ulong.MaxValue)
+            {
+                group.Fill(float.NegativeInfinity);
+                continue;
+            }
+            if (group.Length < 64)
+            {
+                missing &= (1UL << group.Length) - 1;
+            }
+            for (; missing != 0; missing &= missing - 1)
+            {
+                group[BitOperations.TrailingZeroCount(missing)] = float.NegativeInfinity;
+            }
+        }
+    }
+
     private int Checked(int id)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(id);
