@@ -15,7 +15,7 @@ internal sealed class ConstrainedChoice
 
     /// <summary>Goes on with a fork of the constraint.</summary>
     /// <param name="constraint">The request's constraint; it is left as it is.</param>
-    /// <param name="vocabulary">Tokens of the model.</param>
+    /// <param name="vocabulary">Tokens of the tokenizer.</param>
     /// <param name="endTokens">Tokens that end an answer.</param>
     /// <param name="ignoreEnd">They are never allowed.</param>
     public ConstrainedChoice(ITokenConstraint constraint, int vocabulary, IReadOnlyList<int> endTokens, bool ignoreEnd)
@@ -49,7 +49,7 @@ internal sealed class ConstrainedChoice
     public bool Allows(int id)
     {
         Refresh();
-        return _mask[id];
+        return id < _mask.Vocabulary && _mask[id];
     }
 
     /// <summary>Gives −∞ to the logits of the tokens that may not come next.</summary>

@@ -79,19 +79,13 @@ public sealed class TokenMask
         other._words.CopyTo(_words, 0);
     }
 
-    /// <summary>Gives −∞ to the logits of all tokens that are not in the set.</summary>
-    /// <param name="logits">[vocabulary].</param>
-    /// <exception cref="ArgumentException">There are not as many logits as tokens.</exception>
+    /// <summary>Gives −∞ to the logits of all tokens that are not in the set, those beyond the vocabulary included.</summary>
     internal void ApplyTo(Span<float> logits)
     {
-        if (logits.Length != Vocabulary)
-        {
-            throw new ArgumentException($"{logits.Length} logits for a mask of {Vocabulary} tokens.", nameof(logits));
-        }
-        for (int i = 0; i < _words.Length; i++)
+        for (int i = 0; i * 64 < logits.Length; i++)
         {
             Span<float> group = logits[(i * 64)..Math.Min((i + 1) * 64, logits.Length)];
-            ulong missing = ~_words[i];
+            ulong missing = i < _words.Length ? ~_words[i] : ulong.MaxValue;
             if (missing == ulong.MaxValue)
             {
                 group.Fill(float.NegativeInfinity);

@@ -115,7 +115,7 @@ public sealed class TextGenerator : IDisposable
             _sampler = new Sampler(chain, vocabulary);
             _decoder = new StreamDecoder(generator._model.Tokenizer);
             _stops = new StopSequences(options.StopStrings);
-            _constraint = options.Constraint is null ? null : new ConstrainedChoice(options.Constraint, vocabulary, generator._model.EosTokens, options.IgnoreEos);
+            _constraint = options.Constraint is null ? null : new ConstrainedChoice(options.Constraint, generator._model.Tokenizer.VocabularySize, generator._model.EosTokens, options.IgnoreEos);
             _history = [.. prompt.Ids];
             _random = SeededRandom.Create(options.Seed);
             _computed = prompt.Ids.Length;

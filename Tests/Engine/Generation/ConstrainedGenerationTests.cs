@@ -2,7 +2,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Tests.Engine.Constraints;
 using Llama4Kernels.Tests.Engine.Model;
 
@@ -195,7 +195,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
     public void MaskingAllocatesNothing()
     {
         var choice = new ConstrainedChoice(new Always(), 202_048, [5, 6, 7], false);
-        float[] logits = new float[202_048];
+        float[] logits = new float[202_050];
         choice.Apply(logits);
         choice.Accept(2);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -206,6 +206,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
             _ = choice.IsOver;
         }
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        // The model's vocabulary may be longer than the tokenizer's.
         Assert.Equal([2, 5, 6, 7, 202_047], Enumerable.Range(0, logits.Length).Where(id => logits[id] == 0));
     }
 
@@ -238,7 +239,9 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
             mask.Set(mask.Vocabulary - 1);
         }
 
-        public void Accept(int id) => Assert.Equal(2, id);
+        public void Accept(int id)
+        {
+        }
 
         public ITokenConstraint Fork() => new Always();
     }
