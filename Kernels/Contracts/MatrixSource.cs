@@ -19,6 +19,9 @@ public readonly record struct MatrixSource(
     nint Data, ElementType Type, int Rows, int Columns, long RowStride, long ColumnStride,
     nint RowScales = 0, ElementType RowScaleType = ElementType.F32)
 {
+    /// <summary>The format of its elements.</summary>
+    public WeightFormat Format => WeightFormat.Of(Type);
+
     /// <summary>A row-major [out, in] matrix without gaps.</summary>
     public static MatrixSource RowMajor(nint data, ElementType type, int rows, int columns) =>
         new(data, type, rows, columns, columns, 1);

@@ -2,12 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>Packs groups of panels. An item is <see cref="GroupPanels"/> panels.</summary>
-internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* target, int rows, int columns, ElementType format) : ITeamJob
+internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* target, int rows, int columns, bool bf16) : ITeamJob
 {
     private const int PanelRows = PackedMatrix.PanelRows;
 
@@ -19,7 +20,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
 
     private int Panels => (int)(((long)rows + PanelRows - 1) / PanelRows);
 
-    private int Steps => format == ElementType.BF16 ? (int)(((long)columns + 1) / 2) : columns;
+    private int Steps => bf16 ? (int)(((long)columns + 1) / 2) : columns;
 
     private long PanelBytes => (long)Steps * PanelRows * sizeof(float);
 
@@ -31,14 +32,14 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         int end = Math.Min(first + GroupPanels, Panels);
         int firstRow = first * PanelRows;
         if ((long)end * PanelRows <= rows && TryFind(firstRow, (end - first) * PanelRows, out MatrixSource source, out int local)
-            && source.RowStride == 1 && source.ColumnStride != 1)
+            && source.RowStride == 1 && source.ColumnStride != 1 && (!bf16 || source.Type == ElementType.BF16))
         {
             PackColumns(source, local, first, end);
             return;
         }
         for (int panel = first; panel < end; panel++)
         {
-            if (format == ElementType.BF16)
+            if (bf16)
             {
                 PackRowsBf16(panel);
             }
@@ -74,13 +75,14 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         int width = (end - first) * PanelRows;
         float* scales = stackalloc float[GroupPanels * PanelRows];
         float* values = stackalloc float[GroupPanels * PanelRows];
+        WeightCodec.Decoder decode = WeightCodec.Of(source.Format).Decode!;
         for (int r = 0; r < width; r++)
         {
-            scales[r] = Scale(source, local + r);
+            scales[r] = WeightCodec.RowScale(source, local + r);
         }
         for (int step = 0; step < Steps; step++)
         {
-            if (format == ElementType.BF16)
+            if (bf16)
             {
                 ushort* even = (ushort*)source.Data + 2 * step * source.ColumnStride + local;
                 ushort* odd = 2 * step + 1 < columns ? even + source.ColumnStride : null;
@@ -91,7 +93,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
                 }
                 continue;
             }
-            Decode(source.Type, (byte*)source.Data + (step * source.ColumnStride + local) * size, width, values);
+            decode((byte*)source.Data + (step * source.ColumnStride + local) * size, width, values);
             for (int r = 0; r < width; r++)
             {
                 float* to = (float*)(target + (first + r / PanelRows) * PanelBytes) + (long)step * PanelRows;
@@ -124,6 +126,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         int* local = stackalloc int[PanelRows];
         int valid = Locate(panel, source, local);
         uint* block = stackalloc uint[BlockColumns / 2];
+        float* values = stackalloc float[BlockColumns];
         uint* to = (uint*)(target + panel * PanelBytes);
         for (int k = 0; k < columns; k += BlockColumns)
         {
@@ -137,9 +140,14 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
                 {
                     new Span<uint>(block, steps).Clear();
                 }
+                else if (source[r].Type != ElementType.BF16)
+                {
+                    WeightCodec.Read(source[r], local[r], k, width, values);
+                    WeightEncoders.BF16(values, width, 1, (byte*)block, sizeof(ushort));
+                }
                 else
                 {
-                    byte* row = Element(source[r], local[r], k);
+                    byte* row = WeightCodec.Element(source[r], local[r], k);
                     if (source[r].ColumnStride == 1 && width % 2 == 0)
                     {
                         from = (uint*)row;
@@ -177,7 +185,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
                 new Span<float>(block, width).Clear();
                 if (r < valid)
                 {
-                    Read(source[r], local[r], k, width, block);
+                    WeightCodec.Read(source[r], local[r], k, width, block);
                 }
                 for (int c = 0; c < width; c++)
                 {
@@ -196,70 +204,5 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
             _ = TryFind(panel * PanelRows + r, 1, out source[r], out local[r]);
         }
         return valid;
-    }
-
-    internal static void Read(in MatrixSource source, int row, int column, int width, float* values)
-    {
-        byte* from = Element(source, row, column);
-        if (source.ColumnStride == 1)
-        {
-            Decode(source.Type, from, width, values);
-        }
-        else
-        {
-            for (int c = 0; c < width; c++)
-            {
-                Decode(source.Type, from + c * source.ColumnStride * source.Type.Size(), 1, values + c);
-            }
-        }
-        if (source.RowScales != 0)
-        {
-            float scale = Scale(source, row);
-            for (int c = 0; c < width; c++)
-            {
-                values[c] *= scale;
-            }
-        }
-    }
-
-    internal static byte* Element(in MatrixSource source, int row, int column) =>
-        (byte*)source.Data + (row * source.RowStride + column * source.ColumnStride) * source.Type.Size();
-
-    internal static float Scale(in MatrixSource source, int row)
-    {
-        float scale = 1;
-        if (source.RowScales != 0)
-        {
-            Decode(source.RowScaleType, (byte*)source.RowScales + (long)row * source.RowScaleType.Size(), 1, &scale);
-        }
-        return scale;
-    }
-
-    private static void Decode(ElementType type, byte* from, int length, float* to)
-    {
-        switch (type)
-        {
-            case ElementType.F32:
-                Unsafe.CopyBlockUnaligned(to, from, (uint)length * sizeof(float));
-                break;
-            case ElementType.BF16:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = Bf16.ToSingle(Unsafe.ReadUnaligned<ushort>(from + 2L * i));
-                }
-                break;
-            case ElementType.F16:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = (float)Unsafe.ReadUnaligned<Half>(from + 2L * i);
-                }
-                break;
-            default:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = Fp8.ToSingle(from[i]);
-                }
-                break;
-        }
     }
 }
