@@ -70,9 +70,9 @@ public sealed unsafe class CpuBackend : IBackend
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
     {
         bool codes = !stacked.IsEmpty;
-        foreach (MatrixSource source in stacked)
+        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
         {
-            codes &= source.Type == Numerics.ElementType.F8E4M3;
+            codes &= source is StridedMatrix { Type: Numerics.ElementType.F8E4M3 };
         }
         return format == WeightFormat.Stored && !codes ? PackedMatrix.Pack(stacked, _team) : QuantisedMatrix.Pack(stacked, format, _team);
     }

@@ -1,5 +1,4 @@
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 
@@ -32,23 +31,10 @@ internal sealed unsafe class MatrixUpload : IDisposable
     /// </exception>
     public static (int Rows, int Columns, ElementType Type, bool QuantisesActivations) Plan(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
     {
-        if (stacked.IsEmpty)
-        {
-            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
-        }
-        int rows = 0, columns = stacked[0].Columns;
-        bool codes = true, bf16 = true;
-        foreach (MatrixSource source in stacked)
-        {
-            if (source.Columns != columns || source.Rows <= 0 || columns <= 0 || source.Data == 0)
-            {
-                throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {columns}].", nameof(stacked));
-            }
-            _ = source.Type.Size(); // refuses unknown types
-            codes &= source.Type == ElementType.F8E4M3;
-            bf16 &= source.Type == ElementType.BF16;
-            rows = checked(rows + source.Rows);
-        }
+        (int rows, int columns) = MatrixSource.CheckStack(stacked);
+        MatrixSource[] sources = MatrixSource.Flatten(stacked);
+        bool codes = Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 });
+        bool bf16 = Array.TrueForAll(sources, source => source.PlainType == ElementType.BF16);
         if (format == WeightFormat.Int4 && columns % QuantisedMatrix.GroupColumns != 0)
         {
             throw new ArgumentException($"int4 weights need a multiple of {QuantisedMatrix.GroupColumns} inputs, not {columns}.", nameof(stacked));
@@ -70,19 +56,22 @@ internal sealed unsafe class MatrixUpload : IDisposable
     public void Write(ReadOnlySpan<MatrixSource> stacked, CudaMatrix matrix)
     {
         int first = 0;
-        foreach (MatrixSource source in stacked)
+        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
         {
             Write(source, matrix, first);
             first += source.Rows;
         }
     }
 
-    /// <summary>Writes a table as it is stored, row by row.</summary>
+    /// <summary>Writes a table row by row: as it is stored if its elements are plain, else as float32.</summary>
     public void WriteRaw(MatrixSource source, nint destination)
     {
-        long rowBytes = (long)source.Columns * source.Type.Size();
-        Send(source.Rows, rowBytes, 0, destination, 0, (row, to, _) =>
-            Buffer.MemoryCopy(PackJob.Element(source, row, 0), to, rowBytes, rowBytes));
+        int columns = source.Columns;
+        bool plain = source.PlainType is not null;
+        long rowBytes = (long)columns * (source.PlainType ?? ElementType.F32).Size();
+        Send(source.Rows, rowBytes, 0, destination, 0, plain
+            ? (row, to, _) => source.Copy(row, 0, columns, to)
+            : (row, to, _) => source.Read(row, 0, columns, (float*)to));
     }
 
     public void Dispose()
@@ -107,8 +96,8 @@ internal sealed unsafe class MatrixUpload : IDisposable
         {
             ElementType.Int4 => (row, to, scale) => Int4(source, row, columns, to, scale),
             ElementType.F8E4M3 => (row, to, scale) => Fp8(source, row, columns, to, scale),
-            ElementType.BF16 => (row, to, _) => Copy16(source, row, columns, (ushort*)to),
-            _ => (row, to, _) => PackJob.Read(source, row, 0, columns, (float*)to),
+            ElementType.BF16 => (row, to, _) => source.Copy(row, 0, columns, to),
+            _ => (row, to, _) => source.Read(row, 0, columns, (float*)to),
         });
     }
 
@@ -137,34 +126,21 @@ internal sealed unsafe class MatrixUpload : IDisposable
         }
     }
 
-    private static void Copy16(in MatrixSource source, int row, int columns, ushort* to)
+    private static void Fp8(MatrixSource source, int row, int columns, byte* codes, float* scale)
     {
-        if (source.ColumnStride == 1)
+        if (source is StridedMatrix { Type: ElementType.F8E4M3 } stored)
         {
-            Buffer.MemoryCopy(PackJob.Element(source, row, 0), to, columns * 2L, columns * 2L);
-            return;
-        }
-        for (int c = 0; c < columns; c++)
-        {
-            to[c] = System.Runtime.CompilerServices.Unsafe.ReadUnaligned<ushort>(PackJob.Element(source, row, c));
-        }
-    }
-
-    private static void Fp8(in MatrixSource source, int row, int columns, byte* codes, float* scale)
-    {
-        if (source.Type == ElementType.F8E4M3)
-        {
-            *scale = PackJob.Scale(source, row);
+            *scale = stored.Scale(row);
             for (int c = 0; c < columns; c++)
             {
-                codes[c] = *PackJob.Element(source, row, c);
+                codes[c] = *stored.Element(row, c);
             }
             return;
         }
         float[] values = new float[columns];
         fixed (float* v = values)
         {
-            PackJob.Read(source, row, 0, columns, v);
+            source.Read(row, 0, columns, v);
         }
         *scale = Quantiser.Fp8Scale(Quantiser.MaxAbsolute(values));
         for (int c = 0; c < columns; c++)
@@ -173,12 +149,12 @@ internal sealed unsafe class MatrixUpload : IDisposable
         }
     }
 
-    private static void Int4(in MatrixSource source, int row, int columns, byte* codes, float* scales)
+    private static void Int4(MatrixSource source, int row, int columns, byte* codes, float* scales)
     {
         float* values = stackalloc float[QuantisedMatrix.GroupColumns];
         for (int first = 0; first < columns; first += QuantisedMatrix.GroupColumns)
         {
-            PackJob.Read(source, row, first, QuantisedMatrix.GroupColumns, values);
+            source.Read(row, first, QuantisedMatrix.GroupColumns, values);
             float scale = Quantiser.Int4Scale(Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, QuantisedMatrix.GroupColumns)));
             scales[first / QuantisedMatrix.GroupColumns] = scale;
             for (int c = 0; c < QuantisedMatrix.GroupColumns; c += 2)
