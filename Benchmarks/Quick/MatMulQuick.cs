@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Benchmarks.Machine;
 using Llama4Kernels.Kernels.Assembly;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;

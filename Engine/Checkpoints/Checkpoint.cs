@@ -1,6 +1,6 @@
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Engine.Checkpoints;

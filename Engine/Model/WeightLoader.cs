@@ -1,6 +1,7 @@
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 

@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;

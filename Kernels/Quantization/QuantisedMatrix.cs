@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 

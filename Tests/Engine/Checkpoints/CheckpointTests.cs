@@ -4,7 +4,7 @@ using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Engine.Checkpoints;

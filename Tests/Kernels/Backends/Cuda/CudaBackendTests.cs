@@ -1,6 +1,9 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
@@ -237,7 +240,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
     [Fact]
     public void AKernelsArgumentsAreCheckedAgainstItsModule()
     {
-        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 16 });
+        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, null, arenaBytes: 1 << 20, stagingBytes: 1 << 16, graphRows: 16);
         Assert.Contains("'x' of 16 bytes", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").Value(1)).Message);
         Assert.Contains("takes 2 arguments and got 1", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Run(new(1))).Message);
         Assert.Contains("nothing more", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Value(1L).Value(1)).Message);
