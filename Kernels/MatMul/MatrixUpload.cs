@@ -32,19 +32,19 @@ internal sealed unsafe class MatrixUpload : IDisposable
     public void Write(ReadOnlySpan<MatrixSource> stacked, CudaMatrix matrix)
     {
         int first = 0;
-        foreach (MatrixSource source in stacked)
+        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
         {
             Write(source, matrix, first);
             first += source.Rows;
         }
     }
 
-    /// <summary>Writes a table as it is stored, row by row.</summary>
+    /// <summary>Writes a table row by row: as it is stored if its elements are plain, else as float32.</summary>
     public void WriteRaw(MatrixSource source, nint destination)
     {
-        long rowBytes = (long)source.Columns * source.Type.Size();
-        Send(source.Rows, rowBytes, 0, destination, 0, (row, to, _) =>
-            Buffer.MemoryCopy(WeightCodec.Element(source, row, 0), to, rowBytes, rowBytes));
+        WeightCodec codec = WeightCodec.Of(WeightFormat.Of(source.PlainType ?? ElementType.F32));
+        int size = codec.Format.Bits / 8;
+        Send(source.Rows, (long)source.Columns * size, 0, destination, 0, (row, to, scale) => codec.Write(source, row, new RowTarget(to, size, 0, scale, 0)));
     }
 
     public void Dispose()

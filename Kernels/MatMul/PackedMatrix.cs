@@ -92,18 +92,16 @@ public sealed unsafe class PackedMatrix : IMatrix
             throw new NotSupportedException("There is no product with f16 weights; take f32.");
         }
         var packed = new PackedMatrix(shape);
-        fixed (MatrixSource* sources = stacked)
+        using var sources = new GCHandle<MatrixSource[]>(MatrixSource.Flatten(stacked));
+        if (packed.IsDense)
         {
-            if (packed.IsDense)
-            {
-                var job = new PackJob(sources, stacked.Length, packed._data, packed.Rows, packed.Columns, packed.Format == WeightFormat.BF16);
-                team.Run(job.Items, job);
-            }
-            else
-            {
-                int codec = Array.FindIndex(WeightCodec.All, codec => codec.Format == packed.Format);
-                team.Run(packed.Panels, new QuantiseJob(sources, stacked.Length, packed._data, packed.PanelBytes, packed.BlockBytes, packed.HeaderBytes, codec));
-            }
+            var job = new PackJob(sources, packed._data, packed.Rows, packed.Columns, packed.Format == WeightFormat.BF16);
+            team.Run(job.Items, job);
+        }
+        else
+        {
+            using var target = new GCHandle<PackedMatrix>(packed);
+            team.Run(packed.Panels, new QuantiseJob(sources, target));
         }
         return packed;
     }

@@ -1,18 +1,16 @@
 using System.Runtime.CompilerServices;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
-/// What belongs to a weight format on every backend: how its codes are read and how numbers become codes. One row of
-/// <see cref="All"/> per format; the loops over rows and groups stand once, below, whatever the format and the layout.
+/// What belongs to a weight format on every backend: how numbers become codes. One row of <see cref="All"/> per format; the
+/// loops over rows and groups stand once, below, whatever the format and the layout.
 /// </summary>
 /// <param name="Format">The format.</param>
-/// <param name="Decode">Adjacent stored elements to numbers, without a scale; null for a format that no file has.</param>
 /// <param name="Scale">The scale of a group (or row) whose largest magnitude is given; null for formats without scales.</param>
 /// <param name="Encode">Numbers of a group to codes.</param>
-internal sealed unsafe record WeightCodec(WeightFormat Format, WeightCodec.Decoder? Decode, Func<float, float>? Scale, WeightCodec.Encoder Encode)
+internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float>? Scale, WeightCodec.Encoder Encode)
 {
     // Numbers at a time where a row has one scale or none: they lie on the stack.
     private const int Piece = 128;
@@ -20,16 +18,13 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, WeightCodec.Decod
     /// <summary>The codecs, in the order of <see cref="WeightFormat.All"/>.</summary>
     public static readonly WeightCodec[] All =
     [
-        new(WeightFormat.F32, WeightDecoders.F32, null, WeightEncoders.F32),
-        new(WeightFormat.BF16, WeightDecoders.BF16, null, WeightEncoders.BF16),
-        new(WeightFormat.F16, WeightDecoders.F16, null, WeightEncoders.F16),
-        new(WeightFormat.Fp8, WeightDecoders.Fp8, Quantiser.Fp8Scale, WeightEncoders.Fp8),
-        new(WeightFormat.Fp8Activations, WeightDecoders.Fp8, Quantiser.Fp8Scale, WeightEncoders.Fp8),
-        new(WeightFormat.Int4, null, Quantiser.Int4Scale, WeightEncoders.Int4),
+        new(WeightFormat.F32, null, WeightEncoders.F32),
+        new(WeightFormat.BF16, null, WeightEncoders.BF16),
+        new(WeightFormat.F16, null, WeightEncoders.F16),
+        new(WeightFormat.Fp8, Quantiser.Fp8Scale, WeightEncoders.Fp8),
+        new(WeightFormat.Fp8Activations, Quantiser.Fp8Scale, WeightEncoders.Fp8),
+        new(WeightFormat.Int4, Quantiser.Int4Scale, WeightEncoders.Int4),
     ];
-
-    /// <summary>Adjacent stored elements to numbers.</summary>
-    public delegate void Decoder(byte* from, int count, float* to);
 
     /// <summary>Numbers to codes, the bytes of successive codes (or pairs of them) <paramref name="step"/> apart.</summary>
     public delegate void Encoder(float* values, int count, float scale, byte* codes, long step);
@@ -48,60 +43,19 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, WeightCodec.Decod
         throw new NotSupportedException($"There is no codec for {format} weights.");
     }
 
-    /// <summary>Numbers of a source's row, its scale applied.</summary>
-    public static void Read(in MatrixSource source, int row, int column, int width, float* values)
-    {
-        Decoder decode = Of(source.Format).Decode!;
-        byte* from = Element(source, row, column);
-        if (source.ColumnStride == 1)
-        {
-            decode(from, width, values);
-        }
-        else
-        {
-            for (int c = 0; c < width; c++)
-            {
-                decode(from + c * source.ColumnStride * source.Type.Size(), 1, values + c);
-            }
-        }
-        if (source.RowScales != 0)
-        {
-            float scale = RowScale(source, row);
-            for (int c = 0; c < width; c++)
-            {
-                values[c] *= scale;
-            }
-        }
-    }
-
-    /// <summary>Address of a source's element.</summary>
-    public static byte* Element(in MatrixSource source, int row, int column) =>
-        (byte*)source.Data + (row * source.RowStride + column * source.ColumnStride) * source.Type.Size();
-
-    /// <summary>The scale of a source's row, 1 without.</summary>
-    public static float RowScale(in MatrixSource source, int row)
-    {
-        float scale = 1;
-        if (source.RowScales != 0)
-        {
-            Of(WeightFormat.Of(source.RowScaleType)).Decode!((byte*)source.RowScales + (long)row * source.RowScaleType.Size(), 1, &scale);
-        }
-        return scale;
-    }
-
     /// <summary>Writes a source's row in this format: codes that are stored in it are kept, all else is quantised.</summary>
-    public void Write(in MatrixSource source, int row, in RowTarget to)
+    public void Write(MatrixSource source, int row, in RowTarget to)
     {
-        if (Format.HasCodesOf(source.Format) && Format.GroupColumns == 0)
+        if (source is StridedMatrix { Format: WeightFormat stored } codes && Format.HasCodesOf(stored))
         {
-            Keep(source, row, to);
+            Keep(codes, row, to);
         }
         else if (Format.GroupColumns > 0)
         {
             float* values = stackalloc float[Format.GroupColumns];
             for (int group = 0, first = 0; first < source.Columns; group++, first += Format.GroupColumns)
             {
-                Read(source, row, first, Format.GroupColumns, values);
+                source.Read(row, first, Format.GroupColumns, values);
                 float scale = Scale!(Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, Format.GroupColumns)));
                 *to.Scale(group) = scale;
                 Encode(values, Format.GroupColumns, scale, to.Codes(group), to.Step);
@@ -114,7 +68,7 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, WeightCodec.Decod
     }
 
     /// <summary>A row with one scale or none, in pieces, so that one of any length needs no memory: its maximum, then its codes.</summary>
-    private void Row(in MatrixSource source, int row, in RowTarget to)
+    private void Row(MatrixSource source, int row, in RowTarget to)
     {
         float* values = stackalloc float[Piece];
         float scale = 1;
@@ -124,7 +78,7 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, WeightCodec.Decod
             for (int c = 0; c < source.Columns; c += Piece)
             {
                 int width = Math.Min(Piece, source.Columns - c);
-                Read(source, row, c, width, values);
+                source.Read(row, c, width, values);
                 largest = MathF.Max(largest, Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, width)));
             }
             scale = Scale(largest);
@@ -133,27 +87,27 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, WeightCodec.Decod
         for (int c = 0; c < source.Columns; c += Piece)
         {
             int width = Math.Min(Piece, source.Columns - c);
-            Read(source, row, c, width, values);
+            source.Read(row, c, width, values);
             Encode(values, width, scale, to.Codes(0) + c / Format.CodesPerByte * to.Step, to.Step);
         }
     }
 
-    private void Keep(in MatrixSource source, int row, in RowTarget to)
+    private void Keep(StridedMatrix source, int row, in RowTarget to)
     {
         if (Scale is not null)
         {
-            *to.Scale(0) = RowScale(source, row);
+            *to.Scale(0) = source.Scale(row);
         }
         int size = Format.Bits / 8;
         byte* codes = to.Codes(0);
         if (source.ColumnStride == 1 && to.Step == size)
         {
-            Buffer.MemoryCopy(Element(source, row, 0), codes, source.Columns * (long)size, source.Columns * (long)size);
+            Buffer.MemoryCopy(source.Element(row, 0), codes, source.Columns * (long)size, source.Columns * (long)size);
             return;
         }
         for (int c = 0; c < source.Columns; c++)
         {
-            Unsafe.CopyBlockUnaligned(codes + c * to.Step, Element(source, row, c), (uint)size);
+            Unsafe.CopyBlockUnaligned(codes + c * to.Step, source.Element(row, c), (uint)size);
         }
     }
 }

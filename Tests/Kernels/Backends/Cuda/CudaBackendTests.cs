@@ -86,7 +86,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
             MatrixSource[] sources =
             [
                 MatrixSource.RowMajor((nint)pa, stored, 40, Columns) with { RowScales = s },
-                new MatrixSource((nint)pb, stored, 30, Columns, 1, 30, s == 0 ? 0 : s + 160),
+                new StridedMatrix((nint)pb, stored, 30, Columns, 1, 30, s == 0 ? 0 : s + 160),
             ];
             using IMatrix mine = Cuda.Pack(sources, format), theirs = _cpu.Pack(sources, format);
             Assert.Equal((70, Columns, packed, "rows"), (mine.Rows, mine.Columns, mine.Format.Name, mine.Layout));
@@ -143,7 +143,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         int before = _emulated.Driver.LiveResources;
         fixed (float* p = data)
         {
-            MatrixSource source = MatrixSource.RowMajor((nint)p, ElementType.F32, 64, 64);
+            StridedMatrix source = MatrixSource.RowMajor((nint)p, ElementType.F32, 64, 64);
             IMatrix[] stack = Cuda.PackStack(2, i => ([source with { Data = source.Data + i * 64 * 64 * sizeof(float) }], (WeightFormat?)null));
             Assert.Equal(((CudaMatrix)stack[0]).Address + 64 * 64 * sizeof(float), ((CudaMatrix)stack[1]).Address);
             stack[0].Dispose();
