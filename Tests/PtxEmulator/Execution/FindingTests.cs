@@ -163,7 +163,7 @@ public class FindingTests
     [InlineData(0, "setp.lt.u32 p0, t, 16; @p0 bra.uni A; //!\n nanosleep.u32 1; A: nanosleep.u32 1;")]
     [InlineData(16, "setp.lt.u32 p0, t, 16; @!p0 bra.uni A; //!\n nanosleep.u32 1; A: nanosleep.u32 1;")]
     [InlineData(1, "setp.eq.u32 p1, t, 1; setp.lt.u32 p0, t, 16; @!p0 bra B; @p1 bra.uni A; //!\n nanosleep.u32 1; A: nanosleep.u32 1; B: nanosleep.u32 1;")]
-    [InlineData(0, "mov.u32 r0, 0; A: add.u32 r0, r0, 1; setp.lt.u32 p0, r0, t; @p0 bra.uni A; //!\n")]
+    [InlineData(2, "mov.u32 r0, 0; A: add.u32 r0, r0, 1; setp.lt.u32 p0, r0, t; @p0 bra.uni A; //!\n")]
     [InlineData(0, "T: .branchtargets A, B; and.b32 r0, t, 1; brx.idx.uni r0, T; //!\nA: nanosleep.u32 1; B: nanosleep.u32 1;")]
     [InlineData(7, "setp.eq.u32 p0, t, 7; @p0 ret.uni; //!\n")]
     public void LanesThatAreNotTogether(int thread, string body) => Check(PtxFindingKind.Divergence, thread, body);
