@@ -6,7 +6,7 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Embedding;
 
-/// <summary>A table on the device, as it is stored.</summary>
+/// <summary>A table on the device: as it is stored if its elements are plain, else as float32.</summary>
 internal sealed class CudaEmbedding : IEmbedding
 {
     private readonly CudaMemory _table;
@@ -16,7 +16,7 @@ internal sealed class CudaEmbedding : IEmbedding
     {
         using var check = new CpuEmbedding(source);
         ShapeCheck.Require(source.Rows > 0 && source.Columns > 0, "The table is empty.", nameof(source));
-        (Rows, Columns, Type) = (source.Rows, source.Columns, source.Type);
+        (Rows, Columns, Type) = (source.Rows, source.Columns, source.PlainType ?? ElementType.F32);
         _table = CudaMemory.Allocate(queue.Context, (long)Rows * Columns * Type.Size());
         upload.WriteRaw(source, _table.Address);
     }

@@ -27,63 +27,24 @@ internal sealed unsafe class MatrixUpload : IDisposable
         _sent = [CudaEvent.Create(queue.Context), CudaEvent.Create(queue.Context)];
     }
 
-    /// <summary>Rows of all sources together, and their format on the device.</summary>
-    /// <exception cref="ArgumentException">
-    /// No source, one without data, widths differ, an input that is no multiple of 128 for int4, or rows too long.
-    /// </exception>
-    public static (int Rows, int Columns, ElementType Type, bool QuantisesActivations) Plan(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
-    {
-        if (stacked.IsEmpty)
-        {
-            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
-        }
-        int rows = 0, columns = stacked[0].Columns;
-        bool codes = true, bf16 = true;
-        foreach (MatrixSource source in stacked)
-        {
-            if (source.Columns != columns || source.Rows <= 0 || columns <= 0 || source.Data == 0)
-            {
-                throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {columns}].", nameof(stacked));
-            }
-            _ = source.Type.Size(); // refuses unknown types
-            codes &= source.Type == ElementType.F8E4M3;
-            bf16 &= source.Type == ElementType.BF16;
-            rows = checked(rows + source.Rows);
-        }
-        if (format == WeightFormat.Int4 && columns % QuantisedMatrix.GroupColumns != 0)
-        {
-            throw new ArgumentException($"int4 weights need a multiple of {QuantisedMatrix.GroupColumns} inputs, not {columns}.", nameof(stacked));
-        }
-        if (columns * sizeof(float) > BufferBytes / 2)
-        {
-            throw new ArgumentException($"Rows of {columns} inputs are too long.", nameof(stacked));
-        }
-        ElementType type = format switch
-        {
-            WeightFormat.Int4 => ElementType.Int4,
-            WeightFormat.Fp8 => ElementType.F8E4M3,
-            _ => codes ? ElementType.F8E4M3 : bf16 ? ElementType.BF16 : ElementType.F32,
-        };
-        return (rows, columns, type, format == WeightFormat.Fp8);
-    }
-
     /// <summary>Writes one matrix of a stack.</summary>
+    /// <exception cref="ArgumentException">A row does not fit the buffers.</exception>
     public void Write(ReadOnlySpan<MatrixSource> stacked, CudaMatrix matrix)
     {
         int first = 0;
-        foreach (MatrixSource source in stacked)
+        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
         {
             Write(source, matrix, first);
             first += source.Rows;
         }
     }
 
-    /// <summary>Writes a table as it is stored, row by row.</summary>
+    /// <summary>Writes a table row by row: as it is stored if its elements are plain, else as float32.</summary>
     public void WriteRaw(MatrixSource source, nint destination)
     {
-        long rowBytes = (long)source.Columns * source.Type.Size();
-        Send(source.Rows, rowBytes, 0, destination, 0, (row, to, _) =>
-            Buffer.MemoryCopy(PackJob.Element(source, row, 0), to, rowBytes, rowBytes));
+        WeightCodec codec = WeightCodec.Of(WeightFormat.Of(source.PlainType ?? ElementType.F32));
+        int size = codec.Format.Bits / 8;
+        Send(source.Rows, (long)source.Columns * size, 0, destination, 0, (row, to, scale) => codec.Write(source, row, new RowTarget(to, size, 0, scale, 0)));
     }
 
     public void Dispose()
@@ -103,19 +64,17 @@ internal sealed unsafe class MatrixUpload : IDisposable
         CudaMatrixStack stack = matrix.Stack;
         long rowBytes = stack.MatrixBytes / stack.Rows, scaleBytes = stack.ScaleBytes / stack.Rows;
         nint weights = matrix.Address + (nint)(firstRow * rowBytes), scales = matrix.Scales + (nint)(firstRow * scaleBytes);
-        int columns = stack.Columns;
-        Send(source.Rows, rowBytes, scaleBytes, weights, scales, stack.Format switch
-        {
-            ElementType.Int4 => (row, to, scale) => Int4(source, row, columns, to, scale),
-            ElementType.F8E4M3 => (row, to, scale) => Fp8(source, row, columns, to, scale),
-            ElementType.BF16 => (row, to, _) => Copy16(source, row, columns, (ushort*)to),
-            _ => (row, to, _) => PackJob.Read(source, row, 0, columns, (float*)to),
-        });
+        WeightCodec codec = WeightCodec.Of(stack.Format);
+        int step = Math.Max(1, stack.Format.Bits / 8);
+        long groupBytes = stack.Format.CodeBytes(stack.Format.GroupColumns);
+        Send(source.Rows, rowBytes, scaleBytes, weights, scales, (row, to, scale) =>
+            codec.Write(source, row, new RowTarget(to, step, groupBytes, scale, sizeof(float))));
     }
 
     private void Send(int rows, long rowBytes, long scaleBytes, nint weights, nint scales, RowWriter write)
     {
-        int block = (int)Math.Max(1, BufferBytes / (rowBytes + scaleBytes));
+        int block = (int)(BufferBytes / (rowBytes + scaleBytes));
+        ShapeCheck.Require(block > 0, "The rows are too long: a row with its scales takes more than 8 MiB.", nameof(rowBytes));
         for (int first = 0; first < rows; first += block)
         {
             int count = Math.Min(block, rows - first);
@@ -135,57 +94,6 @@ internal sealed unsafe class MatrixUpload : IDisposable
             }
             _sent[turn].Record(_queue.Stream);
             _used[turn] = true;
-        }
-    }
-
-    private static void Copy16(in MatrixSource source, int row, int columns, ushort* to)
-    {
-        if (source.ColumnStride == 1)
-        {
-            Buffer.MemoryCopy(PackJob.Element(source, row, 0), to, columns * 2L, columns * 2L);
-            return;
-        }
-        for (int c = 0; c < columns; c++)
-        {
-            to[c] = System.Runtime.CompilerServices.Unsafe.ReadUnaligned<ushort>(PackJob.Element(source, row, c));
-        }
-    }
-
-    private static void Fp8(in MatrixSource source, int row, int columns, byte* codes, float* scale)
-    {
-        if (source.Type == ElementType.F8E4M3)
-        {
-            *scale = PackJob.Scale(source, row);
-            for (int c = 0; c < columns; c++)
-            {
-                codes[c] = *PackJob.Element(source, row, c);
-            }
-            return;
-        }
-        float[] values = new float[columns];
-        fixed (float* v = values)
-        {
-            PackJob.Read(source, row, 0, columns, v);
-        }
-        *scale = Quantiser.Fp8Scale(Quantiser.MaxAbsolute(values));
-        for (int c = 0; c < columns; c++)
-        {
-            codes[c] = Numerics.Fp8.FromSingle(values[c] / *scale);
-        }
-    }
-
-    private static void Int4(in MatrixSource source, int row, int columns, byte* codes, float* scales)
-    {
-        float* values = stackalloc float[QuantisedMatrix.GroupColumns];
-        for (int first = 0; first < columns; first += QuantisedMatrix.GroupColumns)
-        {
-            PackJob.Read(source, row, first, QuantisedMatrix.GroupColumns, values);
-            float scale = Quantiser.Int4Scale(Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, QuantisedMatrix.GroupColumns)));
-            scales[first / QuantisedMatrix.GroupColumns] = scale;
-            for (int c = 0; c < QuantisedMatrix.GroupColumns; c += 2)
-            {
-                codes[(first + c) / 2] = (byte)((Quantiser.Int4(values[c], scale) & 15) | (Quantiser.Int4(values[c + 1], scale) << 4));
-            }
         }
     }
 

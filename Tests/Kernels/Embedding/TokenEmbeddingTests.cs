@@ -57,7 +57,7 @@ public sealed unsafe class TokenEmbeddingTests
     public void Refuses_tables_it_cannot_read()
     {
         Assert.Throws<ArgumentException>(() => new CpuEmbedding(MatrixSource.RowMajor(64, ElementType.F8E4M3, 2, 2)));
-        Assert.Throws<ArgumentException>(() => new CpuEmbedding(new MatrixSource(64, ElementType.F32, 2, 2, 1, 2)));
+        Assert.Throws<ArgumentException>(() => new CpuEmbedding(new StridedMatrix(64, ElementType.F32, 2, 2, 1, 2)));
         Assert.Throws<ArgumentException>(() => new CpuEmbedding(MatrixSource.RowMajor(0, ElementType.F32, 2, 2)));
     }
 }
