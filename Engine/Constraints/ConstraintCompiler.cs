@@ -86,5 +86,10 @@ public sealed class ConstraintCompiler
             [new Node.Terminal(automaton, _ => LazyNode.End)], [], dfa.Tags[0] >= 0))));
     }
 
+    /// <summary>Texts of a grammar.</summary>
+    /// <exception cref="ConstraintException">A rule is missing, recurs on its left through others, has no text, or is beyond a limit.</exception>
+    internal Constraint FromGrammar(Grammar grammar) =>
+        FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
+
     internal Constraint FromRule(Rule root) => new(new Machine(root, vocabulary, Limits));
 }
