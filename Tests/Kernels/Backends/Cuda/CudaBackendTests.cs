@@ -1,6 +1,9 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
@@ -58,15 +61,20 @@ public sealed unsafe class CudaBackendTests : IDisposable
     }
 
     [Theory]
-    [InlineData(ElementType.F32, WeightFormat.Stored, ElementType.F32)]
-    [InlineData(ElementType.F16, WeightFormat.Stored, ElementType.F32)]
-    [InlineData(ElementType.BF16, WeightFormat.Stored, ElementType.BF16)]
-    [InlineData(ElementType.F8E4M3, WeightFormat.Stored, ElementType.F8E4M3)]
-    [InlineData(ElementType.BF16, WeightFormat.Fp8, ElementType.F8E4M3)]
-    [InlineData(ElementType.F8E4M3, WeightFormat.Fp8, ElementType.F8E4M3)]
-    [InlineData(ElementType.BF16, WeightFormat.Int4, ElementType.Int4)]
-    public void ProductsEqualTheCpus(ElementType stored, WeightFormat format, ElementType packed)
+    [InlineData(ElementType.F32, null, "f32")]
+    [InlineData(ElementType.F16, null, "f32")]
+    [InlineData(ElementType.BF16, null, "bf16")]
+    [InlineData(ElementType.F8E4M3, null, "fp8")]
+    [InlineData(ElementType.BF16, "fp8a", "fp8a")]
+    [InlineData(ElementType.F8E4M3, "fp8a", "fp8a")]
+    [InlineData(ElementType.BF16, "int4", "int4")]
+    [InlineData(ElementType.F16, "bf16", "bf16")]
+    [InlineData(ElementType.F32, "bf16", "bf16")]
+    [InlineData(ElementType.BF16, "fp8", "fp8")]
+    [InlineData(ElementType.BF16, "f32", "f32")]
+    public void ProductsEqualTheCpus(ElementType stored, string? name, string packed)
     {
+        WeightFormat? format = name is null ? null : WeightFormat.Get(name);
         const int Columns = 256;
         byte[] a = Weights(stored, 40 * Columns), b = Weights(stored, 30 * Columns);
         float[] scales = [.. Enumerable.Range(1, 70).Select(i => i * 0.01f)];
@@ -78,10 +86,12 @@ public sealed unsafe class CudaBackendTests : IDisposable
             MatrixSource[] sources =
             [
                 MatrixSource.RowMajor((nint)pa, stored, 40, Columns) with { RowScales = s },
-                new MatrixSource((nint)pb, stored, 30, Columns, 1, 30, s == 0 ? 0 : s + 160),
+                new StridedMatrix((nint)pb, stored, 30, Columns, 1, 30, s == 0 ? 0 : s + 160),
             ];
             using IMatrix mine = Cuda.Pack(sources, format), theirs = _cpu.Pack(sources, format);
-            Assert.Equal((70, Columns, packed), (mine.Rows, mine.Columns, mine.Format));
+            Assert.Equal((70, Columns, packed, "rows"), (mine.Rows, mine.Columns, mine.Format.Name, mine.Layout));
+            Assert.Equal((mine.Format, "panels32"), (theirs.Format, theirs.Layout));
+            Assert.Equal(mine.Format.Bytes(70, Columns), mine.Bytes);
             float[] bias = Random(70, 4);
             foreach (int rows in new[] { 1, 3, 9, 70 })
             {
@@ -133,16 +143,16 @@ public sealed unsafe class CudaBackendTests : IDisposable
         int before = _emulated.Driver.LiveResources;
         fixed (float* p = data)
         {
-            MatrixSource source = MatrixSource.RowMajor((nint)p, ElementType.F32, 64, 64);
-            IMatrix[] stack = Cuda.PackStack(2, i => ([source with { Data = source.Data + i * 64 * 64 * sizeof(float) }], WeightFormat.Stored));
+            StridedMatrix source = MatrixSource.RowMajor((nint)p, ElementType.F32, 64, 64);
+            IMatrix[] stack = Cuda.PackStack(2, i => ([source with { Data = source.Data + i * 64 * 64 * sizeof(float) }], (WeightFormat?)null));
             Assert.Equal(((CudaMatrix)stack[0]).Address + 64 * 64 * sizeof(float), ((CudaMatrix)stack[1]).Address);
             stack[0].Dispose();
             stack[0].Dispose();
             Assert.Equal(before + 1, _emulated.Driver.LiveResources);
             stack[1].Dispose();
             Assert.Equal(before, _emulated.Driver.LiveResources);
-            Assert.Throws<ArgumentException>(() => Cuda.PackStack(2, i => ([source with { Rows = 64 - i }], WeightFormat.Stored)));
-            Assert.Throws<InvalidOperationException>(() => Cuda.PackStack(2, i => i == 0 ? ([source], WeightFormat.Stored) : throw new InvalidOperationException("cancelled")));
+            Assert.Throws<ArgumentException>(() => Cuda.PackStack(2, i => ([source with { Rows = 64 - i }], (WeightFormat?)null)));
+            Assert.Throws<InvalidOperationException>(() => Cuda.PackStack(2, i => i == 0 ? ([source], (WeightFormat?)null) : throw new InvalidOperationException("cancelled")));
             Assert.Equal(before, _emulated.Driver.LiveResources);
         }
     }
@@ -155,8 +165,8 @@ public sealed unsafe class CudaBackendTests : IDisposable
         {
             MatrixSource source = MatrixSource.RowMajor((nint)p, ElementType.F32, 8, 8);
             IBackend cpu = _cpu;
-            Assert.Equal(3, cpu.PackStack(3, _ => ([source], WeightFormat.Stored)).Length);
-            Assert.Throws<InvalidOperationException>(() => cpu.PackStack(2, i => i == 0 ? ([source], WeightFormat.Stored) : throw new InvalidOperationException("cancelled")));
+            Assert.Equal(3, cpu.PackStack(3, _ => ([source], (WeightFormat?)null)).Length);
+            Assert.Throws<InvalidOperationException>(() => cpu.PackStack(2, i => i == 0 ? ([source], (WeightFormat?)null) : throw new InvalidOperationException("cancelled")));
         }
     }
 
@@ -237,7 +247,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
     [Fact]
     public void AKernelsArgumentsAreCheckedAgainstItsModule()
     {
-        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 16 });
+        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, null, arenaBytes: 1 << 20, stagingBytes: 1 << 16, graphRows: 16);
         Assert.Contains("'x' of 16 bytes", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").Value(1)).Message);
         Assert.Contains("takes 2 arguments and got 1", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Run(new(1))).Message);
         Assert.Contains("nothing more", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Value(1L).Value(1)).Message);

@@ -1,0 +1,116 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>
+/// A weight matrix on the device, one of a stack of equal ones that lie one after another: elements [out, in] row-major (int4:
+/// two to a byte), and apart from them scales [out, scales of a row].
+/// </summary>
+internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
+{
+    private bool _disposed;
+
+    /// <inheritdoc/>
+    public int Rows => stack.Rows;
+
+    /// <inheritdoc/>
+    public int Columns => stack.Columns;
+
+    /// <inheritdoc/>
+    public WeightFormat Format => stack.Format;
+
+    /// <inheritdoc/>
+    public string Layout => CudaMatrixStack.LayoutName;
+
+    /// <inheritdoc/>
+    public long Bytes => stack.MatrixBytes + stack.ScaleBytes;
+
+    public CudaMatrixStack Stack => stack;
+
+    public int Index => index;
+
+    public nint Address => stack.Weights + (nint)(index * stack.MatrixBytes);
+
+    public nint Scales => stack.ScaleBytes == 0 ? 0 : stack.Scales + (nint)(index * stack.ScaleBytes);
+
+    /// <summary>The matrix behind an interface.</summary>
+    /// <exception cref="ArgumentException">It is another backend's.</exception>
+    public static CudaMatrix Require(IMatrix matrix) => matrix as CudaMatrix
+        ?? throw new ArgumentException($"The matrix is a {matrix.GetType().Name}; make it with this backend's Pack.", nameof(matrix));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            stack.Release();
+        }
+    }
+}
+
+/// <summary>Equal matrices in one allocation; it is freed with the last of them.</summary>
+internal sealed class CudaMatrixStack
+{
+    /// <summary>Name of the layout: rows of codes, rows of scales.</summary>
+    public const string LayoutName = "rows";
+
+    private readonly CudaMemory _weights;
+    private readonly CudaMemory? _scales;
+    private int _left;
+
+    /// <exception cref="NotSupportedException">There are no kernels for the format.</exception>
+    public CudaMatrixStack(CudaContext context, int count, StackedSources shape)
+    {
+        if (shape.Format == WeightFormat.F16)
+        {
+            throw new NotSupportedException("There is no product with f16 weights; take f32.");
+        }
+        (Count, Shape) = (count, shape);
+        MatrixBytes = Rows * Format.CodeBytes(Columns);
+        ScaleBytes = Rows * Format.ScaleBytes(Columns);
+        _left = count;
+        _weights = CudaMemory.Allocate(context, count * MatrixBytes);
+        try
+        {
+            _scales = ScaleBytes > 0 ? CudaMemory.Allocate(context, count * ScaleBytes) : null;
+        }
+        catch
+        {
+            _weights.Dispose();
+            throw;
+        }
+    }
+
+    public int Count { get; }
+
+    public StackedSources Shape { get; }
+
+    public int Rows => Shape.Rows;
+
+    public int Columns => Shape.Columns;
+
+    public WeightFormat Format => Shape.Format;
+
+    public long MatrixBytes { get; }
+
+    /// <summary>Bytes of a matrix's scales, 0 without.</summary>
+    public long ScaleBytes { get; }
+
+    public nint Weights => _weights.Address;
+
+    public nint Scales => _scales?.Address ?? 0;
+
+    /// <summary>Elements of a view over the weights of some matrices, as the kernels count them: bytes where codes are not longer.</summary>
+    public long WeightElements(int matrices) => matrices * MatrixBytes / Math.Max(1, Format.Bits / 8);
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _left) == 0)
+        {
+            _weights.Dispose();
+            _scales?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,102 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>
+/// Brings weights into the device's layout: rows are converted on all cores into one of two pinned buffers while the other is
+/// on its way.
+/// </summary>
+internal sealed unsafe class MatrixUpload : IDisposable
+{
+    private const long BufferBytes = 8L << 20;
+
+    private readonly CudaQueue _queue;
+    private readonly PinnedMemory[] _buffers;
+    private readonly CudaEvent[] _sent;
+    private readonly bool[] _used = new bool[2];
+    private int _turn;
+
+    public MatrixUpload(CudaQueue queue)
+    {
+        _queue = queue;
+        _buffers = [PinnedMemory.Allocate(queue.Context, BufferBytes), PinnedMemory.Allocate(queue.Context, BufferBytes)];
+        _sent = [CudaEvent.Create(queue.Context), CudaEvent.Create(queue.Context)];
+    }
+
+    /// <summary>Writes one matrix of a stack.</summary>
+    /// <exception cref="ArgumentException">A row does not fit the buffers.</exception>
+    public void Write(ReadOnlySpan<MatrixSource> stacked, CudaMatrix matrix)
+    {
+        int first = 0;
+        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
+        {
+            Write(source, matrix, first);
+            first += source.Rows;
+        }
+    }
+
+    /// <summary>Writes a table row by row: as it is stored if its elements are plain, else as float32.</summary>
+    public void WriteRaw(MatrixSource source, nint destination)
+    {
+        WeightCodec codec = WeightCodec.Of(WeightFormat.Of(source.PlainType ?? ElementType.F32));
+        int size = codec.Format.Bits / 8;
+        Send(source.Rows, (long)source.Columns * size, 0, destination, 0, (row, to, scale) => codec.Write(source, row, new RowTarget(to, size, 0, scale, 0)));
+    }
+
+    public void Dispose()
+    {
+        foreach (CudaEvent sent in _sent)
+        {
+            sent.Dispose();
+        }
+        foreach (PinnedMemory buffer in _buffers)
+        {
+            buffer.Dispose();
+        }
+    }
+
+    private void Write(MatrixSource source, CudaMatrix matrix, int firstRow)
+    {
+        CudaMatrixStack stack = matrix.Stack;
+        long rowBytes = stack.MatrixBytes / stack.Rows, scaleBytes = stack.ScaleBytes / stack.Rows;
+        nint weights = matrix.Address + (nint)(firstRow * rowBytes), scales = matrix.Scales + (nint)(firstRow * scaleBytes);
+        WeightCodec codec = WeightCodec.Of(stack.Format);
+        int step = Math.Max(1, stack.Format.Bits / 8);
+        long groupBytes = stack.Format.CodeBytes(stack.Format.GroupColumns);
+        Send(source.Rows, rowBytes, scaleBytes, weights, scales, (row, to, scale) =>
+            codec.Write(source, row, new RowTarget(to, step, groupBytes, scale, sizeof(float))));
+    }
+
+    private void Send(int rows, long rowBytes, long scaleBytes, nint weights, nint scales, RowWriter write)
+    {
+        int block = (int)(BufferBytes / (rowBytes + scaleBytes));
+        ShapeCheck.Require(block > 0, "The rows are too long: a row with its scales takes more than 8 MiB.", nameof(rowBytes));
+        for (int first = 0; first < rows; first += block)
+        {
+            int count = Math.Min(block, rows - first);
+            int turn = _turn ^= 1;
+            if (_used[turn])
+            {
+                _sent[turn].Synchronize();
+            }
+            byte* buffer = _buffers[turn].Pointer;
+            byte* scaleBuffer = buffer + count * rowBytes;
+            int from = first;
+            Parallel.For(0, count, row => write(from + row, buffer + row * rowBytes, (float*)(scaleBuffer + row * scaleBytes)));
+            _queue.Stream.Upload(weights + (nint)(first * rowBytes), buffer, count * rowBytes);
+            if (scaleBytes > 0)
+            {
+                _queue.Stream.Upload(scales + (nint)(first * scaleBytes), scaleBuffer, count * scaleBytes);
+            }
+            _sent[turn].Record(_queue.Stream);
+            _used[turn] = true;
+        }
+    }
+
+    /// <summary>Writes a row and its scales.</summary>
+    private delegate void RowWriter(int row, byte* to, float* scales);
+}
