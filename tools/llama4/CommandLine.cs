@@ -43,6 +43,7 @@ internal static class CommandLine
             DoctorCommand.Create(console),
             CalibrateCommand.Create(console),
             KernelsCommand.Create(console),
+            SchemasCommand.Create(console),
             PtxCommand.Create(console),
         };
         return root;
