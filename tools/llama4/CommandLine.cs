@@ -33,6 +33,7 @@ internal static class CommandLine
             GenerateCommand.Create(console),
             DescribeCommand.Create(console),
             TokenizeCommand.Create(console),
+            ParseAnswerCommand.Create(console),
             PreprocessCommand.Create(console),
             InspectCommand.Create(console),
             LogitsCommand.Create(console),
@@ -40,7 +41,9 @@ internal static class CommandLine
             EvalCommand.Create(console),
             BenchCommand.Create(console),
             DoctorCommand.Create(console),
+            CalibrateCommand.Create(console),
             KernelsCommand.Create(console),
+            SchemasCommand.Create(console),
             PtxCommand.Create(console),
         };
         return root;
