@@ -128,7 +128,11 @@ public sealed class KernelSpec
                     ? throw new FormatException("The head of a module of a device kernel lacks its name, target or threads.")
                     : new KernelSpec(name, target.Value, arguments)
                     {
-                        MaxThreads = (int)(block?.Count ?? threads), Block = block, SharedBytes = shared, Cluster = cluster, DependentLaunch = dependent,
+                        MaxThreads = (int)(block?.Count ?? threads),
+                        Block = block,
+                        SharedBytes = shared,
+                        Cluster = cluster,
+                        DependentLaunch = dependent,
                     };
             }
             int colon = line.IndexOf(": ", StringComparison.Ordinal);
