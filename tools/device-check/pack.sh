@@ -29,8 +29,8 @@ mkdir -p "$out" && out=$(cd "$out" && pwd)
 # The ahead-of-time compiler assumes an old processor unless it is told.
 dotnet publish "$root/tools/llama4" -c Release -r linux-x64 -p:PublishAot=true -p:IlcInstructionSet=x86-64-v3 -o "$out/bin" >"$out/publish.log" 2>&1 ||
   { tail -n 20 "$out/publish.log" >&2; echo "pack.sh: publishing failed; the whole log is $out/publish.log" >&2; exit 1; }
-# The sample model has no part in the check.
-rm -rf "$out"/bin/*.dbg "$out"/bin/*.pdb "$out"/bin/*.xml "$out/bin/sample-model" "$out/publish.log"
+# The sample model and pictures have no part in the check.
+rm -rf "$out"/bin/*.dbg "$out"/bin/*.pdb "$out"/bin/*.xml "$out/bin/sample-model" "$out/bin/libSkiaSharp.so" "$out/publish.log"
 
 golden=$root/Tests/Golden
 copy() { # CHECKPOINT REFERENCE...: the checkpoint and these of its references

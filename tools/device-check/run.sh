@@ -41,7 +41,7 @@ if $emulator; then backend=emulator device=--emulator; else backend=cuda device=
 failed=0 passed=0 skipped=0
 
 has() { command -v "$1" >/dev/null 2>&1; }
-write() { printf '%s\n' "$*" >>"$report"; }
+write() { printf '%s\n' "$@" >>"$report"; }
 
 # step NAME SECONDS COMMAND...: runs it, at most so long and not beyond the deadline, and reports how it ended and what it printed.
 step() {

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
@@ -13,8 +12,6 @@ namespace Llama4Kernels.Cli.Commands;
 /// <summary><c>bench</c>: speed of prefill and decode on this machine.</summary>
 internal static class BenchCommand
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     /// <summary>The bandwidth is probed on as many bytes as a token reads, within these limits.</summary>
     private const long ProbeMinBytes = 4L << 20, ProbeMaxBytes = 1L << 30;
 
@@ -54,7 +51,14 @@ internal static class BenchCommand
                 ceiling / 1e9,
                 model.WeightBytes,
                 Process.GetCurrentProcess().PeakWorkingSet64);
-            console.Out.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(report, s_json) : report.ToText());
+            if (parsed.GetValue(json))
+            {
+                ReportJson.Write(console, report);
+            }
+            else
+            {
+                console.Out.WriteLine(report.ToText());
+            }
             return Task.FromResult(0);
         });
         return command;
@@ -85,7 +89,7 @@ internal static class BenchCommand
     /// <summary>Seconds.</summary>
     private readonly record struct Timing(double Prefill, double Decode);
 
-    private sealed record Report(
+    internal sealed record Report(
         string Activations, int PromptTokens, int NewTokens, double PrefillTokensPerSecond, double DecodeTokensPerSecond,
         double TimeToFirstTokenMs, long WeightBytesPerToken, double ShareOfReadBandwidth, double ReadBandwidthGBs, long WeightBytes, long PeakMemoryBytes)
     {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
@@ -30,7 +29,7 @@ internal static class CalibrateCommand
             CalibrationReport report = calibration.Run(figure => Print(text, console, figure), cancellation);
             if (!text)
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(report, CalibrationJson.Default.CalibrationReport));
+                ReportJson.Write(console, report);
             }
             return Task.FromResult(0);
         });

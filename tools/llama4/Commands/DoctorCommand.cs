@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using System.Text;
-using System.Text.Json;
 using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
@@ -18,8 +17,6 @@ namespace Llama4Kernels.Cli.Commands;
 /// <summary><c>doctor</c>: what this machine has and what the engine makes of it.</summary>
 internal static class DoctorCommand
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     /// <summary>Larger than the caches of most processors, small enough to be there.</summary>
     private const long ProbeMaxBytes = 512L << 20;
 
@@ -56,7 +53,7 @@ internal static class DoctorCommand
             }
             if (!text)
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(report, s_json));
+                ReportJson.Write(console, report);
             }
             return Task.FromResult(good ? 0 : CommandLine.Differs);
         });

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
@@ -13,8 +12,6 @@ namespace Llama4Kernels.Cli.Commands;
 /// <summary><c>inspect</c>: what is in a checkpoint and what it needs, without loading it.</summary>
 internal static class InspectCommand
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static Command Create(CommandConsole console)
     {
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
@@ -26,7 +23,7 @@ internal static class InspectCommand
             Summary summary = Summarise(opened);
             if (parsed.GetValue(json))
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(summary, s_json));
+                ReportJson.Write(console, summary);
             }
             else
             {
@@ -90,13 +87,13 @@ internal static class InspectCommand
         console.Write(caches);
     }
 
-    private sealed record Summary(
+    internal sealed record Summary(
         string Folder, TextConfig Text, VisionConfig? Vision, IReadOnlyList<string> Warnings, int Tensors, long Elements, long Bytes,
         IReadOnlyList<GroupSize> Groups, IReadOnlyList<FormatSize> Weights, IReadOnlyList<CacheSize> Cache);
 
-    private sealed record GroupSize(string Group, int Tensors, long Elements, long Bytes, string Types);
+    internal sealed record GroupSize(string Group, int Tensors, long Elements, long Bytes, string Types);
 
-    private sealed record FormatSize(string Format, long Bytes);
+    internal sealed record FormatSize(string Format, long Bytes);
 
-    private sealed record CacheSize(long Context, long Bf16Bytes, long Float32Bytes);
+    internal sealed record CacheSize(long Context, long Bf16Bytes, long Float32Bytes);
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Spectre.Console;
@@ -9,8 +8,6 @@ namespace Llama4Kernels.Cli.Commands;
 /// <summary><c>kernels</c>: which device kernels the CUDA backend takes for what.</summary>
 internal static class KernelsCommand
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static Command Create(CommandConsole console)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON." };
@@ -20,7 +17,7 @@ internal static class KernelsCommand
             IReadOnlyList<KernelChoice> choices = KernelChoices.List(DeviceModules.Find());
             if (parsed.GetValue(json))
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(choices, s_json));
+                ReportJson.Write(console, choices);
                 return 0;
             }
             Table table = new Table().Border(TableBorder.Minimal).AddColumns("operation", "kernel", "source", "when and why");

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -13,15 +12,15 @@ internal static partial class PtxCommand
         var folder = new Option<string>("--out", "-o") { Description = "Folder for the modules; made if absent.", Required = true };
         var target = new Option<int>("--sm")
         {
-            Description = $"Compute capability: {string.Join(", ", IlgpuCompiler.Targets)}.",
-            DefaultValueFactory = _ => IlgpuCompiler.Targets[^1],
+            Description = $"Compute capability: {string.Join(", ", DeviceModules.Targets)}.",
+            DefaultValueFactory = _ => DeviceModules.Targets[^1],
         };
         var command = new Command("dump", "Writes every PTX module that the engine would load, as it would load it; the first line names the target.") { folder, target };
         command.SetAction((parsed, cancellation) =>
         {
             int sm = parsed.GetValue(target);
             string path = parsed.GetRequiredValue(folder);
-            var modules = new IlgpuKernelModules(DeviceModules.Cache);
+            var modules = DeviceModules.Find();
             Directory.CreateDirectory(path);
             foreach (string name in modules.Names)
             {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Tokenization;
@@ -49,7 +48,7 @@ internal static class TokenizeCommand
         console.Out.WriteLine(string.Join(' ', ids));
         foreach (int id in pieces ? ids : [])
         {
-            console.Out.WriteLine($"{id}\t{JsonSerializer.Serialize(tokenizer.Decode([id]))}");
+            console.Out.WriteLine($"{id}\t{ReportJson.Quote(tokenizer.Decode([id]))}");
         }
     }
 }

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Cli.Verification;
 using Llama4Kernels.Engine.Model;
@@ -11,8 +10,6 @@ namespace Llama4Kernels.Cli.Commands;
 /// <summary><c>verify</c>: compares the engine with reference values.</summary>
 internal static class VerifyCommand
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static Command Create(CommandConsole console)
     {
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
@@ -47,7 +44,7 @@ internal static class VerifyCommand
             bool passed = reports.All(report => report.Passed);
             if (parsed.GetValue(json))
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(new { passed, activations = model.Options.Activations.ToString(), weights = Name(model.Options.Weights), tolerance = parsed.GetValue(tolerance), files = reports }, s_json));
+                ReportJson.Write(console, new VerificationReport(passed, model.Options.Activations.ToString(), Name(model.Options.Weights), parsed.GetValue(tolerance), reports));
             }
             else
             {

@@ -131,7 +131,7 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
                     bool passed = stopped < 0;
                     if (passed != valid)
                     {
-                        string place = passed ? "let through" : $"stopped after {JsonSerializer.Serialize(tokenizer.Decode(ids.AsSpan(0, stopped)))}";
+                        string place = passed ? "let through" : $"stopped after {ReportJson.Quote(tokenizer.Decode(ids.AsSpan(0, stopped)))}";
                         string detail = $"instance {index}{(indented ? ", indented" : string.Empty)}, {place}";
                         // One that is let through weighs more than one that is stopped.
                         if (passed || verdict.Status == SchemaStatus.Ok)

@@ -1,10 +1,9 @@
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>Where the program's device kernels come from: published with it, or compiled when asked for.</summary>
-internal static class DeviceModules
+internal static partial class DeviceModules
 {
     /// <summary>The folder of compiled kernels of this user, or null if the system names none.</summary>
     public static string? Cache
@@ -30,12 +29,13 @@ internal static class DeviceModules
     {
         if (!Directory.Exists(folder))
         {
-            return new IlgpuKernelModules(Cache);
+            return Compiler();
         }
         var modules = new FolderKernelModules(folder);
-        string[] missing = [.. IlgpuKernels.All.Select(kernel => kernel.Name).Except(modules.Names, StringComparer.Ordinal)];
+        IReadOnlyList<string> needed = CompiledNames;
+        string[] missing = [.. needed.Except(modules.Names, StringComparer.Ordinal)];
         return missing.Length == 0
             ? modules
-            : throw new KernelModuleException($"{folder} lacks {missing.Length} of {IlgpuKernels.All.Count} device kernels, '{missing[0]}' among them. Publish the program again, or delete the folder: kernels are then compiled when they are needed.");
+            : throw new KernelModuleException($"{folder} lacks {missing.Length} of {needed.Count} device kernels, '{missing[0]}' among them. Publish the program again, or delete the folder: kernels are then compiled when they are needed.");
     }
 }

@@ -73,7 +73,7 @@ internal static class JsonLines
     public static JsonNode Field(JsonObject row, string name) =>
         row[name] ?? throw new FormatException($"the field '{name}' is missing.");
 
-    public static JsonArray Array(IEnumerable<int> values) => [.. values.Select(value => JsonValue.Create(value))];
+    public static JsonArray Array(IEnumerable<int> values) => new([.. values.Select(JsonNode? (value) => JsonValue.Create(value))]);
 
     private static JsonNode Required(JsonNode? node) => node ?? throw new FormatException("null stands where a value is needed.");
 }

@@ -32,7 +32,7 @@ internal static class TokenizerRows
         }
         int[] ids = JsonLines.Integers(given);
         var stream = new StreamDecoder(tokenizer);
-        JsonArray pieces = [.. ids.Select(id => JsonValue.Create(stream.Append(id)))];
+        var pieces = new JsonArray([.. ids.Select(JsonNode? (id) => JsonValue.Create(stream.Append(id)))]);
         // A row that holds one kind of answer gets that kind again; a bare list of ids gets both.
         bool whole = row.ContainsKey("text");
         bool streaming = row.ContainsKey("pieces");
