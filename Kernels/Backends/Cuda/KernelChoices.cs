@@ -16,9 +16,9 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] Options =
     [
-        .. TokenEmbedding.Kernels, .. RmsNorm.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppend.Kernels, .. PagedAttention.Kernels,
-        .. SwiGlu.Kernels, .. ResidualAdd.Kernels, .. TopKRouting.Kernels, .. ExpertFeedForward.Kernels,
-        .. LayerNorm.Kernels, .. Gelu.Kernels, .. PatchUnfold.Kernels, .. ClassToken.Kernels, .. VisionAttention.Kernels, .. PixelShuffle.Kernels,
+        .. TokenEmbeddingCuda.Kernels, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Kernels, .. PagedAttentionCuda.Kernels,
+        .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
+        .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels,
     ];
 
@@ -41,7 +41,7 @@ public static class KernelChoices
     /// <summary>Where modules come from, in words.</summary>
     internal static string Source(IKernelModules modules) => modules switch
     {
-        CombinedKernelModules combined => string.Join("; ", combined.Places.Select(Source)),
+        CombinedKernelModules combined => string.Join("; ", combined.Places.Reverse().Select(Source)),
         PtxKernelModules => "PTX, part of the library",
         FolderKernelModules => "compiled ahead of time",
         _ => "C#, compiled by ILGPU",
