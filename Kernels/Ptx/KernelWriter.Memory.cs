@@ -85,6 +85,7 @@ internal sealed partial class KernelWriter
     {
         if (HasDependentLaunch)
         {
+            _waits = true;
             Emit("griddepcontrol.wait");
         }
     }

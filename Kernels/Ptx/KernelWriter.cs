@@ -28,6 +28,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
     private readonly List<(KernelArgument Argument, string Meaning)> _arguments = [];
     private readonly List<(string Name, SharedRegion Region, string Meaning)> _shared = [];
     private string _guard = "";
+    private bool _waits;
 
     /// <summary>Compute capability.</summary>
     public int Sm => sm;
@@ -148,7 +149,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             MaxThreads = threads,
             Block = new CudaDim3(threads),
             SharedBytes = SharedBytes,
-            DependentLaunch = HasDependentLaunch,
+            DependentLaunch = _waits,
         };
         return KernelModule.Create(spec, text.ToString());
     }

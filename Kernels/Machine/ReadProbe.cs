@@ -1,4 +1,6 @@
-namespace Llama4Kernels.Kernels.Ptx.Probes;
+using Llama4Kernels.Kernels.Ptx;
+
+namespace Llama4Kernels.Kernels.Machine;
 
 /// <summary>
 /// Writes kernels that read memory once and do nothing else: with so many 16-byte loads of a thread under way, how fast is a

@@ -1,6 +1,7 @@
+using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 
-namespace Llama4Kernels.Kernels.Ptx.Probes;
+namespace Llama4Kernels.Kernels.Machine;
 
 /// <summary>
 /// Writes kernels that do matrix instructions and nothing else, plain or with the decoding of int4 codes that the products

@@ -1,4 +1,6 @@
-namespace Llama4Kernels.Kernels.Ptx.Probes;
+using Llama4Kernels.Kernels.Ptx;
+
+namespace Llama4Kernels.Kernels.Machine;
 
 /// <summary>
 /// Writes a kernel that does nearly nothing: how long is it from the end of a kernel to the next one that depends on it? Each
