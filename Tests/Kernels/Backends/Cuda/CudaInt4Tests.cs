@@ -9,6 +9,7 @@ using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Oracles;
+using Divergence = Llama4Kernels.Cli.Verification.Divergence;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
@@ -71,16 +72,14 @@ public sealed class CudaInt4Tests : IDisposable
     }
 
     /// <summary>
-    /// Whole models: activations rounded before int4 products cannot meet a bound for float32. The distance from the float32
-    /// reference stays below that of the official implementation in bfloat16, in the mean and in the choice of tokens.
+    /// A whole model, decoded by graphs too: activations rounded before int4 products cannot meet a bound for float32. The distance from
+    /// the float32 reference stays below that of the official implementation in bfloat16.
     /// </summary>
-    [Theory]
-    [InlineData("tiny-scout")]
-    [InlineData("tiny-flat")]
-    public void ModelsStayNearTheReference(string name)
+    [Fact]
+    public void AModelStaysNearTheReference()
     {
         using var driver = new EmulatedCudaDriver();
-        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), new ModelOptions
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions
         {
             Weights = WeightScheme.Int4,
             CreateBackend = () => EmulatedBackend.Create(driver, s_bf16),
@@ -89,15 +88,13 @@ public sealed class CudaInt4Tests : IDisposable
         });
         LayerWeights layer = model.Text.Weights.Layers[1];
         Assert.All([layer.FeedForward.GateUp, layer.FeedForward.Down, .. layer.Experts.SelectMany(expert => new[] { expert.GateUp, expert.Down })], matrix => Assert.Equal("tiles", matrix.Layout));
-        using var golden = new GoldenFile(name, "int4");
+        using var golden = new GoldenFile("tiny-flat", "int4");
         int vocabulary = model.Config.Text.VocabSize;
-        float[] logits = ModelRunner.Run(model, golden.Ids, golden.Options(vocabulary, capture: false)).Logits;
+        LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(vocabulary, capture: false) with { Greedy = 5 });
         Assert.Empty(driver.Findings);
-        double[] divergences = [.. Enumerable.Range(0, logits.Length / vocabulary).Select(row => Compare.MeanKl(logits.AsSpan(row * vocabulary, vocabulary), golden.Logits.AsSpan(row * vocabulary, vocabulary), vocabulary))];
-        int same = Enumerable.Range(0, divergences.Length).Count(row => Compare.ArgMax(golden.Logits.AsSpan(row * vocabulary, vocabulary)) == Compare.ArgMax(logits.AsSpan(row * vocabulary, vocabulary)));
-        Assert.InRange(divergences.Order().ElementAt(divergences.Length / 2), 1e-12, 7.7e-5);
-        Assert.True(divergences.Count(kl => kl > 0.01) <= 0.032 * divergences.Length, $"{divergences.Count(kl => kl > 0.01)} of {divergences.Length} rows are beyond 0.01.");
-        Assert.True(same >= 0.952 * divergences.Length, $"{same} of {divergences.Length} rows have the same best token.");
+        Assert.True(Divergence.Of(result.Logits, golden.Logits, vocabulary).IsOfficial);
+        Assert.NotEqual(0, Compare.RangeError(result.Logits, golden.Logits));
+        Assert.NotEqual(0, ((CudaBackend)model.Backend).Graphs.Launched);
     }
 
     private static (sbyte[] Codes, float[] Scales) Quantise(ReadOnlySpan<float> row)
