@@ -1,4 +1,4 @@
-using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -10,7 +10,7 @@ internal static class MemoryEstimate
     public static IReadOnlyList<(string Format, double Bits)> Formats { get; } = [("float32", 32), ("bf16", 16), ("fp8", 8), ("int4", 4 + (32 / 128.0))];
 
     /// <summary>Bytes of the weights if every matrix is stored in a format and the vectors in bf16.</summary>
-    public static long Weights(IEnumerable<TensorInfo> tensors, double bits) =>
+    public static long Weights(IEnumerable<StoredTensor> tensors, double bits) =>
         (long)tensors.Where(IsWeight).Sum(tensor => tensor.Shape.Count > 1 ? tensor.Elements * bits / 8 : tensor.Elements * 2.0);
 
     /// <summary>Bytes of keys and values of one sequence: chunked layers keep only the current chunk.</summary>
@@ -31,5 +31,5 @@ internal static class MemoryEstimate
         : "norms and others";
 
     // The scales of quantised weights are part of their format.
-    private static bool IsWeight(TensorInfo tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
+    private static bool IsWeight(StoredTensor tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
 }
