@@ -4,7 +4,6 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
-using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -43,7 +42,7 @@ internal sealed class WeightLoader : IDisposable
         return new TextWeights
         {
             Embedding = Own(_backend.CreateEmbedding(embedding)),
-            LmHead = Pack("output head", WeightFormat.Stored, _checkpoint.Config.TieWordEmbeddings ? embedding : _weights.Open(_weights[WeightRole.OutputHead])),
+            LmHead = Pack("output head", null, _checkpoint.Config.TieWordEmbeddings ? embedding : _weights.Open(_weights[WeightRole.OutputHead])),
             FinalNorm = Vector(-1, WeightRole.FinalNorm),
             Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer(c, i)).ToArray(),
         };
@@ -87,7 +86,7 @@ internal sealed class WeightLoader : IDisposable
     private LayerWeights LoadLayer(TextConfig c, int layer)
     {
         bool moe = c.LayerKinds[layer].IsMoe;
-        WeightFormat shared = moe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : WeightFormat.Stored;
+        WeightFormat? shared = moe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
         string what = $"layer {layer}";
         return new LayerWeights
         {
@@ -112,15 +111,15 @@ internal sealed class WeightLoader : IDisposable
         IMatrix[] down = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertDown)));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
-        (MatrixSource[] Sources, WeightFormat Format) Chosen(MatrixSource[] sources) =>
+        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) =>
             (sources, ExpertFormat(inner || Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
     }
 
-    private WeightFormat ExpertFormat(bool mayBeFp8) => _scheme switch
+    private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme switch
     {
         WeightScheme.Int4 => WeightFormat.Int4,
-        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8,
-        _ => WeightFormat.Stored,
+        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8Activations,
+        _ => null,
     };
 
     private VisionLayerWeights LoadVisionLayer(int layer)
@@ -151,9 +150,9 @@ internal sealed class WeightLoader : IDisposable
         return sources;
     }
 
-    private IMatrix Pack(string what, int layer, params ReadOnlySpan<WeightRole> roles) => Pack(what, WeightFormat.Stored, Sources(layer, -1, roles));
+    private IMatrix Pack(string what, int layer, params ReadOnlySpan<WeightRole> roles) => Pack(what, null, Sources(layer, -1, roles));
 
-    private IMatrix Pack(string what, WeightFormat format, params ReadOnlySpan<MatrixSource> sources)
+    private IMatrix Pack(string what, WeightFormat? format, params ReadOnlySpan<MatrixSource> sources)
     {
         BeforePacking(what, format, sources);
         IMatrix packed = Own(_backend.Pack(sources, format));
@@ -162,14 +161,14 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    private IMatrix[] PackStack(int layer, int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    private IMatrix[] PackStack(int layer, int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
     {
         string what = $"experts of layer {layer}";
         MatrixSource[] previous = [];
         IMatrix[] packed = _backend.PackStack(count, i =>
         {
             AfterPacking(what, previous);
-            (MatrixSource[] sources, WeightFormat format) = matrix(i);
+            (MatrixSource[] sources, WeightFormat? format) = matrix(i);
             BeforePacking(what, format, sources);
             previous = sources;
             return (sources, format);
@@ -182,12 +181,12 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    private void BeforePacking(string what, WeightFormat format, ReadOnlySpan<MatrixSource> sources)
+    private void BeforePacking(string what, WeightFormat? format, ReadOnlySpan<MatrixSource> sources)
     {
         _cancellation.ThrowIfCancellationRequested();
-        if (format == WeightFormat.Int4 && sources[0].Columns % QuantisedMatrix.GroupColumns != 0)
+        if (format?.WhyNot(sources[0].Columns) is string reason)
         {
-            throw new ModelFormatException(_checkpoint.Location, what, $"has {sources[0].Columns} inputs; int4 weights need a multiple of {QuantisedMatrix.GroupColumns}. Load it as stored or in FP8.");
+            throw new ModelFormatException(_checkpoint.Location, what, $"{reason} Load it as stored or in FP8.");
         }
     }
 
