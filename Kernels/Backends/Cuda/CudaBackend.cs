@@ -30,7 +30,6 @@ public sealed class CudaBackend : IBackend
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
-    private readonly int _graphRows;
 
     /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
@@ -46,7 +45,7 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
-        _graphRows = options.GraphRows;
+        Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
@@ -78,6 +77,9 @@ public sealed class CudaBackend : IBackend
     public (int Captured, int Launched) Graphs => (_queue.Graphs.Captured, _queue.Graphs.Replayed);
 
     /// <inheritdoc/>
+    public StepSizes Steps { get; }
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
 
     /// <inheritdoc/>
@@ -102,10 +104,10 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BeginStep(int rows)
+    public void BeginStep(int rows, bool repeats)
     {
         _kv.Forget();
-        _queue.BeginStep(rows <= _graphRows);
+        _queue.BeginStep(repeats && rows <= Steps.GraphRows);
     }
 
     /// <inheritdoc/>
