@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Benchmarks;

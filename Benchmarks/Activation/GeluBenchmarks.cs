@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Benchmarks.Activation;
 

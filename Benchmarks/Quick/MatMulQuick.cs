@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Benchmarks.Machine;
 using Llama4Kernels.Kernels.Assembly;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
@@ -48,7 +48,7 @@ internal static unsafe class MatMulQuick
             }
         });
         PackedMatrix? strided = null;
-        double columns = Ceilings.Best(1, () => strided = PackedMatrix.Pack([new MatrixSource((nint)source, ElementType.BF16, Rows, Columns, 1, Rows)], team));
+        double columns = Ceilings.Best(1, () => strided = PackedMatrix.Pack([new StridedMatrix((nint)source, ElementType.BF16, Rows, Columns, 1, Rows)], team));
         strided!.Dispose();
         long bytes = weights.Sum(w => w.Bytes);
         Console.WriteLine($"packing [out, in] {bytes / packing / 1e9:F2} GB/s, [in, out] {bytes / Matrices / columns / 1e9:F2} GB/s");

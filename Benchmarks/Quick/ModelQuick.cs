@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Llama4Kernels.Benchmarks.Machine;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 

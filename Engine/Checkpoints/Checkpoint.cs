@@ -1,6 +1,6 @@
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Engine.Checkpoints;
@@ -64,7 +64,7 @@ public sealed class Checkpoint : IDisposable
     /// <summary>A row-major [out, in] weight. An FP8 weight "X.weight" comes with the row scales of "X.weight_scale".</summary>
     /// <param name="name">Full name, with prefix.</param>
     /// <exception cref="ModelFormatException">No such tensor, not two-dimensional, a type that is no weight's, or FP8 without one scale per row.</exception>
-    public MatrixSource Matrix(string name)
+    public StridedMatrix Matrix(string name)
     {
         (SafeTensorsFile file, TensorInfo tensor) = Find(name);
         ElementType type = WeightType(file, tensor);
@@ -72,7 +72,7 @@ public sealed class Checkpoint : IDisposable
         {
             throw new ModelFormatException(file.Path, name, $"has shape {tensor.ShapeText}; a matrix is needed.");
         }
-        MatrixSource matrix = MatrixSource.RowMajor(file.Address(tensor), type, (int)tensor.Shape[0], (int)tensor.Shape[1]);
+        StridedMatrix matrix = MatrixSource.RowMajor(file.Address(tensor), type, (int)tensor.Shape[0], (int)tensor.Shape[1]);
         return type == ElementType.F8E4M3 ? AttachScales(matrix, file, tensor) : matrix;
     }
 
@@ -86,7 +86,7 @@ public sealed class Checkpoint : IDisposable
     /// <param name="columns">Number of output features.</param>
     /// <exception cref="ModelFormatException">No such tensor, not three-dimensional, or FP8, which is stored one tensor per expert.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Expert or columns are not in the tensor.</exception>
-    public MatrixSource ExpertSlice(string name, int expert, int firstColumn, int columns)
+    public StridedMatrix ExpertSlice(string name, int expert, int firstColumn, int columns)
     {
         (SafeTensorsFile file, TensorInfo tensor) = Find(name);
         ElementType type = WeightType(file, tensor);
@@ -102,7 +102,7 @@ public sealed class Checkpoint : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(columns, outputs - firstColumn);
         long first = (expert * inputs * outputs) + firstColumn;
         nint address = file.Address(tensor) + (nint)(first * type.Size());
-        return new MatrixSource(address, type, columns, (int)inputs, RowStride: 1, ColumnStride: outputs);
+        return new StridedMatrix(address, type, columns, (int)inputs, RowStride: 1, ColumnStride: outputs);
     }
 
     /// <summary>A copy of a vector as float32.</summary>
@@ -134,7 +134,7 @@ public sealed class Checkpoint : IDisposable
             ? type
             : throw new ModelFormatException(file.Path, tensor.Name, $"is {tensor.DType}; weights are F32, BF16, F16 or F8_E4M3.");
 
-    private MatrixSource AttachScales(MatrixSource matrix, SafeTensorsFile file, TensorInfo weight)
+    private StridedMatrix AttachScales(StridedMatrix matrix, SafeTensorsFile file, TensorInfo weight)
     {
         string name = weight.Name + "_scale";
         if (!_files.TryGet(name, out SafeTensorsFile? scaleFile, out TensorInfo? scale))

@@ -3,7 +3,7 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Generation;
 

@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Generation;
 

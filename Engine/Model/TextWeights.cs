@@ -1,4 +1,4 @@
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Model;
 

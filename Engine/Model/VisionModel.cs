@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Vision;
 
 namespace Llama4Kernels.Engine.Model;

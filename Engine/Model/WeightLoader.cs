@@ -1,6 +1,7 @@
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 
@@ -121,7 +122,7 @@ internal sealed class WeightLoader : IDisposable
             {
                 sources.Add(_checkpoint.Matrix(expert + name));
             }
-            return ([.. sources], ExpertFormat(inner || sources.TrueForAll(source => source.Type == ElementType.F8E4M3)));
+            return ([.. sources], ExpertFormat(inner || sources.TrueForAll(source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
         }
     }
 
@@ -199,12 +200,10 @@ internal sealed class WeightLoader : IDisposable
         }
         foreach (MatrixSource source in sources)
         {
-            _done += (long)source.Rows * source.Columns * ByteSize(source);
+            _done += (long)source.Rows * source.Columns * ((StridedMatrix)source).Type.Size();
         }
         _progress?.Report(new LoadProgress(_done, _checkpoint.TotalBytes, what.TrimEnd('.')));
     }
-
-    private static int ByteSize(MatrixSource source) => source.Type.Size();
 
     /// <summary>Vectors one after another as a row [1, n].</summary>
     private Tensor Vector(params ReadOnlySpan<string> names)

@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Threading;
-using Tensor = Llama4Kernels.Kernels.Backends.Tensor;
+using Tensor = Llama4Kernels.Kernels.Contracts.Tensor;
 
 namespace Llama4Kernels.Kernels.Activation;
 

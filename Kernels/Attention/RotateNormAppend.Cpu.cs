@@ -1,11 +1,11 @@
 using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
-using Tensor = Llama4Kernels.Kernels.Backends.Tensor;
+using Tensor = Llama4Kernels.Kernels.Contracts.Tensor;
 
 namespace Llama4Kernels.Kernels.Attention;
 

@@ -1,4 +1,3 @@
-using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Attention;

@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
@@ -70,9 +71,9 @@ public sealed unsafe class CpuBackend : IBackend
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
     {
         bool codes = !stacked.IsEmpty;
-        foreach (MatrixSource source in stacked)
+        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
         {
-            codes &= source.Type == Numerics.ElementType.F8E4M3;
+            codes &= source is StridedMatrix { Type: Numerics.ElementType.F8E4M3 };
         }
         return format == WeightFormat.Stored && !codes ? PackedMatrix.Pack(stacked, _team) : QuantisedMatrix.Pack(stacked, format, _team);
     }

@@ -1,4 +1,4 @@
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Embedding;
@@ -6,19 +6,22 @@ namespace Llama4Kernels.Kernels.Embedding;
 /// <summary>A table in host memory (usually a mapped checkpoint), read a row at a time; it owns nothing.</summary>
 internal sealed class CpuEmbedding : IEmbedding
 {
-    /// <summary>Checks that the source is a table this room reads: float32, bf16 or half, elements of a row adjacent.</summary>
+    /// <summary>Checks that the source is a table this room reads: rows of adjacent elements, or blocks of them.</summary>
     /// <exception cref="ArgumentException">It is not.</exception>
     public CpuEmbedding(MatrixSource source)
     {
-        ShapeCheck.Require(source.Data != 0 || source.Rows == 0, "The table has no memory.", nameof(source));
         ShapeCheck.Require(source.Rows >= 0 && source.Columns >= 0, "The table has a negative size.", nameof(source));
-        if (source.ColumnStride != 1)
+        if (source is StridedMatrix { ColumnStride: not 1 } strided)
         {
-            throw new ArgumentException($"The elements of a table's row must be adjacent; the stride is {source.ColumnStride}.", nameof(source));
+            throw new ArgumentException($"The elements of a table's row must be adjacent; the stride is {strided.ColumnStride}.", nameof(source));
         }
-        if (source.Type is not (ElementType.F32 or ElementType.BF16 or ElementType.F16))
+        if (source is StridedMatrix { Type: ElementType.F8E4M3, RowScales: 0 })
         {
-            throw new ArgumentException($"Embedding tables are float32, bf16 or half, not {source.Type}.", nameof(source));
+            throw new ArgumentException("An FP8 table needs scales.", nameof(source));
+        }
+        if (source.Rows > 0)
+        {
+            source.Check();
         }
         Source = source;
     }

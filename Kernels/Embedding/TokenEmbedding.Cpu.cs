@@ -1,10 +1,10 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
-using Tensor = Llama4Kernels.Kernels.Backends.Tensor;
+using Tensor = Llama4Kernels.Kernels.Contracts.Tensor;
 
 namespace Llama4Kernels.Kernels.Embedding;
 
@@ -16,7 +16,14 @@ internal static unsafe partial class TokenEmbedding
     {
         fixed (int* id = ids)
         {
-            team.Run((ids.Length + RowsPerItem - 1) / RowsPerItem, new Job(table, id, output));
+            int items = (ids.Length + RowsPerItem - 1) / RowsPerItem;
+            if (table is StridedMatrix { ColumnStride: 1, PlainType: not null } plain)
+            {
+                team.Run(items, new Job((byte*)plain.Data, plain.Type, plain.RowStride, id, output));
+                return;
+            }
+            using var handle = new GCHandle<MatrixSource>(table);
+            team.Run(items, new ReaderJob(handle, id, output));
         }
     }
 
@@ -54,15 +61,27 @@ internal static unsafe partial class TokenEmbedding
         }
     }
 
-    private readonly struct Job(MatrixSource table, int* ids, Tensor output) : ITeamJob
+    private readonly struct Job(byte* table, ElementType type, long rowStride, int* ids, Tensor output) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
             int end = Math.Min(output.Rows, (item + 1) * RowsPerItem);
             for (int row = item * RowsPerItem; row < end; row++)
             {
-                byte* source = (byte*)table.Data + ids[row] * table.RowStride * table.Type.Size();
-                Row(source, table.Type, new Span<float>(output.Pointer + (long)row * output.Columns, output.Columns));
+                byte* source = table + ids[row] * rowStride * type.Size();
+                Row(source, type, new Span<float>(output.Pointer + (long)row * output.Columns, output.Columns));
+            }
+        }
+    }
+
+    private readonly struct ReaderJob(GCHandle<MatrixSource> table, int* ids, Tensor output) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            int end = Math.Min(output.Rows, (item + 1) * RowsPerItem);
+            for (int row = item * RowsPerItem; row < end; row++)
+            {
+                table.Target.Read(ids[row], 0, output.Columns, output.Pointer + (long)row * output.Columns);
             }
         }
     }

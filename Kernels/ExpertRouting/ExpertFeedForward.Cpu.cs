@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Activation;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.ExpertRouting;

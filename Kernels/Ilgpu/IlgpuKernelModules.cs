@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Ilgpu;
 

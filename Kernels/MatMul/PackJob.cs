@@ -1,13 +1,14 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>Packs groups of panels. An item is <see cref="GroupPanels"/> panels.</summary>
-internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* target, int rows, int columns, ElementType format) : ITeamJob
+internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* target, int rows, int columns, ElementType format) : ITeamJob
 {
     private const int PanelRows = PackedMatrix.PanelRows;
 
@@ -30,8 +31,8 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         int first = item * GroupPanels;
         int end = Math.Min(first + GroupPanels, Panels);
         int firstRow = first * PanelRows;
-        if ((long)end * PanelRows <= rows && TryFind(firstRow, (end - first) * PanelRows, out MatrixSource source, out int local)
-            && source.RowStride == 1 && source.ColumnStride != 1)
+        if ((long)end * PanelRows <= rows && TryFind(sources.Target, firstRow, (end - first) * PanelRows, out int index, out int local)
+            && sources.Target[index] is StridedMatrix { RowStride: 1, ColumnStride: not 1 } source)
         {
             PackColumns(source, local, first, end);
             return;
@@ -50,33 +51,30 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
     }
 
     // The source that holds all of the given rows, if one does.
-    private bool TryFind(int row, int length, out MatrixSource source, out int local)
+    private static bool TryFind(MatrixSource[] stack, int row, int length, out int index, out int local)
     {
-        for (int i = 0; i < count; i++)
+        for (index = 0; index < stack.Length; index++)
         {
-            if (row < sources[i].Rows)
+            if (row < stack[index].Rows)
             {
-                source = sources[i];
                 local = row;
-                return length <= source.Rows - row;
+                return length <= stack[index].Rows - row;
             }
-            row -= sources[i].Rows;
+            row -= stack[index].Rows;
         }
-        source = default;
         local = 0;
         return false;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void PackColumns(MatrixSource source, int local, int first, int end)
+    private void PackColumns(StridedMatrix source, int local, int first, int end)
     {
-        int size = source.Type.Size();
         int width = (end - first) * PanelRows;
         float* scales = stackalloc float[GroupPanels * PanelRows];
         float* values = stackalloc float[GroupPanels * PanelRows];
         for (int r = 0; r < width; r++)
         {
-            scales[r] = Scale(source, local + r);
+            scales[r] = source.Scale(local + r);
         }
         for (int step = 0; step < Steps; step++)
         {
@@ -91,7 +89,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
                 }
                 continue;
             }
-            Decode(source.Type, (byte*)source.Data + (step * source.ColumnStride + local) * size, width, values);
+            StridedMatrix.Decode(source.Type, source.Element(local, step), width, values);
             for (int r = 0; r < width; r++)
             {
                 float* to = (float*)(target + (first + r / PanelRows) * PanelBytes) + (long)step * PanelRows;
@@ -120,9 +118,10 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackRowsBf16(int panel)
     {
-        MatrixSource* source = stackalloc MatrixSource[PanelRows];
+        MatrixSource[] stack = sources.Target;
+        int* index = stackalloc int[PanelRows];
         int* local = stackalloc int[PanelRows];
-        int valid = Locate(panel, source, local);
+        int valid = Locate(stack, panel, index, local);
         uint* block = stackalloc uint[BlockColumns / 2];
         uint* to = (uint*)(target + panel * PanelBytes);
         for (int k = 0; k < columns; k += BlockColumns)
@@ -139,17 +138,14 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
                 }
                 else
                 {
-                    byte* row = Element(source[r], local[r], k);
-                    if (source[r].ColumnStride == 1 && width % 2 == 0)
+                    MatrixSource source = stack[index[r]];
+                    if (source is StridedMatrix { ColumnStride: 1 } adjacent && width % 2 == 0)
                     {
-                        from = (uint*)row;
+                        from = (uint*)adjacent.Element(local[r], k);
                     }
                     else
                     {
-                        for (int c = 0; c < width; c++)
-                        {
-                            ((ushort*)block)[c] = Unsafe.ReadUnaligned<ushort>(row + c * source[r].ColumnStride * 2);
-                        }
+                        source.Copy(local[r], k, width, (byte*)block);
                     }
                 }
                 for (int s = 0; s < steps; s++)
@@ -164,9 +160,10 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackRowsF32(int panel)
     {
-        MatrixSource* source = stackalloc MatrixSource[PanelRows];
+        MatrixSource[] stack = sources.Target;
+        int* index = stackalloc int[PanelRows];
         int* local = stackalloc int[PanelRows];
-        int valid = Locate(panel, source, local);
+        int valid = Locate(stack, panel, index, local);
         float* block = stackalloc float[BlockColumns];
         float* to = (float*)(target + panel * PanelBytes);
         for (int k = 0; k < columns; k += BlockColumns)
@@ -177,7 +174,7 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
                 new Span<float>(block, width).Clear();
                 if (r < valid)
                 {
-                    Read(source[r], local[r], k, width, block);
+                    stack[index[r]].Read(local[r], k, width, block);
                 }
                 for (int c = 0; c < width; c++)
                 {
@@ -188,78 +185,13 @@ internal readonly unsafe struct PackJob(MatrixSource* sources, int count, byte* 
         }
     }
 
-    private int Locate(int panel, MatrixSource* source, int* local)
+    private int Locate(MatrixSource[] stack, int panel, int* index, int* local)
     {
         int valid = Math.Min(PanelRows, rows - panel * PanelRows);
         for (int r = 0; r < valid; r++)
         {
-            _ = TryFind(panel * PanelRows + r, 1, out source[r], out local[r]);
+            _ = TryFind(stack, panel * PanelRows + r, 1, out index[r], out local[r]);
         }
         return valid;
-    }
-
-    internal static void Read(in MatrixSource source, int row, int column, int width, float* values)
-    {
-        byte* from = Element(source, row, column);
-        if (source.ColumnStride == 1)
-        {
-            Decode(source.Type, from, width, values);
-        }
-        else
-        {
-            for (int c = 0; c < width; c++)
-            {
-                Decode(source.Type, from + c * source.ColumnStride * source.Type.Size(), 1, values + c);
-            }
-        }
-        if (source.RowScales != 0)
-        {
-            float scale = Scale(source, row);
-            for (int c = 0; c < width; c++)
-            {
-                values[c] *= scale;
-            }
-        }
-    }
-
-    internal static byte* Element(in MatrixSource source, int row, int column) =>
-        (byte*)source.Data + (row * source.RowStride + column * source.ColumnStride) * source.Type.Size();
-
-    internal static float Scale(in MatrixSource source, int row)
-    {
-        float scale = 1;
-        if (source.RowScales != 0)
-        {
-            Decode(source.RowScaleType, (byte*)source.RowScales + (long)row * source.RowScaleType.Size(), 1, &scale);
-        }
-        return scale;
-    }
-
-    private static void Decode(ElementType type, byte* from, int length, float* to)
-    {
-        switch (type)
-        {
-            case ElementType.F32:
-                Unsafe.CopyBlockUnaligned(to, from, (uint)length * sizeof(float));
-                break;
-            case ElementType.BF16:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = Bf16.ToSingle(Unsafe.ReadUnaligned<ushort>(from + 2L * i));
-                }
-                break;
-            case ElementType.F16:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = (float)Unsafe.ReadUnaligned<Half>(from + 2L * i);
-                }
-                break;
-            default:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = Fp8.ToSingle(from[i]);
-                }
-                break;
-        }
     }
 }

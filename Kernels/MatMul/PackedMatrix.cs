@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -64,28 +64,13 @@ public sealed unsafe class PackedMatrix : IMatrix
     /// <exception cref="ArgumentException">No source, one without data, or widths differ.</exception>
     public static PackedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, ThreadTeam team)
     {
-        if (stacked.IsEmpty)
-        {
-            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
-        }
-        int rows = 0;
-        bool bf16 = true;
-        foreach (MatrixSource source in stacked)
-        {
-            if (source.Columns != stacked[0].Columns || source.Rows <= 0 || source.Columns <= 0 || source.Data == 0)
-            {
-                throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {stacked[0].Columns}].", nameof(stacked));
-            }
-            _ = source.Type.Size(); // refuses unknown types before anything is allocated
-            rows = checked(rows + source.Rows);
-            bf16 &= source.Type == ElementType.BF16;
-        }
-        var packed = new PackedMatrix(rows, stacked[0].Columns, bf16 ? ElementType.BF16 : ElementType.F32);
-        fixed (MatrixSource* sources = stacked)
-        {
-            var job = new PackJob(sources, stacked.Length, packed._data, packed.Rows, packed.Columns, packed.Format);
-            team.Run(job.Items, job);
-        }
+        (int rows, int columns) = MatrixSource.CheckStack(stacked);
+        MatrixSource[] sources = MatrixSource.Flatten(stacked);
+        bool bf16 = Array.TrueForAll(sources, source => source.PlainType == ElementType.BF16);
+        var packed = new PackedMatrix(rows, columns, bf16 ? ElementType.BF16 : ElementType.F32);
+        using var handle = new GCHandle<MatrixSource[]>(sources);
+        var job = new PackJob(handle, packed._data, packed.Rows, packed.Columns, packed.Format);
+        team.Run(job.Items, job);
         return packed;
     }
 

@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Normalization;

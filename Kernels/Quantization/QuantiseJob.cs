@@ -1,5 +1,5 @@
-using Llama4Kernels.Kernels.Backends;
-using Llama4Kernels.Kernels.MatMul;
+using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>Quantises the rows of a panel. An item is a panel.</summary>
 internal readonly unsafe struct QuantiseJob(
-    MatrixSource* sources, int count, byte* target, long blockBytes, int blocks, int steps, int columns, ElementType format) : ITeamJob
+    GCHandle<MatrixSource[]> sources, byte* target, long blockBytes, int blocks, int steps, int columns, ElementType format) : ITeamJob
 {
     public void Execute(int item, int worker)
     {
@@ -20,20 +20,21 @@ internal readonly unsafe struct QuantiseJob(
                 new Span<byte>(panel + b * blockBytes + QuantisedMatrix.ScaleBytes + s * QuantisedMatrix.PanelRows, QuantisedMatrix.PanelRows).Clear();
             }
         }
-        int row = item * QuantisedMatrix.PanelRows;
-        for (int i = 0, local = row; i < count; local -= sources[i++].Rows)
+        int local = item * QuantisedMatrix.PanelRows;
+        foreach (MatrixSource source in sources.Target)
         {
             // Rows of this source that lie in the panel; earlier and later sources have none.
             int first = Math.Max(local, 0);
-            int end = Math.Min(local + QuantisedMatrix.PanelRows, sources[i].Rows);
+            int end = Math.Min(local + QuantisedMatrix.PanelRows, source.Rows);
             for (int r = first; r < end; r++)
             {
-                Row(sources[i], r, panel, r - local);
+                Row(source, r, panel, r - local);
             }
+            local -= source.Rows;
         }
     }
 
-    private void Row(in MatrixSource source, int row, byte* panel, int lane)
+    private void Row(MatrixSource source, int row, byte* panel, int lane)
     {
         if (format == ElementType.Int4)
         {
@@ -41,13 +42,13 @@ internal readonly unsafe struct QuantiseJob(
             return;
         }
         byte* codes = panel + QuantisedMatrix.ScaleBytes + lane;
-        if (source.Type == ElementType.F8E4M3)
+        if (source is StridedMatrix { Type: ElementType.F8E4M3 } stored)
         {
-            ((float*)panel)[lane] = PackJob.Scale(source, row);
-            byte* from = PackJob.Element(source, row, 0);
+            ((float*)panel)[lane] = stored.Scale(row);
+            byte* from = stored.Element(row, 0);
             for (long c = 0; c < columns; c++)
             {
-                codes[c * QuantisedMatrix.PanelRows] = from[c * source.ColumnStride];
+                codes[c * QuantisedMatrix.PanelRows] = from[c * stored.ColumnStride];
             }
             return;
         }
@@ -57,7 +58,7 @@ internal readonly unsafe struct QuantiseJob(
         for (int c = 0; c < columns; c += QuantisedMatrix.GroupColumns)
         {
             int width = Math.Min(QuantisedMatrix.GroupColumns, columns - c);
-            PackJob.Read(source, row, c, width, values);
+            source.Read(row, c, width, values);
             largest = MathF.Max(largest, Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, width)));
         }
         float scale = Quantiser.Fp8Scale(largest);
@@ -65,7 +66,7 @@ internal readonly unsafe struct QuantiseJob(
         for (int c = 0; c < columns; c += QuantisedMatrix.GroupColumns)
         {
             int width = Math.Min(QuantisedMatrix.GroupColumns, columns - c);
-            PackJob.Read(source, row, c, width, values);
+            source.Read(row, c, width, values);
             for (int i = 0; i < width; i++)
             {
                 codes[(long)(c + i) * QuantisedMatrix.PanelRows] = Fp8.FromSingle(values[i] / scale);
@@ -73,13 +74,13 @@ internal readonly unsafe struct QuantiseJob(
         }
     }
 
-    private void RowInt4(in MatrixSource source, int row, byte* panel, int lane)
+    private void RowInt4(MatrixSource source, int row, byte* panel, int lane)
     {
         float* values = stackalloc float[QuantisedMatrix.GroupColumns];
         for (int b = 0; b < blocks; b++)
         {
             byte* block = panel + b * blockBytes;
-            PackJob.Read(source, row, b * QuantisedMatrix.GroupColumns, QuantisedMatrix.GroupColumns, values);
+            source.Read(row, b * QuantisedMatrix.GroupColumns, QuantisedMatrix.GroupColumns, values);
             float scale = Quantiser.Int4Scale(Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, QuantisedMatrix.GroupColumns)));
             ((float*)block)[lane] = scale;
             for (int s = 0; s < steps; s++)

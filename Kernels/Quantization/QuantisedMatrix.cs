@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -73,34 +73,19 @@ public sealed unsafe class QuantisedMatrix : IMatrix
     /// </exception>
     public static QuantisedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format, ThreadTeam team)
     {
-        if (stacked.IsEmpty)
+        (int rows, int columns) = MatrixSource.CheckStack(stacked);
+        MatrixSource[] sources = MatrixSource.Flatten(stacked);
+        if (format == WeightFormat.Stored && Array.Find(sources, source => source is not StridedMatrix { Type: ElementType.F8E4M3 }) is { } other)
         {
-            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
-        }
-        int rows = 0;
-        int columns = stacked[0].Columns;
-        foreach (MatrixSource source in stacked)
-        {
-            if (source.Columns != columns || source.Rows <= 0 || columns <= 0 || source.Data == 0)
-            {
-                throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {columns}].", nameof(stacked));
-            }
-            _ = source.Type.Size(); // refuses unknown types before anything is allocated
-            if (format == WeightFormat.Stored && source.Type != ElementType.F8E4M3)
-            {
-                throw new ArgumentException($"A {source.Type} source has no stored codes.", nameof(stacked));
-            }
-            rows = checked(rows + source.Rows);
+            throw new ArgumentException($"A {other.GetType().Name} of {other.PlainType} has no stored codes.", nameof(stacked));
         }
         if (format == WeightFormat.Int4 && columns % GroupColumns != 0)
         {
             throw new ArgumentException($"int4 weights need a multiple of {GroupColumns} inputs, not {columns}.", nameof(stacked));
         }
         var packed = new QuantisedMatrix(rows, columns, format);
-        fixed (MatrixSource* sources = stacked)
-        {
-            team.Run(packed.Panels, new QuantiseJob(sources, stacked.Length, packed._data, packed.BlockBytes, packed.Blocks, packed.Steps, columns, packed.Format));
-        }
+        using var handle = new GCHandle<MatrixSource[]>(sources);
+        team.Run(packed.Panels, new QuantiseJob(handle, packed._data, packed.BlockBytes, packed.Blocks, packed.Steps, columns, packed.Format));
         return packed;
     }
 

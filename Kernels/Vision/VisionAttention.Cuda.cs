@@ -1,5 +1,5 @@
-using Llama4Kernels.Kernels.Backends;
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Vision;
 

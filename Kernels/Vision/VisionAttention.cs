@@ -1,5 +1,5 @@
 using Llama4Kernels.Kernels.Attention;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
 

@@ -11,6 +11,11 @@ public partial class ArchitectureTests
     private static readonly string[] Layers = ["Interop", "Kernels", "Engine", "tools"];
     private static readonly string[] Outside = ["Tests", "Benchmarks"];
 
+    /// <summary>Order within Kernels: a folder uses those before it. What is not named is a room, and rooms may use each other.</summary>
+    private static readonly string[][] KernelLayers = [["Numerics", "Threading", "Assembly"], ["Contracts"], ["Ptx"], [Rooms], ["Backends"], ["Ilgpu"]];
+
+    private const string Rooms = "a room";
+
     private static IEnumerable<string> Projects =>
         RepositoryFiles.All.Where(path => path.EndsWith(".csproj", StringComparison.Ordinal));
 
@@ -69,6 +74,33 @@ public partial class ArchitectureTests
     public void TheRuleItself(string from, string to, bool allowed) => Assert.Equal(allowed, IsAllowed(from, to));
 
     [Fact]
+    public void NamespacesOfKernelsPointDownwardsOnly()
+    {
+        string[] wrong = [.. KernelSources.SelectMany(path => UpwardUses(KernelFolder(path), RepositoryFiles.Read(path)).Select(use => $"{path}: {use}"))];
+        Assert.True(wrong.Length == 0, string.Join("\n", wrong));
+        Assert.Contains(KernelSources, path => KernelFolder(path) == "Contracts");
+    }
+
+    [Fact]
+    public void NamespacesOfKernelsAreTheirFolders() =>
+        Assert.All(KernelSources, path =>
+            Assert.Contains("namespace Llama4Kernels." + Path.GetDirectoryName(path)!.Replace('/', '.') + ";", RepositoryFiles.Read(path)));
+
+    [Theory]
+    [InlineData("Attention", "using Llama4Kernels.Kernels.Backends;", true)]
+    [InlineData("Attention", "using Llama4Kernels.Kernels.Backends.Cuda;", true)]
+    [InlineData("Contracts", "using Llama4Kernels.Kernels.MatMul;", true)]
+    [InlineData("Contracts", "var a = new MatMul.PackedMatrix();", true)]
+    [InlineData("Numerics", "Llama4Kernels.Kernels.Contracts.Tensor x;", true)]
+    [InlineData("Numerics", "using static Llama4Kernels.Kernels.Contracts.ShapeCheck;", true)]
+    [InlineData("Attention", "using Llama4Kernels.Kernels.MatMul;", false)]
+    [InlineData("Backends", "using Llama4Kernels.Kernels.MatMul;", false)]
+    [InlineData("Attention", "using Llama4Kernels.Kernels.Contracts.Cuda;", false)]
+    [InlineData("Contracts", "// as MatMul.Run has it", false)]
+    [InlineData("Contracts", "options.MatMul.Run();", false)]
+    public void TheRuleOfNamespacesItself(string folder, string code, bool isWrong) => Assert.Equal(isWrong, UpwardUses(folder, code).Any());
+
+    [Fact]
     public void InternalsAreVisibleToTestsAndBenchmarksOnly() =>
         Assert.All(
             Projects.SelectMany(project => Items(project, "InternalsVisibleTo")),
@@ -108,6 +140,31 @@ public partial class ArchitectureTests
     private static bool IsAllowed(string from, string to) =>
         Outside.Contains(from) ? Layers.Contains(to) : Layers.Contains(to) && Array.IndexOf(Layers, to) <= Array.IndexOf(Layers, from);
 
+    private static IEnumerable<string> KernelSources =>
+        RepositoryFiles.All.Where(path => path.StartsWith("Kernels/", StringComparison.Ordinal) && path.EndsWith(".cs", StringComparison.Ordinal));
+
+    private static string KernelFolder(string path) => path.Split('/')[1];
+
+    private static int KernelLayer(string folder)
+    {
+        int layer = Array.FindIndex(KernelLayers, names => names.Contains(folder));
+        return layer >= 0 ? layer : Array.FindIndex(KernelLayers, names => names.Contains(Rooms));
+    }
+
+    /// <summary>Namespaces of higher layers of Kernels that code names, in a using or before a type.</summary>
+    private static IEnumerable<string> UpwardUses(string folder, string code)
+    {
+        string[] folders = [.. KernelSources.Select(KernelFolder).Append("MatMul").Append("Contracts").Append("Backends").Distinct()];
+        foreach (Match use in NamespaceUse().Matches(Comment().Replace(code, "")))
+        {
+            string used = use.Groups["name"].Value;
+            if (folders.Contains(used) && KernelLayer(used) > KernelLayer(folder))
+            {
+                yield return used;
+            }
+        }
+    }
+
     private static string TopFolder(string path) => path[..path.IndexOf('/')];
 
     private static IEnumerable<string> Items(string project, string name) =>
@@ -119,6 +176,13 @@ public partial class ArchitectureTests
         string folder = Path.GetDirectoryName(Path.Combine(root, project))!;
         return Path.GetRelativePath(root, Path.Combine(folder, include.Replace('\\', '/'))).Replace('\\', '/');
     }
+
+    [GeneratedRegex(@"//.*$", RegexOptions.Multiline)]
+    private static partial Regex Comment();
+
+    // Kernels.Name anywhere, and Name before a type: in a nested namespace the parents need not be written.
+    [GeneratedRegex(@"\bKernels\.(?<name>[A-Z]\w*)(?=[.;])|(?<![\w.])(?<name>[A-Z]\w*)(?=\.[A-Z])")]
+    private static partial Regex NamespaceUse();
 
     [GeneratedRegex(@"^public (?:(?:sealed|static|abstract|unsafe|partial) )*class (?<name>\w+)", RegexOptions.Multiline)]
     private static partial Regex PublicClass();

@@ -1,5 +1,6 @@
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Tests.Tools;

@@ -5,7 +5,7 @@ using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.PtxEmulator.Cases;
 using Llama4Kernels.PtxEmulator.Findings;
 using Llama4Kernels.PtxEmulator.Parsing;

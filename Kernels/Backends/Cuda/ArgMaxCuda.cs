@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 

@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
@@ -42,7 +44,8 @@ public sealed class CudaBackend : IBackend
         ArgumentNullException.ThrowIfNull(modules);
         _context = context;
         _ownsContext = ownsContext;
-        _queue = new CudaQueue(context, modules, options ?? new CudaBackendOptions());
+        options ??= new CudaBackendOptions();
+        _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.GraphRows);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);

@@ -1,4 +1,6 @@
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 

@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;

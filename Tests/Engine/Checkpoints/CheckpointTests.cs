@@ -4,7 +4,7 @@ using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Engine.Checkpoints;
@@ -61,7 +61,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     public void Matrix_is_row_major()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-scout"));
-        MatrixSource matrix = checkpoint.Matrix("language_model.model.layers.0.self_attn.q_proj.weight");
+        StridedMatrix matrix = checkpoint.Matrix("language_model.model.layers.0.self_attn.q_proj.weight");
         Assert.Equal((640, 128, 128L, 1L, ElementType.BF16), (matrix.Rows, matrix.Columns, matrix.RowStride, matrix.ColumnStride, matrix.Type));
         Assert.Equal(0, matrix.RowScales);
         using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path("tiny-scout", "model.safetensors"));
@@ -74,7 +74,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-maverick"));
         const string Name = Layer1 + "experts.gate_up_proj"; // [128, 64, 64]
-        MatrixSource up = checkpoint.ExpertSlice(Name, 77, 32, 32);
+        StridedMatrix up = checkpoint.ExpertSlice(Name, 77, 32, 32);
         Assert.Equal((32, 64, 1L, 64L), (up.Rows, up.Columns, up.RowStride, up.ColumnStride));
         using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path("tiny-maverick", "model-00001-of-00002.safetensors"));
         float[] all = file.ReadFloats(Name);
@@ -91,7 +91,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     public void Fp8_matrix_brings_its_scales()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-fp8"));
-        MatrixSource matrix = checkpoint.Matrix(Layer1 + "experts.3.up_proj.weight");
+        StridedMatrix matrix = checkpoint.Matrix(Layer1 + "experts.3.up_proj.weight");
         Assert.Equal((ElementType.F8E4M3, ElementType.BF16), (matrix.Type, matrix.RowScaleType));
         using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path("tiny-fp8", "model.safetensors"));
         Assert.Equal(file.ReadFloats(Layer1 + "experts.3.up_proj.weight_scale")[7], Bf16.ToSingle(((ushort*)matrix.RowScales)[7]));
@@ -249,7 +249,7 @@ public sealed unsafe class CheckpointTests : IDisposable
         Assert.EndsWith("and 100 more.", report, StringComparison.Ordinal);
     }
 
-    private static float Element(MatrixSource matrix, int row, int column) =>
+    private static float Element(StridedMatrix matrix, int row, int column) =>
         Bf16.ToSingle(((ushort*)matrix.Data)[(row * matrix.RowStride) + (column * matrix.ColumnStride)]);
 
     private static void Replace(Dictionary<string, SafeTensorsEntry> tensors, SafeTensorsEntry entry) => tensors[entry.Name] = entry;

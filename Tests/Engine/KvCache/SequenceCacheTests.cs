@@ -1,6 +1,7 @@
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Tests.Engine.KvCache;
 

@@ -1,5 +1,5 @@
 using Llama4Kernels.Kernels.Attention;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Tests.Kernels.Backends;

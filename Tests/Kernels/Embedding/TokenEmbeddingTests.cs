@@ -1,4 +1,4 @@
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
@@ -57,7 +57,7 @@ public sealed unsafe class TokenEmbeddingTests
     public void Refuses_tables_it_cannot_read()
     {
         Assert.Throws<ArgumentException>(() => new CpuEmbedding(MatrixSource.RowMajor(64, ElementType.F8E4M3, 2, 2)));
-        Assert.Throws<ArgumentException>(() => new CpuEmbedding(new MatrixSource(64, ElementType.F32, 2, 2, 1, 2)));
+        Assert.Throws<ArgumentException>(() => new CpuEmbedding(new StridedMatrix(64, ElementType.F32, 2, 2, 1, 2)));
         Assert.Throws<ArgumentException>(() => new CpuEmbedding(MatrixSource.RowMajor(0, ElementType.F32, 2, 2)));
     }
 }

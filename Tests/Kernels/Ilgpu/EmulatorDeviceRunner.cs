@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Parsing;

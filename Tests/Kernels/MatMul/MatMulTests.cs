@@ -1,4 +1,4 @@
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
@@ -99,7 +99,7 @@ public sealed unsafe class MatMulTests : IDisposable
             }
         }
         using PackedMatrix packed = PackedMatrix.Pack(
-            [new MatrixSource((nint)transposed, ElementType.BF16, 3, 5, 1, 3), MatrixSource.RowMajor((nint)plain, ElementType.BF16, 3, 5)], _team);
+            [new StridedMatrix((nint)transposed, ElementType.BF16, 3, 5, 1, 3), MatrixSource.RowMajor((nint)plain, ElementType.BF16, 3, 5)], _team);
         Assert.Equal((6, 5, ElementType.BF16), (packed.Rows, packed.Columns, packed.Format));
         using Product product = new(_team);
         float* x = stackalloc float[5];
@@ -128,7 +128,7 @@ public sealed unsafe class MatMulTests : IDisposable
             int e = (code >> 3) & 15, m = code & 7;
             double value = (e == 0 ? m / 8.0 * Math.Pow(2, -6) : (1 + m / 8.0) * Math.Pow(2, e - 7)) * (code < 128 ? 1 : -1);
             column[0] = column[1] = (byte)code;
-            using PackedMatrix packed = PackedMatrix.Pack([new MatrixSource((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], _team);
+            using PackedMatrix packed = PackedMatrix.Pack([new StridedMatrix((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], _team);
             product.Run(&unit, 1, packed, null, y, MatMulPrecision.Float32);
             Assert.Equal([(float)(value * 0.5), (float)(value * 3)], new Span<float>(y, 2).ToArray());
         }

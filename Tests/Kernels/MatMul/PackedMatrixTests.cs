@@ -1,4 +1,4 @@
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
@@ -38,7 +38,7 @@ public sealed unsafe class PackedMatrixTests : IDisposable
                         Write(start + 1 + (r * rowStride + c * columnStride) * size, type, Code(r, c));
                     }
                 }
-                var source = new MatrixSource((nint)start + 1, type, rows, columns, rowStride, columnStride, type == ElementType.F8E4M3 ? (nint)scale : 0);
+                var source = new StridedMatrix((nint)start + 1, type, rows, columns, rowStride, columnStride, type == ElementType.F8E4M3 ? (nint)scale : 0);
                 using PackedMatrix packed = PackedMatrix.Pack([source], _team);
                 Assert.Equal(type == ElementType.BF16 ? ElementType.BF16 : ElementType.F32, packed.Format);
                 for (int r = 0; r < packed.Panels * 32; r++)

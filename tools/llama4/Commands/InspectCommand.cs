@@ -5,7 +5,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Cli.Commands;

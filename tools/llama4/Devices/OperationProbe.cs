@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Devices;
 

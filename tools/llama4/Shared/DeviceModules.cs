@@ -1,4 +1,4 @@
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 
 namespace Llama4Kernels.Cli.Shared;

@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 

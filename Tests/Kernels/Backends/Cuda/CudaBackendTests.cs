@@ -1,6 +1,9 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
@@ -78,7 +81,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
             MatrixSource[] sources =
             [
                 MatrixSource.RowMajor((nint)pa, stored, 40, Columns) with { RowScales = s },
-                new MatrixSource((nint)pb, stored, 30, Columns, 1, 30, s == 0 ? 0 : s + 160),
+                new StridedMatrix((nint)pb, stored, 30, Columns, 1, 30, s == 0 ? 0 : s + 160),
             ];
             using IMatrix mine = Cuda.Pack(sources, format), theirs = _cpu.Pack(sources, format);
             Assert.Equal((70, Columns, packed), (mine.Rows, mine.Columns, mine.Format));
@@ -133,7 +136,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         int before = _emulated.Driver.LiveResources;
         fixed (float* p = data)
         {
-            MatrixSource source = MatrixSource.RowMajor((nint)p, ElementType.F32, 64, 64);
+            StridedMatrix source = MatrixSource.RowMajor((nint)p, ElementType.F32, 64, 64);
             IMatrix[] stack = Cuda.PackStack(2, i => ([source with { Data = source.Data + i * 64 * 64 * sizeof(float) }], WeightFormat.Stored));
             Assert.Equal(((CudaMatrix)stack[0]).Address + 64 * 64 * sizeof(float), ((CudaMatrix)stack[1]).Address);
             stack[0].Dispose();
@@ -237,7 +240,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
     [Fact]
     public void AKernelsArgumentsAreCheckedAgainstItsModule()
     {
-        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 16 });
+        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, null, arenaBytes: 1 << 20, stagingBytes: 1 << 16, graphRows: 16);
         Assert.Contains("'x' of 16 bytes", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").Value(1)).Message);
         Assert.Contains("takes 2 arguments and got 1", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Run(new(1))).Message);
         Assert.Contains("nothing more", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Value(1L).Value(1)).Message);

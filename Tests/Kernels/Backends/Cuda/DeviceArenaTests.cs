@@ -1,5 +1,5 @@
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;

@@ -1,6 +1,6 @@
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;

@@ -1,0 +1,307 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Cuda;
+
+namespace Llama4Kernels.Kernels.Contracts.Cuda;
+
+/// <summary>
+/// The one stream of a backend, its memory and what goes through it. Within a step launches are collected: if the same step
+/// came before, its graph is launched instead. Outside of steps, and after the host asked for a result in one, launches go
+/// to the stream as they come.
+/// </summary>
+internal sealed unsafe class CudaQueue : IDisposable
+{
+    private const long DownloadBytes = 4L << 20;
+
+    private readonly Lock _gate = new();
+    private readonly CudaKernels _kernels;
+    private readonly bool _ownsStream;
+    private readonly int _graphRows;
+    private readonly DeviceArena _arena;
+    private readonly PinnedMemory _download;
+    private readonly StepGraphs _graphs;
+    private readonly KernelCall _call;
+    private readonly CudaKernelArguments _arguments = new();
+    private readonly LaunchList _pending = new();
+    private readonly List<(nint Address, long Bytes)> _retired = [];
+    private StepBuffer _staging, _spare;
+    private float[] _host = [];
+    private bool _collecting;
+
+    /// <param name="context">The context.</param>
+    /// <param name="modules">Where kernels come from.</param>
+    /// <param name="stream">A host's stream; null makes one.</param>
+    /// <param name="arenaBytes">Bytes taken from the device at a time.</param>
+    /// <param name="stagingBytes">Bytes that may go to the device before the host waits.</param>
+    /// <param name="graphRows">Most rows of a step that becomes a graph.</param>
+    public CudaQueue(CudaContext context, IKernelModules modules, CudaStream? stream, long arenaBytes, long stagingBytes, int graphRows)
+    {
+        if (stream is not null && stream.Context.Handle != context.Handle)
+        {
+            throw new ArgumentException("The stream belongs to another context than the backend's.", nameof(stream));
+        }
+        Context = context;
+        (_ownsStream, _graphRows) = (stream is null, graphRows);
+        _kernels = new CudaKernels(context, modules);
+        Stream = stream ?? CudaStream.Create(context);
+        _arena = new DeviceArena(Stream, arenaBytes);
+        _download = PinnedMemory.Allocate(context, DownloadBytes);
+        _staging = new StepBuffer(context, stagingBytes);
+        _spare = new StepBuffer(context, stagingBytes);
+        _graphs = new StepGraphs(Stream, Issue);
+        _call = new KernelCall(this);
+    }
+
+    public CudaContext Context { get; }
+
+    public CudaStream Stream { get; }
+
+    public CudaKernels Kernels => _kernels;
+
+    public StepGraphs Graphs => _graphs;
+
+    /// <summary>Address that offsets of cache pages count from.</summary>
+    public nint PoolBase => _arena.Base;
+
+    public long ArenaBytes => _arena.Bytes;
+
+    /// <summary>Zeroed memory.</summary>
+    public ArenaMemory Allocate(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        lock (_gate)
+        {
+            nint address = _arena.Take(bytes);
+            // Ahead of launches that were collected: they cannot know this memory yet.
+            Stream.Fill(address, 0, (Math.Max(bytes, 1) + DeviceArena.Alignment - 1) & -DeviceArena.Alignment);
+            return new ArenaMemory(this, address, bytes);
+        }
+    }
+
+    public void Return(nint address, long bytes)
+    {
+        lock (_gate)
+        {
+            if (_collecting && _pending.Count > 0)
+            {
+                // Launches that were collected may still use it.
+                _retired.Add((address, bytes));
+            }
+            else
+            {
+                _arena.Return(address, bytes);
+            }
+        }
+    }
+
+    /// <summary>Begins the arguments of a launch.</summary>
+    public KernelCall Call(string kernel) => _call.Of(_kernels[kernel]);
+
+    public void Launch(CudaKernel kernel, CudaDim3 grid, CudaDim3 block, ReadOnlySpan<byte> arguments)
+    {
+        if (_collecting)
+        {
+            _pending.Add(kernel, grid, block, arguments);
+            return;
+        }
+        Issue(kernel, grid, block, arguments);
+    }
+
+    /// <summary>Copies host data to the device, to be used by launches until the step's end, and gives its address there.</summary>
+    public nint Put<T>(ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        ReadOnlySpan<byte> data = MemoryMarshal.AsBytes(values);
+        if (_staging.TryPut(data, out nint address))
+        {
+            if (!_collecting)
+            {
+                _staging.Send(Stream);
+            }
+            return address;
+        }
+        // The other buffer takes over: what was put just before may still be wanted by the launch that is being made.
+        Synchronize();
+        (_staging, _spare) = (_spare, _staging);
+        _staging.Reset();
+        if (data.Length > _staging.Capacity)
+        {
+            _staging.Dispose();
+            _staging = new StepBuffer(Context, 2L * data.Length);
+        }
+        _ = _staging.TryPut(data, out address);
+        _staging.Send(Stream);
+        return address;
+    }
+
+    /// <summary>At least so many values to fill and upload; each call gives the same array.</summary>
+    public float[] HostValues(int count)
+    {
+        if (_host.Length < count)
+        {
+            _host = new float[count];
+        }
+        return _host;
+    }
+
+    /// <summary>Copies host data to a place on the device.</summary>
+    public void Upload<T>(ReadOnlySpan<T> values, nint destination)
+        where T : unmanaged
+    {
+        ReadOnlySpan<byte> data = MemoryMarshal.AsBytes(values);
+        // A large one goes in parts, so that it does not ask for more staging.
+        int part = (int)Math.Min(_staging.Capacity / 2, int.MaxValue / 2) & -16;
+        for (int first = 0; first < data.Length; first += part)
+        {
+            ReadOnlySpan<byte> piece = data.Slice(first, Math.Min(part, data.Length - first));
+            nint source = Put(piece);
+            ReadOnlySpan<long> arguments = [destination + first, source, piece.Length];
+            if (_collecting)
+            {
+                _pending.Add(null, default, default, MemoryMarshal.AsBytes(arguments));
+            }
+            else
+            {
+                Stream.Copy(destination + first, source, piece.Length);
+            }
+        }
+    }
+
+    /// <summary>Waits for everything and copies to the host.</summary>
+    public void Download(nint source, Span<byte> destination)
+    {
+        Flush();
+        for (int first = 0; first < destination.Length; first += (int)DownloadBytes)
+        {
+            Span<byte> piece = destination.Slice(first, (int)Math.Min(DownloadBytes, destination.Length - first));
+            Stream.Download(_download.Pointer, source + first, piece.Length);
+            Synchronize();
+            new ReadOnlySpan<byte>(_download.Pointer, piece.Length).CopyTo(piece);
+        }
+    }
+
+    public void Synchronize()
+    {
+        Flush();
+        Stream.Synchronize();
+        _staging.Arrived();
+        _spare.Arrived();
+    }
+
+    /// <summary>From here to <see cref="EndStep"/> is a step of some rows; what an earlier one left open is dropped.</summary>
+    public void BeginStep(int rows)
+    {
+        _collecting = false;
+        _pending.Clear();
+        FreeRetired();
+        if (_staging.IsInFlight)
+        {
+            Synchronize();
+        }
+        _staging.Reset();
+        _collecting = rows <= _graphRows && !IsLegacy(Stream);
+    }
+
+    /// <summary>Everything of the step goes to the stream.</summary>
+    public void EndStep()
+    {
+        if (!_collecting)
+        {
+            return;
+        }
+        _staging.Send(Stream);
+        lock (_gate)
+        {
+            _collecting = false;
+            _graphs.Run(_pending);
+            _pending.Clear();
+            FreeRetired();
+        }
+    }
+
+    public void Dispose()
+    {
+        _graphs.Dispose();
+        _staging.Dispose();
+        _spare.Dispose();
+        _download.Dispose();
+        _arena.Dispose();
+        _arguments.Dispose();
+        _kernels.Dispose();
+        if (_ownsStream)
+        {
+            Stream.Dispose();
+        }
+    }
+
+    /// <summary>Issues what was collected; the step goes on without collecting.</summary>
+    private void Flush()
+    {
+        if (!_collecting)
+        {
+            return;
+        }
+        _staging.Send(Stream);
+        lock (_gate)
+        {
+            _collecting = false;
+            Issue(_pending);
+            _pending.Clear();
+            FreeRetired();
+        }
+    }
+
+    /// <summary>The default stream (0, or CU_STREAM_LEGACY) cannot be captured.</summary>
+    private static bool IsLegacy(CudaStream stream) => stream.Handle is 0 or 1;
+
+    private void FreeRetired()
+    {
+        lock (_gate)
+        {
+            foreach ((nint address, long bytes) in _retired)
+            {
+                _arena.Return(address, bytes);
+            }
+            _retired.Clear();
+        }
+    }
+
+    private void Issue(LaunchList list)
+    {
+        for (int i = 0; i < list.Count; i++)
+        {
+            LaunchList.Launch launch = list[i];
+            ReadOnlySpan<byte> arguments = list.Arguments(launch);
+            if (launch.Kernel is CudaKernel kernel)
+            {
+                Issue(kernel, launch.Grid, launch.Block, arguments);
+            }
+            else
+            {
+                ReadOnlySpan<long> copy = MemoryMarshal.Cast<byte, long>(arguments);
+                Stream.Copy((nint)copy[0], (nint)copy[1], copy[2]);
+            }
+        }
+    }
+
+    private void Issue(CudaKernel kernel, CudaDim3 grid, CudaDim3 block, ReadOnlySpan<byte> arguments)
+    {
+        _arguments.Clear();
+        foreach (KernelArgument argument in kernel.Module.Arguments)
+        {
+            switch (argument.Bytes)
+            {
+                case 16:
+                    _arguments.Add(MemoryMarshal.Read<DeviceView>(arguments));
+                    break;
+                case 8:
+                    _arguments.Add(MemoryMarshal.Read<long>(arguments));
+                    break;
+                default:
+                    _arguments.Add(MemoryMarshal.Read<int>(arguments));
+                    break;
+            }
+            arguments = arguments[argument.Bytes..];
+        }
+        kernel.Function.Launch(Stream, new CudaLaunchConfig(grid, block), _arguments);
+    }
+}

@@ -1,0 +1,75 @@
+using Llama4Kernels.Kernels.Numerics;
+
+namespace Llama4Kernels.Kernels.Contracts;
+
+/// <summary>
+/// A logical weight matrix [out, in] as it lies in host memory (usually a mapped checkpoint), readable a piece of a row at a
+/// time. There is one subclass for each way of storing a matrix; packing, upload and quantising know only this reader, and
+/// test for a subclass where they can take its bits over unchanged.
+/// </summary>
+/// <param name="Rows">Output features.</param>
+/// <param name="Columns">Input features.</param>
+public abstract unsafe record MatrixSource(int Rows, int Columns)
+{
+    /// <summary>The element type if each element is stored by itself and unscaled; null for codes with scales and for blocks.</summary>
+    public abstract ElementType? PlainType { get; }
+
+    /// <summary>The stretches of memory that hold the matrix; they may hold parts of others too.</summary>
+    public abstract IEnumerable<(nint Address, long Bytes)> Extents { get; }
+
+    /// <summary>A row-major [out, in] matrix without gaps.</summary>
+    public static StridedMatrix RowMajor(nint data, ElementType type, int rows, int columns) =>
+        new(data, type, rows, columns, columns, 1);
+
+    /// <summary>Writes elements (row, column) … (row, column + width − 1) as float32, exactly.</summary>
+    internal abstract void Read(int row, int column, int width, float* values);
+
+    /// <summary>Copies the same elements as they are stored; only for a matrix with a <see cref="PlainType"/>.</summary>
+    internal abstract void Copy(int row, int column, int width, byte* elements);
+
+    /// <summary>Throws if the matrix cannot be read.</summary>
+    /// <exception cref="ArgumentException">It has no memory or no size, or a type that no reader knows.</exception>
+    internal abstract void Check();
+
+    /// <summary>Rows and columns of matrices that are stacked along the rows, each of them checked.</summary>
+    /// <exception cref="ArgumentException">There is none, one cannot be read, or widths differ.</exception>
+    internal static (int Rows, int Columns) CheckStack(ReadOnlySpan<MatrixSource> stacked)
+    {
+        if (stacked.IsEmpty)
+        {
+            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
+        }
+        int rows = 0, columns = stacked[0].Columns;
+        foreach (MatrixSource source in stacked)
+        {
+            if (source.Columns != columns || source.Rows <= 0 || columns <= 0)
+            {
+                throw new ArgumentException($"Cannot stack [{source.Rows}, {source.Columns}] on [{stacked[0].Rows}, {columns}].", nameof(stacked));
+            }
+            source.Check();
+            rows = checked(rows + source.Rows);
+        }
+        return (rows, columns);
+    }
+
+    /// <summary>The same stack with row stacks resolved and with neighbours in memory joined, so that kernels see long stretches.</summary>
+    internal static MatrixSource[] Flatten(ReadOnlySpan<MatrixSource> stacked)
+    {
+        List<MatrixSource> flat = [];
+        foreach (MatrixSource source in stacked)
+        {
+            foreach (MatrixSource part in source is RowStack stack ? Flatten(stack.Parts) : [source])
+            {
+                if (flat.Count > 0 && flat[^1] is StridedMatrix above && part is StridedMatrix below && above.TryJoin(below) is { } joined)
+                {
+                    flat[^1] = joined;
+                }
+                else
+                {
+                    flat.Add(part);
+                }
+            }
+        }
+        return [.. flat];
+    }
+}
