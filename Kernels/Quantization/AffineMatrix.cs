@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -62,27 +62,22 @@ internal sealed unsafe class AffineMatrix : IMatrix
     /// <summary>Rows, columns and format of a stack.</summary>
     internal static (int Rows, int Columns, CodeFormat Format) Check(CodedMatrix[] stacked)
     {
-        if (stacked.Length == 0)
-        {
-            throw new ArgumentException("There is nothing to pack.", nameof(stacked));
-        }
+        (int rows, int columns) = MatrixSource.CheckStack(stacked);
         CodedMatrix first = stacked[0];
-        int rows = 0;
         foreach (CodedMatrix source in stacked)
         {
-            if (source.Columns != first.Columns || source.Rows <= 0 || source.Columns <= 0 || source.Format != first.Format)
+            if (source.Format != first.Format)
             {
-                throw new ArgumentException($"Cannot stack {source.Format.Name} [{source.Rows}, {source.Columns}] on {first.Format.Name} [{first.Rows}, {first.Columns}].", nameof(stacked));
+                throw new ArgumentException($"Cannot stack {source.Format.Name} on {first.Format.Name}.", nameof(stacked));
             }
-            rows = checked(rows + source.Rows);
         }
-        int group = first.Format.Group(first.Columns);
-        if (first.Format.IsTwoLevel ? first.Columns % CodeFormat.SuperColumns != 0 : group < first.Columns && group % first.Format.Unit != 0)
+        int group = first.Format.Group(columns);
+        if (first.Format.IsTwoLevel ? columns % CodeFormat.SuperColumns != 0 : group < columns && group % first.Format.Unit != 0)
         {
             throw new ArgumentException(
-                $"{first.Format.Name} cannot have {first.Columns} columns in groups of {group}: groups are multiples of {first.Format.Unit}.", nameof(stacked));
+                $"{first.Format.Name} cannot have {columns} columns in groups of {group}: groups are multiples of {first.Format.Unit}.", nameof(stacked));
         }
-        return (rows, first.Columns, first.Format);
+        return (rows, columns, first.Format);
     }
 
     /// <inheritdoc/>

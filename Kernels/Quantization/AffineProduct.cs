@@ -1,5 +1,4 @@
-using Llama4Kernels.Kernels.Backends;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;

@@ -1,37 +1,41 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
+
 namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>A matrix [out, in] stored as codes with scales, which can be taken apart a piece of a row at a time.</summary>
-internal abstract unsafe class CodedMatrix(int rows, int columns, CodeFormat format)
+/// <param name="Rows">Output features.</param>
+/// <param name="Columns">Input features.</param>
+/// <param name="Format">The format that keeps the matrix as it is.</param>
+internal abstract unsafe record CodedMatrix(int Rows, int Columns, CodeFormat Format) : MatrixSource(Rows, Columns)
 {
-    /// <summary>Output features.</summary>
-    public int Rows => rows;
-
-    /// <summary>Input features.</summary>
-    public int Columns => columns;
-
-    /// <summary>The format that keeps the matrix as it is.</summary>
-    public CodeFormat Format => format;
+    /// <inheritdoc/>
+    public override ElementType? PlainType => null;
 
     /// <summary>Takes a piece of a row apart; its first scale is that of the first column's group.</summary>
-    public abstract void ReadCodes(int row, CodePiece piece, CodeRow to);
+    internal abstract void ReadCodes(int row, CodePiece piece, CodeRow to);
 
-    /// <summary>Writes elements (row, column) … (row, column + width − 1) as float32.</summary>
-    public void Read(int row, int column, int width, float* values)
+    /// <inheritdoc/>
+    internal override void Copy(int row, int column, int width, byte* elements) =>
+        throw new NotSupportedException($"{Format.Name} has no elements of their own.");
+
+    /// <inheritdoc/>
+    internal sealed override void Read(int row, int column, int width, float* values)
     {
         byte* memory = stackalloc byte[CodePiece.MemoryBytes];
         CodeRow codes = CodePiece.Memory(memory);
-        int group = format.Group(columns), end = column + width;
+        int group = Format.Group(Columns), end = column + width;
         while (column < end)
         {
-            CodePiece piece = CodePiece.Containing(format, columns, column);
+            CodePiece piece = CodePiece.Containing(Format, Columns, column);
             ReadCodes(row, piece, codes);
             for (int stop = Math.Min(end, piece.End); column < stop;)
             {
                 int own = column / group;
-                (float scale, float offset) = codes.Parameters(format, own - piece.First / group);
+                (float scale, float offset) = codes.Parameters(Format, own - piece.First / group);
                 for (int last = Math.Min(stop, (own + 1) * group); column < last; column++)
                 {
-                    *values++ = format.Weight(format.Value(codes.Codes[column - piece.First]), scale, offset);
+                    *values++ = Format.Weight(Format.Value(codes.Codes[column - piece.First]), scale, offset);
                 }
             }
         }

@@ -1,34 +1,34 @@
 namespace Llama4Kernels.Kernels.Quantization.Gguf;
 
-/// <summary>A matrix of a GGUF file: rows of blocks, without gaps.</summary>
-internal sealed unsafe class GgufMatrix : CodedMatrix
+/// <summary>Rows of blocks of a GGUF file, without gaps.</summary>
+/// <param name="Data">The first block; no alignment is assumed.</param>
+/// <param name="Type">The blocks' type.</param>
+/// <param name="Rows">Output features.</param>
+/// <param name="Columns">Input features, whole blocks.</param>
+internal sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, int Columns) : CodedMatrix(Rows, Columns, Type.Format)
 {
-    private readonly GgufBlockType _type;
-    private readonly byte* _data;
+    /// <inheritdoc/>
+    public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, Rows * RowBytes)];
 
-    /// <param name="data">The first block.</param>
-    /// <param name="type">The blocks' type.</param>
-    /// <param name="rows">Output features.</param>
-    /// <param name="columns">Input features, a multiple of a block's.</param>
-    public GgufMatrix(nint data, GgufBlockType type, int rows, int columns)
-        : base(rows, columns, type.Format)
+    private long RowBytes => (long)(Columns / Type.Columns) * Type.Bytes;
+
+    /// <inheritdoc/>
+    internal override void Check()
     {
-        if (columns % type.Columns != 0)
+        if (Data == 0 || Columns % Type.Columns != 0)
         {
-            throw new ArgumentException($"{type.Name} has blocks of {type.Columns}; rows of {columns} are no multiple.", nameof(columns));
+            throw new ArgumentException($"{Type.Name} has blocks of {Type.Columns} columns, and a matrix [{Rows}, {Columns}] needs memory.");
         }
-        _type = type;
-        _data = (byte*)data;
     }
 
     /// <inheritdoc/>
-    public override void ReadCodes(int row, CodePiece piece, CodeRow to)
+    internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
     {
-        byte* block = _data + ((long)row * (Columns / _type.Columns) + piece.First / _type.Columns) * _type.Bytes;
-        for (int column = 0; column < piece.Count; column += _type.Columns, block += _type.Bytes)
+        byte* block = (byte*)Data + row * RowBytes + (long)(piece.First / Type.Columns) * Type.Bytes;
+        for (int column = 0; column < piece.Count; column += Type.Columns, block += Type.Bytes)
         {
-            _type.Read(block, to);
-            to = to.Skip(Format, _type.Columns, _type.Columns / Format.GroupColumns);
+            Type.Read(block, to);
+            to = to.Skip(Format, Type.Columns, Type.Columns / Format.GroupColumns);
         }
     }
 }

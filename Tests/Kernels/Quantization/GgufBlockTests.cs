@@ -87,7 +87,7 @@ public sealed unsafe class GgufBlockTests : IDisposable
                 for (int c = 0; c < type.Columns; c++)
                 {
                     int group = c / format.GroupColumns;
-                    (float scale, float offset) = row.Parameters(format, group, group * format.GroupColumns);
+                    (float scale, float offset) = row.Parameters(format, group);
                     values.Add(format.Weight(format.Value(codes[c]), scale, offset));
                 }
             }
