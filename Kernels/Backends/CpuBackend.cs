@@ -65,18 +65,9 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => Pack(stacked, WeightFormat.Stored);
-
-    /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
-    {
-        bool codes = !stacked.IsEmpty;
-        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
-        {
-            codes &= source is StridedMatrix { Type: Numerics.ElementType.F8E4M3 };
-        }
-        return format == WeightFormat.Stored && !codes ? PackedMatrix.Pack(stacked, _team) : QuantisedMatrix.Pack(stacked, format, _team);
-    }
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => format is null
+        ? StackedMatrix.Pack(stacked, PackStored)
+        : PackedMatrix.Pack(stacked, format, _team);
 
     /// <inheritdoc/>
     public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
@@ -152,6 +143,10 @@ public sealed unsafe class CpuBackend : IBackend
         _attentionScratch.Dispose();
         _expertScratch.Dispose();
     }
+
+    private IMatrix PackStored(MatrixSource[] sources) => sources[0] is CodedMatrix { IsInt4: false }
+        ? AffineMatrix.Pack(Array.ConvertAll(sources, source => (CodedMatrix)source), _team)
+        : PackedMatrix.Pack(sources, null, _team);
 
     private static void CheckCount(int elements, Tensor tensor)
     {

@@ -77,14 +77,16 @@ public static partial class IlgpuCompiler
     }
 
     /// <summary>
-    /// ILGPU numbers names afresh in every context, never asks for more than sm_80 and names entries after methods: all three
-    /// are put right, and the numbers become those of first appearance.
+    /// ILGPU numbers names afresh in every context, never asks for more than sm_80, names entries after methods and marks
+    /// conditional branches as uniform that are not (undefined by the ISA): all four are put right, and the numbers become
+    /// those of first appearance.
     /// </summary>
     internal static string Normalise(string ptx, string name, int sm)
     {
         string entry = EntryName().Match(ptx).Groups[1].Value;
         Dictionary<string, string> numbers = [];
         string text = TargetLine().Replace(ptx.ReplaceLineEndings("\n"), $".target sm_{sm}");
+        text = ConditionalUniform().Replace(text, "$1bra ");
         text = Regex.Replace(text, $@"\b{Regex.Escape(entry)}\b", name);
         return NumberedName().Replace(text, match =>
         {
@@ -142,6 +144,9 @@ public static partial class IlgpuCompiler
 
     [GeneratedRegex(@"^\.target\s+\w+", RegexOptions.Multiline)]
     private static partial Regex TargetLine();
+
+    [GeneratedRegex(@"(@!?%?\w+\s+)bra\.uni\s+")]
+    private static partial Regex ConditionalUniform();
 
     [GeneratedRegex(@"\.entry\s+([\w$]+)")]
     private static partial Regex EntryName();

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -68,5 +69,5 @@ internal static class AffineCodes
     public const uint Magic = 0x4b00_0000;
 
     /// <summary>2²³ and, for centred codes, half the range.</summary>
-    public static float Minus(CodeKind kind, int bits) => 8388608f + (kind == CodeKind.Centred ? 1 << (bits - 1) : 0);
+    public static float Minus(WeightEncoding encoding, int bits) => 8388608f + (encoding == WeightEncoding.Integer ? 1 << (bits - 1) : 0);
 }

@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Contracts;
+
 namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
@@ -10,9 +12,9 @@ internal readonly struct AffineLayout
     /// <summary>Rows of a panel.</summary>
     public const int PanelRows = 32;
 
-    public AffineLayout(CodeFormat format, int columns)
+    public AffineLayout(WeightFormat format, int columns)
     {
-        Kind = format.Kind;
+        Encoding = format.Encoding;
         Scale = format.Scale;
         Offset = format.Offset;
         Bits = format.Bits;
@@ -21,17 +23,17 @@ internal readonly struct AffineLayout
         Group = format.Group(columns);
         Slab = format.Slab(columns);
         int groups = (Math.Min(Slab, columns) + Group - 1) / Group;
-        ScaleBytes = format.ScaleBytes;
-        OffsetBytes = format.OffsetBytes;
-        ScalesAt = PanelRows * format.Supers * sizeof(ushort);
-        OffsetsAt = ScalesAt + PanelRows * groups * format.ScaleBytes;
-        CodesAt = OffsetsAt + PanelRows * groups * format.OffsetBytes;
+        ScaleBytes = format.GroupScaleBytes;
+        OffsetBytes = format.GroupOffsetBytes;
+        ScalesAt = PanelRows * format.Halves * sizeof(ushort);
+        OffsetsAt = ScalesAt + PanelRows * groups * format.GroupScaleBytes;
+        CodesAt = OffsetsAt + PanelRows * groups * format.GroupOffsetBytes;
         SlabBytes = CodesAt + CodeBytes(Slab);
         int slabs = (columns + Slab - 1) / Slab;
         PanelBytes = (long)SlabBytes * (slabs - 1) + CodesAt + CodeBytes(Padded - (slabs - 1) * Slab);
     }
 
-    public CodeKind Kind { get; }
+    public WeightEncoding Encoding { get; }
 
     public ScaleKind Scale { get; }
 

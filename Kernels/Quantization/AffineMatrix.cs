@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -12,17 +11,20 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// </summary>
 internal sealed unsafe class AffineMatrix : IMatrix
 {
+    /// <summary>Name of this layout.</summary>
+    public const string LayoutName = "slabs32";
+
     private readonly AffineLayout _layout;
     private byte* _data;
 
-    private AffineMatrix(int rows, int columns, CodeFormat format)
+    private AffineMatrix(int rows, int columns, WeightFormat format)
     {
         Rows = rows;
         Columns = columns;
-        Codes = format;
+        Format = format;
         _layout = new AffineLayout(format, columns);
-        Panels = (int)(((long)rows + AffineLayout.PanelRows - 1) / AffineLayout.PanelRows);
-        Bytes = _layout.PanelBytes * Panels;
+        PanelCount = (int)(((long)rows + AffineLayout.PanelRows - 1) / AffineLayout.PanelRows);
+        Bytes = _layout.PanelBytes * PanelCount;
         _data = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
     }
 
@@ -36,48 +38,48 @@ internal sealed unsafe class AffineMatrix : IMatrix
     public int Columns { get; }
 
     /// <inheritdoc/>
-    public ElementType Format => ElementType.Int4;
+    public WeightFormat Format { get; }
+
+    /// <inheritdoc/>
+    public string Layout => LayoutName;
 
     /// <inheritdoc/>
     public long Bytes { get; }
 
-    /// <summary>The format of the codes.</summary>
-    public CodeFormat Codes { get; }
+    internal ref readonly AffineLayout Panels => ref _layout;
 
-    internal AffineLayout Layout => _layout;
-
-    internal int Panels { get; }
+    internal int PanelCount { get; }
 
     /// <summary>Packs matrices of one format and of equal width, stacked along the rows.</summary>
     /// <exception cref="ArgumentException">No source, widths or formats differ, or groups are not whole units of codes.</exception>
     public static AffineMatrix Pack(CodedMatrix[] stacked, ThreadTeam team)
     {
-        (int rows, int columns, CodeFormat format) = Check(stacked);
+        (int rows, int columns, WeightFormat format) = Check(stacked);
         var packed = new AffineMatrix(rows, columns, format);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
-        team.Run(packed.Panels, new AffinePackJob(sources, packed._data, packed._layout, rows));
+        team.Run(packed.PanelCount, new AffinePackJob(sources, packed._data, packed._layout, rows));
         return packed;
     }
 
     /// <summary>Rows, columns and format of a stack.</summary>
-    internal static (int Rows, int Columns, CodeFormat Format) Check(CodedMatrix[] stacked)
+    internal static (int Rows, int Columns, WeightFormat Format) Check(CodedMatrix[] stacked)
     {
         (int rows, int columns) = MatrixSource.CheckStack(stacked);
         CodedMatrix first = stacked[0];
         foreach (CodedMatrix source in stacked)
         {
-            if (source.Format != first.Format)
+            if (source.Codes != first.Codes)
             {
-                throw new ArgumentException($"Cannot stack {source.Format.Name} on {first.Format.Name}.", nameof(stacked));
+                throw new ArgumentException($"Cannot stack {source.Codes.Name} on {first.Codes.Name}.", nameof(stacked));
             }
         }
-        int group = first.Format.Group(columns);
-        if (first.Format.IsTwoLevel ? columns % CodeFormat.SuperColumns != 0 : group < columns && group % first.Format.Unit != 0)
+        int group = first.Codes.Group(columns);
+        if (first.Codes.IsTwoLevel ? columns % WeightFormat.SuperColumns != 0 : group < columns && group % first.Codes.Unit != 0)
         {
             throw new ArgumentException(
-                $"{first.Format.Name} cannot have {columns} columns in groups of {group}: groups are multiples of {first.Format.Unit}.", nameof(stacked));
+                $"{first.Codes.Name} cannot have {columns} columns in groups of {group}: groups are multiples of {first.Codes.Unit}.", nameof(stacked));
         }
-        return (rows, columns, first.Format);
+        return (rows, columns, first.Codes);
     }
 
     /// <inheritdoc/>
@@ -103,7 +105,7 @@ internal sealed unsafe class AffineMatrix : IMatrix
         AffineParameters.ReadSupers(_layout, slab, supers);
         AffineParameters.Read(_layout, slab, inSlab / _layout.Group, supers, scales, offsets);
         int code = CodeWords.Code(_layout.Bits, (uint*)(slab + _layout.CodesAt) + lane, inSlab);
-        return Codes.Weight(Codes.Value(code), scales[lane], offsets[lane]);
+        return Format.Weight(Format.Value(code), scales[lane], offsets[lane]);
     }
 
     private void Free()

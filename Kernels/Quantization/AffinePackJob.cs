@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Threading;
@@ -21,7 +22,7 @@ internal readonly unsafe struct AffinePackJob(GCHandle<CodedMatrix[]> sources, b
         }
         byte* memory = stackalloc byte[CodePiece.MemoryBytes];
         new Span<byte>(memory, CodePiece.MemoryBytes).Clear();
-        CodeFormat format = stack[0].Format;
+        WeightFormat format = stack[0].Codes;
         for (int column = 0; column < layout.Columns;)
         {
             CodePiece piece = CodePiece.Containing(format, layout.Columns, column);
@@ -43,20 +44,20 @@ internal readonly unsafe struct AffinePackJob(GCHandle<CodedMatrix[]> sources, b
     }
 
     /// <summary>Puts a piece of a row into its slabs.</summary>
-    private void Place(CodeFormat format, CodeRow row, CodePiece piece, byte* panel, int lane)
+    private void Place(WeightFormat format, CodeRow row, CodePiece piece, byte* panel, int lane)
     {
         for (int column = piece.First; column < piece.End;)
         {
             int index = column / layout.Slab, inSlab = column - index * layout.Slab;
             int count = Math.Min(piece.End - column, layout.Slab - inSlab);
             byte* slab = panel + (long)index * layout.SlabBytes;
-            for (int i = 0; i < format.Supers; i++)
+            for (int i = 0; i < format.Halves; i++)
             {
                 ((ushort*)slab)[i * Rows + lane] = row.Supers[i];
             }
             int groups = (count + layout.Group - 1) / layout.Group;
-            Numbers(row.Scales, format.ScaleBytes, groups, slab + layout.ScalesAt, lane);
-            Numbers(row.Offsets, format.OffsetBytes, groups, slab + layout.OffsetsAt, lane);
+            Numbers(row.Scales, format.GroupScaleBytes, groups, slab + layout.ScalesAt, lane);
+            Numbers(row.Offsets, format.GroupOffsetBytes, groups, slab + layout.OffsetsAt, lane);
             int padded = (count + format.Unit - 1) / format.Unit * format.Unit;
             CodeWords.Pack(layout.Bits, row.Codes, padded, (uint*)(slab + layout.CodesAt) + (long)inSlab * layout.Bits / 32 * Rows + lane);
             row = row.Skip(format, count, groups);

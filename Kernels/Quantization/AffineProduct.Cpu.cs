@@ -22,7 +22,7 @@ internal static unsafe partial class AffineProduct
 
     private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, AffineMatrix w, float* bias, float* y, AffineWidth width)
     {
-        AffineLayout layout = w.Layout;
+        AffineLayout layout = w.Panels;
         if (layout.Padded > layout.Columns)
         {
             float* padded = (float*)scratch.Require((long)tokens * layout.Padded * sizeof(float));
@@ -37,16 +37,16 @@ internal static unsafe partial class AffineProduct
         switch (width)
         {
             case AffineWidth.Assembled or AffineWidth.Vector512:
-                Run<Lanes512, Vector512<float>, Vector512<uint>>(team, w.Panels, job);
+                Run<Lanes512, Vector512<float>, Vector512<uint>>(team, w.PanelCount, job);
                 break;
             case AffineWidth.Vector256:
-                Run<Lanes256, Vector256<float>, Vector256<uint>>(team, w.Panels, job);
+                Run<Lanes256, Vector256<float>, Vector256<uint>>(team, w.PanelCount, job);
                 break;
             case AffineWidth.Vector128:
-                Run<Lanes128, Vector128<float>, Vector128<uint>>(team, w.Panels, job);
+                Run<Lanes128, Vector128<float>, Vector128<uint>>(team, w.PanelCount, job);
                 break;
             default:
-                Run<Lane, float, uint>(team, w.Panels, job);
+                Run<Lane, float, uint>(team, w.PanelCount, job);
                 break;
         }
         GC.KeepAlive(w);
@@ -58,7 +58,7 @@ internal static unsafe partial class AffineProduct
         where TF : unmanaged
         where TU : unmanaged
     {
-        bool look = work.Layout.Kind is CodeKind.Iq4 or CodeKind.Fp4 || TL.Count == Vector512<float>.Count;
+        bool look = work.Layout.Encoding is WeightEncoding.Iq4 or WeightEncoding.E2M1 || TL.Count == Vector512<float>.Count;
         switch (work.Layout.Bits, look)
         {
             case (2, true):
@@ -85,7 +85,7 @@ internal static unsafe partial class AffineProduct
             case (6, _):
                 Run<TL, TF, TU, SixBitCodes<Counted>>(team, panels, work);
                 break;
-            case (8, _) when work.Layout.Kind == CodeKind.Fp8:
+            case (8, _) when work.Layout.Encoding == WeightEncoding.E4M3:
                 Run<TL, TF, TU, EvenCodes<Eight, Floating>>(team, panels, work);
                 break;
             default:
@@ -318,7 +318,7 @@ internal static unsafe partial class AffineProduct
             // A copy whose address nobody takes stays in registers.
             TSink sink = given;
             TF low = TL.Load(table), high = TL.Load(table + (TL.Count < TableValues ? TL.Count : 0));
-            var values = new AffineValues<TF>(low, high, TL.Spread(AffineCodes.Minus(work.Layout.Kind, work.Layout.Bits)), table);
+            var values = new AffineValues<TF>(low, high, TL.Spread(AffineCodes.Minus(work.Layout.Encoding, work.Layout.Bits)), table);
             int column = 0;
             for (int i = 0; i < chunks.Runs; i++)
             {
@@ -339,11 +339,11 @@ internal static unsafe partial class AffineProduct
         private float Value(int i)
         {
             int code = i & ((1 << work.Layout.Bits) - 1);
-            return work.Layout.Kind switch
+            return work.Layout.Encoding switch
             {
-                CodeKind.Iq4 => CodeTables.Iq4[code],
-                CodeKind.Fp4 => CodeTables.Fp4[code],
-                CodeKind.Centred => code - (1 << (work.Layout.Bits - 1)),
+                WeightEncoding.Iq4 => CodeTables.Iq4[code],
+                WeightEncoding.E2M1 => CodeTables.Fp4[code],
+                WeightEncoding.Integer => code - (1 << (work.Layout.Bits - 1)),
                 _ => code,
             };
         }

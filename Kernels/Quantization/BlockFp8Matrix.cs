@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -6,23 +7,19 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <param name="Data">The first code.</param>
 /// <param name="Rows">Output features.</param>
 /// <param name="Columns">Input features.</param>
-/// <param name="Format">Whose groups are a block's columns.</param>
+/// <param name="Codes">Whose groups are a block's columns.</param>
 /// <param name="Scales">A number for each block.</param>
-internal sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, CodeFormat Format, GroupNumbers Scales) : CodedMatrix(Rows, Columns, Format)
+internal sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, WeightFormat Codes, GroupNumbers Scales) : CodedMatrix(Rows, Columns, Codes)
 {
     /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, (long)Rows * Columns)];
-
-    /// <summary>The format of blocks of some columns.</summary>
-    public static CodeFormat Blocks(int columns, ScaleKind scale) =>
-        new($"fp8g{columns}-{scale.ToString().ToLowerInvariant()}", 8, CodeKind.Fp8, columns, scale, OffsetKind.None);
 
     /// <inheritdoc/>
     internal override void Check()
     {
         if (Data == 0 || Scales.Data == 0)
         {
-            throw new ArgumentException($"A matrix {Format.Name} [{Rows}, {Columns}] needs codes and scales.");
+            throw new ArgumentException($"A matrix {Codes.Name} [{Rows}, {Columns}] needs codes and scales.");
         }
     }
 
@@ -30,7 +27,7 @@ internal sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, C
     internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
     {
         Unsafe.CopyBlockUnaligned(to.Codes, (byte*)Data + (long)row * Columns + piece.First, (uint)piece.Count);
-        int group = Format.Group(Columns), first = piece.First / group;
+        int group = Codes.Group(Columns), first = piece.First / group;
         Scales.Copy(row, first, (piece.End - 1) / group + 1 - first, to.Scales);
     }
 }

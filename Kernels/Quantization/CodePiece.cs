@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Contracts;
+
 namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
@@ -17,7 +19,7 @@ internal readonly unsafe record struct CodePiece(int First, int Count)
     public int End => First + Count;
 
     /// <summary>The piece of a row that has a column.</summary>
-    public static CodePiece Containing(CodeFormat format, int columns, int column)
+    public static CodePiece Containing(WeightFormat format, int columns, int column)
     {
         int slab = format.Slab(columns);
         int begin = slab > MaxColumns ? column / slab * slab : 0;

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -9,21 +10,21 @@ internal readonly unsafe struct CodeRow(byte* codes, byte* scales, byte* offsets
     /// <summary>A byte per column, unsigned.</summary>
     public byte* Codes => codes;
 
-    /// <summary>The groups' scales, <see cref="CodeFormat.ScaleBytes"/> each.</summary>
+    /// <summary>The groups' scales, <see cref="WeightFormat.GroupScaleBytes"/> each.</summary>
     public byte* Scales => scales;
 
-    /// <summary>The groups' offsets, <see cref="CodeFormat.OffsetBytes"/> each.</summary>
+    /// <summary>The groups' offsets, <see cref="WeightFormat.GroupOffsetBytes"/> each.</summary>
     public byte* Offsets => offsets;
 
     /// <summary>The halves of two-level scales, d, or d and d', of 256 columns.</summary>
     public ushort* Supers => supers;
 
     /// <summary>What follows after some codes and some groups.</summary>
-    public CodeRow Skip(CodeFormat format, int columns, int groups) =>
-        new(codes + columns, scales + groups * format.ScaleBytes, offsets + groups * format.OffsetBytes, supers);
+    public CodeRow Skip(WeightFormat format, int columns, int groups) =>
+        new(codes + columns, scales + groups * format.GroupScaleBytes, offsets + groups * format.GroupOffsetBytes, supers);
 
     /// <summary>The scale and the offset of a group of a slab.</summary>
-    public (float Scale, float Offset) Parameters(CodeFormat format, int group)
+    public (float Scale, float Offset) Parameters(WeightFormat format, int group)
     {
         float scale = format.Scale switch
         {

@@ -28,7 +28,7 @@ internal sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows
         for (int column = 0; column < piece.Count; column += Type.Columns, block += Type.Bytes)
         {
             Type.Read(block, to);
-            to = to.Skip(Format, Type.Columns, Type.Columns / Format.GroupColumns);
+            to = to.Skip(Codes, Type.Columns, Type.Columns / Codes.GroupColumns);
         }
     }
 }

@@ -123,7 +123,7 @@ public sealed unsafe class AffineProductTests : IDisposable
         Assert.Contains("int8g32-bf16 on int4g32-bf16", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, eight.Matrix], _team)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, wide.Matrix], _team));
         var odd = (IntegerMatrix)four.Matrix;
-        Assert.Contains("multiples of 8", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([odd with { Format = IntegerMatrix.Symmetric(4, 12, ScaleKind.BF16) }], _team)).Message, StringComparison.Ordinal);
+        Assert.Contains("multiples of 8", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([odd with { Codes = KeptFormats.Integers(4, 12, ScaleKind.BF16, OffsetKind.None) }], _team)).Message, StringComparison.Ordinal);
         AffineMatrix packed = AffineMatrix.Pack([four.Matrix], _team);
         Assert.Throws<ArgumentOutOfRangeException>(() => AffineProduct.Run(_team, _scratch, null, -1, packed, null, null, AffineWidth.Scalar));
         packed.Dispose();

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
@@ -20,7 +21,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
         (int rows, int columns) = Shape($"{name}.values");
         int groups = (int)_golden.Get($"{name}.weight_scale").Shape[1];
         bool zeros = _golden.TryGet($"{name}.weight_zero_point", out TensorInfo? zero);
-        CodeFormat format = zeros ? IntegerMatrix.WithZeros(bits, columns / groups, ScaleKind.BF16) : IntegerMatrix.Symmetric(bits, columns / groups, ScaleKind.BF16);
+        WeightFormat format = zeros ? KeptFormats.Integers(bits, columns / groups, ScaleKind.BF16, OffsetKind.Zero) : KeptFormats.Integers(bits, columns / groups, ScaleKind.BF16, OffsetKind.None);
         TensorInfo packed = _golden.Get($"{name}.weight_packed");
         var matrix = new IntegerMatrix(
             _golden.Address(packed), packed.Shape[1] * 4, rows, columns, format, Numbers($"{name}.weight_scale"),
@@ -37,7 +38,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
         (int rows, int columns) = Shape($"{name}.values");
         int groups = (int)_golden.Get($"{name}.scales").Shape[1];
         var matrix = new IntegerMatrix(
-            _golden.Address(_golden.Get($"{name}.weight")), columns * bits / 8, rows, columns, IntegerMatrix.Affine(bits, columns / groups, ScaleKind.BF16),
+            _golden.Address(_golden.Get($"{name}.weight")), columns * bits / 8, rows, columns, KeptFormats.Integers(bits, columns / groups, ScaleKind.BF16, OffsetKind.Added),
             Numbers($"{name}.scales"), Numbers($"{name}.biases"));
         Check(matrix, _golden.ReadFloats($"{name}.values"));
     }
@@ -51,7 +52,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
         fixed (byte* data = codes)
         fixed (float* numbers = scales)
         {
-            var matrix = new BlockFp8Matrix((nint)data, Rows, Columns, BlockFp8Matrix.Blocks(4, ScaleKind.F32), new GroupNumbers((nint)numbers, ElementType.F32, 2, RowsPerNumber: 2));
+            var matrix = new BlockFp8Matrix((nint)data, Rows, Columns, KeptFormats.Fp8Blocks(4, ScaleKind.F32), new GroupNumbers((nint)numbers, ElementType.F32, 2, RowsPerNumber: 2));
             float[] expected = [.. codes.Select((code, i) => Fp8.ToSingle(code) * scales[i / Columns / 2 * 2 + i % Columns / 4])];
             Check(matrix, expected);
         }
@@ -66,9 +67,9 @@ public sealed unsafe class CodedMatrixTests : IDisposable
         fixed (float* numbers = scales)
         {
             var scale = new GroupNumbers((nint)numbers, ElementType.F32, 1);
-            var symmetric = new IntegerMatrix((nint)data, 3, 2, 3, IntegerMatrix.Symmetric(8, 0, ScaleKind.F32), scale, IsSigned: true);
+            var symmetric = new IntegerMatrix((nint)data, 3, 2, 3, KeptFormats.Integers(8, 0, ScaleKind.F32, OffsetKind.None), scale, IsSigned: true);
             Check(symmetric, [-64f, -0.5f, 0f, 2f, 254f, 10f]);
-            var shifted = new IntegerMatrix((nint)data, 3, 2, 3, IntegerMatrix.WithZeros(8, 0, ScaleKind.F32), scale, new GroupNumbers((nint)zero, null, 1, Bits: 8, IsByte: true), IsSigned: true);
+            var shifted = new IntegerMatrix((nint)data, 3, 2, 3, KeptFormats.Integers(8, 0, ScaleKind.F32, OffsetKind.Zero), scale, new GroupNumbers((nint)zero, null, 1, Bits: 8, IsByte: true), IsSigned: true);
             Check(shifted, [0f, 63.5f, 64f, -252f, 0f, -244f]);
         }
     }
@@ -76,12 +77,12 @@ public sealed unsafe class CodedMatrixTests : IDisposable
     [Fact]
     public void What_cannot_be_read_is_refused()
     {
-        CodeFormat format = IntegerMatrix.Symmetric(4, 32, ScaleKind.BF16);
+        WeightFormat format = KeptFormats.Integers(4, 32, ScaleKind.BF16, OffsetKind.None);
         var matrix = new IntegerMatrix(1, 16, 1, 32, format, new GroupNumbers(1, ElementType.BF16, 1));
         matrix.Check();
         Assert.Throws<ArgumentException>(() => (matrix with { Data = 0 }).Check());
         Assert.Throws<ArgumentException>(() => (matrix with { Scales = default }).Check());
-        Assert.Throws<ArgumentException>(() => (matrix with { Format = IntegerMatrix.WithZeros(4, 32, ScaleKind.BF16) }).Check());
+        Assert.Throws<ArgumentException>(() => (matrix with { Codes = KeptFormats.Integers(4, 32, ScaleKind.BF16, OffsetKind.Zero) }).Check());
         Assert.Throws<NotSupportedException>(() => matrix.Copy(0, 0, 1, null));
         Assert.Throws<ArgumentException>(() => new GroupNumbers(1, ElementType.F8E4M3, 1).ScaleKind);
     }

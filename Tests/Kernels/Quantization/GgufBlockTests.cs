@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
@@ -52,9 +53,9 @@ public sealed unsafe class GgufBlockTests : IDisposable
     {
         foreach (GgufBlockType type in GgufBlockType.All)
         {
-            CodeFormat format = type.Format;
+            WeightFormat format = type.Format;
             int groups = type.Columns / format.GroupColumns;
-            int kept = type.Columns * format.Bits / 8 + groups * (format.ScaleBytes + format.OffsetBytes) + format.Supers * 2;
+            int kept = type.Columns * format.Bits / 8 + groups * (format.GroupScaleBytes + format.GroupOffsetBytes) + format.Halves * 2;
             Assert.InRange(kept, type.Bytes, type.Bytes * 1.1);
         }
     }
@@ -74,7 +75,7 @@ public sealed unsafe class GgufBlockTests : IDisposable
     private static float[] Decode(string name, byte[] bytes)
     {
         GgufBlockType type = GgufBlockType.All.Single(type => type.Name == name);
-        CodeFormat format = type.Format;
+        WeightFormat format = type.Format;
         byte* codes = stackalloc byte[256], scales = stackalloc byte[32], offsets = stackalloc byte[32];
         ushort* supers = stackalloc ushort[2];
         var row = new CodeRow(codes, scales, offsets, supers);

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
@@ -82,18 +83,18 @@ internal sealed unsafe class RandomCodes : IDisposable
             {
                 codes[i] = (codes[i] & 0x7f) == 0x7f ? (byte)0 : codes[i];
             }
-            return new BlockFp8Matrix((nint)codes, rows, columns, BlockFp8Matrix.Blocks(group, kind), scales);
+            return new BlockFp8Matrix((nint)codes, rows, columns, KeptFormats.Fp8Blocks(group, kind), scales);
         }
         long rowBytes = (columns * bits + 31) / 32 * 4;
         byte* data = Bytes(rows * (int)rowBytes);
         return parts.Length switch
         {
-            2 => new IntegerMatrix((nint)data, rowBytes, rows, columns, IntegerMatrix.Symmetric(bits, group, kind), scales),
+            2 => new IntegerMatrix((nint)data, rowBytes, rows, columns, KeptFormats.Integers(bits, group, kind, OffsetKind.None), scales),
             _ when parts[2] == "zero" => new IntegerMatrix(
-                (nint)data, rowBytes, rows, columns, IntegerMatrix.WithZeros(bits, group, kind), scales,
+                (nint)data, rowBytes, rows, columns, KeptFormats.Integers(bits, group, kind, OffsetKind.Zero), scales,
                 new GroupNumbers((nint)Bytes((rows * bits + 31) / 32 * groups * 4), null, groups, Bits: bits)),
             _ => new IntegerMatrix(
-                (nint)data, rowBytes, rows, columns, IntegerMatrix.Affine(bits, group, kind), scales, new GroupNumbers((nint)Numbers(type, rows * groups), type, groups)),
+                (nint)data, rowBytes, rows, columns, KeptFormats.Integers(bits, group, kind, OffsetKind.Added), scales, new GroupNumbers((nint)Numbers(type, rows * groups), type, groups)),
         };
     }
 

@@ -83,6 +83,9 @@ public class FindingTests
     [InlineData(0, "ld.local.u32 r0, [r11+4]; //!")]
     [InlineData(0, "st.local.u16 [r11], t; ld.local.u32 r0, [r11]; //!")]
     [InlineData(0, "mbarrier.arrive.shared.b64 rd0, [r10]; //!")]
+    [InlineData(0, ".reg .b64 policy; ld.global.L2::cache_hint.u32 r0, [m], policy; //!")]
+    [InlineData(0, ".reg .b64 policy; mov.u32 r0, 8; cp.async.cg.shared.global.L2::cache_hint [r10], [m], 16, r0, policy; //!")]
+    [InlineData(0, ".reg .b64 policy; createpolicy.fractional.L2::evict_last.b64 policy, f1; //!")]
     public void WhatNobodyWrote(int thread, string body) => Check(PtxFindingKind.Uninitialised, thread, body);
 
     [Fact]
@@ -157,13 +160,32 @@ public class FindingTests
     [InlineData(0, "setp.lt.u32 p0, t, 16; @p0 movmatrix.sync.aligned.m8n8.trans.b16 r0, t; //!")]
     [InlineData(0, "setp.lt.u32 p0, t, 16; @p0 bar.sync 0; //!")]
     [InlineData(0, "bar.sync 1, 33; //!")]
+    [InlineData(0, "setp.lt.u32 p0, t, 16; @p0 bra.uni A; //!\n nanosleep.u32 1; A: nanosleep.u32 1;")]
+    [InlineData(16, "setp.lt.u32 p0, t, 16; @!p0 bra.uni A; //!\n nanosleep.u32 1; A: nanosleep.u32 1;")]
+    [InlineData(1, "setp.eq.u32 p1, t, 1; setp.lt.u32 p0, t, 16; @!p0 bra B; @p1 bra.uni A; //!\n nanosleep.u32 1; A: nanosleep.u32 1; B: nanosleep.u32 1;")]
+    [InlineData(2, "mov.u32 r0, 0; A: add.u32 r0, r0, 1; setp.lt.u32 p0, r0, t; @p0 bra.uni A; //!\n")]
+    [InlineData(0, "T: .branchtargets A, B; and.b32 r0, t, 1; brx.idx.uni r0, T; //!\nA: nanosleep.u32 1; B: nanosleep.u32 1;")]
+    [InlineData(7, "setp.eq.u32 p0, t, 7; @p0 ret.uni; //!\n")]
     public void LanesThatAreNotTogether(int thread, string body) => Check(PtxFindingKind.Divergence, thread, body);
+
+    /// <summary>Lanes that are not there, or on another way, do not count.</summary>
+    [Theory]
+    [InlineData("setp.lt.u32 p0, t, 99; @p0 bra.uni A; trap; A: @!p0 bra.uni B; nanosleep.u32 1; B: nanosleep.u32 1;")]
+    [InlineData("setp.lt.u32 p0, t, 16; @!p0 bra B; @p0 bra.uni A; trap; A: nanosleep.u32 1; B: nanosleep.u32 1;")]
+    [InlineData("setp.lt.u32 p0, t, 32; @p0 bra.uni A; nanosleep.u32 1; A: nanosleep.u32 1;")]
+    [InlineData("T: .branchtargets A, B; shr.u32 r0, t, 5; brx.idx.uni r0, T; trap; A: nanosleep.u32 1; B: nanosleep.u32 1;")]
+    public void UniformBranchesHaveNoFindings(string body) => InstructionRun.Threaded(Shared + body, 64, 2, data: [.. s_data]);
 
     [Theory]
     [InlineData(0, "trap; //!")]
     [InlineData(12, "setp.eq.u32 p0, t, 12; @p0 trap; //!")]
     [InlineData(0, "setp.eq.u32 p0, t, 0; @p0 mbarrier.init.shared.b64 [r10], 4; bar.warp.sync -1; @p0 mbarrier.init.shared.b64 [r10], 4; //!")]
     [InlineData(0, "setp.eq.u32 p0, t, 0; @p0 mbarrier.init.shared.b64 [r10], 4; bar.warp.sync -1; @p0 mbarrier.arrive.shared.b64 rd0, [r10], 5; //!")]
+    [InlineData(0, ".reg .b64 policy; mov.b64 policy, 77; ld.global.L2::cache_hint.u32 r0, [m], policy; //!")]
+    [InlineData(9, ".reg .b64 policy; createpolicy.fractional.L2::evict_first.b64 policy, 1.0; setp.eq.u32 p0, t, 9; @p0 mov.b64 policy, m; st.global.L2::cache_hint.u64 [o], o, policy; //!")]
+    [InlineData(0, ".reg .b64 policy; mov.b64 policy, m; cp.async.cg.shared.global.L2::cache_hint [r10], [m], 16, policy; //!")]
+    [InlineData(0, ".reg .b64 policy; mov.b32 f0, 0f40000000; createpolicy.fractional.L2::evict_first.b64 policy, f0; //!")]
+    [InlineData(0, ".reg .b64 policy; mov.u32 r0, 64; createpolicy.range.global.L2::evict_last.L2::evict_first.b64 policy, [m], r0, 32; //!")]
     public void Traps(int thread, string body) => Check(PtxFindingKind.Trap, thread, body);
 
     [Fact]

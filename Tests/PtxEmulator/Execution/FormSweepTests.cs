@@ -10,7 +10,7 @@ public class FormSweepTests
     /// <summary>Opcodes and modifiers that are not executed; what carries none of them must be.</summary>
     private static readonly string[] s_parsedOnly =
     [
-        "cluster", "shared::cluster", "mapa", "getctarank", "elect", "stmatrix", "setmaxnreg", "wgmma", "tensormap", "multimem", "griddepcontrol",
+        "cluster", "shared::cluster", "mapa", "getctarank", "elect", "stmatrix", "setmaxnreg", "wgmma", "tensormap", "multimem",
         "bulk", "st.async", "red.async", "expect_tx", "complete_tx", "try_wait", "mbarrier_init", "proxy", "mma.sp", "oob",
         "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32",
     ];

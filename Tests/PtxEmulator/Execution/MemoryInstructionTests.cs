@@ -214,6 +214,19 @@ public class MemoryInstructionTests
         Assert.Equal(["fffffffffffffffe", "1f1e1d1c13121110", "7060504", "4004000000000000"], got.Select(word => word.ToString("x", CultureInfo.InvariantCulture)));
     }
 
+    /// <summary>Some policies, and values that assemblers put in their place.</summary>
+    [Theory]
+    [InlineData("createpolicy.fractional.L2::evict_first.b64 rd0;", 0x12F0000000000000)]
+    [InlineData("createpolicy.fractional.L2::evict_first.b64 rd0, 1.0;", 0x12F0000000000000)]
+    [InlineData("createpolicy.fractional.L2::evict_first.b64 rd0, 0.5;", 0x1270000000000000)]
+    [InlineData("createpolicy.fractional.L2::evict_last.b64 rd0, 1.0;", 0x14F0000000000000)]
+    public void PoliciesHaveTheirKnownValues(string instruction, long expected)
+    {
+        Assert.Equal((ulong)expected, InstructionRun.Threaded($"{instruction} st.global.u64 [o], rd0;", 1)[0]);
+        // A policy is the last operand of copies, with a size or without.
+        InstructionRun.Threaded($"{instruction} .shared .align 16 .b8 box[64]; mov.u32 r0, box; mov.u32 r1, 4; cp.async.cg.shared.global.L2::cache_hint.L2::128B [r0], [m], 16, rd0; cp.async.ca.shared.global.L2::cache_hint [r0+16], [m], 8, r1, rd0; cp.async.wait_all;", 1, data: [1, 2]);
+    }
+
     [Fact]
     public void HintsChangeNothing()
     {
@@ -229,6 +242,7 @@ public class MemoryInstructionTests
             nanosleep.u32 20; pmevent 3; pmevent.mask 5;
             membar.cta; membar.gl; membar.sys; fence.sc.gpu; fence.acq_rel.sys;
             add.u64 rd0, rd0, rd1; add.u64 rd0, rd0, rd2; add.u64 rd0, rd0, rd3; cvt.u64.u32 rd5, r0; add.u64 rd0, rd0, rd5; add.u64 rd0, rd0, rd4;
+            mov.b64 policy, 0x12F0000000000000;
             st.global.L1::no_allocate.L2::cache_hint.u64 [o], rd0, policy;
             """, data: [.. s_pattern]);
         for (int lane = 0; lane < 32; lane++)

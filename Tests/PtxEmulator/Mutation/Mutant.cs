@@ -56,6 +56,9 @@ internal enum MutationKind
 
     /// <summary>Two registers of a matrix fragment change places.</summary>
     FragmentOrder,
+
+    /// <summary>A branch at which lanes go apart is marked as uniform.</summary>
+    MarkUniform,
 }
 
 /// <summary>A kernel's text with one line changed.</summary>

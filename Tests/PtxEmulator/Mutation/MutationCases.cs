@@ -114,8 +114,8 @@ internal static class MutationCases
     private static MutationCase Make(string kernel, string text, IEnumerable<MutationLaunch> launches)
     {
         var module = PtxModule.Parse(text);
-        HashSet<int> lines = [];
-        return new MutationCase(kernel, text, [.. launches.Select(launch => launch.Harden(module, kernel, lines)).OrderBy(launch => launch.InstructionLimit)], lines);
+        HashSet<int> lines = [], divergent = [];
+        return new MutationCase(kernel, text, [.. launches.Select(launch => launch.Harden(module, kernel, lines, divergent)).OrderBy(launch => launch.InstructionLimit)], lines, divergent);
     }
 
     private static MutationCase Corpus(string name)

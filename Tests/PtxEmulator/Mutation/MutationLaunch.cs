@@ -31,7 +31,7 @@ internal sealed unsafe record MutationLaunch(CudaDim3 Grid, CudaDim3 Block, int 
     /// missing or goes elsewhere shows, and with a limit of ten times the kernel's instructions.
     /// </summary>
     /// <exception cref="InvalidOperationException">The kernel does not give the expected results.</exception>
-    public MutationLaunch Harden(PtxModule module, string kernel, HashSet<int> lines)
+    public MutationLaunch Harden(PtxModule module, string kernel, HashSet<int> lines, HashSet<int> divergent)
     {
         LaunchCounters counters = Run(module, kernel, new LaunchOptions { Workers = 1 }, out byte[][] results);
         if (Difference(results) is string difference)
@@ -39,6 +39,7 @@ internal sealed unsafe record MutationLaunch(CudaDim3 Grid, CudaDim3 Block, int 
             throw new InvalidOperationException($"{kernel}: {difference}.");
         }
         lines.UnionWith(counters.Lines.Select(line => line.Line));
+        divergent.UnionWith(counters.Lines.Where(line => line.Divergent > 0).Select(line => line.Line));
         MutationLaunch hardened = this with { InstructionLimit = 20_000 + 10 * counters.Instructions };
         for (int i = 0; i < Buffers.Count; i++)
         {

@@ -10,7 +10,8 @@ namespace Llama4Kernels.Tests.PtxEmulator.Mutation;
 /// <param name="Text">Its module.</param>
 /// <param name="Launches">Launches, cheap ones first.</param>
 /// <param name="Lines">Lines of the text that the launches execute.</param>
-internal sealed record MutationCase(string Name, string Text, IReadOnlyList<MutationLaunch> Launches, IReadOnlySet<int> Lines);
+/// <param name="Divergent">Lines of branches at which lanes go apart.</param>
+internal sealed record MutationCase(string Name, string Text, IReadOnlyList<MutationLaunch> Launches, IReadOnlySet<int> Lines, IReadOnlySet<int> Divergent);
 
 /// <summary>What became of a mutant.</summary>
 /// <param name="Checker">Which check caught it: a kind of finding, "WrongOutput", "Refused"; null if it survived.</param>

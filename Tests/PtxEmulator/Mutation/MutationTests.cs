@@ -70,6 +70,25 @@ public class MutationTests(ITestOutputHelper output)
         Assert.All(["Race", "MissingWait", "Deadlock", "Divergence", "Uninitialised", "OutOfBounds", "Misaligned", "WrongOutput"], checker => Assert.True(checkers.ContainsKey(checker), $"{checker} caught nothing."));
     }
 
+    [Fact]
+    public void A_branch_that_is_not_uniform_and_says_so_is_found()
+    {
+        (MutationCase Kernel, Mutant Mutant)[] mutants = [.. s_cases.Value.SelectMany(kernel => new PtxMutator(kernel.Text).MarkUniform(kernel.Divergent, 2).Select(mutant => (kernel, mutant)))];
+        string[] kernels = [.. mutants.Select(one => one.Kernel.Name).Distinct()];
+        output.WriteLine($"{mutants.Length} branches of {string.Join(", ", kernels)}");
+        Assert.True(mutants.Length >= 30, $"{mutants.Length} branches");
+        Assert.Superset(new HashSet<string> { "route_topk", "quantise_fp8", "softmax_sums" }, kernels.ToHashSet());
+        Parallel.ForEach(mutants, one =>
+        {
+            Verdict verdict = MutationRunner.Run(one.Kernel, one.Mutant.Text);
+            Assert.True(verdict.Checker == "Divergence" && verdict.Message.Contains("marked .uni", StringComparison.Ordinal), $"{one.Kernel.Name}, {one.Mutant}: {verdict}");
+        });
+    }
+
+    [Fact]
+    public void No_device_kernel_has_a_conditional_branch_that_says_it_is_uniform() => Assert.All(IlgpuKernels.All, kernel =>
+        Assert.DoesNotMatch(@"@\S+\s+bra\.uni", KernelTexts.Get(kernel.Name)));
+
     /// <summary>Mistakes that only one check can see, or that one missed once: one line that holds the text is deleted.</summary>
     [Theory]
     [InlineData("gemm_pipeline", "cp.async.wait_group 1", 0, "MissingWait")]

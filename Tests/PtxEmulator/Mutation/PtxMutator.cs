@@ -79,6 +79,15 @@ internal sealed partial class PtxMutator
         return drawn;
     }
 
+    /// <summary>The branches that are marked as uniform though lanes go apart there, the first <paramref name="count"/> of them.</summary>
+    /// <param name="divergent">Lines of branches at which lanes went apart.</param>
+    /// <param name="count">How many at most.</param>
+    public IReadOnlyList<Mutant> MarkUniform(IReadOnlySet<int> divergent, int count) =>
+    [
+        .. _lines.Where(line => line.Opcode == "bra" && line.Guard.Length > 0 && divergent.Contains(line.Number))
+            .Take(count).Select(line => Make(MutationKind.MarkUniform, line, line.Renamed("bra", "bra.uni"))),
+    ];
+
     private Mutant Make(MutationKind kind, PtxLine line, PtxLine? changed)
     {
         string[] text = [.. _text];
@@ -116,6 +125,7 @@ internal sealed partial class PtxMutator
             "bar" when line.Opcode.Contains("arrive", StringComparison.Ordinal) => [(MutationKind.DeleteArrive, null)],
             "mbarrier" when line.Opcode.Contains("arrive", StringComparison.Ordinal) => [(MutationKind.DeleteArrive, null)],
             "cp" => Copy(line),
+            "griddepcontrol" when line.Opcode.Contains("wait", StringComparison.Ordinal) => [(MutationKind.DeleteWait, null)],
             "ld" or "st" or "ldmatrix" or "stmatrix" or "red" => Access(line),
             "setp" when line.IsInteger => Comparison(line),
             "shfl" => Shuffle(line),

@@ -7,6 +7,7 @@ public class PtxMutatorTests
     [InlineData("bar.warp.sync -1;", "DeleteBarrier", "")]
     [InlineData("barrier.sync 1, 64;", "DeleteBarrier", "")]
     [InlineData("bar.arrive 2, 64;", "DeleteArrive", "")]
+    [InlineData("griddepcontrol.wait;", "DeleteWait", "")]
     [InlineData("mbarrier.arrive.shared.b64 %rd1, [%r1];", "DeleteArrive", "")]
     [InlineData("cp.async.commit_group;", "DeleteCommit", "")]
     [InlineData("cp.async.wait_all;", "DeleteWait", "")]
@@ -41,11 +42,21 @@ public class PtxMutatorTests
     [Theory]
     [InlineData("ld.param.u64 %rd1, [kernel_param_0+8];")]
     [InlineData("bra.uni L_1;")]
+    [InlineData("griddepcontrol.launch_dependents;")]
     [InlineData(".reg .b32 %r<4>;")]
     [InlineData("$L_1:")]
     [InlineData("// bar.sync 0;")]
     [InlineData("{.reg .pred p; setp.lt.s32 p, %r1, 0;}")]
     public void Lines_without_mutants(string line) => Assert.Empty(Drawn(line));
+
+    [Fact]
+    public void Branches_at_which_lanes_go_apart_are_marked_uniform()
+    {
+        var mutator = new PtxMutator("@%p1 bra L_1;\n@!%p2 bra L_1;\nbra L_1;\n@%p1 bra.uni L_1;\nL_1:");
+        Assert.Equal(["@%p1 bra.uni L_1;", "@!%p2 bra.uni L_1;"], mutator.MarkUniform(new HashSet<int> { 1, 2, 3, 4 }, 9).Select(mutant => mutant.After));
+        Assert.Equal([2], mutator.MarkUniform(new HashSet<int> { 2 }, 9).Select(mutant => mutant.Line));
+        Assert.Single(mutator.MarkUniform(new HashSet<int> { 1, 2 }, 1));
+    }
 
     [Fact]
     public void Equal_seeds_draw_equal_mutants_that_differ_in_one_line()

@@ -25,7 +25,14 @@ internal sealed class EmulatedContext(nint handle, int device) : IDisposable
 
     public long UsedBytes { get; set; }
 
-    public void Dispose() => Memory.Dispose();
+    /// <summary>What the legacy stream's next launch may overlap.</summary>
+    public OverlapHistory Overlap { get; } = new();
+
+    public void Dispose()
+    {
+        Overlap.Dispose();
+        Memory.Dispose();
+    }
 }
 
 /// <summary>Something with a handle that belongs to a context.</summary>
@@ -42,6 +49,9 @@ internal sealed class EmulatedModule(EmulatedContext context, PtxProgram program
 
     /// <summary>10·major + minor of the text's target.</summary>
     public int Target { get; } = target;
+
+    /// <summary>Its text has a griddepcontrol.wait.</summary>
+    public bool Waits { get; init; }
 
     public Dictionary<string, nint> Functions { get; } = new(StringComparer.Ordinal);
 
@@ -81,11 +91,16 @@ internal sealed class EmulatedStream(EmulatedContext context) : DriverObject(con
 
     /// <summary>Nodes that its next node depends on.</summary>
     public HashSet<int> Frontier { get; } = [];
+
+    /// <summary>What its next launch may overlap.</summary>
+    public OverlapHistory Overlap { get; } = new();
 }
 
 internal sealed class EmulatedEvent(EmulatedContext context, bool timing) : DriverObject(context)
 {
     private long _ticks;
+    private OverlapHistory? _overlap;
+    private DependentGrid? _last;
 
     public bool Timing { get; } = timing;
 
@@ -95,12 +110,22 @@ internal sealed class EmulatedEvent(EmulatedContext context, bool timing) : Driv
 
     public int[] Frontier { get; private set; } = [];
 
-    public void Record(EmulatedStream? stream)
+    public void Record(EmulatedStream? stream, OverlapHistory overlap)
     {
+        (_overlap, _last) = (overlap, overlap.Last);
         Capture = stream?.Capture;
         Frontier = Capture is null ? [] : [.. stream!.Frontier];
         Recorded = true;
         _ticks = Stopwatch.GetTimestamp();
+    }
+
+    /// <summary>The host knows that everything before the mark has ended.</summary>
+    public void Passed()
+    {
+        if (_overlap is not null && _overlap.Last == _last)
+        {
+            _overlap.Clear();
+        }
     }
 
     public float MillisecondsSince(EmulatedEvent start) => (float)Stopwatch.GetElapsedTime(start._ticks, _ticks).TotalMilliseconds;

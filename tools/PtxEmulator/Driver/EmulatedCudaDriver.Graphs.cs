@@ -85,16 +85,41 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return error;
             }
-            foreach (GraphNode node in graph.Nodes)
-            {
-                CudaResult result = CheckAndExecute(context, node.Work);
-                if (result != CudaResult.Success)
-                {
-                    return result;
-                }
-            }
-            return CudaResult.Success;
+            OverlapHistory overlap = queue?.Overlap ?? context.Overlap;
+            overlap.Clear();
+            CudaResult result = Run(context, overlap, graph.Nodes);
+            overlap.Clear();
+            return result;
         }
+    }
+
+    private CudaResult Run(EmulatedContext context, OverlapHistory overlap, IReadOnlyList<GraphNode> nodes)
+    {
+        for (int i = 0; i < nodes.Count;)
+        {
+            CudaResult result = Check(context, nodes[i].Work);
+            if (nodes[i].Work is not KernelWork launch)
+            {
+                result = result == CudaResult.Success ? Execute(context, overlap, nodes[i].Work) : result;
+                i++;
+            }
+            else
+            {
+                List<KernelWork> chain = [launch];
+                // An edge between two launches is programmatic if the later one was captured so.
+                for (i++; result == CudaResult.Success && i < nodes.Count && nodes[i].Work is KernelWork { Config.ProgrammaticSerialization: true } next && nodes[i].DependsOn is [int only] && only == i - 1; i++)
+                {
+                    result = Check(context, next);
+                    chain.Add(next);
+                }
+                result = result == CudaResult.Success ? Run(context, overlap, chain) : result;
+            }
+            if (result != CudaResult.Success)
+            {
+                return result;
+            }
+        }
+        return CudaResult.Success;
     }
 
     /// <inheritdoc/>

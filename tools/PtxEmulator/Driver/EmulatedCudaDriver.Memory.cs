@@ -158,7 +158,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         lock (_gate)
         {
             return TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error)
-                ? CheckAndExecute(context, new CopyWork(destination, context, (nint)source, null, bytes))
+                ? CheckAndExecute(context, null, new CopyWork(destination, context, (nint)source, null, bytes))
                 : error;
         }
     }
@@ -169,7 +169,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         lock (_gate)
         {
             return TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error)
-                ? CheckAndExecute(context, new CopyWork((nint)destination, null, source, context, bytes))
+                ? CheckAndExecute(context, null, new CopyWork((nint)destination, null, source, context, bytes))
                 : error;
         }
     }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.PtxEmulator.Checking;
 using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Findings;
 using Llama4Kernels.PtxEmulator.Parsing;
@@ -41,8 +42,16 @@ public sealed unsafe partial class EmulatedCudaDriver
                     log = new CudaJitLog("", reason);
                     return fit;
                 }
+                string[] errors = [.. PtxChecker.Check(text).Where(one => one.Severity == PtxSeverity.Error).Select(one => one.ToString())];
+                if (errors.Length > 0)
+                {
+                    log = new CudaJitLog("", string.Join('\n', errors));
+                    return CudaResult.InvalidPtx;
+                }
+                PtxInstruction[] dependent = [.. text.Functions.SelectMany(function => function.Body).Where(instruction => instruction.Opcode[0] == "griddepcontrol")];
+                _tracksOverlap |= dependent.Length > 0;
                 program = PtxProgram.Load(text, context.Memory);
-                var loaded = new EmulatedModule(context, program, options.MaxRegisters, target);
+                var loaded = new EmulatedModule(context, program, options.MaxRegisters, target) { Waits = dependent.Any(instruction => instruction.Opcode.Contains("wait")) };
                 // As an assembler would: what cannot be executed shows now, not at a launch.
                 foreach (PtxEntry entry in text.EntryPoints)
                 {

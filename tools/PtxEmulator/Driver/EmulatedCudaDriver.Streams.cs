@@ -44,7 +44,7 @@ public sealed unsafe partial class EmulatedCudaDriver
                     End(capture);
                 }
             }
-            _objects.Remove(stream);
+            Forget(stream, queue);
             return CudaResult.Success;
         }
     }
@@ -54,7 +54,12 @@ public sealed unsafe partial class EmulatedCudaDriver
     {
         lock (_gate)
         {
-            return TryStream(stream, out _, out EmulatedStream? queue, out CudaResult error) && !IsCaptured(queue, ref error) ? CudaResult.Success : error;
+            if (!TryStream(stream, out EmulatedContext? context, out EmulatedStream? queue, out CudaResult error) || IsCaptured(queue, ref error))
+            {
+                return error;
+            }
+            (queue?.Overlap ?? context.Overlap).Clear();
+            return CudaResult.Success;
         }
     }
 
@@ -157,7 +162,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return CudaResult.InvalidHandle;
             }
-            mark.Record(queue);
+            mark.Record(queue, queue?.Overlap ?? context.Overlap);
             return CudaResult.Success;
         }
     }
@@ -175,6 +180,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return CudaResult.InvalidHandle;
             }
+            mark.Passed();
             return mark.Capture is null ? CudaResult.Success
                 : _captures.Contains(mark.Capture) ? Invalidate(mark.Capture, CudaResult.CapturedEvent) : CudaResult.CapturedEvent;
         }

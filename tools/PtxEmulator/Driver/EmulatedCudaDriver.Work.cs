@@ -12,6 +12,9 @@ public sealed unsafe partial class EmulatedCudaDriver
 
     private bool _runsHostFunction;
 
+    /// <summary>Something here may overlap: from now on it is kept what launches read and write.</summary>
+    private bool _tracksOverlap;
+
     /// <inheritdoc/>
     public CudaResult LaunchKernel(nint function, in CudaLaunchConfig config, nint stream, void** arguments)
     {
@@ -51,7 +54,7 @@ public sealed unsafe partial class EmulatedCudaDriver
     {
         if (queue?.Capture is not Capture capture)
         {
-            return CheckAndExecute(context, work);
+            return CheckAndExecute(context, queue, work);
         }
         if (capture.Invalid)
         {
@@ -69,10 +72,10 @@ public sealed unsafe partial class EmulatedCudaDriver
         return CudaResult.Success;
     }
 
-    private CudaResult CheckAndExecute(EmulatedContext context, GraphWork work)
+    private CudaResult CheckAndExecute(EmulatedContext context, EmulatedStream? queue, GraphWork work)
     {
         CudaResult result = Check(context, work);
-        return result == CudaResult.Success ? Execute(context, work) : result;
+        return result == CudaResult.Success ? Execute(context, queue?.Overlap ?? context.Overlap, work) : result;
     }
 
     private CudaResult Check(EmulatedContext context, GraphWork work) => work switch
@@ -116,6 +119,10 @@ public sealed unsafe partial class EmulatedCudaDriver
         {
             return Fail(CudaResult.LaunchOutOfResources, $"A block of {kernel.Name} does not fit a multiprocessor.");
         }
+        if (config.ProgrammaticSerialization && _limits.Major < 9)
+        {
+            return Fail(CudaResult.NotSupported, $"Programmatic dependent launch needs sm_90; the device is sm_{_options.Capability}.");
+        }
         if (config.Cooperative && grid.Count > (long)fitting * _limits.Multiprocessors)
         {
             return CudaResult.CooperativeLaunchTooLarge;
@@ -143,12 +150,15 @@ public sealed unsafe partial class EmulatedCudaDriver
             : Fail(CudaResult.NotSupported, "Clusters of several blocks are not emulated.");
     }
 
-    private CudaResult Execute(EmulatedContext context, GraphWork work)
+    private CudaResult Execute(EmulatedContext context, OverlapHistory overlap, GraphWork work)
     {
+        if (work is KernelWork launch)
+        {
+            return Run(context, overlap, [launch]);
+        }
+        overlap.Clear();
         switch (work)
         {
-            case KernelWork launch:
-                return Run(context, launch);
             case HostWork host:
                 _runsHostFunction = true;
                 host.Call();
@@ -173,32 +183,83 @@ public sealed unsafe partial class EmulatedCudaDriver
         return CudaResult.Success;
     }
 
-    private CudaResult Run(EmulatedContext context, KernelWork launch)
+    /// <summary>Runs launches of one stream of which each but the first may overlap the one before.</summary>
+    private CudaResult Run(EmulatedContext context, OverlapHistory overlap, IReadOnlyList<KernelWork> chain)
     {
-        CudaLaunchConfig config = launch.Config;
+        foreach (KernelWork[] part in chain.Chunk(OverlapHistory.MostGrids / 2))
+        {
+            CudaResult result = RunTogether(context, overlap, part);
+            if (result != CudaResult.Success)
+            {
+                return result;
+            }
+        }
+        return CudaResult.Success;
+    }
+
+    private CudaResult RunTogether(EmulatedContext context, OverlapHistory overlap, KernelWork[] chain)
+    {
+        if (!chain[0].Config.ProgrammaticSerialization)
+        {
+            overlap.Clear();
+        }
+        if (overlap.IsUnknown && !chain[0].Function.Module.Waits)
+        {
+            return Fault(context, new PtxFinding(PtxFindingKind.MissingWait, chain[0].Function.Kernel.Name, chain[0].Function.Kernel.Function.Symbol.Line, default, 0,
+                "The launch may overlap the one before, and the kernel has no griddepcontrol.wait."));
+        }
+        _tracksOverlap |= chain.Any(launch => launch.Config.ProgrammaticSerialization);
+        var starts = new KernelStart[chain.Length];
+        DependentGrid? before = overlap.Last;
+        for (int i = 0; i < chain.Length; i++)
+        {
+            (EmulatedFunction function, CudaLaunchConfig config, byte[] parameters) = chain[i];
+            before = _tracksOverlap ? new DependentGrid(function.Kernel.Name, config.Grid.Count, before) : null;
+            starts[i] = new KernelStart(function.Kernel, config.Grid, config.Block, config.SharedBytes, parameters, before);
+        }
         try
         {
-            LaunchCounters counters = KernelLaunch.Run(launch.Function.Kernel, config.Grid, config.Block, config.SharedBytes, launch.Parameters, _options.Launch);
-            if (_options.RecordLaunches)
+            LaunchCounters[] counters = KernelLaunch.Run(starts, _options.Launch);
+            overlap.IsUnknown = !_tracksOverlap;
+            for (int i = 0; i < chain.Length; i++)
             {
-                _launches.Add(new EmulatedLaunch(launch.Function.Kernel.Name, config.Grid, config.Block, counters));
+                if (_options.RecordLaunches)
+                {
+                    _launches.Add(new EmulatedLaunch(starts[i].Kernel.Name, starts[i].Grid, starts[i].Block, counters[i]));
+                }
             }
             return CudaResult.Success;
         }
         catch (PtxFindingException e)
         {
-            _findings.Add(e.Finding);
-            context.Fault = e.Finding.Kind switch
-            {
-                PtxFindingKind.OutOfBounds => CudaResult.IllegalAddress,
-                PtxFindingKind.Misaligned => CudaResult.MisalignedAddress,
-                _ => CudaResult.LaunchFailed,
-            };
-            return Fail(context.Fault, e.Finding.ToString());
+            return Fault(context, e.Finding);
         }
         catch (PtxNotImplementedException e)
         {
             return Fail(CudaResult.NotSupported, e.Message);
         }
+        finally
+        {
+            foreach (KernelStart start in starts)
+            {
+                if (start.Dependent is DependentGrid grid)
+                {
+                    overlap.Add(grid);
+                }
+            }
+        }
+    }
+
+    /// <summary>A finding ends its context.</summary>
+    private CudaResult Fault(EmulatedContext context, PtxFinding finding)
+    {
+        _findings.Add(finding);
+        context.Fault = finding.Kind switch
+        {
+            PtxFindingKind.OutOfBounds => CudaResult.IllegalAddress,
+            PtxFindingKind.Misaligned => CudaResult.MisalignedAddress,
+            _ => CudaResult.LaunchFailed,
+        };
+        return Fail(context.Fault, finding.ToString());
     }
 }

@@ -237,7 +237,14 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     {
         lock (_gate)
         {
-            _ = TryCurrentOutsideCapture(out _, out CudaResult error);
+            if (TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error))
+            {
+                context.Overlap.Clear();
+                foreach (EmulatedStream stream in _objects.Values.OfType<EmulatedStream>().Where(stream => stream.Context == context))
+                {
+                    stream.Overlap.Clear();
+                }
+            }
             return error;
         }
     }
@@ -325,6 +332,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     private void Forget(nint handle, DriverObject item)
     {
         _objects.Remove(handle);
+        (item as EmulatedStream)?.Overlap.Dispose();
         if (item is EmulatedModule { Unloaded: false } module)
         {
             module.Unloaded = true;

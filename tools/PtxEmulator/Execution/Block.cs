@@ -12,12 +12,14 @@ internal sealed unsafe class Block : IDisposable
     private readonly BlockBarrier[] _barriers = new BlockBarrier[16];
     private readonly Random? _random;
     private long _executed;
+    private bool _triggered;
     private int _polls;
 
-    public Block(LaunchState launch, long number, FramePool frames, BlockCounters counters)
+    public Block(LaunchState launch, long number, int gridIndex, FramePool frames, BlockCounters counters)
     {
         Launch = launch;
         Number = number;
+        GridIndex = gridIndex;
         Counters = counters;
         Position = ((int)(number % launch.Grid.X), (int)(number / launch.Grid.X % launch.Grid.Y), (int)(number / launch.Grid.X / launch.Grid.Y));
         Threads = (int)launch.Block.Count;
@@ -45,6 +47,9 @@ internal sealed unsafe class Block : IDisposable
 
     public long Number { get; }
 
+    /// <summary>Which of the launch's grids it belongs to.</summary>
+    public int GridIndex { get; }
+
     public (int X, int Y, int Z) Position { get; }
 
     public int Threads { get; }
@@ -61,6 +66,9 @@ internal sealed unsafe class Block : IDisposable
 
     public bool IsDone { get; private set; }
 
+    /// <summary>All its threads that could go on wait for the grids before.</summary>
+    public bool IsStalled { get; private set; }
+
     public BlockBarrier Barrier(int id) => _barriers[id];
 
     public int AliveThreads => _warps.Sum(warp => BitOperations.PopCount(warp.Alive));
@@ -70,10 +78,12 @@ internal sealed unsafe class Block : IDisposable
     {
         int start = budget;
         _polls = 0;
+        IsStalled = false;
         // A block that mostly polls waits for another one, which this core may have.
         while (!IsDone && budget > 0 && (_polls < Turn || _polls * 6L < start - budget))
         {
             int before = budget;
+            WakeBehindGrid();
             if (_random is not null)
             {
                 _random.Shuffle(_warps);
@@ -88,6 +98,12 @@ internal sealed unsafe class Block : IDisposable
             }
             IsDone = _warps.All(warp => warp.IsDone);
             _executed += before - budget;
+            if (before == budget && !IsDone && _warps.Any(warp => warp.WaitsForGrid))
+            {
+                // The grid before has blocks that go on meanwhile.
+                IsStalled = true;
+                return;
+            }
             if (before == budget && !IsDone && _warps.Count(warp => !warp.IsDone && warp.Loosen()) == 0)
             {
                 throw Deadlock("No thread can go on");
@@ -97,6 +113,23 @@ internal sealed unsafe class Block : IDisposable
                 throw Deadlock($"The block executed {_executed} instructions without an end");
             }
         }
+    }
+
+    /// <summary>The next grid may start as far as this block goes; only the first time counts.</summary>
+    public void Trigger()
+    {
+        if (!_triggered)
+        {
+            _triggered = true;
+            Launch.Dependent?.Trigger(Shadow.AnyPassedGrid);
+        }
+    }
+
+    /// <summary>All its threads ended.</summary>
+    public void End()
+    {
+        Trigger();
+        Launch.Dependent?.BlockDone();
     }
 
     /// <summary>A warp executed an access with which it may wait for other blocks.</summary>
@@ -111,6 +144,20 @@ internal sealed unsafe class Block : IDisposable
             if (barrier.IsInUse && barrier.Expected == 0 && alive > 0)
             {
                 barrier.Check(alive);
+            }
+        }
+    }
+
+    private void WakeBehindGrid()
+    {
+        if (Launch.Dependent is DependentGrid grid && grid.MayPass)
+        {
+            foreach (Warp warp in _warps)
+            {
+                if (warp.WaitsForGrid)
+                {
+                    warp.WakeBehindGrid(grid);
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ internal struct MemoryCounts
     public long Wavefronts;
     public long Conflicts;
     public long SharedBytes;
+    public long Divergent;
 }
 
 /// <summary>Counts of one worker.</summary>
@@ -55,6 +56,7 @@ internal sealed class BlockCounters
                 line.Wavefronts += counts.Wavefronts;
                 line.BankConflicts += counts.Conflicts;
                 line.SharedBytes += counts.SharedBytes;
+                line.Divergent += counts.Divergent;
                 line.TensorOperations += executions[step.Pc] * step.TensorOperations;
             }
         }

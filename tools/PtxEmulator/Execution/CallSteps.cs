@@ -27,6 +27,10 @@ internal sealed unsafe class CallStep(Func<ulong, PtxFunction?> callee, int poin
             }
             if (same != mask)
             {
+                if (Uniform)
+                {
+                    throw warp.NotUniform("call different functions");
+                }
                 warp.Split([(Pc, same), (Pc, mask & ~same), (Pc + 1, warp.FragmentMask & ~mask)], Pc + 1);
                 return;
             }

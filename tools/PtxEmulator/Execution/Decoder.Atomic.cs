@@ -143,7 +143,7 @@ internal sealed partial class Decoder
         Slot? size = null;
         Slot? ignore = null;
         bool negated = false;
-        if (form.Operands.Count > 3)
+        if (form.Operands.Count > (HasPolicy(form) ? 4 : 3))
         {
             PtxOperand extra = form.Operands[3];
             Slot slot = extra.Kind == OperandKind.Name && _scope.Find(extra.Name) is RegisterSymbol { Type: "pred" } ? Read(extra, 1) : Read(extra, 32);

@@ -8,7 +8,7 @@ internal sealed partial class Decoder
 {
     private Step Flow(Form form, int pc)
     {
-        form.Take("uni");
+        bool uniform = form.Take("uni");
         Step step;
         bool conditional = form.Instruction.Guard is not null;
         switch (form.Name)
@@ -38,6 +38,7 @@ internal sealed partial class Decoder
                 break;
         }
         step.Pipe = Pipe.Control;
+        step.Uniform = uniform;
         return step;
     }
 
@@ -140,6 +141,10 @@ internal sealed unsafe class BranchIndexed(int index, int[] targets) : Step, IBr
         {
             warp.Pc = parts.Keys.First();
             return;
+        }
+        if (Uniform)
+        {
+            throw warp.NotUniform($"go to {parts.Count} places");
         }
         warp.Split([.. parts.Select(part => (part.Key, part.Value))], Reconvergence);
     }

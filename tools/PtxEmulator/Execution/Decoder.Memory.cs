@@ -21,6 +21,10 @@ internal sealed partial class Decoder
             "mbarrier" => MemoryBarrier(form),
             _ => Prefetch(form),
         };
+        if (HasPolicy(form) && form.Name != "createpolicy")
+        {
+            step = new PolicyStep(step, R(form, form.Operands.Count - 1, 64));
+        }
         step.Pipe = form.Name is "cvta" or "isspacep" or "createpolicy" ? Pipe.Alu : Pipe.Lsu;
         return step;
     }
@@ -190,14 +194,30 @@ internal sealed partial class Decoder
         return new LaneTest<ulong>(W(form, 0, 1), a, x => Windows.SpaceOf(x) == space && (space != Space.Global || program.IsConstant((nint)x) == constant));
     }
 
-    /// <summary>A policy changes nothing but speed: its value is that of the normal one.</summary>
-    private Step CreatePolicy(Form form)
+    /// <summary>Whether the last operand is a cache policy.</summary>
+    private static bool HasPolicy(Form form) => form.Instruction.Opcode.Contains("L2::cache_hint");
+
+    private CreatePolicyStep CreatePolicy(Form form)
     {
-        form.TakeAny("fractional", "range", "cvt");
+        string kind = form.TakeAny("fractional", "range", "cvt");
         form.Take("global");
         form.Take("L2");
+        string primary = form.Instruction.Opcode.FirstOrDefault(piece => piece.StartsWith("L2::evict", StringComparison.Ordinal)) ?? "";
         form.TakeHints();
-        return new AddressStep(Write(form.Operands[0], 64), _ => 0x1000_0000_0000_0000);
+        Slot d = Write(form.Operands[0], 64);
+        return kind switch
+        {
+            "fractional" => new CreatePolicyStep(d.Offset, primary, form.Operands.Count > 1 ? R(form, 1, 32) : -1),
+            "range" => Range(form, d, primary),
+            _ => new CreatePolicyStep(d.Offset, primary, -1),
+        };
+    }
+
+    private CreatePolicyStep Range(Form form, Slot d, string primary)
+    {
+        Space space = Space.Global;
+        _ = AddressOf(form.Operands[1], ref space);
+        return new CreatePolicyStep(d.Offset, primary, -1, R(form, 2, 32), R(form, 3, 32));
     }
 
     private Step Prefetch(Form form)

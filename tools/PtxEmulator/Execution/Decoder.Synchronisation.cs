@@ -11,16 +11,21 @@ internal sealed partial class Decoder
         {
             "bar" or "barrier" => Barrier(form),
             "membar" or "fence" => Fence(form),
+            "griddepcontrol" => form.TakeAny("wait", "launch_dependents") switch
+            {
+                "wait" => new GridWaitStep(),
+                "launch_dependents" => new LaunchDependentsStep(),
+                _ => throw form.Unknown(),
+            },
             _ => Hint(form),
         };
         step.Pipe = Pipe.Control;
         return step;
     }
 
-    /// <summary>nanosleep, griddepcontrol and pmevent: a grid runs only after its predecessor here.</summary>
+    /// <summary>nanosleep and pmevent.</summary>
     private static NoOperation Hint(Form form)
     {
-        form.TakeAny("wait", "launch_dependents");
         form.Take("mask");
         return new NoOperation();
     }

@@ -28,6 +28,9 @@ internal enum FragmentState
 
     /// <summary>For a barrier of the block.</summary>
     Barrier,
+
+    /// <summary>For the end of the grids before.</summary>
+    Grid,
 }
 
 /// <summary>Lanes of a warp that execute together.</summary>

@@ -6,33 +6,44 @@ using Llama4Kernels.PtxEmulator.Findings;
 namespace Llama4Kernels.PtxEmulator.Execution;
 
 /// <summary>What all blocks of a launch share.</summary>
-internal sealed unsafe class LaunchState(PtxKernel kernel, CudaDim3 grid, CudaDim3 block, int dynamicShared, byte* parameters, LaunchOptions options)
+internal sealed unsafe class LaunchState(KernelStart start, byte* parameters, LaunchOptions options)
 {
-    public PtxKernel Kernel { get; } = kernel;
+    public PtxKernel Kernel { get; } = start.Kernel;
 
-    public GlobalMemory Memory { get; } = kernel.Program.Memory;
+    public GlobalMemory Memory { get; } = start.Kernel.Program.Memory;
 
-    public CudaDim3 Grid { get; } = grid;
+    public CudaDim3 Grid { get; } = start.Grid;
 
-    public CudaDim3 Block { get; } = block;
+    public CudaDim3 Block { get; } = start.Block;
 
-    public int DynamicShared { get; } = dynamicShared;
+    public int DynamicShared { get; } = start.DynamicShared;
 
-    public int SharedBytes { get; } = kernel.Program.DynamicSharedOffset + dynamicShared;
+    public int SharedBytes { get; } = start.Kernel.Program.DynamicSharedOffset + start.DynamicShared;
 
     public byte* Parameters { get; } = parameters;
 
     public LaunchOptions Options { get; } = options;
 
+    /// <summary>The grid among those that it may overlap, or null.</summary>
+    public DependentGrid? Dependent { get; } = start.Dependent;
+
     /// <summary>Bytes of a thread's stack: recursion needs more than the frames of all functions.</summary>
-    public int LocalBytes { get; } = kernel.StackBytes;
+    public int LocalBytes { get; } = start.Kernel.StackBytes;
 }
 
-/// <summary>Runs a grid: blocks in order over the cores; a block that spins gives its core to others in between.</summary>
+/// <summary>A launch to be run.</summary>
+/// <param name="Kernel">The kernel.</param>
+/// <param name="Grid">Blocks.</param>
+/// <param name="Block">Threads of a block.</param>
+/// <param name="DynamicShared">Bytes of dynamic shared memory.</param>
+/// <param name="Parameters">The parameter block, <see cref="PtxKernel.ParameterBytes"/> bytes.</param>
+/// <param name="Dependent">The grid among those that it may overlap, or null.</param>
+internal sealed record KernelStart(PtxKernel Kernel, CudaDim3 Grid, CudaDim3 Block, int DynamicShared, ReadOnlyMemory<byte> Parameters, DependentGrid? Dependent = null);
+
+/// <summary>Runs grids: blocks in order over the cores; a block that spins gives its core to others in between.</summary>
 internal static unsafe class KernelLaunch
 {
-    private const int Slice = 4_000_000;
-
+    /// <summary>Runs one grid.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="grid">Blocks.</param>
     /// <param name="block">Threads of a block.</param>
@@ -41,86 +52,81 @@ internal static unsafe class KernelLaunch
     /// <param name="options">How.</param>
     /// <exception cref="PtxFindingException">Something is wrong with the kernel.</exception>
     /// <exception cref="PtxNotImplementedException">The kernel has an instruction that is not executed.</exception>
-    public static LaunchCounters Run(PtxKernel kernel, CudaDim3 grid, CudaDim3 block, int dynamicShared, ReadOnlySpan<byte> parameters, LaunchOptions options)
+    public static LaunchCounters Run(PtxKernel kernel, CudaDim3 grid, CudaDim3 block, int dynamicShared, ReadOnlySpan<byte> parameters, LaunchOptions options) =>
+        Run([new KernelStart(kernel, grid, block, dynamicShared, parameters.ToArray())], options)[0];
+
+    /// <summary>
+    /// Runs grids of one stream, each of which but the first may overlap the one before: a grid starts when
+    /// its predecessor has triggered, and which blocks take their turn is the seed's choice.
+    /// </summary>
+    /// <param name="chain">The launches in order; several must have a <see cref="KernelStart.Dependent"/>.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="PtxFindingException">Something is wrong with a kernel.</exception>
+    /// <exception cref="PtxNotImplementedException">A kernel has an instruction that is not executed.</exception>
+    public static LaunchCounters[] Run(IReadOnlyList<KernelStart> chain, LaunchOptions options)
     {
-        if (parameters.Length != kernel.ParameterBytes)
+        foreach (KernelStart start in chain)
         {
-            throw new ArgumentException($"{kernel.Name} takes {kernel.ParameterBytes} bytes of parameters, not {parameters.Length}.", nameof(parameters));
+            if (start.Parameters.Length != start.Kernel.ParameterBytes)
+            {
+                throw new ArgumentException($"{start.Kernel.Name} takes {start.Kernel.ParameterBytes} bytes of parameters, not {start.Parameters.Length}.", nameof(chain));
+            }
+            if (chain.Count > 1 && start.Dependent is null)
+            {
+                throw new ArgumentException($"{start.Kernel.Name} is one of several grids and nothing says how they depend on each other.", nameof(chain));
+            }
+            start.Kernel.Decode();
         }
-        kernel.Decode();
-        var copy = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(parameters.Length, 1), 64);
+        var copies = new byte*[chain.Count];
+        var launches = new LaunchState[chain.Count];
         try
         {
-            parameters.CopyTo(new Span<byte>(copy, parameters.Length));
-            return Run(new LaunchState(kernel, grid, block, dynamicShared, copy, options));
+            for (int i = 0; i < chain.Count; i++)
+            {
+                ReadOnlySpan<byte> parameters = chain[i].Parameters.Span;
+                copies[i] = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(parameters.Length, 1), 64);
+                parameters.CopyTo(new Span<byte>(copies[i], parameters.Length));
+                launches[i] = new LaunchState(chain[i], copies[i], options);
+            }
+            return Run(launches, options);
         }
         finally
         {
-            NativeMemory.AlignedFree(copy);
+            foreach (byte* copy in copies)
+            {
+                NativeMemory.AlignedFree(copy);
+            }
         }
     }
 
-    private static LaunchCounters Run(LaunchState launch)
+    private static LaunchCounters[] Run(LaunchState[] chain, LaunchOptions options)
     {
-        long blocks = launch.Grid.Count;
-        int workers = (int)Math.Min(blocks, launch.Options.Workers > 0 ? launch.Options.Workers : Environment.ProcessorCount);
-        var counters = new BlockCounters[workers];
-        long next = -1;
+        long blocks = chain.Sum(launch => launch.Grid.Count);
+        int count = (int)Math.Min(blocks, options.Workers > 0 ? options.Workers : Environment.ProcessorCount);
+        var queue = new BlockQueue(chain);
+        LaunchWorker[] workers = [.. Enumerable.Range(0, count).Select(i => new LaunchWorker(chain, queue, i))];
         ExceptionDispatchInfo? failure = null;
         void Work(int worker)
         {
-            counters[worker] = new BlockCounters();
-            using var frames = new FramePool();
-            var live = new Queue<Block>();
             try
             {
-                while (Volatile.Read(ref failure) is null)
-                {
-                    long number = live.Count < launch.Options.ResidentBlocks ? Interlocked.Increment(ref next) : blocks;
-                    if (number < blocks)
-                    {
-                        live.Enqueue(new Block(launch, number, frames, counters[worker]));
-                    }
-                    if (!live.TryPeek(out Block? block))
-                    {
-                        return;
-                    }
-                    block.Run(Slice);
-                    live.Dequeue();
-                    if (!block.IsDone)
-                    {
-                        live.Enqueue(block);
-                        continue;
-                    }
-                    block.Dispose();
-                    if (live.Count == 0)
-                    {
-                        frames.Recycle();
-                    }
-                }
+                workers[worker].Run(() => Volatile.Read(ref failure) is not null);
             }
             catch (Exception exception)
             {
                 // The first failure ends the launch; it is thrown on the caller's thread below.
                 Interlocked.CompareExchange(ref failure, ExceptionDispatchInfo.Capture(exception), null);
             }
-            finally
-            {
-                foreach (Block block in live)
-                {
-                    block.Dispose();
-                }
-            }
         }
-        if (workers == 1)
+        if (count == 1)
         {
             Work(0);
         }
         else
         {
-            Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers }, Work);
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = count }, Work);
         }
         failure?.Throw();
-        return BlockCounters.Merge(counters);
+        return [.. chain.Select((_, grid) => BlockCounters.Merge([.. workers.Select(worker => worker.Counters[grid])]))];
     }
 }

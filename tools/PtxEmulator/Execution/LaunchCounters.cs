@@ -58,6 +58,9 @@ public sealed class LineCounters
     /// <summary>Bytes its shared accesses asked for.</summary>
     public long SharedBytes { get; set; }
 
+    /// <summary>Times that lanes of a warp went apart at this branch.</summary>
+    public long Divergent { get; set; }
+
     /// <summary>Floating-point operations of a matrix instruction.</summary>
     public long TensorOperations { get; set; }
 }

@@ -20,6 +20,7 @@ internal sealed class SharedShadow
     private readonly uint[]?[] _fenced;
     private readonly uint[]?[] _observed;
     private readonly Dictionary<int, uint[]> _published = [];
+    private readonly uint[] _passedGrid;
 
     public SharedShadow(Block block, int bytes, int grain, int warps)
     {
@@ -34,6 +35,7 @@ internal sealed class SharedShadow
         _clock = new uint[warps];
         _fenced = new uint[warps][];
         _observed = new uint[warps][];
+        _passedGrid = new uint[warps];
         for (int i = 0; i < warps; i++)
         {
             _known[i] = new uint[warps];
@@ -169,6 +171,31 @@ internal sealed class SharedShadow
             Join(_observed[warp.Index] ??= new uint[_warps], clock);
         }
     }
+
+    /// <summary>A thread of the warp has waited for the grids before; who comes behind it has, too.</summary>
+    public void PassGrid(Warp warp)
+    {
+        if (_passedGrid[warp.Index] == 0)
+        {
+            _passedGrid[warp.Index] = _clock[warp.Index];
+        }
+    }
+
+    /// <summary>Whether something orders the warp behind a thread that has waited for the grids before.</summary>
+    public bool IsBehindGridWait(Warp warp)
+    {
+        for (int other = 0; other < _warps; other++)
+        {
+            if (_passedGrid[other] != 0 && _known[warp.Index][other] >= _passedGrid[other])
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// <summary>Whether a thread of the block has waited for the grids before.</summary>
+    public bool AnyPassedGrid => _passedGrid.Any(clock => clock != 0);
 
     private static void Join(uint[] into, uint[] other)
     {

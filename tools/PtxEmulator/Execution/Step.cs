@@ -16,6 +16,9 @@ internal abstract class Step
 
     public bool GuardNegated { get; set; }
 
+    /// <summary>The text says <c>.uni</c>: lanes that execute it together all go the same way.</summary>
+    public bool Uniform { get; set; }
+
     /// <summary>Registers read, for the check of uninitialised ones.</summary>
     public IReadOnlyList<Slot> Reads { get; set; } = [];
 

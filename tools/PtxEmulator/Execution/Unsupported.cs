@@ -6,7 +6,7 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 internal static class Unsupported
 {
     private static readonly HashSet<string> s_names =
-        ["mapa", "getctarank", "elect", "stmatrix", "wgmma", "setmaxnreg", "tensormap", "multimem", "griddepcontrol", "wmma", "tex", "suld", "sust", "alloca", "stacksave", "stackrestore"];
+        ["mapa", "getctarank", "elect", "stmatrix", "wgmma", "setmaxnreg", "tensormap", "multimem", "wmma", "tex", "suld", "sust", "alloca", "stacksave", "stackrestore"];
 
     private static readonly HashSet<string> s_pieces =
         ["cluster", "shared::cluster", "bulk", "expect_tx", "complete_tx", "try_wait", "mbarrier_init", "proxy", "sp", "sp::ordered_metadata"];

@@ -72,6 +72,7 @@ internal sealed unsafe partial class Warp
                 {
                     throw Finding(PtxFindingKind.Uninitialised, lane, $"{Running.Opcode} reads {bytes} bytes of global memory at offset {(nint)address - allocation.Start} of an allocation of {allocation.Bytes}, which nobody wrote.");
                 }
+                Dependent?.Check(this, lane, allocation, (nint)address, bytes, Access.Read);
                 return (byte*)address;
             case Space.Shared:
                 CheckShared(lane, address, bytes);
@@ -106,6 +107,7 @@ internal sealed unsafe partial class Warp
                 {
                     new Span<byte>(allocation.Defined + ((nint)address - allocation.Start), bytes).Fill(1);
                 }
+                Dependent?.Check(this, lane, allocation, (nint)address, bytes, Access.Write);
                 return (byte*)address;
             case Space.Shared:
                 CheckShared(lane, address, bytes);

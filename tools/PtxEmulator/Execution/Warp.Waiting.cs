@@ -104,6 +104,52 @@ internal sealed unsafe partial class Warp
     /// <summary>The active lanes wait at a barrier of the block.</summary>
     public Fragment WaitAtBarrier(Step step) => Stop(step, FragmentState.Barrier);
 
+    /// <summary>Lanes that are ordered behind the grids before.</summary>
+    private uint BehindGrid { get; set; }
+
+    /// <summary>Whether lanes wait for the grids before.</summary>
+    public bool WaitsForGrid { get; private set; }
+
+    /// <summary>The active lanes go on when the grids before have ended.</summary>
+    public void WaitForGrid(Step step, DependentGrid grid)
+    {
+        if (grid.MayPass)
+        {
+            PassGrid(grid, Mask);
+            return;
+        }
+        Stop(step, FragmentState.Grid);
+        WaitsForGrid = true;
+    }
+
+    /// <summary>The grids before have ended.</summary>
+    public void WakeBehindGrid(DependentGrid grid)
+    {
+        foreach (Fragment fragment in _fragments.Where(fragment => fragment.State == FragmentState.Grid))
+        {
+            PassGrid(grid, fragment.Mask);
+            Wake(fragment);
+        }
+        WaitsForGrid = false;
+    }
+
+    /// <summary>Whether a lane, or another thread of the block that it is ordered behind, has waited for the grids before.</summary>
+    public bool IsBehindGridWait(int lane)
+    {
+        if ((BehindGrid >> lane & 1) == 0 && Block.Shadow.IsBehindGridWait(this))
+        {
+            BehindGrid = ~0u;
+        }
+        return (BehindGrid >> lane & 1) != 0;
+    }
+
+    private void PassGrid(DependentGrid grid, uint lanes)
+    {
+        grid.Waited();
+        BehindGrid |= lanes;
+        Block.Shadow.PassGrid(this);
+    }
+
     /// <summary>The barrier opened.</summary>
     public void Wake(Fragment fragment, Action<Warp, uint>? complete)
     {

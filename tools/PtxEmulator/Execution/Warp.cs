@@ -27,11 +27,15 @@ internal sealed unsafe partial class Warp
         int threads = Math.Min(32, block.Threads - (index * 32));
         Lanes = threads == 32 ? ~0u : (1u << threads) - 1;
         Local = new LocalMemory(block.Launch.LocalBytes);
+        Dependent = block.Launch.Dependent;
         _current = new Fragment(frames.Take(block.Launch.Kernel.Function, this, 0, null), 0, Lanes, null);
         _fragments.Add(_current);
     }
 
     public Block Block { get; }
+
+    /// <summary>The grid, if it may overlap others.</summary>
+    private DependentGrid? Dependent { get; }
 
     public int Index { get; }
 
@@ -93,6 +97,9 @@ internal sealed unsafe partial class Warp
     public PtxFindingException Finding(PtxFindingKind kind, string message) =>
         Finding(kind, BitOperations.TrailingZeroCount(Mask == 0 ? Lanes : Mask), message);
 
+    /// <summary>An instruction marked <c>.uni</c> is not.</summary>
+    public PtxFindingException NotUniform(string how) => Finding(PtxFindingKind.Divergence, $"{Running.Opcode} is marked .uni, but its lanes {how}.");
+
     /// <summary>What the lanes wait for, for the report of a deadlock.</summary>
     public string Describe()
     {
@@ -149,6 +156,10 @@ internal sealed unsafe partial class Warp
             lanes[step.Pc] += BitOperations.PopCount(mask);
             Mask = mask;
             Running = step;
+            if (step.Uniform && mask != fragment.Mask)
+            {
+                throw NotUniform($"are {fragment.Mask:x8}, and only {mask:x8} take it");
+            }
             step.Execute(this);
             if (_stop)
             {
@@ -245,6 +256,7 @@ internal sealed unsafe partial class Warp
             Pc = target;
             return;
         }
+        Block.Counters.Memory(this).Divergent++;
         Split([(target, Mask), (Pc, _current.Mask & ~Mask)], reconvergence);
     }
 
