@@ -41,6 +41,9 @@ public sealed record ModelConfig
     /// <summary>Things that are suspicious but not wrong, in sentences for a person.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
+    /// <summary>The same model without its vision tower: text only.</summary>
+    public ModelConfig WithoutVision() => this with { Vision = null, BoiToken = -1, EoiToken = -1, ImageToken = -1 };
+
     /// <summary>Reads config.json and, if there is one, generation_config.json of a model's folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">A file is missing, is not JSON, or holds a value the engine cannot run.</exception>

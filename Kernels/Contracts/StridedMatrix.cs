@@ -41,6 +41,9 @@ public sealed unsafe record StridedMatrix(
         }
     }
 
+    /// <inheritdoc/>
+    public override long StoredBytes => (long)Rows * Columns * Type.Size() + (RowScales == 0 ? 0 : (long)Rows * RowScaleType.Size());
+
     /// <summary>The dequantisation multiplier of a row; 1 without scales.</summary>
     internal float Scale(int row)
     {
