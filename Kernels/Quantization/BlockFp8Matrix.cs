@@ -9,7 +9,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <param name="Columns">Input features.</param>
 /// <param name="Codes">Whose groups are a block's columns.</param>
 /// <param name="Scales">A number for each block.</param>
-internal sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, WeightFormat Codes, GroupNumbers Scales) : CodedMatrix(Rows, Columns, Codes)
+public sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, WeightFormat Codes, GroupNumbers Scales) : CodedMatrix(Rows, Columns, Codes)
 {
     /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, (long)Rows * Columns)];

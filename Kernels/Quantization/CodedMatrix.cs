@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <param name="Rows">Output features.</param>
 /// <param name="Columns">Input features.</param>
 /// <param name="Codes">What is stored.</param>
-internal abstract unsafe record CodedMatrix(int Rows, int Columns, WeightFormat Codes) : MatrixSource(Rows, Columns)
+public abstract unsafe record CodedMatrix(int Rows, int Columns, WeightFormat Codes) : MatrixSource(Rows, Columns)
 {
     /// <inheritdoc/>
     public override ElementType? PlainType => null;

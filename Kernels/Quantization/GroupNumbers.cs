@@ -11,7 +11,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <param name="RowsPerNumber">Rows that share a number.</param>
 /// <param name="Bits">Of an integer: 4 or 8, the first row in a word's lowest bits; for 8 and <see cref="IsByte"/> a byte each.</param>
 /// <param name="IsByte">Whether integers are signed bytes, which count from −128.</param>
-internal readonly record struct GroupNumbers(nint Data, ElementType? Type, long RowStride, int RowsPerNumber = 1, int Bits = 0, bool IsByte = false)
+public readonly record struct GroupNumbers(nint Data, ElementType? Type, long RowStride, int RowsPerNumber = 1, int Bits = 0, bool IsByte = false)
 {
     /// <summary>How such numbers are kept as scales.</summary>
     public ScaleKind ScaleKind => Type switch
@@ -23,7 +23,7 @@ internal readonly record struct GroupNumbers(nint Data, ElementType? Type, long 
     };
 
     /// <summary>Copies a row's numbers of some groups, integers as bytes without sign.</summary>
-    public unsafe void Copy(int row, int group, int count, byte* to)
+    internal unsafe void Copy(int row, int group, int count, byte* to)
     {
         byte* data = (byte*)Data;
         if (Type is ElementType type)

@@ -16,7 +16,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <param name="Scales">[rows, groups]</param>
 /// <param name="Offsets">[rows, groups]; nothing for symmetric formats.</param>
 /// <param name="IsSigned">Whether bytes are signed; here they count from −128.</param>
-internal sealed unsafe record IntegerMatrix(
+public sealed unsafe record IntegerMatrix(
     nint Data, long RowBytes, int Rows, int Columns, WeightFormat Codes, GroupNumbers Scales, GroupNumbers Offsets = default, bool IsSigned = false)
     : CodedMatrix(Rows, Columns, Codes)
 {

@@ -6,14 +6,13 @@ namespace Llama4Kernels.Kernels.Quantization.Gguf;
 internal unsafe delegate void GgufBlockReader(byte* block, CodeRow row);
 
 /// <summary>A type of blocks of a GGUF file that is kept as codes.</summary>
-/// <param name="Id">The file's number of the type.</param>
-/// <param name="Name">As llama.cpp calls it.</param>
-/// <param name="Columns">Weights of a block.</param>
-/// <param name="Bytes">Bytes of a block.</param>
-/// <param name="Format">How it is kept.</param>
-/// <param name="Read">Takes a block apart.</param>
-internal sealed record GgufBlockType(int Id, string Name, int Columns, int Bytes, WeightFormat Format, GgufBlockReader Read)
+public sealed class GgufBlockType
 {
+    private GgufBlockType(int id, string name, int columns, int bytes, WeightFormat format, GgufBlockReader read)
+    {
+        (Id, Name, Columns, Bytes, Format, Read) = (id, name, columns, bytes, format, read);
+    }
+
     /// <summary>All of them, by number.</summary>
     public static unsafe IReadOnlyList<GgufBlockType> All { get; } =
     [
@@ -31,6 +30,24 @@ internal sealed record GgufBlockType(int Id, string Name, int Columns, int Bytes
         Type(23, "IQ4_XS", 256, 136, GgufSuperBlocks.IQ4_XS),
         Type(39, "MXFP4", 32, 17, GgufSimpleBlocks.Mxfp4),
     ];
+
+    /// <summary>The file's number of the type.</summary>
+    public int Id { get; }
+
+    /// <summary>As llama.cpp calls it.</summary>
+    public string Name { get; }
+
+    /// <summary>Weights of a block.</summary>
+    public int Columns { get; }
+
+    /// <summary>Bytes of a block.</summary>
+    public int Bytes { get; }
+
+    /// <summary>How it is kept.</summary>
+    public WeightFormat Format { get; }
+
+    /// <summary>Takes a block apart.</summary>
+    internal GgufBlockReader Read { get; }
 
     /// <summary>The type of a name, or null.</summary>
     public static GgufBlockType? Find(string name) => All.FirstOrDefault(type => type.Name == name);

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Kernels.Quantization.Gguf;
 /// <param name="Type">The blocks' type.</param>
 /// <param name="Rows">Output features.</param>
 /// <param name="Columns">Input features, whole blocks.</param>
-internal sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, int Columns) : CodedMatrix(Rows, Columns, Type.Format)
+public sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, int Columns) : CodedMatrix(Rows, Columns, Type.Format)
 {
     /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, Rows * RowBytes)];
