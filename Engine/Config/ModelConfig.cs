@@ -33,7 +33,7 @@ public sealed record ModelConfig
     /// <summary>The output head is the embedding matrix.</summary>
     public required bool TieWordEmbeddings { get; init; }
 
-    /// <summary>Names of text tensors begin with "language_model.".</summary>
+    /// <summary>The text model's part is an object of its own, as in the releases; text-only derivatives are flat.</summary>
     public required bool Nested { get; init; }
 
     /// <summary>How quantised weights were made, if the files say so.</summary>
