@@ -17,11 +17,11 @@ internal sealed class ByteIntegerForm(QuantizationConfig? config) : IStoredForm
         Modules.CheckLinear(weight, part.Tensor, report);
         string scaleName = part.Tensor + "_scale", zeroName = part.Tensor + "_zero_point";
         long rows = part.Rows;
-        if (!ScaleChecks.Check(source, scaleName, part.Tensor, report, [rows, 1], [rows], [1], []))
+        if (!ScaleChecks.Check(source, scaleName, part.Tensor, report, "row", [rows, 1], [rows], [1], []))
         {
             return;
         }
-        ScaleChecks.CheckValues(source, scaleName, report);
+        ScaleChecks.CheckValues(source, scaleName, report, "row");
         _ = source.TryGet(scaleName, out StoredTensor? scale);
         bool zeros = source.TryGet(zeroName, out StoredTensor? zero);
         if (zeros)

@@ -20,7 +20,7 @@ internal sealed class Fp8Form(QuantizationConfig? config) : IStoredForm
     public void Check(ITensorSource source, WeightPart part, Weight weight, TensorReport report)
     {
         _ = source.TryGet(part.Tensor, out StoredTensor? stored);
-        if (!weight.IsLinear && weight.Role != WeightRole.Router)
+        if (!weight.IsLinear)
         {
             report.Fault(part.Tensor, $"is {stored!.Type}, expected F32, BF16 or F16.");
             return;
@@ -35,15 +35,17 @@ internal sealed class Fp8Form(QuantizationConfig? config) : IStoredForm
         long[][] shapes = (part.Shape, block) switch
         {
             ([var rows, var columns], { } b) => [[(rows + b.Rows - 1) / b.Rows, (columns + b.Columns - 1) / b.Columns]],
-            ([var rows, _], _) => [[rows], [rows, 1], [1], []],
+            ([_, _], _) when IsWhole(part.Tensor) => [[1], []],
+            ([var rows, _], _) => [[rows], [rows, 1]],
             ([var experts, _, var outputs], _) => [[experts, outputs], [experts, 1, outputs], [experts, outputs, 1], [experts], [1], []],
             _ => [],
         };
-        if (!ScaleChecks.Check(source, name, part.Tensor, report, shapes))
+        string per = block is not null ? "block" : IsWhole(part.Tensor) ? "tensor" : "row";
+        if (!ScaleChecks.Check(source, name, part.Tensor, report, per, shapes))
         {
             return;
         }
-        ScaleChecks.CheckValues(source, name, report);
+        ScaleChecks.CheckValues(source, name, report, per);
         Modules.CheckGroup(config?.GroupOf(Modules.Of(part.Tensor)), part.Tensor, "8-bit floats", group => group.IsFloat, report);
     }
 
@@ -77,6 +79,8 @@ internal sealed class Fp8Form(QuantizationConfig? config) : IStoredForm
         string usual = tensor + "_scale", modelOpt = tensor + "_weight_scale";
         return !source.TryGet(usual, out _) && source.TryGet(modelOpt, out _) ? modelOpt : usual;
     }
+
+    private bool IsWhole(string tensor) => config?.GroupOf(Modules.Of(tensor)) is { IsFloat: true, Strategy: QuantizationStrategy.Tensor };
 
     private QuantizationGroup? Block(string tensor) =>
         config?.GroupOf(Modules.Of(tensor)) is { IsFloat: true, Strategy: QuantizationStrategy.Block } block ? block : null;

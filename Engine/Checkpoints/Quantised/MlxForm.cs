@@ -39,8 +39,8 @@ internal sealed class MlxForm(QuantizationConfig? config) : IStoredForm
         long count = source.TryGet(module + ".scales", out StoredTensor? scales) && scales.Shape.Count > 0 ? scales.Shape[^1] : 0;
         long groups = count > 0 && columns % count == 0 ? count : columns / (group?.Columns ?? 64);
         long[] expected = [.. part.Shape[..^1], groups];
-        bool complete = ScaleChecks.Check(source, module + ".scales", part.Tensor, report, expected);
-        complete &= ScaleChecks.Check(source, module + ".biases", part.Tensor, report, expected);
+        bool complete = ScaleChecks.Check(source, module + ".scales", part.Tensor, report, "group", expected);
+        complete &= ScaleChecks.Check(source, module + ".biases", part.Tensor, report, "group", expected);
         if (!complete)
         {
             return;

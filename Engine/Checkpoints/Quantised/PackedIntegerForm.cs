@@ -143,7 +143,7 @@ internal sealed class PackedIntegerForm(QuantizationConfig? config) : IStoredFor
         }
         int unit = scale?.Shape is [_, var count] && count > 0 && part.Columns % count == 0 ? (int)count : 0;
         long[] expected = [part.Rows, unit > 0 ? unit : group is { Columns: > 0 } g ? Math.Max(1, part.Columns / g.Columns) : 1];
-        if (!ScaleChecks.Check(source, name, module + PackedEnd, report, expected))
+        if (!ScaleChecks.Check(source, name, module + PackedEnd, report, "group", expected))
         {
             return 0;
         }

@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Checkpoints.Quantised;
 internal static unsafe class ScaleChecks
 {
     /// <summary>Whether a companion is there, has a type of numbers and one of the shapes; says what is wrong otherwise.</summary>
-    public static bool Check(ITensorSource source, string name, string owner, TensorReport report, params ReadOnlySpan<long[]> shapes)
+    public static bool Check(ITensorSource source, string name, string owner, TensorReport report, string per, params ReadOnlySpan<long[]> shapes)
     {
         report.Know(name);
         if (!source.TryGet(name, out StoredTensor? scales))
@@ -30,12 +30,12 @@ internal static unsafe class ScaleChecks
             }
             expected.Add($"[{string.Join(", ", shape)}]");
         }
-        report.Fault(name, $"has shape {scales.ShapeText}, expected {string.Join(" or ", expected)}.");
+        report.Fault(name, $"has shape {scales.ShapeText}, expected one scale per {per}, {string.Join(" or ", expected)}.");
         return false;
     }
 
     /// <summary>Faults the first scale that is not finite, or not positive where it must be.</summary>
-    public static void CheckValues(ITensorSource source, string name, TensorReport report, bool positive = true)
+    public static void CheckValues(ITensorSource source, string name, TensorReport report, string per = "group", bool positive = true)
     {
         _ = source.TryGet(name, out StoredTensor? scales);
         long bad = FirstBad((byte*)source.Address(scales!), scales!.Elements, scales.Type.Element!.Value, positive);
@@ -43,7 +43,7 @@ internal static unsafe class ScaleChecks
         {
             float value = Read((byte*)source.Address(scales), bad, scales.Type.Element.Value);
             string kind = name.EndsWith(".biases", StringComparison.Ordinal) ? "offset" : "scale";
-            report.Fault(name, $"the {kind} {bad} is {value}, it must be {(positive ? "positive and finite" : "finite")}.");
+            report.Fault(name, $"the {kind} of {per} {bad} is {value}, it must be {(positive ? "positive and finite" : "finite")}.");
         }
     }
 
