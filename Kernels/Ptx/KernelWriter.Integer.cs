@@ -29,6 +29,12 @@ internal sealed partial class KernelWriter
     /// <summary>d = a and b</summary>
     public void And(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("and.b32", d, a, b);
 
+    /// <summary>d = a xor b</summary>
+    public void Xor(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("xor.b32", d, a, b);
+
+    /// <summary>The same bits as a pair of bfloat16.</summary>
+    public void Reinterpret(Reg<Bf16x2> d, Reg<U32> a) => Emit("mov.b32", d, a);
+
     /// <summary>d = a · 2^bits</summary>
     public void ShiftLeft(Reg<U32> d, Reg<U32> a, Source32 bits) => Emit("shl.b32", d, a, bits);
 

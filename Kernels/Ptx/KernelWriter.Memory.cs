@@ -16,6 +16,9 @@ internal sealed partial class KernelWriter
     /// <summary>A word from global memory.</summary>
     public void Load(Reg<U32> d, Address<GlobalAddress> from) => Emit("ld.global.b32", d, from);
 
+    /// <summary>Four words from global memory that nobody writes and nobody reads again: they do not stay in L1.</summary>
+    public void LoadOnce(Vec4<U32> d, Address<GlobalAddress> from) => Emit("ld.global.nc.L1::no_allocate.v4.u32", d, from);
+
     /// <summary>Two values from global memory.</summary>
     public void Load(Vec2<F32> d, Address<GlobalAddress> from) => Emit("ld.global.v2.f32", d, from);
 
@@ -39,6 +42,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>A value to shared memory.</summary>
     public void Store(Address<SharedAddress> to, Reg<F32> value) => Emit("st.shared.f32", to, value);
+
+    /// <summary>A word to global memory.</summary>
+    public void Store(Address<GlobalAddress> to, Reg<U32> value) => Emit("st.global.b32", to, value);
 
     /// <summary>A value to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<F32> value) => Emit("st.global.f32", to, value);
@@ -79,6 +85,7 @@ internal sealed partial class KernelWriter
     {
         if (HasDependentLaunch)
         {
+            _waits = true;
             Emit("griddepcontrol.wait");
         }
     }

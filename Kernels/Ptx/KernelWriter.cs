@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Ptx;
@@ -27,6 +28,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
     private readonly List<(KernelArgument Argument, string Meaning)> _arguments = [];
     private readonly List<(string Name, SharedRegion Region, string Meaning)> _shared = [];
     private string _guard = "";
+    private bool _waits;
 
     /// <summary>Compute capability.</summary>
     public int Sm => sm;
@@ -69,14 +71,14 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
     /// <summary>A parameter that is a view: an address and a number of elements.</summary>
     public Parameter<GlobalAddress> View(string argument, string meaning)
     {
-        _arguments.Add((new KernelArgument(argument, IsView: true, Bytes: 16), meaning));
+        _arguments.Add((new KernelArgument(argument, KernelArgumentKind.View), meaning));
         return new(argument);
     }
 
     /// <summary>A parameter that is an int32.</summary>
     public Parameter<U32> Value(string argument, string meaning)
     {
-        _arguments.Add((new KernelArgument(argument, IsView: false, Bytes: 4), meaning));
+        _arguments.Add((new KernelArgument(argument, KernelArgumentKind.Int32), meaning));
         return new(argument);
     }
 
@@ -117,7 +119,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             text.Append(CultureInfo.InvariantCulture, $"// {line}\n");
         }
         text.Append("//\n// arguments\n");
-        Table(text, _arguments.Select(one => (one.Argument.Name, one.Argument.IsView ? "view" : "s32", one.Meaning)));
+        Table(text, _arguments.Select(one => (one.Argument.Name, one.Argument.Kind == KernelArgumentKind.View ? "view" : "s32", one.Meaning)));
         text.Append("// registers\n");
         Table(text, _registers.Where(one => one.Names.Any(_used.Contains)).Select(one => (Range(one.Names), one.Type, one.Meaning)));
         if (_shared.Count > 0)
@@ -132,7 +134,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             text.Append(CultureInfo.InvariantCulture, $".extern .shared .align 16 .b8 {SharedSymbol}[];\n\n");
         }
         text.Append(CultureInfo.InvariantCulture, $".visible .entry {name}(\n");
-        text.AppendJoin(",\n", _arguments.Select(one => one.Argument.IsView ? $"\t.param .align 8 .b8 {one.Argument.Name}[16]" : $"\t.param .u32 {one.Argument.Name}"));
+        text.AppendJoin(",\n", _arguments.Select(one => one.Argument.Kind == KernelArgumentKind.View ? $"\t.param .align 8 .b8 {one.Argument.Name}[16]" : $"\t.param .u32 {one.Argument.Name}"));
         text.Append(CultureInfo.InvariantCulture, $"\n)\n.reqntid {threads}, 1, 1\n.minnctapersm {blocksPerProcessor}\n{{\n");
         foreach (IGrouping<string, string> state in _declared.Where(register => _used.Contains(register.Name)).GroupBy(register => register.State, register => register.Name))
         {
@@ -142,7 +144,14 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             }
         }
         text.Append(_body).Append("}\n");
-        return KernelModule.Create(name, sm, text.ToString(), [.. _arguments.Select(one => one.Argument)], threads);
+        var spec = new KernelSpec(name, new KernelTarget(sm), [.. _arguments.Select(one => one.Argument)])
+        {
+            MaxThreads = threads,
+            Block = new CudaDim3(threads),
+            SharedBytes = SharedBytes,
+            DependentLaunch = _waits,
+        };
+        return KernelModule.Create(spec, text.ToString());
     }
 
     private static void Table(StringBuilder text, IEnumerable<(string Name, string Type, string Meaning)> rows)

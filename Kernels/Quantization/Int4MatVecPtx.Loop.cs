@@ -79,7 +79,7 @@ internal sealed partial class Int4MatVecPtx
         {
             for (int tile = 0; tile < Tiles; tile++)
             {
-                Decode(_r.Word[tile][block]);
+                Int4TilesPtx.Decode(_k, _r.Word[tile][block], _r.Shift, _r.Fragment);
                 for (int n = 0; n < _columns; n++)
                 {
                     Vec4<F32> part = _r.Part[(tile * _columns) + n];
@@ -92,19 +92,6 @@ internal sealed partial class Int4MatVecPtx
                 }
             }
         }
-    }
-
-    /// <summary>A word's eight codes as 24 + code in bfloat16.</summary>
-    private void Decode(Reg<U32> word)
-    {
-        _k.ShiftRight(_r.Shift.X, word, 4);
-        _k.ShiftRight(_r.Shift.Y, word, 8);
-        // The last nibble of the word lies across its ends.
-        _k.RotateRight(_r.Shift.Z, word, Rotate12);
-        _k.MaskAndFlip(_r.Fragment.X, word, Int4Tiles.Mask, Int4Tiles.Flip);
-        _k.MaskAndFlip(_r.Fragment.Y, _r.Shift.X, Int4Tiles.Mask, Int4Tiles.Flip);
-        _k.MaskAndFlip(_r.Fragment.Z, _r.Shift.Y, Int4Tiles.Mask, Int4Tiles.Flip);
-        _k.MaskAndFlip(_r.Fragment.W, _r.Shift.Z, Int4Tiles.Mask, Int4Tiles.Flip);
     }
 
     /// <summary>All registers, with their meaning.</summary>

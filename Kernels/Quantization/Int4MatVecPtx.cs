@@ -15,7 +15,6 @@ internal sealed partial class Int4MatVecPtx
 
     private const int Warps = 4;
     private const int Tiles = 2;
-    private const int Rotate12 = 12;
     private const int PitchBytes = (Int4Tiles.UnitRows + 4) * sizeof(float);
     private const int CodeBytes = Tiles * 2 * Int4Tiles.TileBytes;
 

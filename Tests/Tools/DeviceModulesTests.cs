@@ -24,7 +24,7 @@ public sealed class DeviceModulesTests : IDisposable
         CliRun dump = await CliRun.Of("ptx", "dump", "--sm", "80", "--out", folder);
         Assert.Equal(0, dump.ExitCode);
         var modules = Assert.IsType<FolderKernelModules>(DeviceModules.Find(folder));
-        Assert.Equal(80, modules.Get("gelu", 90).Sm);
+        Assert.Equal(80, modules.Get("gelu", 90).Spec.Target.Sm);
         Assert.DoesNotContain(KernelChoices.List(modules), choice => choice.Source != "compiled ahead of time");
 
         string path = FolderKernelModules.PathOf(folder, "gelu", 80);

@@ -18,5 +18,8 @@ public sealed record CudaBackendOptions
     public CudaStream? Stream { get; init; }
 
     /// <summary>Steps of up to this many rows become graphs when they repeat.</summary>
-    public int GraphRows { get; init; } = 16;
+    public int GraphRows { get; init; } = 64;
+
+    /// <summary>Graphs that are kept, each for one shape of step.</summary>
+    public int MaxGraphs { get; init; } = 32;
 }

@@ -14,9 +14,9 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] Options =
     [
-        .. TokenEmbedding.Kernels, .. RmsNorm.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppend.Kernels, .. PagedAttention.Kernels,
-        .. SwiGlu.Kernels, .. ResidualAdd.Kernels, .. TopKRouting.Kernels, .. ExpertFeedForward.Kernels,
-        .. LayerNorm.Kernels, .. Gelu.Kernels, .. PatchUnfold.Kernels, .. ClassToken.Kernels, .. VisionAttention.Kernels, .. PixelShuffle.Kernels,
+        .. TokenEmbeddingCuda.Kernels, .. RmsNormCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Kernels, .. PagedAttentionCuda.Kernels,
+        .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
+        .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels,
     ];
 

@@ -25,7 +25,7 @@ public class WrittenKernelTests
         Assert.True(File.Exists(path) && File.ReadAllText(path) == module.Text, $"{path} is not what its writer gives; LLAMA4_UPDATE_PTX=1 updates it.");
         KernelModule shipped = PtxKernelModules.All.Get(name, sm);
         Assert.Equal(module.Text, shipped.Text);
-        Assert.Equal((name, sm), (shipped.Name, shipped.Sm));
+        Assert.Equal((name, sm), (shipped.Name, shipped.Spec.Target.Sm));
     }
 
     [Theory]
@@ -48,7 +48,7 @@ public class WrittenKernelTests
     [InlineData(90, 90)]
     [InlineData(120, 90)]
     public void ADeviceTakesTheLatestTextThatIsNotLater(int device, int expected) =>
-        Assert.Equal(expected, PtxKernelModules.All.Get(WrittenKernels.All[0].Name, device).Sm);
+        Assert.Equal(expected, PtxKernelModules.All.Get(WrittenKernels.All[0].Name, device).Spec.Target.Sm);
 
     [Fact]
     public void NoTextForEarlierDevicesOrUnknownNames()
