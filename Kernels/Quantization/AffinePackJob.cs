@@ -1,6 +1,6 @@
-using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;

@@ -1,5 +1,5 @@
-using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Quantization;

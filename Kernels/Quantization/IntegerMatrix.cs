@@ -1,6 +1,6 @@
-using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.Quantization;
 

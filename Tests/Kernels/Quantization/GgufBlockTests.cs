@@ -1,5 +1,5 @@
-using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Quantization.Gguf;

@@ -1,5 +1,5 @@
-using Llama4Kernels.Kernels.Contracts;
 using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Quantization.Gguf;
