@@ -18,7 +18,7 @@ public sealed class Llama4Model : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly IReadOnlyList<IDisposable> _weights;
     private readonly Llama4Tokenizer? _tokenizer;
-    private readonly ChatFormat? _chat;
+    private readonly Lazy<ChatFormat>? _chat;
 
     private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
     {
@@ -37,7 +37,7 @@ public sealed class Llama4Model : IDisposable
         _weights = loader.Release();
         _tokenizer = tokenizer;
         ImageOptions = checkpoint.LoadTileOptions();
-        _chat = tokenizer is null ? null : new ChatFormat(tokenizer, TokensPerTile);
+        _chat = tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(tokenizer, TokensPerTile));
     }
 
     /// <summary>How it was loaded.</summary>
@@ -67,7 +67,7 @@ public sealed class Llama4Model : IDisposable
 
     /// <summary>The chat format.</summary>
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
-    public ChatFormat Chat => _chat ?? throw NoTokenizer();
+    public ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
 
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }

@@ -11,7 +11,9 @@ namespace Llama4Kernels.Engine.Checkpoints.Gguf;
 /// </summary>
 internal static class GgufConfig
 {
-    private const string Architecture = "general.architecture";
+    /// <summary>The key of what a file holds.</summary>
+    public const string Architecture = "general.architecture";
+
     private const int MaxWidth = 1 << 20;
     private const int MaxVocabulary = 1 << 24;
 
@@ -177,10 +179,6 @@ internal static class GgufConfig
 
     private static JsonObject Vision(ITensorSource source, GgufMetadata m)
     {
-        if (m.Text(Architecture) != "clip")
-        {
-            throw m.Fault(Architecture, $"is '{m.Text(Architecture) ?? "(absent)"}'; a vision projector's is 'clip'.");
-        }
         string type = m.Text("clip.projector_type") ?? m.Text("clip.vision.projector_type") ?? "(absent)";
         if (type != "llama4")
         {

@@ -35,7 +35,7 @@ internal sealed partial class GgufModel
         try
         {
             GgufMetadata metadata = AddModel(source, path);
-            return new GgufModel(source, metadata, projector is null ? null : AddFile(source, projector));
+            return new GgufModel(source, metadata, projector is null ? null : AddFile(source, projector, "clip"));
         }
         catch
         {
@@ -80,9 +80,14 @@ internal sealed partial class GgufModel
             : throw files[0].Fault(SplitTensors, $"is {total}; the {count} files have {source.Tensors.Count} tensors.");
     }
 
-    private static GgufMetadata AddFile(MappedTensors source, string path)
+    private static GgufMetadata AddFile(MappedTensors source, string path, string? architecture = null)
     {
         (GgufMetadata metadata, IReadOnlyList<StoredTensor> tensors) = GgufHeader.Read(source.Map(path));
+        // Asked before anything is added: two models have the same names.
+        if (architecture is not null && metadata.Text(GgufConfig.Architecture) is var own && own != architecture)
+        {
+            throw metadata.Fault(GgufConfig.Architecture, $"is '{own ?? "(absent)"}'; a vision projector's is '{architecture}'.");
+        }
         foreach (StoredTensor tensor in tensors)
         {
             source.Add(tensor);
