@@ -8,6 +8,8 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Vision;
 
@@ -30,7 +32,7 @@ public sealed class CudaBackend : IBackend
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
-    private readonly int _graphRows;
+    private readonly MatMulPrecision _precision;
 
     /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
@@ -46,7 +48,9 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
-        _graphRows = options.GraphRows;
+        Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
+        _precision = options.Precision;
+        modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
@@ -78,6 +82,9 @@ public sealed class CudaBackend : IBackend
     public (int Captured, int Launched) Graphs => (_queue.Graphs.Captured, _queue.Graphs.Replayed);
 
     /// <inheritdoc/>
+    public StepSizes Steps { get; }
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
 
     /// <inheritdoc/>
@@ -102,10 +109,10 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BeginStep(int rows)
+    public void BeginStep(int rows, bool repeats)
     {
         _kv.Forget();
-        _queue.BeginStep(rows <= _graphRows);
+        _queue.BeginStep(repeats && rows <= Steps.GraphRows);
     }
 
     /// <inheritdoc/>
@@ -133,7 +140,7 @@ public sealed class CudaBackend : IBackend
                 StackedSources shape = StackedSources.Check(sources, format);
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, shape);
+                    stack = new CudaMatrixStack(_context, count, shape, LayoutOf(shape));
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
                 else if (shape != stack.Shape)
@@ -234,6 +241,11 @@ public sealed class CudaBackend : IBackend
             _context.Dispose();
         }
     }
+
+    /// <summary>Tiles for tensor cores where activations may be bfloat16 and the device has what their kernels need, rows elsewhere.</summary>
+    private CudaLayout LayoutOf(StackedSources shape) =>
+        _precision == MatMulPrecision.BFloat16 && shape.Format == WeightFormat.Int4 && Int4MatVecCuda.WhyNot(_queue.Kernels.Limits.Sm, _queue.Kernels.Limits.SharedBytes) is null
+            ? CudaLayout.Tiles : CudaLayout.Rows;
 
     private static void CheckCount(int elements, Tensor tensor)
     {

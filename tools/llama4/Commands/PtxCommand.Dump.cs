@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Ptx;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -20,7 +21,7 @@ internal static partial class PtxCommand
         {
             int sm = parsed.GetValue(target);
             string path = parsed.GetRequiredValue(folder);
-            var modules = DeviceModules.Find();
+            var modules = new CombinedKernelModules(PtxKernelModules.All, DeviceModules.Find());
             Directory.CreateDirectory(path);
             foreach (string name in modules.Names)
             {
