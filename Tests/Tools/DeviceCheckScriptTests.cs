@@ -51,7 +51,10 @@ public sealed class DeviceCheckScriptTests : IDisposable
     {
         string bin = Path.Combine(Directory.CreateDirectory(_folder.Path("bin")).FullName, "llama4");
         File.WriteAllText(bin, "#!/bin/bash\n" + engine + "\n");
-        File.SetUnixFileMode(bin, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(bin, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
         var start = new ProcessStartInfo("/bin/bash", ["run.sh", "--emulator", .. arguments]) { WorkingDirectory = _folder.Path("."), RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
         Task<string> errors = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);

@@ -3,6 +3,7 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Counting;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.PtxEmulator.Execution;
@@ -50,10 +51,11 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
     {
         using CudaContext context = CudaContext.RetainPrimary(driver);
         int sm = (10 * context.Attribute(CudaDeviceAttribute.ComputeCapabilityMajor)) + context.Attribute(CudaDeviceAttribute.ComputeCapabilityMinor);
-        foreach (string name in modules.Names)
+        var all = new CombinedKernelModules(PtxKernelModules.All, modules);
+        foreach (string name in all.Names)
         {
             cancellation.ThrowIfCancellationRequested();
-            yield return Load(context, name, sm);
+            yield return Load(context, all, name, sm);
         }
     }
 
@@ -72,7 +74,7 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
 
     private CudaBackend Backend(ICudaDriver on) => new(CudaContext.RetainPrimary(on), modules, s_small, ownsContext: true);
 
-    private ModuleReport Load(CudaContext context, string name, int sm)
+    private static ModuleReport Load(CudaContext context, CombinedKernelModules modules, string name, int sm)
     {
         try
         {
