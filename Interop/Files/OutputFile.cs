@@ -1,0 +1,100 @@
+namespace Llama4Kernels.Interop.Files;
+
+/// <summary>
+/// A file being written. A regular file appears under its name, or replaces the one that is there, only once it is complete;
+/// of a link, the file it leads to is replaced and the link stays. Devices, pipes and sockets are written through.
+/// </summary>
+public sealed class OutputFile : IDisposable
+{
+    private readonly string _target;
+    private readonly string? _partial;
+    private bool _committed;
+
+    private OutputFile(FileStream stream, string target, string? partial)
+    {
+        Stream = stream;
+        _target = target;
+        _partial = partial;
+    }
+
+    /// <summary>Where to write.</summary>
+    public Stream Stream { get; }
+
+    /// <summary>Begins a file.</summary>
+    /// <param name="path">Its path; the folder must exist.</param>
+    /// <exception cref="IOException">It is a folder, or cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">Access is denied.</exception>
+    public static OutputFile Create(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        const int Buffer = 1 << 20;
+        FileKind kind = FileKinds.Of(path);
+        if (kind == FileKind.Folder)
+        {
+            throw new IOException($"'{path}' is a folder; name a file to write.");
+        }
+        if (kind == FileKind.Stream || IsOwnDescriptor(path))
+        {
+            return new OutputFile(new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, Buffer), path, null);
+        }
+        // Also a link to nothing yet says where the file shall be.
+        string target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        string partial = $"{target}.{Path.GetRandomFileName()}.partial";
+        FileStream stream = new(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, Buffer);
+        if (!OperatingSystem.IsWindows() && kind == FileKind.Regular)
+        {
+            File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(target));
+        }
+        return new OutputFile(stream, target, partial);
+    }
+
+    /// <summary>Writes a text file; see <see cref="Create"/>.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="write">Writes the text; if it fails, a regular file is left as it was.</param>
+    public static void Write(string path, Action<TextWriter> write)
+    {
+        ArgumentNullException.ThrowIfNull(write);
+        using OutputFile file = Create(path);
+        using (StreamWriter writer = new(file.Stream, leaveOpen: true))
+        {
+            write(writer);
+        }
+        file.Commit();
+    }
+
+    /// <summary>Ends the file and puts it in its place.</summary>
+    /// <exception cref="IOException">The last bytes cannot be written, or the file cannot be replaced.</exception>
+    public void Commit()
+    {
+        Stream.Dispose();
+        if (_partial is not null)
+        {
+            File.Move(_partial, _target, overwrite: true);
+        }
+        _committed = true;
+    }
+
+    /// <summary>Without <see cref="Commit"/> before, what was written is thrown away.</summary>
+    public void Dispose()
+    {
+        if (_committed)
+        {
+            return;
+        }
+        try
+        {
+            Stream.Dispose();
+        }
+        finally
+        {
+            if (_partial is not null)
+            {
+                File.Delete(_partial);
+            }
+        }
+    }
+
+    // "/dev/stdout" may be a regular file that a shell holds open: it must get the bytes itself.
+    private static bool IsOwnDescriptor(string path) =>
+        File.Exists(path) && (path.StartsWith("/dev/", StringComparison.Ordinal) || path.StartsWith("/proc/self/fd/", StringComparison.Ordinal));
+}
