@@ -7,9 +7,14 @@ namespace Llama4Kernels.Engine.Tokenization;
 internal static class TokenizerJsonFile
 {
     /// <summary>Loads the file; see <see cref="Llama4Tokenizer.FromTokenizerJson"/>.</summary>
-    public static Llama4Tokenizer Load(string path)
+    public static Llama4Tokenizer Load(string path) => Parse(TiktokenModelFile.ReadAll(path), path);
+
+    /// <summary>Reads a file's content.</summary>
+    /// <param name="content">UTF-8.</param>
+    /// <param name="path">Name for errors.</param>
+    public static Llama4Tokenizer Parse(ReadOnlyMemory<byte> content, string path)
     {
-        using JsonDocument document = Parse(path);
+        using JsonDocument document = ParseJson(content, path);
         try
         {
             return Read(path, document.RootElement);
@@ -38,9 +43,8 @@ internal static class TokenizerJsonFile
         return new Llama4Tokenizer(path, table, merges, wholePieces, added);
     }
 
-    private static JsonDocument Parse(string path)
+    private static JsonDocument ParseJson(ReadOnlyMemory<byte> content, string path)
     {
-        ReadOnlyMemory<byte> content = TiktokenModelFile.ReadAll(path);
         try
         {
             JsonDocument document = JsonDocument.Parse(

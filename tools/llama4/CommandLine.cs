@@ -46,7 +46,9 @@ internal static class CommandLine
             EvalCommand.Create(console),
             BenchCommand.Create(console),
             DoctorCommand.Create(console),
+            CalibrateCommand.Create(console),
             KernelsCommand.Create(console),
+            SchemasCommand.Create(console),
             PtxCommand.Create(console),
         };
         return root;
