@@ -47,7 +47,7 @@ internal static class AddedTokenList
             throw new ModelFormatException(path, field, $"id {id} is not within 0 and {MaxId}.");
         }
         // A control token stays one whatever the file says, or text from a user could forge it.
-        bool special = Llama4SpecialTokens.IsControl(name) || Flag("special", false);
+        bool special = Flag("special", false) || Llama4SpecialTokens.IsControl(name);
         return new AddedToken(id, name, special, Flag("single_word", false), Flag("lstrip", false), Flag("rstrip", false), Flag("normalized", !special));
 
         bool Flag(string flag, bool absent)

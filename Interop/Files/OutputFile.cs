@@ -38,7 +38,7 @@ public sealed class OutputFile : IDisposable
             return new OutputFile(new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, Buffer), path, null);
         }
         // Also a link to nothing yet says where the file shall be.
-        string target = File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+        string target = Followed(path);
         string partial = $"{target}.{Path.GetRandomFileName()}.partial";
         FileStream stream = new(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, Buffer);
         if (!OperatingSystem.IsWindows() && kind == FileKind.Regular)
@@ -92,6 +92,20 @@ public sealed class OutputFile : IDisposable
                 File.Delete(_partial);
             }
         }
+    }
+
+    private static string Followed(string path)
+    {
+        const int MaxLinks = 40;
+        for (int links = 0; links < MaxLinks; links++)
+        {
+            if (new FileInfo(path).LinkTarget is not { } next)
+            {
+                return path;
+            }
+            path = Path.GetFullPath(next, Path.GetDirectoryName(Path.GetFullPath(path))!);
+        }
+        throw new IOException($"'{path}' is a link that goes in circles.");
     }
 
     // "/dev/stdout" may be a regular file that a shell holds open: it must get the bytes itself.

@@ -57,7 +57,7 @@ internal static class EvalCommand
                 }
                 outcomes.Add(new Outcome(question.Kind, question.Language, question.Expected is null ? null : answer == question.Expected, differs));
             }
-            writer?.Flush();
+            writer?.Dispose();
             file?.Commit();
             Print("kind", outcomes.GroupBy(outcome => outcome.Kind), console);
             Print("language", outcomes.GroupBy(outcome => outcome.Language), console);

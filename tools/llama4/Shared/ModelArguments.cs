@@ -40,13 +40,6 @@ internal sealed class ModelArguments
         }
         _activations.AcceptOnlyFromAmong("float32", "bf16");
         _weights.AcceptOnlyFromAmong("bf16", "int4", "fp8");
-        _threads.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 0)
-            {
-                result.AddError("--threads must be 0 or more.");
-            }
-        });
         command.Add(_activations);
         command.Add(_weights);
         command.Add(_threads);
@@ -106,6 +99,10 @@ internal sealed class ModelArguments
     private int Threads(ParseResult parsed, CommandConsole console)
     {
         int wanted = parsed.GetValue(_threads);
+        if (wanted < 0)
+        {
+            throw new ArgumentException("--threads must be 0 or more.");
+        }
         int most = Environment.ProcessorCount;
         if (wanted <= most)
         {
