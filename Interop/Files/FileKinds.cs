@@ -17,19 +17,17 @@ public static unsafe partial class FileKinds
         {
             return FileKind.Missing;
         }
-        return IsStream(path) ? FileKind.Stream : FileKind.Regular;
-    }
-
-    private static bool IsStream(string path)
-    {
         if (!OperatingSystem.IsLinux())
         {
-            return path.StartsWith("/dev/", StringComparison.Ordinal);
+            return path.StartsWith("/dev/", StringComparison.Ordinal) ? FileKind.Stream : FileKind.Regular;
         }
         const int CurrentFolder = -100, WantType = 1, ModeOffset = 28;
         const int TypeMask = 0xF000, RegularType = 0x8000;
         byte* status = stackalloc byte[256];
-        return StatX(CurrentFolder, path, 0, WantType, status) == 0 && (*(ushort*)(status + ModeOffset) & TypeMask) != RegularType;
+        // A link to nothing exists, but nothing stands behind it.
+        return StatX(CurrentFolder, path, 0, WantType, status) != 0 ? FileKind.Missing
+            : (*(ushort*)(status + ModeOffset) & TypeMask) == RegularType ? FileKind.Regular
+            : FileKind.Stream;
     }
 
     // The structure is the same on every processor, unlike that of stat.

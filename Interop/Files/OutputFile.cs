@@ -8,6 +8,7 @@ public sealed class OutputFile : IDisposable
 {
     private readonly string _target;
     private readonly string? _partial;
+    private StreamWriter? _writer;
     private bool _committed;
 
     private OutputFile(FileStream stream, string target, string? partial)
@@ -17,8 +18,11 @@ public sealed class OutputFile : IDisposable
         _partial = partial;
     }
 
-    /// <summary>Where to write.</summary>
+    /// <summary>Where to write bytes.</summary>
     public Stream Stream { get; }
+
+    /// <summary>Where to write text, as UTF-8.</summary>
+    public TextWriter Writer => _writer ??= new StreamWriter(Stream, leaveOpen: true);
 
     /// <summary>Begins a file.</summary>
     /// <param name="path">Its path; the folder must exist.</param>
@@ -41,11 +45,20 @@ public sealed class OutputFile : IDisposable
         string target = Followed(path);
         string partial = $"{target}.{Path.GetRandomFileName()}.partial";
         FileStream stream = new(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, Buffer);
-        if (!OperatingSystem.IsWindows() && kind == FileKind.Regular)
+        OutputFile file = new(stream, target, partial);
+        try
         {
-            File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(target));
+            if (!OperatingSystem.IsWindows() && File.Exists(target))
+            {
+                File.SetUnixFileMode(stream.SafeFileHandle, File.GetUnixFileMode(target));
+            }
+            return file;
         }
-        return new OutputFile(stream, target, partial);
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Writes a text file; see <see cref="Create"/>.</summary>
@@ -55,10 +68,7 @@ public sealed class OutputFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(write);
         using OutputFile file = Create(path);
-        using (StreamWriter writer = new(file.Stream, leaveOpen: true))
-        {
-            write(writer);
-        }
+        write(file.Writer);
         file.Commit();
     }
 
@@ -66,6 +76,7 @@ public sealed class OutputFile : IDisposable
     /// <exception cref="IOException">The last bytes cannot be written, or the file cannot be replaced.</exception>
     public void Commit()
     {
+        _writer?.Flush();
         Stream.Dispose();
         if (_partial is not null)
         {

@@ -39,7 +39,6 @@ internal static class EvalCommand
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
-            using StreamWriter? writer = file is null ? null : new StreamWriter(file.Stream, leaveOpen: true);
             using var generator = new TextGenerator(model);
             List<Outcome> outcomes = [];
             foreach ((int line, JsonObject row) in rows)
@@ -49,7 +48,7 @@ internal static class EvalCommand
                     Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
                     return (asked, await AnswerAsync(model, generator, asked, options, cancellation).ConfigureAwait(false));
                 }).ConfigureAwait(false);
-                writer?.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
+                file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
                 bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
                 if (differs)
                 {
@@ -57,7 +56,6 @@ internal static class EvalCommand
                 }
                 outcomes.Add(new Outcome(question.Kind, question.Language, question.Expected is null ? null : answer == question.Expected, differs));
             }
-            writer?.Dispose();
             file?.Commit();
             Print("kind", outcomes.GroupBy(outcome => outcome.Kind), console);
             Print("language", outcomes.GroupBy(outcome => outcome.Language), console);
