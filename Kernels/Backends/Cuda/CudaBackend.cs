@@ -9,6 +9,7 @@ using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Vision;
 
@@ -136,7 +137,7 @@ public sealed class CudaBackend : IBackend
             for (int i = 0; i < count; i++)
             {
                 (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = StackedSources.Check(sources, format);
+                StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
                 if (stack is null)
                 {
                     stack = new CudaMatrixStack(_context, count, shape, _products.Layout(shape, count));
@@ -240,6 +241,10 @@ public sealed class CudaBackend : IBackend
             _context.Dispose();
         }
     }
+
+    /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
+    private static WeightFormat? Decoded(MatrixSource[] sources) =>
+        Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
 
     private static void CheckCount(int elements, Tensor tensor)
     {
