@@ -16,6 +16,7 @@ namespace Llama4Kernels.Cli.Shared;
 [JsonSerializable(typeof(InspectCommand.Summary))]
 [JsonSerializable(typeof(BenchCommand.Report), TypeInfoPropertyName = "BenchReport")]
 [JsonSerializable(typeof(IReadOnlyList<KernelChoice>))]
+[JsonSerializable(typeof(KernelsCommand.Report), TypeInfoPropertyName = "KernelsReport")]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
