@@ -2,6 +2,7 @@ using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.ExpertRouting;
 
@@ -47,10 +48,15 @@ internal static class ExpertFeedForwardCuda
 
     private static void Product(CudaQueue queue, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
     {
+        if (weights.Layout == CudaLayout.Tiles)
+        {
+            Int4MatVecCuda.RunExperts(queue, codes, x, weights.Codes, weights.ScaleView, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), y);
+            return;
+        }
         KernelOption option = KernelOption.Choose(Products, x.Rows);
         bool isVector = option == Products[0];
         KernelCall call = MatMulCuda.Rows(queue, codes, option.Kernel + weights.Format.Name, x, weights)
-            .View(weights.Weights, weights.WeightElements(weights.Count)).View(weights.Scales, weights.Count * weights.ScaleBytes / sizeof(float))
+            .View(weights.Codes).View(weights.ScaleView)
             .View(isVector ? route.RowExpertAddress : route.StartAddress, isVector ? x.Rows : weights.Count + 1).View(y).Value(weights.Rows).Value(weights.Columns);
         if (isVector)
         {

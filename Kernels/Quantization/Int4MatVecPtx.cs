@@ -10,6 +10,9 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// </summary>
 internal sealed partial class Int4MatVecPtx
 {
+    /// <summary>The first architecture with what the kernels are made of.</summary>
+    public const int FirstSm = 80;
+
     /// <summary>Threads of a block.</summary>
     public const int Threads = 32 * Warps;
 

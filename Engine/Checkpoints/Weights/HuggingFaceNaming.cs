@@ -3,8 +3,8 @@ using Llama4Kernels.Engine.Config;
 namespace Llama4Kernels.Engine.Checkpoints.Weights;
 
 /// <summary>
-/// The published safetensors layout. Experts are fused in [experts, in, out] tensors, or one tensor each (as quantised releases
-/// have them); each layer is taken to be in the form of its first expert's tensors, and fused if there are none.
+/// The published safetensors layout. Experts are fused in [experts, in, out] tensors, one tensor each (as quantised releases
+/// have them), or stacked [experts, out, in] (as MLX has them); each layer is taken to be in the form of its first expert's tensors, and fused if there are none.
 /// </summary>
 internal sealed class HuggingFaceNaming : WeightNaming
 {
@@ -16,10 +16,14 @@ internal sealed class HuggingFaceNaming : WeightNaming
 
     // Written by some tools, needed by none: rotary tables, and scales of activations and caches that are computed anew.
     private static readonly string[] s_ignorable =
-        ["rotary_emb.inv_freq", "rotary_embedding.freqs_ci", ".input_scale", ".input_scale_ub", ".k_scale", ".v_scale"];
+        [
+            "rotary_emb.inv_freq", "rotary_embedding.freqs_ci", ".input_scale", "_input_scale", ".input_scale_ub", ".input_zero_point", ".input_global_scale",
+            ".output_scale", ".q_scale", ".k_scale", ".v_scale",
+        ];
 
     private readonly int _experts;
     private readonly HashSet<string> _separate = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _stacked = new(StringComparer.Ordinal);
 
     /// <param name="prefix">What the names of text tensors begin with.</param>
     /// <param name="experts">Routed experts of a layer.</param>
@@ -28,13 +32,17 @@ internal sealed class HuggingFaceNaming : WeightNaming
     {
         Prefix = prefix;
         _experts = experts;
-        const string First = ".experts.0.gate_proj.";
+        const string First = ".experts.0.gate_proj.", Stacked = ".experts.gate_proj.weight";
         foreach (string name in names)
         {
             int at = name.IndexOf(First, StringComparison.Ordinal);
             if (at >= 0)
             {
                 _separate.Add(name[..(at + ".experts.".Length)]);
+            }
+            else if (name.EndsWith(Stacked, StringComparison.Ordinal))
+            {
+                _stacked.Add(name[..^"gate_proj.weight".Length]);
             }
         }
     }
@@ -54,6 +62,10 @@ internal sealed class HuggingFaceNaming : WeightNaming
         if (_separate.Contains(experts))
         {
             return Plain($"{experts}{weight.Expert}.{Projection(weight)}.weight", weight);
+        }
+        if (_stacked.Contains(experts))
+        {
+            return new WeightPart($"{experts}{Projection(weight)}.weight", [_experts, weight.Rows, weight.Columns], (long)weight.Expert * weight.Rows, weight.Rows, 0, weight.Columns);
         }
         (long inputs, long outputs) = (weight.Columns, weight.Rows);
         bool down = weight.Role == WeightRole.ExpertDown;

@@ -8,6 +8,9 @@ namespace Llama4Kernels.Engine.Checkpoints.Weights;
 /// </summary>
 internal interface IStoredForm
 {
+    /// <summary>Whether tensors of this form have the shape of the weight.</summary>
+    bool KeepsShape => true;
+
     /// <summary>Whether the tensor of that name, or companions in its place, are stored in this form.</summary>
     bool Holds(ITensorSource source, string tensor);
 

@@ -14,6 +14,7 @@ internal sealed class WeightCatalogue
     private readonly Dictionary<(WeightRole, int, int), Weight> _byRole;
     private readonly WeightNaming _naming;
     private readonly ITensorSource _source;
+    private readonly StoredForms _forms;
     private Dictionary<string, string>? _groups;
 
     /// <param name="config">The configuration.</param>
@@ -23,6 +24,7 @@ internal sealed class WeightCatalogue
     {
         _naming = naming;
         _source = source;
+        _forms = new StoredForms(config.Quantization);
         Weights = [.. ModelWeights.Of(config, head: !config.TieWordEmbeddings)];
         _byRole = Weights.ToDictionary(weight => (weight.Role, weight.Layer, weight.Expert));
     }
@@ -107,7 +109,7 @@ internal sealed class WeightCatalogue
         _ => Others,
     };
 
-    private MatrixSource Open(WeightPart part) => StoredForms.Find(_source, part.Tensor) is { } form
+    private MatrixSource Open(WeightPart part) => _forms.Find(_source, part.Tensor) is { } form
         ? form.Open(_source, part)
         : throw new ModelFormatException(_source.Location, part.Tensor, "there is no such tensor, or none of a supported type.");
 }

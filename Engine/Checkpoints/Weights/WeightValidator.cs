@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine.Checkpoints.Quantised;
 using Llama4Kernels.Engine.Config;
 
 namespace Llama4Kernels.Engine.Checkpoints.Weights;
@@ -14,12 +15,13 @@ internal static class WeightValidator
     public static IReadOnlyList<string> Validate(ModelConfig config, WeightNaming naming, ITensorSource source)
     {
         var report = new TensorReport();
+        var forms = new StoredForms(config.Quantization);
         Weight? head = null, embedding = null;
         // A tied head is often stored all the same; then it has to be the embedding.
         foreach (Weight weight in ModelWeights.Of(config, head: true))
         {
             WeightParts parts = naming.Locate(weight);
-            if (weight.Role == WeightRole.OutputHead && config.TieWordEmbeddings && StoredForms.Find(source, parts.Parts[0].Tensor) is null)
+            if (weight.Role == WeightRole.OutputHead && config.TieWordEmbeddings && forms.Find(source, parts.Parts[0].Tensor) is null)
             {
                 continue;
             }
@@ -27,7 +29,7 @@ internal static class WeightValidator
             embedding = weight.Role == WeightRole.Embedding ? weight : embedding;
             foreach (WeightPart part in parts.Parts)
             {
-                Check(config, source, weight, part, report);
+                Check(config, forms, source, weight, part, report);
             }
         }
         foreach (StoredTensor tensor in source.Tensors)
@@ -51,23 +53,26 @@ internal static class WeightValidator
             : [$"quantization_config does not exempt {report.Unlisted.Count} weights that are stored unquantised, the first is {report.Unlisted[0]}. They are used as stored."];
     }
 
-    private static void Check(ModelConfig config, ITensorSource source, Weight weight, WeightPart part, TensorReport report)
+    private static void Check(ModelConfig config, StoredForms forms, ITensorSource source, Weight weight, WeightPart part, TensorReport report)
     {
         if (!report.Know(part.Tensor))
         {
             return;
         }
-        if (StoredForms.Find(source, part.Tensor) is not { } form)
+        if (forms.Find(source, part.Tensor) is not { } form)
         {
             report.Fault(part.Tensor, source.TryGet(part.Tensor, out StoredTensor? other)
-                ? $"is {other.Type}, expected F32, BF16 or F16{(weight.IsLinear ? " or F8_E4M3" : "")}."
+                ? $"is {other.Type}, expected F32, BF16 or F16{(weight.IsLinear ? " or F8_E4M3, or integers with scales" : "")}."
                 : $"missing, expected [{string.Join(", ", part.Shape)}].");
             return;
         }
         if (source.TryGet(part.Tensor, out StoredTensor? tensor))
         {
-            CheckShape(weight, part, tensor, report);
-            if (tensor.Type.IsPlain && weight.IsLinear && config.Quantization is { } quantization && !quantization.Ignores(ModuleOf(part.Tensor)))
+            if (form.KeepsShape)
+            {
+                CheckShape(weight, part, tensor, report);
+            }
+            if (tensor.Type.IsPlain && weight.IsLinear && config.Quantization is { } quantization && quantization.Covers(Modules.Of(part.Tensor)))
             {
                 report.Unlisted.Add(part.Tensor);
             }
@@ -86,9 +91,6 @@ internal static class WeightValidator
             ? $"has {tensor.Shape[0]} rows, but vocab_size is {weight.Rows}."
             : $"has shape {tensor.ShapeText}, expected [{string.Join(", ", part.Shape)}].");
     }
-
-    // The fused experts are no modules of their own: their names have no ".weight".
-    private static string ModuleOf(string name) => name.EndsWith(".weight", StringComparison.Ordinal) ? name[..^".weight".Length] : name;
 
     // Which of two heads a tied checkpoint means cannot be known, unless they are the same.
     private static void CheckTiedHead(ModelConfig config, WeightNaming naming, ITensorSource source, Weight head, Weight embedding, TensorReport report)

@@ -8,6 +8,8 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Vision;
 
@@ -30,6 +32,7 @@ public sealed class CudaBackend : IBackend
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
+    private readonly MatMulPrecision _precision;
     private readonly int _graphRows;
 
     /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
@@ -46,6 +49,8 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
+        _precision = options.Precision;
+        modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _graphRows = options.GraphRows;
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue);
@@ -133,7 +138,7 @@ public sealed class CudaBackend : IBackend
                 StackedSources shape = StackedSources.Check(sources, format);
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, shape);
+                    stack = new CudaMatrixStack(_context, count, shape, LayoutOf(shape));
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
                 else if (shape != stack.Shape)
@@ -234,6 +239,11 @@ public sealed class CudaBackend : IBackend
             _context.Dispose();
         }
     }
+
+    /// <summary>Tiles for tensor cores where activations may be bfloat16 and the device has what their kernels need, rows elsewhere.</summary>
+    private CudaLayout LayoutOf(StackedSources shape) =>
+        _precision == MatMulPrecision.BFloat16 && shape.Format == WeightFormat.Int4 && Int4MatVecCuda.WhyNot(_queue.Kernels.Limits.Sm, _queue.Kernels.Limits.SharedBytes) is null
+            ? CudaLayout.Tiles : CudaLayout.Rows;
 
     private static void CheckCount(int elements, Tensor tensor)
     {

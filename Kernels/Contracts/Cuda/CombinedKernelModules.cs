@@ -4,6 +4,9 @@ namespace Llama4Kernels.Kernels.Contracts.Cuda;
 /// <param name="places">Where kernels come from, in order.</param>
 public sealed class CombinedKernelModules(params IKernelModules[] places) : IKernelModules
 {
+    /// <summary>Where kernels come from, in order.</summary>
+    public IReadOnlyList<IKernelModules> Places => places;
+
     /// <inheritdoc/>
     public IReadOnlyList<string> Names { get; } = [.. places.SelectMany(place => place.Names).Distinct().Order(StringComparer.Ordinal)];
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -93,7 +94,7 @@ internal sealed class ModelArguments
             LoadVision = !parsed.GetValue(_noVision),
             Projector = parsed.GetValue(_projector),
             NeedsTokenizer = needsTokenizer,
-            CreateBackend = _backend.Choose(parsed, folder, out string reason),
+            CreateBackend = _backend.Choose(parsed, folder, Activations(parsed) == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32, out string reason),
         };
         if (console.ErrorIsTerminal)
         {
