@@ -137,7 +137,7 @@ public sealed class CudaBackend : IBackend
             for (int i = 0; i < count; i++)
             {
                 (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = StackedSources.Check(sources, format);
+                StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
                 if (stack is null)
                 {
                     stack = new CudaMatrixStack(_context, count, shape, LayoutOf(shape));
@@ -246,6 +246,10 @@ public sealed class CudaBackend : IBackend
     private CudaLayout LayoutOf(StackedSources shape) =>
         _precision == MatMulPrecision.BFloat16 && shape.Format == WeightFormat.Int4 && Int4MatVecCuda.WhyNot(_queue.Kernels.Limits.Sm, _queue.Kernels.Limits.SharedBytes) is null
             ? CudaLayout.Tiles : CudaLayout.Rows;
+
+    /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
+    private static WeightFormat? Decoded(MatrixSource[] sources) =>
+        Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
 
     private static void CheckCount(int elements, Tensor tensor)
     {
