@@ -38,7 +38,7 @@ public unsafe class MatMulBenchmarks
         }
         fixed (ushort* data = source)
         {
-            _weights = PackedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.BF16, Rows, Columns)], _team);
+            _weights = PackedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.BF16, Rows, Columns)], null, _team);
         }
         _x = (float*)NativeMemory.AlignedAlloc((nuint)(Tokens * Columns * sizeof(float)), 64);
         _y = (float*)NativeMemory.AlignedAlloc((nuint)(Tokens * Rows * sizeof(float)), 64);

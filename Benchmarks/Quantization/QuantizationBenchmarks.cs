@@ -16,14 +16,14 @@ public class QuantizationBenchmarks : BackendBenchmarks
     [Params(1, 32)]
     public int Tokens { get; set; }
 
-    [Params(WeightFormat.Int4, WeightFormat.Fp8)]
-    public WeightFormat Format { get; set; }
+    [Params("int4", "fp8a")]
+    public string Format { get; set; } = "";
 
     [GlobalSetup]
     public void Setup()
     {
         ushort[] source = Bf16Numbers(Rows * Columns);
-        _weights = Own(Backend.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], Format));
+        _weights = Own(Backend.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], WeightFormat.Get(Format)));
         GC.KeepAlive(source);
         _x = Numbers(Tokens, Columns);
         _y = Zeros(Tokens, Rows);

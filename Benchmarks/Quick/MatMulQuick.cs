@@ -44,11 +44,11 @@ internal static unsafe class MatMulQuick
         {
             for (int i = 0; i < Matrices; i++)
             {
-                weights[i] = PackedMatrix.Pack([MatrixSource.RowMajor((nint)source, ElementType.BF16, Rows, Columns)], team);
+                weights[i] = PackedMatrix.Pack([MatrixSource.RowMajor((nint)source, ElementType.BF16, Rows, Columns)], null, team);
             }
         });
         PackedMatrix? strided = null;
-        double columns = Ceilings.Best(1, () => strided = PackedMatrix.Pack([new StridedMatrix((nint)source, ElementType.BF16, Rows, Columns, 1, Rows)], team));
+        double columns = Ceilings.Best(1, () => strided = PackedMatrix.Pack([new StridedMatrix((nint)source, ElementType.BF16, Rows, Columns, 1, Rows)], null, team));
         strided!.Dispose();
         long bytes = weights.Sum(w => w.Bytes);
         Console.WriteLine($"packing [out, in] {bytes / packing / 1e9:F2} GB/s, [in, out] {bytes / Matrices / columns / 1e9:F2} GB/s");

@@ -23,7 +23,7 @@ public interface ITokenConstraint
     /// Makes <paramref name="mask"/> exactly the set of the tokens that may come next, whatever it held before. Empty means
     /// that nothing but an end is left.
     /// </summary>
-    /// <param name="mask">Of the vocabulary's size.</param>
+    /// <param name="mask">Of the size of the tokenizer's vocabulary.</param>
     void Allow(TokenMask mask);
 
     /// <summary>Takes a token.</summary>

@@ -79,6 +79,29 @@ public sealed class TokenMask
         other._words.CopyTo(_words, 0);
     }
 
+    /// <summary>Gives −∞ to the logits of all tokens that are not in the set, those beyond the vocabulary included.</summary>
+    internal void ApplyTo(Span<float> logits)
+    {
+        for (int i = 0; i * 64 < logits.Length; i++)
+        {
+            Span<float> group = logits[(i * 64)..Math.Min((i + 1) * 64, logits.Length)];
+            ulong missing = i < _words.Length ? ~_words[i] : ulong.MaxValue;
+            if (missing == ulong.MaxValue)
+            {
+                group.Fill(float.NegativeInfinity);
+                continue;
+            }
+            if (group.Length < 64)
+            {
+                missing &= (1UL << group.Length) - 1;
+            }
+            for (; missing != 0; missing &= missing - 1)
+            {
+                group[BitOperations.TrailingZeroCount(missing)] = float.NegativeInfinity;
+            }
+        }
+    }
+
     private int Checked(int id)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(id);

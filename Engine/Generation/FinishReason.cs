@@ -15,6 +15,9 @@ public enum FinishReason
     /// <summary>A stop string of the options appeared; it is not part of the text.</summary>
     Stop,
 
+    /// <summary>The constraint of the options is met and lets nothing follow; the model was not asked for a terminator.</summary>
+    Complete,
+
     /// <summary>The limit on new tokens or the end of the context was reached.</summary>
     Length,
 

@@ -1,3 +1,5 @@
+using Llama4Kernels.Engine.Constraints;
+
 namespace Llama4Kernels.Engine.Generation;
 
 /// <summary>
@@ -81,6 +83,13 @@ public sealed record GenerationOptions
         }
     } = [];
 
+    /// <summary>
+    /// What the answer keeps to; null for anything. It decides before penalties, temperature and drawing, which see only the
+    /// tokens that it allows, and it decides when a terminator is allowed. The generation goes on with a fork, so that the
+    /// options serve again. An answer that a limit or a stop string cuts may be incomplete.
+    /// </summary>
+    public ITokenConstraint? Constraint { get; init; }
+
     /// <summary>Whether updates carry the log-probability of their token.</summary>
     public bool Logprobs { get; init; }
 
@@ -91,7 +100,10 @@ public sealed record GenerationOptions
         init => field = value is >= 0 and <= MaxTopLogprobs ? value : throw Invalid(nameof(TopLogprobs), value, $"in [0, {MaxTopLogprobs}]");
     }
 
-    /// <summary>Goes on past the model's terminators, up to <see cref="MaxTokens"/>; for measurements.</summary>
+    /// <summary>
+    /// Goes on past the model's terminators, up to <see cref="MaxTokens"/> or to where a constraint lets nothing follow; for
+    /// measurements.
+    /// </summary>
     public bool IgnoreEos { get; init; }
 
     private static ArgumentException Invalid(string name, object? value, string allowed) =>

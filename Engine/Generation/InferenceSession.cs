@@ -91,15 +91,7 @@ public sealed class InferenceSession : IDisposable
     /// <exception cref="ArgumentException">An id is outside the vocabulary, or pictures and patch tokens do not match.</exception>
     public int Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
-        if (prompt.Ids.Length == 0)
-        {
-            throw new ArgumentException("The prompt has no tokens.", nameof(prompt));
-        }
-        if (prompt.Ids.Length >= MaxContext)
-        {
-            throw new ContextOverflowException(prompt.Ids.Length, MaxContext);
-        }
-        CheckIds(prompt.Ids);
+        Check(prompt);
         long[] keys = KeysOf(prompt);
         int reused = sequence.Reusable(keys);
         if (reused == 0)
@@ -155,6 +147,29 @@ public sealed class InferenceSession : IDisposable
         _pool.Dispose();
     }
 
+    /// <summary>Whether <see cref="Prefill"/> would take the prompt; changes nothing.</summary>
+    /// <inheritdoc cref="Prefill" path="/exception"/>
+    internal void Check(Prompt prompt)
+    {
+        if (prompt.Ids.Length == 0)
+        {
+            throw new ArgumentException("The prompt has no tokens.", nameof(prompt));
+        }
+        if (prompt.Ids.Length >= MaxContext)
+        {
+            throw new ContextOverflowException(prompt.Ids.Length, MaxContext);
+        }
+        CheckIds(prompt.Ids);
+        if (prompt.Images.Count > MaxImages)
+        {
+            throw new ArgumentException($"The prompt has {prompt.Images.Count} pictures; at most {MaxImages} are allowed.");
+        }
+        if (prompt.Images.Count > 0 && _model.Vision is null)
+        {
+            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).");
+        }
+    }
+
     private void Append(
         Sequence sequence, int[] ids, long[] keys, int from, int logitsFrom, float[] features, int skippedPatches,
         Action<int, ReadOnlySpan<float>>? onLogits, IProgress<int>? progress, CancellationToken cancellation)
@@ -169,10 +184,10 @@ public sealed class InferenceSession : IDisposable
         {
             cancellation.ThrowIfCancellationRequested();
             int rows = sequence.Cache.RowsBeforeChunkEdge(Math.Min(ids.Length - first, _options.StepRows));
-            if (logitsFrom < first + rows)
+            if (first + rows - Math.Max(first, logitsFrom) > _options.MaxLogitRows)
             {
-                // Rows with logits go in steps no larger than the logits buffer.
-                rows = first < logitsFrom ? Math.Min(rows, logitsFrom - first) : Math.Min(rows, _options.MaxLogitRows);
+                // More logits than the buffer holds: first the rows without, then as many as it holds.
+                rows = first < logitsFrom ? logitsFrom - first : _options.MaxLogitRows;
             }
             int inStep = 0;
             while (nextPatch + inStep < patches.Length && patches[nextPatch + inStep] < first + rows)
@@ -225,18 +240,10 @@ public sealed class InferenceSession : IDisposable
         {
             return [];
         }
-        if (images.Count > MaxImages)
-        {
-            throw new ArgumentException($"The prompt has {images.Count} pictures; at most {MaxImages} are allowed.");
-        }
-        if (_model.Vision is null)
-        {
-            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).");
-        }
         ushort[] pixels = [.. images.SelectMany(i => i.Bf16Tiles)];
         lock (_model.Gate)
         {
-            return _model.Vision.Encode(pixels, images.Sum(i => i.Tiles), Observer, cancellation);
+            return _model.Vision!.Encode(pixels, images.Sum(i => i.Tiles), Observer, cancellation);
         }
     }
 

@@ -3,7 +3,6 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
-using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -82,7 +81,7 @@ internal sealed class WeightLoader : IDisposable
     private LayerWeights LoadLayer(string prefix, TextConfig c, int index)
     {
         LayerConfig rules = c.LayerKinds[index];
-        WeightFormat shared = rules.IsMoe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : WeightFormat.Stored;
+        WeightFormat? shared = rules.IsMoe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
         string attention = prefix + "self_attn.";
         string feedForward = prefix + "feed_forward.";
         string dense = rules.IsMoe ? feedForward + "shared_expert." : feedForward;
@@ -115,7 +114,7 @@ internal sealed class WeightLoader : IDisposable
             : Separate($"{experts}{e}.", "down_proj.weight"));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
-        (MatrixSource[] Sources, WeightFormat Format) Separate(string expert, params ReadOnlySpan<string> names)
+        (MatrixSource[] Sources, WeightFormat? Format) Separate(string expert, params ReadOnlySpan<string> names)
         {
             List<MatrixSource> sources = [];
             foreach (string name in names)
@@ -126,11 +125,11 @@ internal sealed class WeightLoader : IDisposable
         }
     }
 
-    private WeightFormat ExpertFormat(bool mayBeFp8) => _scheme switch
+    private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme switch
     {
         WeightScheme.Int4 => WeightFormat.Int4,
-        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8,
-        _ => WeightFormat.Stored,
+        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8Activations,
+        _ => null,
     };
 
     private VisionLayerWeights LoadVisionLayer(string prefix)
@@ -153,9 +152,9 @@ internal sealed class WeightLoader : IDisposable
 
     private LayerNormWeights LayerNorm(string prefix) => new(Vector(prefix + "weight"), Vector(prefix + "bias"));
 
-    private IMatrix Pack(string what, params ReadOnlySpan<MatrixSource> sources) => Pack(what, WeightFormat.Stored, sources);
+    private IMatrix Pack(string what, params ReadOnlySpan<MatrixSource> sources) => Pack(what, null, sources);
 
-    private IMatrix Pack(string what, WeightFormat format, params ReadOnlySpan<MatrixSource> sources)
+    private IMatrix Pack(string what, WeightFormat? format, params ReadOnlySpan<MatrixSource> sources)
     {
         BeforePacking(what, format, sources);
         IMatrix packed = Own(_backend.Pack(sources, format));
@@ -164,13 +163,13 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    private IMatrix[] PackStack(string what, int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    private IMatrix[] PackStack(string what, int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
     {
         MatrixSource[] previous = [];
         IMatrix[] packed = _backend.PackStack(count, i =>
         {
             AfterPacking(what, previous);
-            (MatrixSource[] sources, WeightFormat format) = matrix(i);
+            (MatrixSource[] sources, WeightFormat? format) = matrix(i);
             BeforePacking(what, format, sources);
             previous = sources;
             return (sources, format);
@@ -183,12 +182,12 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    private void BeforePacking(string what, WeightFormat format, ReadOnlySpan<MatrixSource> sources)
+    private void BeforePacking(string what, WeightFormat? format, ReadOnlySpan<MatrixSource> sources)
     {
         _cancellation.ThrowIfCancellationRequested();
-        if (format == WeightFormat.Int4 && sources[0].Columns % QuantisedMatrix.GroupColumns != 0)
+        if (format?.WhyNot(sources[0].Columns) is string reason)
         {
-            throw new ModelFormatException(_checkpoint.Folder, what.TrimEnd('.'), $"has {sources[0].Columns} inputs; int4 weights need a multiple of {QuantisedMatrix.GroupColumns}. Load it as stored or in FP8.");
+            throw new ModelFormatException(_checkpoint.Folder, what.TrimEnd('.'), $"{reason} Load it as stored or in FP8.");
         }
     }
 

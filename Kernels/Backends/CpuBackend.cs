@@ -6,7 +6,6 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
-using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Kernels.Vision;
@@ -65,18 +64,7 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => Pack(stacked, WeightFormat.Stored);
-
-    /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
-    {
-        bool codes = !stacked.IsEmpty;
-        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
-        {
-            codes &= source is StridedMatrix { Type: Numerics.ElementType.F8E4M3 };
-        }
-        return format == WeightFormat.Stored && !codes ? PackedMatrix.Pack(stacked, _team) : QuantisedMatrix.Pack(stacked, format, _team);
-    }
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => PackedMatrix.Pack(stacked, format, _team);
 
     /// <inheritdoc/>
     public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);

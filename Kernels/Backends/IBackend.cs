@@ -34,15 +34,11 @@ public interface IBackend : IDisposable
     bool TryArgMax(Tensor x, Span<int> ids) => false;
 
     /// <summary>Packs matrices of equal width, stacked along the rows in the given order, into one.</summary>
-    IMatrix Pack(ReadOnlySpan<MatrixSource> stacked);
-
-    /// <summary>
-    /// Packs like <see cref="Pack(ReadOnlySpan{MatrixSource})"/>, in a quantised format. A backend without that format
-    /// throws <see cref="NotSupportedException"/>.
-    /// </summary>
-    IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format) => format == WeightFormat.Stored
-        ? Pack(stacked)
-        : throw new NotSupportedException($"Backend {Name} has no {format} weights.");
+    /// <param name="stacked">The matrices.</param>
+    /// <param name="format">The format; null keeps what is stored: bfloat16 and FP8 stay if all are, all else becomes float32.</param>
+    /// <exception cref="ArgumentException">No matrix, one without data, widths differ, or a width that the format cannot have.</exception>
+    /// <exception cref="NotSupportedException">The backend has no product for the format.</exception>
+    IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null);
 
     /// <summary>
     /// Packs equal matrices that are used together, such as a layer's experts, so that a backend can lay them side by side.
@@ -50,7 +46,7 @@ public interface IBackend : IDisposable
     /// <param name="count">Number of matrices.</param>
     /// <param name="matrix">Asked for each matrix's sources and format, in order, just before it is packed.</param>
     /// <exception cref="ArgumentException">A backend that lays them side by side met two of different shape or format.</exception>
-    IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
     {
         var packed = new IMatrix[count];
         int done = 0;
@@ -58,7 +54,7 @@ public interface IBackend : IDisposable
         {
             for (; done < count; done++)
             {
-                (MatrixSource[] sources, WeightFormat format) = matrix(done);
+                (MatrixSource[] sources, WeightFormat? format) = matrix(done);
                 packed[done] = Pack(sources, format);
             }
             return packed;

@@ -1,5 +1,3 @@
-using Llama4Kernels.Kernels.Numerics;
-
 namespace Llama4Kernels.Kernels.Contracts;
 
 /// <summary>A weight matrix packed for one backend; y = x·Wᵀ. Immutable and safe to use from several passes.</summary>
@@ -11,8 +9,11 @@ public interface IMatrix : IDisposable
     /// <summary>Input features.</summary>
     int Columns { get; }
 
-    /// <summary>Storage format of the packed elements.</summary>
-    ElementType Format { get; }
+    /// <summary>What its numbers are stored as.</summary>
+    WeightFormat Format { get; }
+
+    /// <summary>How they lie in memory: the layout that was chosen when it was packed.</summary>
+    string Layout { get; }
 
     /// <summary>Bytes the packed matrix occupies, padding included.</summary>
     long Bytes { get; }

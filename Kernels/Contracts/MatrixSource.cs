@@ -14,6 +14,9 @@ public abstract unsafe record MatrixSource(int Rows, int Columns)
     /// <summary>The element type if each element is stored by itself and unscaled; null for codes with scales and for blocks.</summary>
     public abstract ElementType? PlainType { get; }
 
+    /// <summary>The format it is stored in; null where no format of the list, or more than one, says it.</summary>
+    public virtual WeightFormat? Format => PlainType is ElementType type ? WeightFormat.Of(type) : null;
+
     /// <summary>The stretches of memory that hold the matrix; they may hold parts of others too.</summary>
     public abstract IEnumerable<(nint Address, long Bytes)> Extents { get; }
 

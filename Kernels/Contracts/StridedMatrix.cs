@@ -23,6 +23,9 @@ public sealed unsafe record StridedMatrix(
     public override ElementType? PlainType => RowScales == 0 && Type != ElementType.F8E4M3 ? Type : null;
 
     /// <inheritdoc/>
+    public override WeightFormat? Format => WeightFormat.Of(Type);
+
+    /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents
     {
         get

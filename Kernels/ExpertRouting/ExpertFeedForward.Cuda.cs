@@ -47,7 +47,7 @@ internal static partial class ExpertFeedForward
     {
         KernelOption option = KernelOption.Choose(Products, x.Rows);
         bool isVector = option == Products[0];
-        KernelCall call = MatMulCuda.Rows(queue, codes, option.Kernel + weights.Suffix, x, weights)
+        KernelCall call = MatMulCuda.Rows(queue, codes, option.Kernel + weights.Format.Name, x, weights)
             .View(weights.Weights, weights.WeightElements(weights.Count)).View(weights.Scales, weights.Count * weights.ScaleBytes / sizeof(float))
             .View(isVector ? route.RowExpertAddress : route.StartAddress, isVector ? x.Rows : weights.Count + 1).View(y).Value(weights.Rows).Value(weights.Columns);
         if (isVector)

@@ -25,7 +25,7 @@ internal sealed unsafe class CpuLinear : IDisposable
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
     public void Run(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
-        if (weight is not (PackedMatrix or QuantisedMatrix))
+        if (weight is not PackedMatrix w)
         {
             throw new ArgumentException($"The matrix is a {weight.GetType().Name}; make it with this backend's Pack.", nameof(weight));
         }
@@ -36,12 +36,12 @@ internal sealed unsafe class CpuLinear : IDisposable
             ShapeCheck.Require(b, 1, weight.Rows, nameof(bias));
         }
         float* biases = bias is Tensor given ? given.Pointer : null;
-        if (weight is QuantisedMatrix quantised)
+        if (!w.IsDense)
         {
-            QuantisedProduct.Run(_team, _scratch, x.Pointer, x.Rows, quantised, biases, y.Pointer, _product.Strategy == MatMulStrategy.Scalar);
+            QuantisedProduct.Run(_team, _scratch, x.Pointer, x.Rows, w, biases, y.Pointer, _product.Strategy == MatMulStrategy.Scalar);
             return;
         }
-        _product.Run(x.Pointer, x.Rows, (PackedMatrix)weight, biases, y.Pointer, _precision);
+        _product.Run(x.Pointer, x.Rows, w, biases, y.Pointer, _precision);
     }
 
     public void Dispose()

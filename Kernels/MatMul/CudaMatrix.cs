@@ -1,12 +1,11 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
 /// A weight matrix on the device, one of a stack of equal ones that lie one after another: elements [out, in] row-major (int4:
-/// two to a byte), and scales [out] for FP8, [out, in / 128] for int4.
+/// two to a byte), and apart from them scales [out, scales of a row].
 /// </summary>
 internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
 {
@@ -19,7 +18,10 @@ internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
     public int Columns => stack.Columns;
 
     /// <inheritdoc/>
-    public ElementType Format => stack.Format;
+    public WeightFormat Format => stack.Format;
+
+    /// <inheritdoc/>
+    public string Layout => CudaMatrixStack.LayoutName;
 
     /// <inheritdoc/>
     public long Bytes => stack.MatrixBytes + stack.ScaleBytes;
@@ -51,24 +53,23 @@ internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
 /// <summary>Equal matrices in one allocation; it is freed with the last of them.</summary>
 internal sealed class CudaMatrixStack
 {
-    /// <summary>Inputs that share a scale in int4.</summary>
-    public const int GroupColumns = 128;
+    /// <summary>Name of the layout: rows of codes, rows of scales.</summary>
+    public const string LayoutName = "rows";
 
     private readonly CudaMemory _weights;
     private readonly CudaMemory? _scales;
     private int _left;
 
-    public CudaMatrixStack(CudaContext context, int count, int rows, int columns, ElementType format, bool quantisesActivations)
+    /// <exception cref="NotSupportedException">There are no kernels for the format.</exception>
+    public CudaMatrixStack(CudaContext context, int count, StackedSources shape)
     {
-        (Count, Rows, Columns, Format, QuantisesActivations) = (count, rows, columns, format, quantisesActivations);
-        MatrixBytes = format == ElementType.Int4 ? (long)rows * columns / 2 : (long)rows * columns * format.Size();
-        ScalesPerRow = format switch
+        if (shape.Format == WeightFormat.F16)
         {
-            ElementType.Int4 => columns / GroupColumns,
-            ElementType.F8E4M3 => 1,
-            _ => 0,
-        };
-        ScaleBytes = (long)rows * ScalesPerRow * sizeof(float);
+            throw new NotSupportedException("There is no product with f16 weights; take f32.");
+        }
+        (Count, Shape) = (count, shape);
+        MatrixBytes = Rows * Format.CodeBytes(Columns);
+        ScaleBytes = Rows * Format.ScaleBytes(Columns);
         _left = count;
         _weights = CudaMemory.Allocate(context, count * MatrixBytes);
         try
@@ -84,37 +85,25 @@ internal sealed class CudaMatrixStack
 
     public int Count { get; }
 
-    public int Rows { get; }
+    public StackedSources Shape { get; }
 
-    public int Columns { get; }
+    public int Rows => Shape.Rows;
 
-    public ElementType Format { get; }
+    public int Columns => Shape.Columns;
 
-    /// <summary>Products first quantise each row of x to FP8.</summary>
-    public bool QuantisesActivations { get; }
+    public WeightFormat Format => Shape.Format;
 
     public long MatrixBytes { get; }
 
     /// <summary>Bytes of a matrix's scales, 0 without.</summary>
     public long ScaleBytes { get; }
 
-    public int ScalesPerRow { get; }
-
     public nint Weights => _weights.Address;
 
     public nint Scales => _scales?.Address ?? 0;
 
-    /// <summary>Ending of the names of kernels for this format.</summary>
-    public string Suffix => Format switch
-    {
-        ElementType.F32 => "f32",
-        ElementType.BF16 => "bf16",
-        ElementType.Int4 => "int4",
-        _ => QuantisesActivations ? "fp8a" : "fp8",
-    };
-
-    /// <summary>Elements of a view over all weights, as the kernels count them.</summary>
-    public long WeightElements(int matrices) => Format == ElementType.Int4 ? matrices * MatrixBytes : matrices * MatrixBytes / Format.Size();
+    /// <summary>Elements of a view over the weights of some matrices, as the kernels count them: bytes where codes are not longer.</summary>
+    public long WeightElements(int matrices) => matrices * MatrixBytes / Math.Max(1, Format.Bits / 8);
 
     public void Release()
     {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -15,7 +16,7 @@ public sealed unsafe partial class MatMul
         public readonly int Panels = w.Panels;
         public readonly int Steps = w.Steps;
         public readonly int Rows = w.Rows;
-        public readonly bool Bf16 = w.Format == ElementType.BF16;
+        public readonly bool Bf16 = w.Format == WeightFormat.BF16;
     }
 
     /// <summary>Rounds rows to bfloat16 and pads them to whole pairs.</summary>

@@ -35,7 +35,7 @@ internal static class MatMulCuda
             return;
         }
         bool isVector = KernelOption.Choose(Kernels, x.Rows).Kernel == "matvec_";
-        KernelCall call = Rows(queue, codes, (isVector ? "matvec_" : "matmul_") + w.Stack.Suffix, x, w.Stack)
+        KernelCall call = Rows(queue, codes, (isVector ? "matvec_" : "matmul_") + w.Format.Name, x, w.Stack)
             .View(w.Address, w.Stack.WeightElements(1)).View(w.Scales, w.Stack.ScaleBytes / sizeof(float)).View(bias).View(y)
             .Value(x.Rows).Value(w.Rows).Value(w.Columns);
         if (isVector)
@@ -59,7 +59,7 @@ internal static class MatMulCuda
     /// </summary>
     internal static KernelCall Rows(CudaQueue queue, CudaScratch codes, string kernel, Tensor x, CudaMatrixStack weights)
     {
-        if (!weights.QuantisesActivations)
+        if (!weights.Format.QuantisesActivations)
         {
             return queue.Call(kernel).View(x);
         }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Assembly;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -66,7 +67,7 @@ public sealed unsafe partial class MatMul : IDisposable
         {
             return;
         }
-        bool round = precision == MatMulPrecision.BFloat16 && w.Format == ElementType.BF16;
+        bool round = precision == MatMulPrecision.BFloat16 && w.Format == WeightFormat.BF16;
         bool dot = round && Strategy == MatMulStrategy.Assembled && CpuFeatures.Avx512Bf16;
         byte* rows = (byte*)x;
         long stride = (long)w.Columns * sizeof(float);
@@ -76,7 +77,7 @@ public sealed unsafe partial class MatMul : IDisposable
             rows = Scratch(stride * tokens);
             _team.Run(tokens, new RoundJob(x, w.Columns, w.Steps, (ushort*)rows));
         }
-        else if (round || (w.Format == ElementType.BF16 && (w.Columns & 1) != 0))
+        else if (round || (w.Format == WeightFormat.BF16 && (w.Columns & 1) != 0))
         {
             // An odd last column has a partner of weight zero: its activation must exist and be zero, not whatever follows.
             stride = (long)w.Steps * 2 * sizeof(float);

@@ -3,12 +3,13 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>Packs groups of panels. An item is <see cref="GroupPanels"/> panels.</summary>
-internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* target, int rows, int columns, ElementType format) : ITeamJob
+internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* target, int rows, int columns, bool bf16) : ITeamJob
 {
     private const int PanelRows = PackedMatrix.PanelRows;
 
@@ -20,7 +21,7 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
 
     private int Panels => (int)(((long)rows + PanelRows - 1) / PanelRows);
 
-    private int Steps => format == ElementType.BF16 ? (int)(((long)columns + 1) / 2) : columns;
+    private int Steps => bf16 ? (int)(((long)columns + 1) / 2) : columns;
 
     private long PanelBytes => (long)Steps * PanelRows * sizeof(float);
 
@@ -32,14 +33,14 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
         int end = Math.Min(first + GroupPanels, Panels);
         int firstRow = first * PanelRows;
         if ((long)end * PanelRows <= rows && TryFind(sources.Target, firstRow, (end - first) * PanelRows, out int index, out int local)
-            && sources.Target[index] is StridedMatrix { RowStride: 1, ColumnStride: not 1 } source)
+            && sources.Target[index] is StridedMatrix { RowStride: 1, ColumnStride: not 1 } source && (!bf16 || source.Type == ElementType.BF16))
         {
             PackColumns(source, local, first, end);
             return;
         }
         for (int panel = first; panel < end; panel++)
         {
-            if (format == ElementType.BF16)
+            if (bf16)
             {
                 PackRowsBf16(panel);
             }
@@ -78,7 +79,7 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
         }
         for (int step = 0; step < Steps; step++)
         {
-            if (format == ElementType.BF16)
+            if (bf16)
             {
                 ushort* even = (ushort*)source.Data + 2 * step * source.ColumnStride + local;
                 ushort* odd = 2 * step + 1 < columns ? even + source.ColumnStride : null;
@@ -123,6 +124,7 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
         int* local = stackalloc int[PanelRows];
         int valid = Locate(stack, panel, index, local);
         uint* block = stackalloc uint[BlockColumns / 2];
+        float* values = stackalloc float[BlockColumns];
         uint* to = (uint*)(target + panel * PanelBytes);
         for (int k = 0; k < columns; k += BlockColumns)
         {
@@ -139,13 +141,18 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
                 else
                 {
                     MatrixSource source = stack[index[r]];
-                    if (source is StridedMatrix { ColumnStride: 1 } adjacent && width % 2 == 0)
+                    if (source is StridedMatrix { ColumnStride: 1, Type: ElementType.BF16 } adjacent && width % 2 == 0)
                     {
                         from = (uint*)adjacent.Element(local[r], k);
                     }
-                    else
+                    else if (source.PlainType == ElementType.BF16)
                     {
                         source.Copy(local[r], k, width, (byte*)block);
+                    }
+                    else
+                    {
+                        source.Read(local[r], k, width, values);
+                        WeightEncoders.BF16(values, width, 1, (byte*)block, sizeof(ushort));
                     }
                 }
                 for (int s = 0; s < steps; s++)

@@ -1,31 +1,42 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// A weight matrix [out, in] in panels of 32 rows, so that a vector lane is a row and no product needs a horizontal sum.
-/// bfloat16: for each pair of columns (2p, 2p+1) 32 rows × 2 values, 128 bytes, which is also the operand of the BF16 dot
-/// product. float32: for each column 32 rows, 128 bytes. Rows are padded to 32 and columns to 2 with zeros. One panel is
-/// one sequential stream.
+/// A weight matrix [out, in] in panels of 32 rows, so that a vector lane is a row and no product needs a horizontal sum. A
+/// panel is a sequence of blocks, one for each group of columns that shares scales (one in all where rows have one scale or
+/// none), and one sequential stream. A block is 32 scales, if the format has any, then steps:
+/// <list type="bullet">
+/// <item>f32: a column, 32 rows, 128 bytes</item>
+/// <item>bf16: a pair of columns (2p, 2p+1), 32 rows × 2 values, 128 bytes, also the operand of the BF16 dot product</item>
+/// <item>8 bits: a column, 32 bytes, a byte a row</item>
+/// <item>4 bits: a pair of columns, 32 bytes, a byte a row, the even column in the low half</item>
+/// </list>
+/// Rows are padded to 32 and columns to a step with zeros.
 /// </summary>
 public sealed unsafe class PackedMatrix : IMatrix
 {
     /// <summary>Rows of a panel.</summary>
     public const int PanelRows = 32;
 
+    /// <summary>Name of this layout.</summary>
+    public const string LayoutName = "panels32";
+
     private byte* _data;
 
-    private PackedMatrix(int rows, int columns, ElementType format)
+    private PackedMatrix(StackedSources shape)
     {
-        Rows = rows;
-        Columns = columns;
-        Format = format;
-        Panels = (rows + PanelRows - 1) / PanelRows;
-        Steps = format == ElementType.BF16 ? (columns + 1) / 2 : columns;
-        PanelBytes = (long)Steps * PanelRows * sizeof(float);
+        (Rows, Columns, Format) = shape;
+        Panels = (int)(((long)Rows + PanelRows - 1) / PanelRows);
+        Blocks = Format.GroupColumns == 0 ? 1 : Columns / Format.GroupColumns;
+        int columns = Columns / Blocks;
+        // Two to a step where a pair fills what a lane of the product takes: 32 bits of numbers, 8 of codes.
+        Steps = Format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
+        HeaderBytes = Format.Scale is null ? 0 : PanelRows * sizeof(float);
+        BlockBytes = HeaderBytes + (long)Steps * PanelRows * (IsDense ? sizeof(float) : 1);
         Bytes = PanelBytes * Panels;
         _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(Bytes, 64), 64);
     }
@@ -40,37 +51,58 @@ public sealed unsafe class PackedMatrix : IMatrix
     public int Columns { get; }
 
     /// <inheritdoc/>
-    public ElementType Format { get; }
+    public WeightFormat Format { get; }
+
+    /// <inheritdoc/>
+    public string Layout => LayoutName;
 
     /// <inheritdoc/>
     public long Bytes { get; }
 
+    /// <summary>Numbers, not codes with scales.</summary>
+    internal bool IsDense => Format.Scale is null;
+
     /// <summary>Panels of 32 rows.</summary>
     internal int Panels { get; }
 
-    /// <summary>Steps of 128 bytes in a panel: column pairs (bfloat16) or columns (float32).</summary>
+    /// <summary>Blocks of a panel.</summary>
+    internal int Blocks { get; }
+
+    /// <summary>Steps of a block.</summary>
     internal int Steps { get; }
 
-    internal long PanelBytes { get; }
+    /// <summary>Bytes of a block's scales.</summary>
+    internal int HeaderBytes { get; }
 
-    internal byte* Panel(int index)
-    {
-        ObjectDisposedException.ThrowIf(_data == null, this);
-        return _data + index * PanelBytes;
-    }
+    internal long BlockBytes { get; }
 
-    /// <summary>Packs matrices of equal width, stacked along the rows. bfloat16 stays bfloat16 when all sources are; everything
-    /// else becomes float32, exactly (FP8: code times row scale).</summary>
-    /// <exception cref="ArgumentException">No source, one without data, or widths differ.</exception>
-    public static PackedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, ThreadTeam team)
+    internal long PanelBytes => BlockBytes * Blocks;
+
+    /// <summary>Packs matrices of equal width, stacked along the rows; codes that are stored in the format are kept.</summary>
+    /// <param name="stacked">Sources [·, in].</param>
+    /// <param name="format">The format; null keeps what is stored.</param>
+    /// <param name="team">Shares the panels out.</param>
+    /// <exception cref="ArgumentException">No source, one without data, widths differ, or a width that the format cannot have.</exception>
+    /// <exception cref="NotSupportedException">The processor has no product for the format.</exception>
+    public static PackedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format, ThreadTeam team)
     {
-        (int rows, int columns) = MatrixSource.CheckStack(stacked);
-        MatrixSource[] sources = MatrixSource.Flatten(stacked);
-        bool bf16 = Array.TrueForAll(sources, source => source.PlainType == ElementType.BF16);
-        var packed = new PackedMatrix(rows, columns, bf16 ? ElementType.BF16 : ElementType.F32);
-        using var handle = new GCHandle<MatrixSource[]>(sources);
-        var job = new PackJob(handle, packed._data, packed.Rows, packed.Columns, packed.Format);
-        team.Run(job.Items, job);
+        StackedSources shape = StackedSources.Check(stacked, format);
+        if (shape.Format == WeightFormat.F16)
+        {
+            throw new NotSupportedException("There is no product with f16 weights; take f32.");
+        }
+        var packed = new PackedMatrix(shape);
+        using var sources = new GCHandle<MatrixSource[]>(MatrixSource.Flatten(stacked));
+        if (packed.IsDense)
+        {
+            var job = new PackJob(sources, packed._data, packed.Rows, packed.Columns, packed.Format == WeightFormat.BF16);
+            team.Run(job.Items, job);
+        }
+        else
+        {
+            using var target = new GCHandle<PackedMatrix>(packed);
+            team.Run(packed.Panels, new QuantiseJob(sources, target));
+        }
         return packed;
     }
 
@@ -79,6 +111,12 @@ public sealed unsafe class PackedMatrix : IMatrix
     {
         Free();
         GC.SuppressFinalize(this);
+    }
+
+    internal byte* Panel(int index)
+    {
+        ObjectDisposedException.ThrowIf(_data == null, this);
+        return _data + index * PanelBytes;
     }
 
     private void Free()

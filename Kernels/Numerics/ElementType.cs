@@ -14,9 +14,6 @@ public enum ElementType
 
     /// <summary>FP8 E4M3 (finite only, no infinities), 1 byte.</summary>
     F8E4M3,
-
-    /// <summary>Signed 4-bit integers, two to a byte, with a scale per group of 128: packed weights only, never a stored tensor's type.</summary>
-    Int4,
 }
 
 /// <summary>Sizes of <see cref="ElementType"/>.</summary>

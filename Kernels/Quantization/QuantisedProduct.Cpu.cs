@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
@@ -11,12 +12,14 @@ internal static unsafe partial class QuantisedProduct
 {
     private const int TileTokens = 4;
 
+    private const int HeaderBytes = PackedMatrix.PanelRows * sizeof(float);
+
     private const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
 
-    private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, QuantisedMatrix w, float* bias, float* y, bool scalar)
+    private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, PackedMatrix w, float* bias, float* y, bool scalar)
     {
         float* scales = null;
-        if (w.QuantisesActivations)
+        if (w.Format.QuantisesActivations)
         {
             long values = (long)tokens * w.Columns;
             float* rounded = (float*)scratch.Require((values + tokens) * sizeof(float));
@@ -24,7 +27,7 @@ internal static unsafe partial class QuantisedProduct
             team.Run(tokens, new RoundJob(x, w.Columns, rounded, scales));
             x = rounded;
         }
-        team.Run(w.Panels, new PanelJob(w.Panel(0), w.BlockBytes, w.Blocks, w.Steps, w.Rows, w.Columns, w.Format == ElementType.Int4, x, scales, tokens, bias, y, scalar));
+        team.Run(w.Panels, new PanelJob(w.Panel(0), w.BlockBytes, w.Blocks, w.Steps, w.Rows, w.Columns, w.Format == WeightFormat.Int4, x, scales, tokens, bias, y, scalar));
         GC.KeepAlive(w);
     }
 
@@ -75,18 +78,18 @@ internal static unsafe partial class QuantisedProduct
         [SkipLocalsInit]
         public void Execute(int item, int worker)
         {
-            float* tile = stackalloc float[TileTokens * QuantisedMatrix.PanelRows];
+            float* tile = stackalloc float[TileTokens * PackedMatrix.PanelRows];
             byte* panel = data + item * blockBytes * blocks;
-            int column = item * QuantisedMatrix.PanelRows;
-            int width = Math.Min(QuantisedMatrix.PanelRows, rows - column);
+            int column = item * PackedMatrix.PanelRows;
+            int width = Math.Min(PackedMatrix.PanelRows, rows - column);
             for (int first = 0; first < tokens; first += TileTokens)
             {
                 int count = Math.Min(TileTokens, tokens - first);
-                new Span<float>(tile, TileTokens * QuantisedMatrix.PanelRows).Clear();
+                new Span<float>(tile, TileTokens * PackedMatrix.PanelRows).Clear();
                 for (int b = 0; b < blocks; b++)
                 {
                     byte* block = panel + b * blockBytes;
-                    float* from = x + (long)first * columns + b * QuantisedMatrix.GroupColumns;
+                    float* from = x + (long)first * columns + b * (columns / blocks);
                     if (scalar)
                     {
                         Scalar(block, from, count, tile);
@@ -102,7 +105,7 @@ internal static unsafe partial class QuantisedProduct
                     float* to = y + (long)(first + t) * rows + column;
                     for (int i = 0; i < width; i++)
                     {
-                        float sum = tile[t * QuantisedMatrix.PanelRows + i];
+                        float sum = tile[t * PackedMatrix.PanelRows + i];
                         sum = scales == null ? sum : sum * scales[first + t];
                         to[i] = bias == null ? sum : sum + bias[column + i];
                     }
@@ -118,10 +121,10 @@ internal static unsafe partial class QuantisedProduct
             float* x2 = count > 2 ? from + 2L * columns : from;
             float* x3 = count > 3 ? from + 3L * columns : from;
             Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
-            byte* codes = block + QuantisedMatrix.ScaleBytes + lane;
+            byte* codes = block + HeaderBytes + lane;
             if (int4)
             {
-                for (int s = 0; s < steps; s++, codes += QuantisedMatrix.PanelRows)
+                for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
                 {
                     Vector512<int> pair = Widen(codes).AsInt32();
                     Vector512<float> even = Vector512.ConvertToSingle((pair << 28) >> 28), odd = Vector512.ConvertToSingle((pair << 24) >> 28);
@@ -133,7 +136,7 @@ internal static unsafe partial class QuantisedProduct
             }
             else
             {
-                for (int s = 0; s < steps; s++, codes += QuantisedMatrix.PanelRows)
+                for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
                 {
                     Vector512<float> value = DecodeFp8(Widen(codes));
                     s0 = Vector512.FusedMultiplyAdd(value, Vector512.Create(from[s]), s0);
@@ -144,9 +147,9 @@ internal static unsafe partial class QuantisedProduct
             }
             Vector512<float> scale = Vector512.Load((float*)block + lane);
             Add(s0, scale, tile + lane);
-            Add(s1, scale, tile + QuantisedMatrix.PanelRows + lane);
-            Add(s2, scale, tile + 2 * QuantisedMatrix.PanelRows + lane);
-            Add(s3, scale, tile + 3 * QuantisedMatrix.PanelRows + lane);
+            Add(s1, scale, tile + PackedMatrix.PanelRows + lane);
+            Add(s2, scale, tile + 2 * PackedMatrix.PanelRows + lane);
+            Add(s3, scale, tile + 3 * PackedMatrix.PanelRows + lane);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -157,11 +160,11 @@ internal static unsafe partial class QuantisedProduct
         {
             for (int t = 0; t < count; t++, from += columns)
             {
-                for (int lane = 0; lane < QuantisedMatrix.PanelRows; lane++)
+                for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
                 {
-                    byte* code = block + QuantisedMatrix.ScaleBytes + lane;
+                    byte* code = block + HeaderBytes + lane;
                     float sum = 0;
-                    for (int s = 0; s < steps; s++, code += QuantisedMatrix.PanelRows)
+                    for (int s = 0; s < steps; s++, code += PackedMatrix.PanelRows)
                     {
                         if (int4)
                         {
@@ -173,7 +176,7 @@ internal static unsafe partial class QuantisedProduct
                             sum = MathF.FusedMultiplyAdd(Fp8.ToSingle(*code), from[s], sum);
                         }
                     }
-                    float* to = tile + t * QuantisedMatrix.PanelRows + lane;
+                    float* to = tile + t * PackedMatrix.PanelRows + lane;
                     *to = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], *to);
                 }
             }

@@ -1,4 +1,5 @@
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -20,7 +21,7 @@ internal static unsafe partial class QuantisedProduct
     /// <param name="y">[tokens, out], contiguous; must not overlap x.</param>
     /// <param name="scalar">Forces the implementation without vectors.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number of tokens is negative.</exception>
-    public static void Run(ThreadTeam team, CpuScratch scratch, float* x, int tokens, QuantisedMatrix w, float* bias, float* y, bool scalar = false)
+    public static void Run(ThreadTeam team, CpuScratch scratch, float* x, int tokens, PackedMatrix w, float* bias, float* y, bool scalar = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
         if (tokens > 0)

@@ -110,17 +110,14 @@ public sealed class CudaBackend : IBackend
     public void EndStep() => _queue.EndStep();
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked) => Pack(stacked, WeightFormat.Stored);
-
-    /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat format)
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
     {
         MatrixSource[] sources = stacked.ToArray();
         return PackStack(1, _ => (sources, format))[0];
     }
 
     /// <inheritdoc/>
-    public IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat Format)> matrix)
+    public IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         ArgumentNullException.ThrowIfNull(matrix);
@@ -130,16 +127,16 @@ public sealed class CudaBackend : IBackend
         {
             for (int i = 0; i < count; i++)
             {
-                (MatrixSource[] sources, WeightFormat format) = matrix(i);
-                (int Rows, int Columns, Numerics.ElementType Type, bool Quantises) plan = MatrixUpload.Plan(sources, format);
+                (MatrixSource[] sources, WeightFormat? format) = matrix(i);
+                StackedSources shape = StackedSources.Check(sources, format);
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, plan.Rows, plan.Columns, plan.Type, plan.Quantises);
+                    stack = new CudaMatrixStack(_context, count, shape);
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
-                else if (plan != (stack.Rows, stack.Columns, stack.Format, stack.QuantisesActivations))
+                else if (shape != stack.Shape)
                 {
-                    throw new ArgumentException($"Matrix {i} of a stack is [{plan.Rows}, {plan.Columns}] {plan.Type}, the first [{stack.Rows}, {stack.Columns}] {stack.Format}.", nameof(matrix));
+                    throw new ArgumentException($"Matrix {i} of a stack is [{shape.Rows}, {shape.Columns}] {shape.Format}, the first [{stack.Rows}, {stack.Columns}] {stack.Format}.", nameof(matrix));
                 }
                 _upload.Write(sources, packed[i]);
             }

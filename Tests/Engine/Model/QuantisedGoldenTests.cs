@@ -5,9 +5,9 @@ using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
-using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
+using Llama4Kernels.Tests.Kernels.Quantization;
 
 namespace Llama4Kernels.Tests.Engine.Model;
 
@@ -48,9 +48,9 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     {
         LayerWeights w = models.Get(name, new ModelOptions { Weights = WeightScheme.Int4 }).Text.Weights.Layers[layer];
         using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path(name, "golden", "int4.safetensors"));
-        CheckInt4(file, "experts.gate_up", [.. w.Experts.Select(e => (QuantisedMatrix)e.GateUp)]);
-        CheckInt4(file, "experts.down", [.. w.Experts.Select(e => (QuantisedMatrix)e.Down)]);
-        CheckInt4(file, "shared.down_proj", [(QuantisedMatrix)w.FeedForward.Down]);
+        CheckInt4(file, "experts.gate_up", [.. w.Experts.Select(e => (PackedMatrix)e.GateUp)]);
+        CheckInt4(file, "experts.down", [.. w.Experts.Select(e => (PackedMatrix)e.Down)]);
+        CheckInt4(file, "shared.down_proj", [(PackedMatrix)w.FeedForward.Down]);
     }
 
     [Theory]
@@ -80,7 +80,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
         foreach (int layer in layers)
         {
             LayerWeights w = model.Text.Weights.Layers[layer];
-            Assert.All(w.Experts, e => Assert.True(QuantisesActivations(e.GateUp) && QuantisesActivations(e.Down)));
+            Assert.All(w.Experts, e => Assert.True(e.GateUp.Format.QuantisesActivations && e.Down.Format.QuantisesActivations));
             float[] input = golden.Floats($"moe.{layer}.input"), expected = golden.Floats($"moe.{layer}.output");
             int d = model.Config.Text.HiddenSize, rows = input.Length / d;
             float[] output = Block(model.Backend, w, input, rows, d, golden.Ints($"moe.{layer}.experts"));
@@ -95,8 +95,8 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     public void First_and_last_layer_stay_unquantised_in_fp8()
     {
         LayerWeights[] layers = models.Get("tiny-scout", new ModelOptions { Weights = WeightScheme.Fp8 }).Text.Weights.Layers;
-        Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.IsNotType<QuantisedMatrix>(e.GateUp)));
-        Assert.All(layers, layer => Assert.IsNotType<QuantisedMatrix>(layer.FeedForward.GateUp));
+        Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.Null(e.GateUp.Format.Scale)));
+        Assert.All(layers, layer => Assert.Null(layer.FeedForward.GateUp.Format.Scale));
     }
 
     private Llama4Model Load(string name, WeightScheme weights, bool onDevice)
@@ -109,9 +109,6 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
         _onDevice.Add(model);
         return model;
     }
-
-    private static bool QuantisesActivations(IMatrix matrix) =>
-        matrix is CudaMatrix onDevice ? onDevice.Stack.QuantisesActivations : ((QuantisedMatrix)matrix).QuantisesActivations;
 
     private static void CheckOnDevice(IBackend backend, SafeTensorsFile file, string name, CudaMatrix[] matrices)
     {
@@ -158,12 +155,12 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
         return output;
     }
 
-    private static void CheckInt4(SafeTensorsFile file, string name, QuantisedMatrix[] matrices)
+    private static void CheckInt4(SafeTensorsFile file, string name, PackedMatrix[] matrices)
     {
         byte[] codes = [.. file.ReadBytes(name + ".codes")];
         float[] scales = file.ReadFloats(name + ".scales");
         int at = 0, group = 0;
-        foreach (QuantisedMatrix m in matrices)
+        foreach (PackedMatrix m in matrices)
         {
             for (int r = 0; r < m.Rows; r++)
             {
@@ -171,7 +168,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
                 {
                     Assert.Equal(codes[at++], (byte)((m.Code(r, c) & 15) | (m.Code(r, c + 1) << 4)));
                 }
-                for (int c = 0; c < m.Columns; c += QuantisedMatrix.GroupColumns)
+                for (int c = 0; c < m.Columns; c += m.Format.GroupColumns)
                 {
                     Assert.Equal(scales[group++], m.Scale(r, c));
                 }

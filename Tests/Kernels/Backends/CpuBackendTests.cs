@@ -116,7 +116,9 @@ public sealed unsafe class CpuBackendTests
 
         public int Columns => 8;
 
-        public ElementType Format => ElementType.F32;
+        public WeightFormat Format => WeightFormat.F32;
+
+        public string Layout => "none";
 
         public long Bytes => 0;
 

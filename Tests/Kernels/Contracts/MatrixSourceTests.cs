@@ -1,8 +1,8 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
-using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Kernels.Quantization;
 
 namespace Llama4Kernels.Tests.Kernels.Contracts;
 
@@ -45,16 +45,16 @@ public sealed unsafe class MatrixSourceTests : IDisposable
                     new ColumnStack(Slice(whole, 0, 30, 0, 100), Slice(whole, 0, 30, 100, 156)),
                     new ColumnStack(Slice(whole, 30, 270, 0, 17), Slice(whole, 30, 270, 17, 239))),
             ];
-            using PackedMatrix expected = PackedMatrix.Pack([whole], _team);
-            Assert.Equal(type, expected.Format);
-            using QuantisedMatrix quantised = QuantisedMatrix.Pack([whole], WeightFormat.Int4, _team);
+            using PackedMatrix expected = PackedMatrix.Pack([whole], null, _team);
+            Assert.Equal(WeightFormat.Of(type), expected.Format);
+            using PackedMatrix quantised = PackedMatrix.Pack([whole], WeightFormat.Int4, _team);
             foreach (MatrixSource source in pieces)
             {
                 Assert.Equal((Rows, Columns, (ElementType?)type), (source.Rows, source.Columns, source.PlainType));
                 Assert.Equal((long)Rows * Columns * type.Size(), Covered(source, whole));
-                using PackedMatrix packed = PackedMatrix.Pack([source], _team);
+                using PackedMatrix packed = PackedMatrix.Pack([source], null, _team);
                 Assert.True(new ReadOnlySpan<byte>(expected.Panel(0), (int)expected.Bytes).SequenceEqual(new ReadOnlySpan<byte>(packed.Panel(0), (int)packed.Bytes)));
-                using QuantisedMatrix int4 = QuantisedMatrix.Pack([source], WeightFormat.Int4, _team);
+                using PackedMatrix int4 = PackedMatrix.Pack([source], WeightFormat.Int4, _team);
                 Assert.True(new ReadOnlySpan<byte>(quantised.Panel(0), (int)quantised.Bytes).SequenceEqual(new ReadOnlySpan<byte>(int4.Panel(0), (int)int4.Bytes)));
             }
         }
@@ -79,10 +79,13 @@ public sealed unsafe class MatrixSourceTests : IDisposable
             Assert.Equal(Fp8.ToSingle(codes[299 * Columns + 100]) * scales[Rows + 299], row[100]);
             source.Read(0, 98, 4, row);
             Assert.Equal(Fp8.ToSingle(codes[101]) * scales[Rows], row[3]);
-            using PackedMatrix packed = PackedMatrix.Pack([source], _team);
-            Assert.Equal(ElementType.F32, packed.Format);
+            using PackedMatrix packed = PackedMatrix.Pack([source], null, _team);
+            Assert.Equal(WeightFormat.F32, packed.Format);
             // Two scales to a row are not the format's one: such codes cannot stay.
-            Assert.Throws<ArgumentException>(() => QuantisedMatrix.Pack([source], WeightFormat.Stored, _team));
+            Assert.Null(source.Format);
+            using PackedMatrix again = PackedMatrix.Pack([source], WeightFormat.Fp8, _team), kept = PackedMatrix.Pack([whole], WeightFormat.Fp8, _team);
+            Assert.Equal(codes[1], kept.Code(0, 1));
+            Assert.NotEqual(codes[1], again.Code(0, 1));
         }
     }
 
@@ -92,9 +95,9 @@ public sealed unsafe class MatrixSourceTests : IDisposable
         float value = 0;
         nint at = (nint)(&value);
         StridedMatrix one = MatrixSource.RowMajor(at, ElementType.F32, 1, 1), tall = one with { Rows = 2 }, wide = one with { Columns = 2 };
-        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([new RowStack(one, wide)], _team));
-        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([new ColumnStack(one, tall)], _team));
-        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([new RowStack(one, one with { Data = 0 })], _team));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([new RowStack(one, wide)], null, _team));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([new ColumnStack(one, tall)], null, _team));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([new RowStack(one, one with { Data = 0 })], null, _team));
         Assert.Throws<ArgumentOutOfRangeException>(() => new RowStack());
         Assert.Throws<ArgumentOutOfRangeException>(() => new ColumnStack());
         Assert.Throws<OverflowException>(() => new RowStack(one with { Rows = int.MaxValue }, one));

@@ -99,8 +99,8 @@ public sealed unsafe class MatMulTests : IDisposable
             }
         }
         using PackedMatrix packed = PackedMatrix.Pack(
-            [new StridedMatrix((nint)transposed, ElementType.BF16, 3, 5, 1, 3), MatrixSource.RowMajor((nint)plain, ElementType.BF16, 3, 5)], _team);
-        Assert.Equal((6, 5, ElementType.BF16), (packed.Rows, packed.Columns, packed.Format));
+            [new StridedMatrix((nint)transposed, ElementType.BF16, 3, 5, 1, 3), MatrixSource.RowMajor((nint)plain, ElementType.BF16, 3, 5)], null, _team);
+        Assert.Equal((6, 5, WeightFormat.BF16), (packed.Rows, packed.Columns, packed.Format));
         using Product product = new(_team);
         float* x = stackalloc float[5];
         float* y = stackalloc float[6];
@@ -128,7 +128,7 @@ public sealed unsafe class MatMulTests : IDisposable
             int e = (code >> 3) & 15, m = code & 7;
             double value = (e == 0 ? m / 8.0 * Math.Pow(2, -6) : (1 + m / 8.0) * Math.Pow(2, e - 7)) * (code < 128 ? 1 : -1);
             column[0] = column[1] = (byte)code;
-            using PackedMatrix packed = PackedMatrix.Pack([new StridedMatrix((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], _team);
+            using PackedMatrix packed = PackedMatrix.Pack([new StridedMatrix((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], WeightFormat.F32, _team);
             product.Run(&unit, 1, packed, null, y, MatMulPrecision.Float32);
             Assert.Equal([(float)(value * 0.5), (float)(value * 3)], new Span<float>(y, 2).ToArray());
         }
@@ -140,9 +140,9 @@ public sealed unsafe class MatMulTests : IDisposable
         ushort* data = stackalloc ushort[12];
         using var team = new ThreadTeam(1);
         ArgumentException error = Assert.Throws<ArgumentException>(() => PackedMatrix.Pack(
-            [MatrixSource.RowMajor((nint)data, ElementType.BF16, 2, 3), MatrixSource.RowMajor((nint)data, ElementType.BF16, 3, 4)], team));
+            [MatrixSource.RowMajor((nint)data, ElementType.BF16, 2, 3), MatrixSource.RowMajor((nint)data, ElementType.BF16, 3, 4)], null, team));
         Assert.Contains("[3, 4]", error.Message);
-        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([], team));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([], null, team));
     }
 
     public void Dispose() => _team.Dispose();
@@ -180,7 +180,7 @@ public sealed unsafe class MatMulTests : IDisposable
             fixed (ushort* stored = bits)
             {
                 nint data = Format == ElementType.BF16 ? (nint)stored : (nint)w;
-                using PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor(data, Format, Rows, Columns)], team);
+                using PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor(data, Format, Rows, Columns)], null, team);
                 product.Run(x, Tokens, packed, withBias ? b : null, to, precision);
             }
             return y;

@@ -39,11 +39,11 @@ public sealed unsafe class PackedMatrixTests : IDisposable
                     }
                 }
                 var source = new StridedMatrix((nint)start + 1, type, rows, columns, rowStride, columnStride, type == ElementType.F8E4M3 ? (nint)scale : 0);
-                using PackedMatrix packed = PackedMatrix.Pack([source], _team);
-                Assert.Equal(type == ElementType.BF16 ? ElementType.BF16 : ElementType.F32, packed.Format);
+                using PackedMatrix packed = PackedMatrix.Pack([source], type == ElementType.BF16 ? null : WeightFormat.F32, _team);
+                Assert.Equal(type == ElementType.BF16 ? WeightFormat.BF16 : WeightFormat.F32, packed.Format);
                 for (int r = 0; r < packed.Panels * 32; r++)
                 {
-                    for (int c = 0; c < (packed.Format == ElementType.BF16 ? packed.Steps * 2 : packed.Steps); c++)
+                    for (int c = 0; c < (packed.Format == WeightFormat.BF16 ? packed.Steps * 2 : packed.Steps); c++)
                     {
                         float expected = r < rows && c < columns ? Code(r, c) * scales[r] : 0;
                         Assert.True(expected == Element(packed, r, c), $"strides ({rowStride}, {columnStride}) [{r}, {c}]: {Element(packed, r, c)} for {expected}");
@@ -57,13 +57,13 @@ public sealed unsafe class PackedMatrixTests : IDisposable
     public void A_disposed_matrix_and_a_source_without_data_are_refused()
     {
         float value = 1, y = 0;
-        PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor((nint)(&value), ElementType.F32, 1, 1)], _team);
+        PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor((nint)(&value), ElementType.F32, 1, 1)], null, _team);
         packed.Dispose();
         using var product = new Product(_team);
         float* x = &value, to = &y;
         Assert.Throws<ObjectDisposedException>(() => product.Run(x, 1, packed, null, to, MatMulPrecision.Float32));
-        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([MatrixSource.RowMajor(0, ElementType.F32, 1, 1)], _team));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack([MatrixSource.RowMajor((nint)x, (ElementType)99, 1, 1)], _team));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([MatrixSource.RowMajor(0, ElementType.F32, 1, 1)], null, _team));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack([MatrixSource.RowMajor((nint)x, (ElementType)99, 1, 1)], null, _team));
     }
 
     public void Dispose() => _team.Dispose();
@@ -93,7 +93,7 @@ public sealed unsafe class PackedMatrixTests : IDisposable
     private static float Element(PackedMatrix w, int r, int c)
     {
         byte* panel = w.Panel(r / 32);
-        return w.Format == ElementType.BF16
+        return w.Format == WeightFormat.BF16
             ? Bf16.ToSingle(((ushort*)panel)[(c / 2) * 64 + (r % 32) * 2 + c % 2])
             : ((float*)panel)[c * 32 + r % 32];
     }

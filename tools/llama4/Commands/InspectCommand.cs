@@ -52,7 +52,7 @@ internal static class InspectCommand
             checkpoint.TotalBytes,
             [.. tensors.GroupBy(tensor => MemoryEstimate.GroupOf(tensor.Name)).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
                 .Select(group => new GroupSize(group.Key, group.Count(), group.Sum(tensor => tensor.Elements), group.Sum(tensor => tensor.Bytes), string.Join(", ", group.Select(tensor => tensor.DType.ToString()).Distinct())))],
-            [.. MemoryEstimate.Formats.Select(format => new FormatSize(format.Format, MemoryEstimate.Weights(tensors, format.Bits)))],
+            [.. MemoryEstimate.Formats.Select(format => new FormatSize(format.Name, MemoryEstimate.Weights(tensors, format)))],
             [.. contexts.Select(context => new CacheSize(context, MemoryEstimate.Cache(text, context, 2), MemoryEstimate.Cache(text, context, 4)))]);
     }
 

@@ -25,8 +25,8 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     [
         Norm(9, 1280),
         Elementwise("swiglu 9 x 1024", 9, 1024, (b, x, y) => b.SwiGlu(x, y), halves: true),
-        Product(1, WeightFormat.Stored), Product(1, WeightFormat.Int4), Product(1, WeightFormat.Fp8),
-        Product(67, WeightFormat.Stored), Product(67, WeightFormat.Int4), Product(67, WeightFormat.Fp8),
+        Product(1, WeightFormat.BF16), Product(1, WeightFormat.Int4), Product(1, WeightFormat.Fp8Activations),
+        Product(67, WeightFormat.BF16), Product(67, WeightFormat.Int4), Product(67, WeightFormat.Fp8Activations),
         Attention("attention prefill 70", 70, 0, KvFormat.F32), Attention("attention prefill 70, bf16 cache", 70, 0, KvFormat.BF16),
         Attention("attention decode after 300", 1, 300, KvFormat.F32), Attention("attention decode after 300, bf16 cache", 1, 300, KvFormat.BF16),
         Experts("experts 1 token", 1), Experts("experts 40 tokens", 40),
@@ -56,14 +56,8 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     private static OperationProbe Product(int rows, WeightFormat format)
     {
         const int Outputs = 768;
-        (string name, double bytes) = format switch
-        {
-            WeightFormat.Int4 => ("int4", 0.5 + (4.0 / 128)),
-            WeightFormat.Fp8 => ("fp8, quantised activations", 1),
-            _ => ("bf16", 2.0),
-        };
         // Backends may round a quantised activation that lies between two codes to either side.
-        return new($"product {rows} x {Hidden} x {Outputs} {name}", format == WeightFormat.Fp8 ? 1e-3 : Sums, (long)(Hidden * Outputs * bytes) + (4L * rows * (Hidden + Outputs)), scope =>
+        return new($"product {rows} x {Hidden} x {Outputs} {format}", format.QuantisesActivations ? 1e-3 : Sums, format.Bytes(Outputs, Hidden) + (4L * rows * (Hidden + Outputs)), scope =>
         {
             Tensor x = scope.Input(rows, Hidden), y = scope.Empty(rows, Outputs);
             IMatrix weight = scope.Weight(Outputs, Hidden, format);
@@ -111,7 +105,7 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         return new(name, Sums, read + (8L * rows * Hidden), scope =>
         {
             Tensor x = scope.Input(rows, Hidden), logits = scope.Input(rows, Count, 3f), y = scope.Empty(rows, Hidden);
-            IMatrix[] gateUp = scope.Stack(Count, 2 * Width, Hidden, WeightFormat.Stored), down = scope.Stack(Count, Hidden, Width, WeightFormat.Stored);
+            IMatrix[] gateUp = scope.Stack(Count, 2 * Width, Hidden, WeightFormat.BF16), down = scope.Stack(Count, Hidden, Width, WeightFormat.BF16);
             ExpertWeights[] experts = [.. gateUp.Zip(down, (first, second) => new ExpertWeights(first, second))];
             Routing routing = scope.Own(scope.Backend.CreateRouting(rows, Count, 1));
             return new(

@@ -1,17 +1,18 @@
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>Bytes that a model's weights and cache take.</summary>
 internal static class MemoryEstimate
 {
-    /// <summary>Bits of a weight by format; int4 has a float32 scale for each group of 128.</summary>
-    public static IReadOnlyList<(string Format, double Bits)> Formats { get; } = [("float32", 32), ("bf16", 16), ("fp8", 8), ("int4", 4 + (32 / 128.0))];
+    /// <summary>Formats that take different amounts of memory.</summary>
+    public static IReadOnlyList<WeightFormat> Formats { get; } = [.. WeightFormat.All.DistinctBy(format => format.BitsPerWeight)];
 
     /// <summary>Bytes of the weights if every matrix is stored in a format and the vectors in bf16.</summary>
-    public static long Weights(IEnumerable<TensorInfo> tensors, double bits) =>
-        (long)tensors.Where(IsWeight).Sum(tensor => tensor.Shape.Count > 1 ? tensor.Elements * bits / 8 : tensor.Elements * 2.0);
+    public static long Weights(IEnumerable<TensorInfo> tensors, WeightFormat format) =>
+        (long)tensors.Where(IsWeight).Sum(tensor => tensor.Shape.Count > 1 ? tensor.Elements * format.BitsPerWeight / 8 : tensor.Elements * 2.0);
 
     /// <summary>Bytes of keys and values of one sequence: chunked layers keep only the current chunk.</summary>
     public static long Cache(TextConfig config, long context, int bytesPerElement) =>

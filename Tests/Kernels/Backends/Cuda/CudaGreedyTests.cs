@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Engine.Constraints;
 using Llama4Kernels.Tests.Engine.Model;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
@@ -65,6 +66,23 @@ public sealed class CudaGreedyTests
         Assert.Equal(await Tokens(reference, penalised), await Tokens(model, penalised));
         Assert.Equal(expected, await Tokens(model, greedy with { Logprobs = true }));
         Assert.Equal(2 * 12, driver.Launches.Count(launch => launch.Kernel == "top_k"));
+    }
+
+    /// <summary>The device's choice counts where the constraint allows it; elsewhere the host chooses among what is allowed.</summary>
+    [Fact]
+    public async Task TheDevicesChoiceDoesNotBypassAConstraint()
+    {
+        using var driver = new EmulatedCudaDriver();
+        using Llama4Model model = Load(driver), reference = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+        GenerationOptions greedy = new() { Temperature = 0, MaxTokens = 4, IgnoreEos = true };
+        int[] free = await Tokens(model, greedy);
+        // One of the tokens that would come is not allowed, and what comes instead leads elsewhere.
+        GenerationOptions bound = greedy with { Constraint = new AllowedIds(place => Enumerable.Range(0, model.Config.Text.VocabSize).Where(id => place != 1 || id != free[1]), 4) };
+        int[] tokens = await Tokens(model, bound);
+        Assert.Equal(await Tokens(reference, bound), tokens);
+        Assert.Equal(free[0], tokens[0]);
+        Assert.NotEqual(free[1], tokens[1]);
+        Assert.Equal(4, tokens.Length);
     }
 
     [Fact]
