@@ -1,5 +1,6 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
@@ -56,25 +57,26 @@ internal sealed class CudaMatrixStack
     /// <summary>Name of the layout: rows of codes, rows of scales.</summary>
     public const string LayoutName = "rows";
 
+    private readonly CudaQueue _queue;
     private readonly CudaMemory _weights;
     private readonly CudaMemory? _scales;
     private int _left;
 
     /// <exception cref="NotSupportedException">There are no kernels for the format.</exception>
-    public CudaMatrixStack(CudaContext context, int count, StackedSources shape)
+    public CudaMatrixStack(CudaQueue queue, int count, StackedSources shape)
     {
         if (shape.Format == WeightFormat.F16)
         {
             throw new NotSupportedException("There is no product with f16 weights; take f32.");
         }
-        (Count, Shape) = (count, shape);
+        (_queue, Count, Shape) = (queue, count, shape);
         MatrixBytes = Rows * Format.CodeBytes(Columns);
         ScaleBytes = Rows * Format.ScaleBytes(Columns);
         _left = count;
-        _weights = CudaMemory.Allocate(context, count * MatrixBytes);
+        _weights = CudaMemory.Allocate(queue.Context, count * MatrixBytes);
         try
         {
-            _scales = ScaleBytes > 0 ? CudaMemory.Allocate(context, count * ScaleBytes) : null;
+            _scales = ScaleBytes > 0 ? CudaMemory.Allocate(queue.Context, count * ScaleBytes) : null;
         }
         catch
         {
@@ -109,6 +111,7 @@ internal sealed class CudaMatrixStack
     {
         if (Interlocked.Decrement(ref _left) == 0)
         {
+            _queue.Drain();
             _weights.Dispose();
             _scales?.Dispose();
         }

@@ -131,7 +131,7 @@ public sealed class CudaBackend : IBackend
                 StackedSources shape = StackedSources.Check(sources, format);
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, shape);
+                    stack = new CudaMatrixStack(_queue, count, shape);
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
                 else if (shape != stack.Shape)
@@ -221,6 +221,7 @@ public sealed class CudaBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
+        _queue.Drain();
         _upload.Dispose();
         _codes.Dispose();
         _best.Dispose();
