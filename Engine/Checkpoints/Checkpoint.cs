@@ -13,20 +13,21 @@ public sealed class Checkpoint : IDisposable
 {
     private readonly ShardedCheckpoint _files;
 
-    private Checkpoint(ModelConfig config, ShardedCheckpoint files)
+    private Checkpoint(ModelConfig config, string prefix, ShardedCheckpoint files)
     {
         Config = config;
+        Prefix = prefix;
         _files = files;
     }
 
-    /// <summary>The configuration.</summary>
+    /// <summary>The configuration; without vision where the checkpoint has no vision tensors or was opened without them.</summary>
     public ModelConfig Config { get; }
 
     /// <summary>The folder.</summary>
     public string Folder => _files.Folder;
 
-    /// <summary>What the names of text tensors begin with: "language_model." or "".</summary>
-    public string Prefix => Config.Nested ? "language_model." : "";
+    /// <summary>What the names of text tensors begin with: "language_model." or "". The tensors decide, not the configuration.</summary>
+    public string Prefix { get; }
 
     /// <summary>Bytes of all tensors.</summary>
     public long TotalBytes => _files.TotalBytes;
@@ -36,21 +37,42 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Opens a folder, validates every header, and checks that the tensors are those of the configuration.</summary>
     /// <param name="folder">The folder with config.json and the safetensors files.</param>
+    /// <param name="vision">Whether the vision tower is wanted; without it, its tensors are neither needed nor looked at.</param>
     /// <exception cref="ModelFormatException">Anything is missing, malformed or does not fit; all faulty tensors are in one report.</exception>
-    public static Checkpoint Open(string folder)
+    public static Checkpoint Open(string folder, bool vision = true)
     {
         ModelConfig config = ModelConfig.Load(folder);
         ShardedCheckpoint files = ShardedCheckpoint.Open(folder);
         try
         {
-            IReadOnlyList<string> warnings = CheckpointValidator.Validate(config, files);
-            return new Checkpoint(config with { Warnings = [.. config.Warnings, .. warnings] }, files);
+            List<string> warnings = [.. config.Warnings, .. files.Warnings];
+            if (!vision)
+            {
+                config = config.WithoutVision();
+            }
+            else if (config.Vision is not null && !files.Tensors.Any(tensor => ExpectedTensors.IsVision(tensor.Name)))
+            {
+                warnings.Add("config.json describes a vision tower, but there are no vision tensors: the model takes text only.");
+                config = config.WithoutVision();
+            }
+            string prefix = PrefixOf(config, files);
+            warnings.AddRange(CheckpointValidator.Validate(config, prefix, files));
+            return new Checkpoint(config with { Warnings = warnings }, prefix, files);
         }
         catch
         {
             files.Dispose();
             throw;
         }
+    }
+
+    // Text-only derivatives come with either kind of config and either kind of names.
+    private static string PrefixOf(ModelConfig config, ShardedCheckpoint files)
+    {
+        const string Nested = "language_model.", Embedding = "model.embed_tokens.weight";
+        return files.TryGet(Nested + Embedding, out _, out _) ? Nested
+            : files.TryGet(Embedding, out _, out _) || !config.Nested ? ""
+            : Nested;
     }
 
     /// <summary>Whether there is a tensor of that name.</summary>
@@ -84,15 +106,15 @@ public sealed class Checkpoint : IDisposable
     /// <param name="expert">Which expert.</param>
     /// <param name="firstColumn">First output feature.</param>
     /// <param name="columns">Number of output features.</param>
-    /// <exception cref="ModelFormatException">No such tensor, not three-dimensional, or FP8, which is stored one tensor per expert.</exception>
+    /// <exception cref="ModelFormatException">No such tensor, not three-dimensional, a type that is no weight's, or FP8 without its scales.</exception>
     /// <exception cref="ArgumentOutOfRangeException">Expert or columns are not in the tensor.</exception>
     public StridedMatrix ExpertSlice(string name, int expert, int firstColumn, int columns)
     {
         (SafeTensorsFile file, TensorInfo tensor) = Find(name);
         ElementType type = WeightType(file, tensor);
-        if (tensor.Shape is not [> 0, > 0 and <= int.MaxValue, > 0 and <= int.MaxValue] || type == ElementType.F8E4M3)
+        if (tensor.Shape is not [> 0, > 0 and <= int.MaxValue, > 0 and <= int.MaxValue])
         {
-            throw new ModelFormatException(file.Path, name, $"is {tensor.DType} {tensor.ShapeText}; BF16, F16 or F32 [experts, in, out] is needed.");
+            throw new ModelFormatException(file.Path, name, $"is {tensor.DType} {tensor.ShapeText}; [experts, in, out] is needed.");
         }
         (long experts, long inputs, long outputs) = (tensor.Shape[0], tensor.Shape[1], tensor.Shape[2]);
         ArgumentOutOfRangeException.ThrowIfNegative(expert);
@@ -102,7 +124,8 @@ public sealed class Checkpoint : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(columns, outputs - firstColumn);
         long first = (expert * inputs * outputs) + firstColumn;
         nint address = file.Address(tensor) + (nint)(first * type.Size());
-        return new StridedMatrix(address, type, columns, (int)inputs, RowStride: 1, ColumnStride: outputs);
+        StridedMatrix matrix = new(address, type, columns, (int)inputs, RowStride: 1, ColumnStride: outputs);
+        return type == ElementType.F8E4M3 ? AttachScales(matrix, file, tensor, (expert * outputs) + firstColumn) : matrix;
     }
 
     /// <summary>A copy of a vector as float32.</summary>
@@ -134,7 +157,7 @@ public sealed class Checkpoint : IDisposable
             ? type
             : throw new ModelFormatException(file.Path, tensor.Name, $"is {tensor.DType}; weights are F32, BF16, F16 or F8_E4M3.");
 
-    private StridedMatrix AttachScales(StridedMatrix matrix, SafeTensorsFile file, TensorInfo weight)
+    private StridedMatrix AttachScales(StridedMatrix matrix, SafeTensorsFile file, TensorInfo weight, long first = 0)
     {
         string name = weight.Name + "_scale";
         if (!_files.TryGet(name, out SafeTensorsFile? scaleFile, out TensorInfo? scale))
@@ -142,10 +165,11 @@ public sealed class Checkpoint : IDisposable
             throw new ModelFormatException(file.Path, weight.Name, $"is FP8, but there is no '{name}'.");
         }
         ElementType type = WeightType(scaleFile, scale);
-        if (type == ElementType.F8E4M3 || !(scale.HasShape(matrix.Rows) || scale.HasShape(matrix.Rows, 1)))
+        ExpectedTensor expected = new(weight.Name, weight.Shape, IsLinear: true);
+        if (type == ElementType.F8E4M3 || !expected.AllowsScale(scale.Shape))
         {
-            throw new ModelFormatException(scaleFile.Path, name, $"is {scale.DType} {scale.ShapeText}; one F32, BF16 or F16 scale for each of {matrix.Rows} rows is needed.");
+            throw new ModelFormatException(scaleFile.Path, name, $"is {scale.DType} {scale.ShapeText}; F32, BF16 or F16 {expected.ScaleShapesText} is needed.");
         }
-        return matrix with { RowScales = scaleFile.Address(scale), RowScaleType = type };
+        return matrix with { RowScales = scaleFile.Address(scale) + (nint)(first * type.Size()), RowScaleType = type };
     }
 }

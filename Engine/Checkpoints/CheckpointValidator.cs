@@ -15,18 +15,19 @@ public static class CheckpointValidator
         ["rotary_emb.inv_freq", "rotary_embedding.freqs_ci", ".input_scale", ".input_scale_ub", ".k_scale", ".v_scale"];
 
     /// <summary>Checks names, shapes, types and scales.</summary>
-    /// <param name="config">The configuration.</param>
+    /// <param name="config">The configuration; without vision, tensors of a vision tower are left alone.</param>
+    /// <param name="prefix">What the names of text tensors begin with.</param>
     /// <param name="files">The tensors.</param>
     /// <returns>Things that are suspicious but not wrong, in sentences for a person.</returns>
     /// <exception cref="ModelFormatException">There are faults; the message lists them, one on a line (at most 200), with their number.</exception>
-    public static IReadOnlyList<string> Validate(ModelConfig config, ShardedCheckpoint files)
+    public static IReadOnlyList<string> Validate(ModelConfig config, string prefix, ShardedCheckpoint files)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(files);
         List<string> faults = [];
         List<string> unlisted = [];
         HashSet<string> known = new(StringComparer.Ordinal);
-        foreach (ExpectedTensor expected in ExpectedTensors.For(config, name => files.TryGet(name, out _, out _)))
+        foreach (ExpectedTensor expected in ExpectedTensors.For(config, prefix, name => files.TryGet(name, out _, out _)))
         {
             known.Add(expected.Name);
             if (!files.TryGet(expected.Name, out _, out TensorInfo? tensor))
@@ -38,19 +39,24 @@ public static class CheckpointValidator
             if (tensor.DType == SafeTensorsType.F8_E4M3 && expected.IsLinear)
             {
                 known.Add(expected.Name + ScaleSuffix);
-                CheckScale(files, tensor, faults);
+                CheckScale(files, tensor, expected, faults);
             }
-            else if (expected.IsLinear && config.Quantization is { } quantization && !quantization.Ignores(expected.Name[..^".weight".Length]))
+            else if (expected.IsLinear && config.Quantization is { } quantization && !quantization.Ignores(ModuleOf(expected.Name)))
             {
                 unlisted.Add(expected.Name);
             }
         }
         foreach (TensorInfo tensor in files.Tensors)
         {
-            if (!known.Contains(tensor.Name) && !Array.Exists(s_ignorable, end => tensor.Name.EndsWith(end, StringComparison.Ordinal)))
+            bool unwanted = config.Vision is null && ExpectedTensors.IsVision(tensor.Name);
+            if (!known.Contains(tensor.Name) && !unwanted && !Array.Exists(s_ignorable, end => tensor.Name.EndsWith(end, StringComparison.Ordinal)))
             {
                 faults.Add($"{tensor.Name}: the model of this configuration has no such tensor ({tensor.DType} {tensor.ShapeText}).");
             }
+        }
+        if (faults.Count == 0 && config.TieWordEmbeddings)
+        {
+            CheckTiedHead(files, prefix, faults);
         }
         if (faults.Count > 0)
         {
@@ -76,7 +82,25 @@ public static class CheckpointValidator
         }
     }
 
-    private static void CheckScale(ShardedCheckpoint files, TensorInfo weight, List<string> faults)
+    // The fused experts are no modules of their own: their names have no ".weight".
+    private static string ModuleOf(string name) => name.EndsWith(".weight", StringComparison.Ordinal) ? name[..^".weight".Length] : name;
+
+    // Which of two heads a tied checkpoint means cannot be known, unless they are the same.
+    private static void CheckTiedHead(ShardedCheckpoint files, string prefix, List<string> faults)
+    {
+        string name = prefix + "lm_head.weight";
+        if (!files.TryGet(name, out SafeTensorsFile? headFile, out TensorInfo? head)
+            || !files.TryGet(prefix + "model.embed_tokens.weight", out SafeTensorsFile? file, out TensorInfo? embedding))
+        {
+            return;
+        }
+        if (!TensorValues.Equal(headFile, head, file, embedding))
+        {
+            faults.Add($"{name}: differs from the embedding, but tie_word_embeddings says that they are one. Set it to false to use this head, or delete the tensor.");
+        }
+    }
+
+    private static void CheckScale(ShardedCheckpoint files, TensorInfo weight, ExpectedTensor expected, List<string> faults)
     {
         string name = weight.Name + ScaleSuffix;
         if (!files.TryGet(name, out SafeTensorsFile? file, out TensorInfo? scale))
@@ -89,10 +113,9 @@ public static class CheckpointValidator
             faults.Add($"{name}: is {scale.DType}, expected F32, BF16 or F16.");
             return;
         }
-        long rows = weight.Shape.Count == 2 ? weight.Shape[0] : -1;
-        if (!scale.HasShape(rows) && !scale.HasShape(rows, 1))
+        if (!expected.AllowsScale(scale.Shape))
         {
-            faults.Add($"{name}: has shape {scale.ShapeText}, expected one scale per row, [{rows}] or [{rows}, 1].");
+            faults.Add($"{name}: has shape {scale.ShapeText}, expected one scale per row, {expected.ScaleShapesText}.");
             return;
         }
         float[] values = file.ReadFloats(name);

@@ -5,21 +5,26 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// <summary>The tensors that follow from a configuration, under the names of the Hugging Face layout.</summary>
 public static class ExpectedTensors
 {
+    /// <summary>Whether a name is one of the vision tower or its projector.</summary>
+    public static bool IsVision(string name) =>
+        name.StartsWith("vision_model.", StringComparison.Ordinal) || name.StartsWith("multi_modal_projector.", StringComparison.Ordinal);
+
     /// <summary>Lists them.</summary>
-    /// <param name="config">The configuration.</param>
+    /// <param name="config">The configuration; one without vision calls for no vision tensors.</param>
+    /// <param name="prefix">What the names of text tensors begin with.</param>
     /// <param name="has">
     /// Whether the checkpoint has a tensor. Experts are stored fused, or one tensor for each (as FP8 releases do); each
     /// layer is taken to be in the form whose first tensor exists, and fused if neither does.
     /// </param>
-    public static IReadOnlyList<ExpectedTensor> For(ModelConfig config, Predicate<string> has)
+    public static IReadOnlyList<ExpectedTensor> For(ModelConfig config, string prefix, Predicate<string> has)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(has);
         List<ExpectedTensor> list = [];
-        string prefix = config.Nested ? "language_model." : "";
         TextConfig text = config.Text;
         list.Add(Plain($"{prefix}model.embed_tokens.weight", text.VocabSize, text.HiddenSize));
-        if (!config.TieWordEmbeddings)
+        // A tied head is often stored all the same; CheckpointValidator then compares it with the embedding.
+        if (!config.TieWordEmbeddings || has($"{prefix}lm_head.weight"))
         {
             list.Add(Linear($"{prefix}lm_head.weight", text.VocabSize, text.HiddenSize));
         }
@@ -63,8 +68,8 @@ public static class ExpectedTensors
             }
             return;
         }
-        list.Add(Plain($"{experts}gate_up_proj", text.Experts, hidden, 2L * text.IntermediateSize));
-        list.Add(Plain($"{experts}down_proj", text.Experts, text.IntermediateSize, hidden));
+        list.Add(Linear($"{experts}gate_up_proj", text.Experts, hidden, 2L * text.IntermediateSize));
+        list.Add(Linear($"{experts}down_proj", text.Experts, text.IntermediateSize, hidden));
 
         void AddProjection(string name, long outputs, long inputs)
         {

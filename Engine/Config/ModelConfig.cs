@@ -32,7 +32,7 @@ public sealed record ModelConfig
     /// <summary>The output head is the embedding matrix.</summary>
     public required bool TieWordEmbeddings { get; init; }
 
-    /// <summary>Names of text tensors begin with "language_model.".</summary>
+    /// <summary>The text model's part is an object of its own, as in the releases; text-only derivatives are flat.</summary>
     public required bool Nested { get; init; }
 
     /// <summary>How FP8 weights were made, if the file says so.</summary>
@@ -40,6 +40,9 @@ public sealed record ModelConfig
 
     /// <summary>Things that are suspicious but not wrong, in sentences for a person.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>The same model without its vision tower: text only.</summary>
+    public ModelConfig WithoutVision() => this with { Vision = null, BoiToken = -1, EoiToken = -1, ImageToken = -1 };
 
     /// <summary>Reads config.json and, if there is one, generation_config.json of a model's folder.</summary>
     /// <param name="folder">The folder.</param>

@@ -1,14 +1,12 @@
-using System.Text.RegularExpressions;
-
 namespace Llama4Kernels.Engine.Config;
 
 /// <summary>How a checkpoint says its FP8 weights were made. Which tensors are FP8 is decided by the tensors themselves.</summary>
 public sealed class QuantizationConfig
 {
-    private readonly Regex[] _patterns;
+    private readonly IgnorePattern[] _patterns;
     private readonly HashSet<string> _names;
 
-    private QuantizationConfig(string method, float? activationBound, string[] names, Regex[] patterns, string[] ignore)
+    private QuantizationConfig(string method, float? activationBound, string[] names, IgnorePattern[] patterns, string[] ignore)
     {
         Method = method;
         ActivationBound = activationBound;
@@ -27,6 +25,7 @@ public sealed class QuantizationConfig
     public IReadOnlyList<string> Ignore { get; }
 
     /// <summary>Whether the module (a tensor name without ".weight") is listed as unquantised.</summary>
+    /// <exception cref="ModelFormatException">A pattern of the list takes too long.</exception>
     public bool Ignores(string module) => _names.Contains(module) || Array.Exists(_patterns, pattern => pattern.IsMatch(module));
 
     internal static QuantizationConfig Read(JsonFields fields)
@@ -48,21 +47,9 @@ public sealed class QuantizationConfig
     private static QuantizationConfig Create(JsonFields fields, string method, float? bound, string listName)
     {
         string[] ignore = fields.Texts(listName) ?? [];
-        List<Regex> patterns = [];
-        foreach (string entry in ignore.Where(entry => entry.StartsWith("re:", StringComparison.Ordinal)))
-        {
-            try
-            {
-                // The pattern is data from a file: the engine without backtracking takes linear time on any of them.
-                patterns.Add(new Regex($"^(?:{entry[3..]})", RegexOptions.NonBacktracking | RegexOptions.CultureInvariant));
-            }
-            catch (Exception e) when (e is ArgumentException or NotSupportedException)
-            {
-                throw fields.Fault(listName, $"pattern '{entry}' is not supported: {e.Message}");
-            }
-        }
+        IgnorePattern[] patterns = [.. ignore.Where(entry => entry.StartsWith("re:", StringComparison.Ordinal)).Select(entry => IgnorePattern.Create(fields, listName, entry))];
         string[] names = [.. ignore.Where(entry => !entry.StartsWith("re:", StringComparison.Ordinal))];
-        return new QuantizationConfig(method, bound, names, [.. patterns], ignore);
+        return new QuantizationConfig(method, bound, names, patterns, ignore);
     }
 
     private static void CheckCompressedTensors(JsonFields fields)

@@ -29,7 +29,7 @@ public sealed class Llama4Model : IDisposable
         TextWeights text = loader.LoadText();
         WeightBytesPerToken = text.BytesPerToken(c.ExpertsPerToken);
         Text = new TextModel(c, text, backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
-        if (options.LoadVision && Config.Vision is VisionConfig vision)
+        if (Config.Vision is VisionConfig vision)
         {
             Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
         }
@@ -95,7 +95,7 @@ public sealed class Llama4Model : IDisposable
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
-        Checkpoint checkpoint = Checkpoint.Open(path);
+        Checkpoint checkpoint = Checkpoint.Open(path, options.LoadVision);
         IBackend? backend = null;
         try
         {

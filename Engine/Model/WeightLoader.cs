@@ -107,10 +107,10 @@ internal sealed class WeightLoader : IDisposable
         bool inner = layer != 0 && layer != c.Layers - 1;
         bool fused = _checkpoint.Has(experts + "gate_up_proj");
         IMatrix[] gateUp = PackStack(experts, c.Experts, e => fused
-            ? ([_checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize)], ExpertFormat(inner))
+            ? Chosen(_checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize))
             : Separate($"{experts}{e}.", "gate_proj.weight", "up_proj.weight"));
         IMatrix[] down = PackStack(experts, c.Experts, e => fused
-            ? ([_checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize)], ExpertFormat(inner))
+            ? Chosen(_checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize))
             : Separate($"{experts}{e}.", "down_proj.weight"));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
@@ -121,8 +121,11 @@ internal sealed class WeightLoader : IDisposable
             {
                 sources.Add(_checkpoint.Matrix(expert + name));
             }
-            return ([.. sources], ExpertFormat(inner || sources.TrueForAll(source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
+            return Chosen([.. sources]);
         }
+
+        (MatrixSource[] Sources, WeightFormat? Format) Chosen(params MatrixSource[] sources) =>
+            (sources, ExpertFormat(inner || Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
     }
 
     private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme switch

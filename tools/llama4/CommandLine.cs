@@ -33,6 +33,7 @@ internal static class CommandLine
             GenerateCommand.Create(console),
             DescribeCommand.Create(console),
             TokenizeCommand.Create(console),
+            ParseAnswerCommand.Create(console),
             PreprocessCommand.Create(console),
             InspectCommand.Create(console),
             LogitsCommand.Create(console),

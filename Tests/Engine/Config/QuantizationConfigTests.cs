@@ -41,7 +41,7 @@ public sealed class QuantizationConfigTests
     [InlineData("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":[1]}""", "modules_to_not_convert", "must be an array of strings")]
     [InlineData("""{"quant_method":"fbgemm_fp8","activation_scale_ub":0}""", "activation_scale_ub", "must be above 0")]
     [InlineData("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:("]}""", "modules_to_not_convert", "pattern 're:(' is not supported")]
-    [InlineData("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(?=a)b"]}""", "modules_to_not_convert", "is not supported")]
+    [InlineData("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(?=a"]}""", "modules_to_not_convert", "is not supported")]
     public void Unknown_or_incomplete(string quantization, string field, string reason)
     {
         ModelFormatException e = Assert.Throws<ModelFormatException>(() => Parse(quantization));
@@ -68,5 +68,21 @@ public sealed class QuantizationConfigTests
     {
         QuantizationConfig config = Parse("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(a+)+$"]}""").Quantization!;
         Assert.False(config.Ignores(new string('a', 5000) + "b"));
+    }
+
+    [Theory]
+    [InlineData("re:^(?!.*(experts|shared_expert)).*$", "model.layers.0.self_attn.q_proj", true)]
+    [InlineData("re:^(?!.*(experts|shared_expert)).*$", "model.layers.0.feed_forward.experts.3.up_proj", false)]
+    [InlineData("re:(?P<where>.*)lm_head$", "language_model.lm_head", true)]
+    [InlineData("re:.*(?<!self_attn.)[qk]_proj", "model.layers.1.self_attn.q_proj", false)]
+    public void Lookarounds_and_named_groups_of_python(string pattern, string module, bool ignored) =>
+        Assert.Equal(ignored, Parse($$"""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["{{pattern}}"]}""").Quantization!.Ignores(module));
+
+    [Fact]
+    public void Lookaround_that_takes_too_long_is_an_error()
+    {
+        QuantizationConfig config = Parse("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(?!b)(a+)+$"]}""").Quantization!;
+        ModelFormatException e = Assert.Throws<ModelFormatException>(() => config.Ignores(new string('a', 40) + "b"));
+        Assert.Contains("takes too long", e.Message, StringComparison.Ordinal);
     }
 }
