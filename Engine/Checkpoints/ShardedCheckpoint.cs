@@ -8,12 +8,15 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// The tensors of a model's folder: one <c>model.safetensors</c>, or else the shards of a
 /// <c>model.safetensors.index.json</c>. Every shard is validated and agrees with the index.
 /// </summary>
-public sealed class ShardedCheckpoint : IDisposable
+public sealed class ShardedCheckpoint : ITensorSource
 {
     private const string SingleName = "model.safetensors";
     private const string IndexName = "model.safetensors.index.json";
     private readonly List<SafeTensorsFile> _files = [];
     private readonly Dictionary<string, (SafeTensorsFile File, TensorInfo Tensor)> _byName = new(StringComparer.Ordinal);
+
+    private readonly Dictionary<string, StoredTensor> _stored = new(StringComparer.Ordinal);
+    private readonly List<StoredTensor> _ordered = [];
 
     private ShardedCheckpoint(string folder) => Folder = folder;
 
@@ -31,6 +34,10 @@ public sealed class ShardedCheckpoint : IDisposable
 
     /// <summary>Things that are suspicious but not wrong, in sentences for a person.</summary>
     public IReadOnlyList<string> Warnings { get; private set; } = [];
+
+    string ITensorSource.Location => Folder;
+
+    IReadOnlyList<StoredTensor> ITensorSource.Tensors => _ordered;
 
     /// <summary>Opens a model's folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -80,6 +87,18 @@ public sealed class ShardedCheckpoint : IDisposable
         (file, tensor) = entry;
         return found;
     }
+
+    bool ITensorSource.TryGet(string name, [NotNullWhen(true)] out StoredTensor? tensor) => _stored.TryGetValue(name, out tensor);
+
+    nint ITensorSource.Address(StoredTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return _stored.TryGetValue(tensor.Name, out StoredTensor? own) && ReferenceEquals(own, tensor) && _byName.TryGetValue(tensor.Name, out (SafeTensorsFile File, TensorInfo Tensor) entry)
+            ? entry.File.Address(entry.Tensor)
+            : throw new ArgumentException($"Tensor '{tensor.Name}' is not of '{Folder}'.", nameof(tensor));
+    }
+
+    void ITensorSource.GiveBack(nint address, long bytes) => _files.ForEach(file => file.GiveBack(address, bytes));
 
     /// <summary>Unmaps all files.</summary>
     public void Dispose() => _files.ForEach(file => file.Dispose());
@@ -154,6 +173,9 @@ public sealed class ShardedCheckpoint : IDisposable
                 CheckListed(tensor, name, shardOf, indexPath!);
             }
             _byName.Add(tensor.Name, (file, tensor));
+            var stored = new StoredTensor(tensor.Name, tensor.DType.Stored(), tensor.Shape, file.Path, file.DataStart + tensor.Begin, tensor.Bytes);
+            _stored.Add(tensor.Name, stored);
+            _ordered.Add(stored);
         }
     }
 

@@ -1,54 +1,43 @@
-using System.Runtime.CompilerServices;
-using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Checkpoints;
 
-/// <summary>Compares tensors without copying them: an embedding has gigabytes.</summary>
-internal static unsafe class TensorValues
+/// <summary>Reads and compares values of tensors.</summary>
+internal static class TensorValues
 {
-    /// <summary>Whether two tensors of F32, BF16 or F16 have the same shape and the same values, whatever their types.</summary>
-    public static bool Equal(SafeTensorsFile firstFile, TensorInfo first, SafeTensorsFile secondFile, TensorInfo second)
+    /// <summary>A copy of a small tensor of F32, BF16 or F16 without gaps, as float32.</summary>
+    /// <exception cref="ModelFormatException">It has more elements than an array holds, or its file was truncated.</exception>
+    public static float[] Read(ITensorSource source, StoredTensor tensor)
     {
-        if (!first.Shape.SequenceEqual(second.Shape) || !IsPlain(first.DType) || !IsPlain(second.DType))
+        if (tensor.Elements > Array.MaxLength)
+        {
+            throw new ModelFormatException(tensor.File, tensor.Name, $"has {tensor.Elements} elements, more than one array holds.");
+        }
+        float[] values = new float[tensor.Elements];
+        if (values.Length > 0)
+        {
+            MatrixSource.RowMajor(source.Address(tensor), tensor.Type.Element!.Value, 1, values.Length).ReadRow(0, values);
+        }
+        return values;
+    }
+
+    /// <summary>Whether two matrices have the same size and the same values, whatever their types. An embedding has gigabytes: row by row.</summary>
+    public static bool Equal(MatrixSource first, MatrixSource second)
+    {
+        if ((first.Rows, first.Columns) != (second.Rows, second.Columns))
         {
             return false;
         }
-        byte* a = (byte*)firstFile.Address(first), b = (byte*)secondFile.Address(second);
-        if (first.DType == second.DType)
+        float[] a = new float[first.Columns], b = new float[first.Columns];
+        for (int row = 0; row < first.Rows; row++)
         {
-            return SameBytes(a, b, first.Bytes);
-        }
-        for (long i = 0; i < first.Elements; i++)
-        {
-            if (Value(a, first.DType, i) != Value(b, second.DType, i))
+            first.ReadRow(row, a);
+            second.ReadRow(row, b);
+            if (!a.AsSpan().SequenceEqual(b))
             {
                 return false;
             }
         }
         return true;
     }
-
-    private static bool IsPlain(SafeTensorsType type) => type is SafeTensorsType.F32 or SafeTensorsType.BF16 or SafeTensorsType.F16;
-
-    private static bool SameBytes(byte* a, byte* b, long bytes)
-    {
-        const int Piece = 1 << 30;
-        for (long at = 0; at < bytes; at += Piece)
-        {
-            int count = (int)Math.Min(Piece, bytes - at);
-            if (!new ReadOnlySpan<byte>(a + at, count).SequenceEqual(new ReadOnlySpan<byte>(b + at, count)))
-            {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private static float Value(byte* data, SafeTensorsType type, long i) => type switch
-    {
-        SafeTensorsType.F32 => Unsafe.ReadUnaligned<float>(data + (4 * i)),
-        SafeTensorsType.BF16 => Bf16.ToSingle(Unsafe.ReadUnaligned<ushort>(data + (2 * i))),
-        _ => (float)Unsafe.ReadUnaligned<Half>(data + (2 * i)),
-    };
 }

@@ -1,10 +1,13 @@
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Vision;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
@@ -14,29 +17,54 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] Options =
     [
-        .. TokenEmbedding.Kernels, .. RmsNorm.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppend.Kernels, .. PagedAttention.Kernels,
-        .. SwiGlu.Kernels, .. ResidualAdd.Kernels, .. TopKRouting.Kernels, .. ExpertFeedForward.Kernels,
-        .. LayerNorm.Kernels, .. Gelu.Kernels, .. PatchUnfold.Kernels, .. ClassToken.Kernels, .. VisionAttention.Kernels, .. PixelShuffle.Kernels,
+        .. TokenEmbeddingCuda.Kernels, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Kernels, .. PagedAttentionCuda.Kernels,
+        .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
+        .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels,
+        .. CudaProducts.All.Select(record => new KernelOption(record.IsGrouped ? "ExpertFeedForward" : "Linear", record.Kernel, record.Reason)),
     ];
 
     /// <summary>The kernels that operations take from a set of modules, in the order in which each operation considers them.</summary>
     public static IReadOnlyList<KernelChoice> List(IKernelModules modules)
     {
         ArgumentNullException.ThrowIfNull(modules);
+        var all = new CombinedKernelModules(PtxKernelModules.All, modules);
         List<KernelChoice> choices = [];
         foreach (KernelOption option in Options)
         {
-            string[] names = [.. modules.Names.Where(name => Names(option, name))];
+            string[] names = [.. all.Names.Where(name => Names(option, name))];
             choices.AddRange(names.Length == 0
                 ? [new KernelChoice(option.Operation, option.Kernel, "missing", option.Reason)]
-                : names.Select(name => new KernelChoice(option.Operation, name, Source(modules), option.Reason)));
+                : names.Select(name => new KernelChoice(option.Operation, name, Source(all.PlaceOf(name)), option.Reason)));
         }
         return choices;
     }
 
+    /// <summary>What would compute a product, and why not those before it in the list.</summary>
+    /// <param name="gemm">The product.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="forced">A record to be taken wherever it can be; null takes the best.</param>
+    /// <exception cref="ArgumentException">There is no record of that name.</exception>
+    /// <exception cref="NotSupportedException">No record takes the product.</exception>
+    public static ProductChoice Choose(GemmDesc gemm, DeviceLimits device, string? forced = null)
+    {
+        var products = new CudaProducts(device, gemm.MayRound, forced);
+        CudaLayout layout = products.Layout(new StackedSources(gemm.Outputs, gemm.Inner, gemm.Weights), Math.Max(1, gemm.Experts));
+        CudaProduct chosen = products.Choose(gemm, layout);
+        string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)
+            .Where(record => record.Format == gemm.Weights && record.IsGrouped == chosen.IsGrouped)
+            .Select(record => $"{record.Kernel} {record.WhyNot(gemm, device) ?? $"reads {record.Layout.Name}"}")];
+        return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
+    }
+
     /// <summary>Where modules come from, in words.</summary>
-    internal static string Source(IKernelModules modules) => modules is FolderKernelModules ? "compiled ahead of time" : "C#, compiled by ILGPU";
+    internal static string Source(IKernelModules modules) => modules switch
+    {
+        CombinedKernelModules combined => string.Join("; ", combined.Places.Reverse().Select(Source)),
+        PtxKernelModules => "PTX, part of the library",
+        FolderKernelModules => "compiled ahead of time",
+        _ => "C#, compiled by ILGPU",
+    };
 
     private static bool Names(KernelOption option, string name) => !option.Kernel.EndsWith('_')
         ? name == option.Kernel

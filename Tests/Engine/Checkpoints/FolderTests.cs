@@ -83,7 +83,7 @@ public sealed class FolderTests : IDisposable
         });
         using (Checkpoint nested = Checkpoint.Open(_folder.Path))
         {
-            Assert.Equal(("", true), (nested.Prefix, nested.Config.Nested));
+            Assert.True(nested.Config.Nested);
         }
         _folder.Dispose();
         Directory.CreateDirectory(_folder.Path);
@@ -96,7 +96,7 @@ public sealed class FolderTests : IDisposable
             }
         }, copy: false);
         using Checkpoint flat = Checkpoint.Open(_folder.Path);
-        Assert.Equal(("language_model.", false), (flat.Prefix, flat.Config.Nested));
+        Assert.False(flat.Config.Nested);
     }
 
     [Fact]

@@ -179,7 +179,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         float[] read = new float[256];
         void Step(int adds, int position)
         {
-            Cuda.BeginStep(4);
+            Cuda.BeginStep(4, repeats: true);
             Cuda.RopeAngles(new float[32], [position, 0, 0, 0], angles);
             for (int i = 0; i < adds; i++)
             {
@@ -201,7 +201,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         Assert.Equal((1, 4), Cuda.Graphs);
 
         // A result that is asked for in the middle ends the collecting; so does nothing at all.
-        Cuda.BeginStep(4);
+        Cuda.BeginStep(4, repeats: true);
         Cuda.Add(x, sum);
         Cuda.Download(sum, read);
         Assert.Equal(14f, read[0]);
@@ -210,9 +210,9 @@ public sealed unsafe class CudaBackendTests : IDisposable
         Cuda.Download(sum, read);
         Assert.Equal(15f, read[0]);
         // A step that an exception left open does nothing.
-        Cuda.BeginStep(4);
+        Cuda.BeginStep(4, repeats: true);
         Cuda.Add(x, sum);
-        Cuda.BeginStep(4);
+        Cuda.BeginStep(4, repeats: true);
         Cuda.EndStep();
         Cuda.Download(sum, read);
         Assert.Equal(15f, read[0]);
@@ -221,34 +221,36 @@ public sealed unsafe class CudaBackendTests : IDisposable
     [Fact]
     public void TheOldestOfManyGraphsMakesRoom()
     {
-        using DeviceMemory memory = Cuda.Allocate(1 << 16);
+        using var emulated = new EmulatedBackend(new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, MaxGraphs = 8 });
+        CudaBackend backend = emulated.Backend;
+        using DeviceMemory memory = backend.Allocate(1 << 16);
         Tensor x = memory.View(4, 64), sum = memory.View(4, 64, 4096);
-        Cuda.Upload(Enumerable.Repeat(1f, 256).ToArray(), x);
+        backend.Upload(Enumerable.Repeat(1f, 256).ToArray(), x);
         float[] read = new float[256];
         int expected = 0;
         for (int shape = 1; shape <= 10; shape++)
         {
             for (int i = 0; i < 3; i++)
             {
-                Cuda.BeginStep(1);
+                backend.BeginStep(1, repeats: true);
                 for (int add = 0; add < shape; add++)
                 {
-                    Cuda.Add(x, sum);
+                    backend.Add(x, sum);
                 }
-                Cuda.EndStep();
+                backend.EndStep();
                 expected += shape;
             }
         }
-        Cuda.Download(sum, read);
+        backend.Download(sum, read);
         Assert.Equal(expected, read[0]);
-        Assert.Equal((10, 20), Cuda.Graphs);
+        Assert.Equal((10, 20), backend.Graphs);
     }
 
     [Fact]
     public void AKernelsArgumentsAreCheckedAgainstItsModule()
     {
-        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, null, arenaBytes: 1 << 20, stagingBytes: 1 << 16, graphRows: 16);
-        Assert.Contains("'x' of 16 bytes", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").Value(1)).Message);
+        using var queue = new CudaQueue(CudaContext.RetainPrimary(_emulated.Driver), EmulatedBackend.Modules, null, arenaBytes: 1 << 20, stagingBytes: 1 << 16, graphs: 8);
+        Assert.Contains("'x', View", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").Value(1)).Message);
         Assert.Contains("takes 2 arguments and got 1", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Run(new(1))).Message);
         Assert.Contains("nothing more", Assert.Throws<InvalidOperationException>(() => queue.Call("gelu").View(0, 0).Value(1L).Value(1)).Message);
         Assert.Throws<ArgumentException>(() => queue.Call("no_such_kernel"));
