@@ -1,5 +1,5 @@
-using SkiaSharp;
 using Llama4Kernels.Interop.Files;
+using SkiaSharp;
 
 namespace Llama4Kernels.Engine.Images;
 
