@@ -60,20 +60,21 @@ internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
 /// <summary>Equal matrices in one allocation; it is freed with the last of them.</summary>
 internal sealed class CudaMatrixStack
 {
+    private readonly CudaQueue _queue;
     private readonly CudaMemory _weights;
     private readonly CudaMemory? _scales;
     private int _left;
 
-    public CudaMatrixStack(CudaContext context, int count, StackedSources shape, CudaLayout layout)
+    public CudaMatrixStack(CudaQueue queue, int count, StackedSources shape, CudaLayout layout)
     {
-        (Count, Shape, Layout) = (count, shape, layout);
+        (_queue, Count, Shape, Layout) = (queue, count, shape, layout);
         MatrixBytes = layout.CodeBytes(shape);
         ScaleBytes = layout.ScaleBytes(shape);
         _left = count;
-        _weights = CudaMemory.Allocate(context, count * MatrixBytes);
+        _weights = CudaMemory.Allocate(queue.Context, count * MatrixBytes);
         try
         {
-            _scales = ScaleBytes > 0 ? CudaMemory.Allocate(context, count * ScaleBytes) : null;
+            _scales = ScaleBytes > 0 ? CudaMemory.Allocate(queue.Context, count * ScaleBytes) : null;
         }
         catch
         {
@@ -116,6 +117,7 @@ internal sealed class CudaMatrixStack
     {
         if (Interlocked.Decrement(ref _left) == 0)
         {
+            _queue.Drain();
             _weights.Dispose();
             _scales?.Dispose();
         }

@@ -140,7 +140,7 @@ public sealed class CudaBackend : IBackend
                 StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, shape, _products.Layout(shape, count));
+                    stack = new CudaMatrixStack(_queue, count, shape, _products.Layout(shape, count));
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
                 else if (shape != stack.Shape)
@@ -230,6 +230,7 @@ public sealed class CudaBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
+        _queue.Drain();
         _upload.Dispose();
         _codes.Dispose();
         _best.Dispose();

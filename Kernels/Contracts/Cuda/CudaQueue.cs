@@ -23,7 +23,7 @@ internal sealed unsafe class CudaQueue : IDisposable
     private readonly List<(nint Address, long Bytes)> _retired = [];
     private StepBuffer _staging, _spare;
     private float[] _host = [];
-    private bool _collecting, _repeats;
+    private bool _collecting, _repeats, _disposed;
 
     /// <param name="context">The context.</param>
     /// <param name="modules">Where kernels come from.</param>
@@ -237,8 +237,30 @@ internal sealed unsafe class CudaQueue : IDisposable
         }
     }
 
+    /// <summary>Waits until the device uses nothing any more that was given to the stream: before memory is freed. Faults are not told again.</summary>
+    public void Drain()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+        try
+        {
+            // Not the stream's own wait: that would throw what the host's functions in its stream threw.
+            using CudaEvent end = CudaEvent.Create(Context);
+            end.Record(Stream);
+            end.Synchronize();
+        }
+        catch (CudaException)
+        {
+            // The context is unusable: nothing runs in it.
+        }
+    }
+
     public void Dispose()
     {
+        Drain();
+        _disposed = true;
         _graphs.Dispose();
         _staging.Dispose();
         _spare.Dispose();

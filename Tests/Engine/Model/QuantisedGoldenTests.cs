@@ -15,7 +15,7 @@ namespace Llama4Kernels.Tests.Engine.Model;
 [Collection(nameof(ModelCollection))]
 public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
 {
-    private readonly EmulatedCudaDriver _driver = new();
+    private readonly EmulatedCudaDriver _driver = new(new EmulatedDriverOptions { DeferWork = true });
     private readonly List<Llama4Model> _onDevice = [];
 
     public void Dispose()

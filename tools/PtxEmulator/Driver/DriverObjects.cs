@@ -25,12 +25,19 @@ internal sealed class EmulatedContext(nint handle, int device) : IDisposable
 
     public long UsedBytes { get; set; }
 
-    /// <summary>What the legacy stream's next launch may overlap.</summary>
-    public OverlapHistory Overlap { get; } = new();
+    /// <summary>The legacy stream.</summary>
+    public StreamQueue Default { get; } = new();
+
+    /// <summary>Streams that were destroyed and still have work.</summary>
+    public List<StreamQueue> Orphans { get; } = [];
+
+    /// <summary>What to tell about <see cref="Fault"/>.</summary>
+    public string? FaultDetail { get; set; }
 
     public void Dispose()
     {
-        Overlap.Dispose();
+        Default.Dispose();
+        Orphans.ForEach(queue => queue.Dispose());
         Memory.Dispose();
     }
 }
@@ -92,8 +99,7 @@ internal sealed class EmulatedStream(EmulatedContext context) : DriverObject(con
     /// <summary>Nodes that its next node depends on.</summary>
     public HashSet<int> Frontier { get; } = [];
 
-    /// <summary>What its next launch may overlap.</summary>
-    public OverlapHistory Overlap { get; } = new();
+    public StreamQueue Queue { get; } = new();
 }
 
 internal sealed class EmulatedEvent(EmulatedContext context, bool timing) : DriverObject(context)
@@ -110,12 +116,20 @@ internal sealed class EmulatedEvent(EmulatedContext context, bool timing) : Driv
 
     public int[] Frontier { get; private set; } = [];
 
-    public void Record(EmulatedStream? stream, OverlapHistory overlap)
+    /// <summary>Where its mark stands in a stream whose work is deferred.</summary>
+    public QueuedWork? Marker { get; set; }
+
+    public void Record(EmulatedStream? stream)
     {
-        (_overlap, _last) = (overlap, overlap.Last);
         Capture = stream?.Capture;
         Frontier = Capture is null ? [] : [.. stream!.Frontier];
         Recorded = true;
+    }
+
+    /// <summary>The stream has come to the mark.</summary>
+    public void Reach(OverlapHistory overlap)
+    {
+        (_overlap, _last) = (overlap, overlap.Last);
         _ticks = Stopwatch.GetTimestamp();
     }
 
@@ -163,6 +177,9 @@ internal sealed record KernelWork(EmulatedFunction Function, CudaLaunchConfig Co
 internal sealed record CopyWork(nint Destination, EmulatedContext? To, nint Source, EmulatedContext? From, nuint Bytes) : GraphWork;
 
 internal sealed record FillWork(nint Destination, EmulatedContext Context, byte Value, nuint Bytes) : GraphWork;
+
+/// <summary>Memory that is given back in a stream's order.</summary>
+internal sealed record FreeWork(nint Address) : GraphWork;
 
 /// <summary>A function of the host.</summary>
 internal sealed unsafe record HostWork(nint Function, nint Argument) : GraphWork

@@ -85,15 +85,34 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return error;
             }
-            OverlapHistory overlap = queue?.Overlap ?? context.Overlap;
-            overlap.Clear();
-            CudaResult result = Run(context, overlap, graph.Nodes);
-            overlap.Clear();
-            return result;
+            StreamQueue target = QueueOf(context, queue);
+            if (!_options.DeferWork)
+            {
+                return Run(context, target.Overlap, graph.Nodes);
+            }
+            foreach (GraphNode node in graph.Nodes)
+            {
+                CudaResult check = Check(context, node.Work);
+                if (check != CudaResult.Success)
+                {
+                    return check;
+                }
+            }
+            // Later changes of the graph are for later launches.
+            return Defer(context, target, [.. graph.Nodes]);
         }
     }
 
+    /// <summary>Runs a graph, which waits for all before it and for which all behind it wait.</summary>
     private CudaResult Run(EmulatedContext context, OverlapHistory overlap, IReadOnlyList<GraphNode> nodes)
+    {
+        overlap.Clear();
+        CudaResult result = RunNodes(context, overlap, nodes);
+        overlap.Clear();
+        return result;
+    }
+
+    private CudaResult RunNodes(EmulatedContext context, OverlapHistory overlap, IReadOnlyList<GraphNode> nodes)
     {
         for (int i = 0; i < nodes.Count;)
         {

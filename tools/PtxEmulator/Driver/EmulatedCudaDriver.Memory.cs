@@ -64,7 +64,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         lock (_gate)
         {
             return TryStream(stream, out EmulatedContext? context, out EmulatedStream? queue, out CudaResult error) && !IsCaptured(queue, ref error)
-                ? Free(context, address)
+                ? FreeInOrder(context, QueueOf(context, queue), address)
                 : error;
         }
     }
@@ -94,7 +94,7 @@ public sealed unsafe partial class EmulatedCudaDriver
     {
         lock (_gate)
         {
-            if (!TryCurrentOutsideCapture(out _, out CudaResult error))
+            if (!TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error))
             {
                 return error;
             }
@@ -103,6 +103,12 @@ public sealed unsafe partial class EmulatedCudaDriver
                 return CudaResult.InvalidValue;
             }
             _pinned.Remove(pointer);
+            if (InFlight(pointer, range.Bytes) is QueuedWork user)
+            {
+                // The copy would find it gone; here it stays until the driver goes.
+                _leftovers.Add(pointer);
+                return Fault(context, HostMemoryFinding("cuMemFreeHost frees", user, pointer, range.Bytes));
+            }
             NativeMemory.AlignedFree((void*)pointer);
             return CudaResult.Success;
         }
@@ -135,7 +141,7 @@ public sealed unsafe partial class EmulatedCudaDriver
     {
         lock (_gate)
         {
-            if (!TryCurrentOutsideCapture(out _, out CudaResult error))
+            if (!TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error))
             {
                 return error;
             }
@@ -148,7 +154,7 @@ public sealed unsafe partial class EmulatedCudaDriver
                 return CudaResult.InvalidValue;
             }
             _pinned.Remove(pointer);
-            return CudaResult.Success;
+            return InFlight(pointer, range.Bytes) is QueuedWork user ? Fault(context, HostMemoryFinding("cuMemHostUnregister gives up", user, pointer, range.Bytes)) : CudaResult.Success;
         }
     }
 
@@ -158,7 +164,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         lock (_gate)
         {
             return TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error)
-                ? CheckAndExecute(context, null, new CopyWork(destination, context, (nint)source, null, bytes))
+                ? CopyNow(context, new CopyWork(destination, context, (nint)source, null, bytes))
                 : error;
         }
     }
@@ -169,7 +175,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         lock (_gate)
         {
             return TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error)
-                ? CheckAndExecute(context, null, new CopyWork((nint)destination, null, source, context, bytes))
+                ? CopyNow(context, new CopyWork((nint)destination, null, source, context, bytes))
                 : error;
         }
     }
@@ -342,13 +348,13 @@ public sealed unsafe partial class EmulatedCudaDriver
         return CudaResult.Success;
     }
 
-    private static CudaResult Free(EmulatedContext context, nint address)
+    private CudaResult Free(EmulatedContext context, nint address)
     {
         if (address == 0)
         {
             return CudaResult.Success;
         }
-        if (!context.Allocations.Remove(address, out long bytes) || !context.Memory.Free(address))
+        if (!context.Allocations.Remove(address, out long bytes) || !context.Memory.Free(address, keep: IsBusy(context)))
         {
             return CudaResult.InvalidValue;
         }
@@ -366,5 +372,10 @@ public sealed unsafe partial class EmulatedCudaDriver
             }
         }
         _pinned.Clear();
+        foreach (nint pointer in _leftovers)
+        {
+            NativeMemory.AlignedFree((void*)pointer);
+        }
+        _leftovers.Clear();
     }
 }

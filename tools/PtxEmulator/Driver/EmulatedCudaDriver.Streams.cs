@@ -44,6 +44,13 @@ public sealed unsafe partial class EmulatedCudaDriver
                     End(capture);
                 }
             }
+            if (queue.Queue.Waiting.Count > 0)
+            {
+                // Its work is done all the same.
+                context.Orphans.Add(queue.Queue);
+                _objects.Remove(stream);
+                return CudaResult.Success;
+            }
             Forget(stream, queue);
             return CudaResult.Success;
         }
@@ -58,8 +65,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return error;
             }
-            (queue?.Overlap ?? context.Overlap).Clear();
-            return CudaResult.Success;
+            return RunAll(context, QueueOf(context, queue));
         }
     }
 
@@ -82,7 +88,16 @@ public sealed unsafe partial class EmulatedCudaDriver
             if (mark.Capture is not Capture capture || !_captures.Contains(capture))
             {
                 // What was recorded outside is no part of a capture; a mark that nobody recorded is passed.
-                return queue?.Capture is not null && mark.Recorded ? Invalidate(queue.Capture, CudaResult.StreamCaptureIsolation) : CudaResult.Success;
+                if (queue?.Capture is not null && mark.Recorded)
+                {
+                    return Invalidate(queue.Capture, CudaResult.StreamCaptureIsolation);
+                }
+                if (mark.Marker is { IsDone: false } marker)
+                {
+                    StreamQueue waiting = QueueOf(context, queue);
+                    waiting.Add(new QueuedWork(context, waiting) { After = marker });
+                }
+                return CudaResult.Success;
             }
             if (queue is null)
             {
@@ -162,7 +177,8 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return CudaResult.InvalidHandle;
             }
-            mark.Record(queue, queue?.Overlap ?? context.Overlap);
+            mark.Record(queue);
+            Mark(context, QueueOf(context, queue), mark);
             return CudaResult.Success;
         }
     }
@@ -180,8 +196,7 @@ public sealed unsafe partial class EmulatedCudaDriver
             {
                 return CudaResult.InvalidHandle;
             }
-            mark.Passed();
-            return mark.Capture is null ? CudaResult.Success
+            return mark.Capture is null ? Reach(context, mark)
                 : _captures.Contains(mark.Capture) ? Invalidate(mark.Capture, CudaResult.CapturedEvent) : CudaResult.CapturedEvent;
         }
     }
@@ -207,6 +222,10 @@ public sealed unsafe partial class EmulatedCudaDriver
             if (first.Capture is not null || last.Capture is not null)
             {
                 return CudaResult.CapturedEvent;
+            }
+            if (first.Marker is { IsDone: false } || last.Marker is { IsDone: false })
+            {
+                return CudaResult.NotReady;
             }
             milliseconds = last.MillisecondsSince(first);
             return CudaResult.Success;

@@ -54,7 +54,7 @@ public sealed unsafe partial class EmulatedCudaDriver
     {
         if (queue?.Capture is not Capture capture)
         {
-            return CheckAndExecute(context, queue, work);
+            return CheckAndExecute(context, QueueOf(context, queue), work);
         }
         if (capture.Invalid)
         {
@@ -72,10 +72,12 @@ public sealed unsafe partial class EmulatedCudaDriver
         return CudaResult.Success;
     }
 
-    private CudaResult CheckAndExecute(EmulatedContext context, EmulatedStream? queue, GraphWork work)
+    private CudaResult CheckAndExecute(EmulatedContext context, StreamQueue queue, GraphWork work)
     {
         CudaResult result = Check(context, work);
-        return result == CudaResult.Success ? Execute(context, queue?.Overlap ?? context.Overlap, work) : result;
+        return result != CudaResult.Success ? result
+            : _options.DeferWork ? Defer(context, queue, [new GraphNode(0, work, [])])
+            : Execute(context, queue.Overlap, work);
     }
 
     private CudaResult Check(EmulatedContext context, GraphWork work) => work switch
@@ -84,7 +86,7 @@ public sealed unsafe partial class EmulatedCudaDriver
         CopyWork copy => CheckRange(copy.From, copy.Source, copy.Bytes, "source") is var source && source != CudaResult.Success
             ? source
             : CheckRange(copy.To, copy.Destination, copy.Bytes, "destination"),
-        HostWork => CudaResult.Success,
+        HostWork or FreeWork => CudaResult.Success,
         _ => CheckRange(context, ((FillWork)work).Destination, ((FillWork)work).Bytes, "destination"),
     };
 
@@ -164,6 +166,8 @@ public sealed unsafe partial class EmulatedCudaDriver
                 host.Call();
                 _runsHostFunction = false;
                 break;
+            case FreeWork free:
+                return Free(context, free.Address);
             case CopyWork copy when copy.Bytes > 0:
                 Buffer.MemoryCopy((void*)copy.Source, (void*)copy.Destination, copy.Bytes, copy.Bytes);
                 if (copy.To is not null && copy.To == copy.From)
@@ -254,12 +258,18 @@ public sealed unsafe partial class EmulatedCudaDriver
     private CudaResult Fault(EmulatedContext context, PtxFinding finding)
     {
         _findings.Add(finding);
-        context.Fault = finding.Kind switch
+        return Fault(context, finding.Kind switch
         {
-            PtxFindingKind.OutOfBounds => CudaResult.IllegalAddress,
+            PtxFindingKind.OutOfBounds or PtxFindingKind.InFlight => CudaResult.IllegalAddress,
             PtxFindingKind.Misaligned => CudaResult.MisalignedAddress,
             _ => CudaResult.LaunchFailed,
-        };
-        return Fail(context.Fault, finding.ToString());
+        }, finding.ToString());
+    }
+
+    private CudaResult Fault(EmulatedContext context, CudaResult result, string? detail)
+    {
+        context.Fault = result;
+        context.FaultDetail = detail;
+        return Fail(result, detail ?? "");
     }
 }

@@ -239,11 +239,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
         {
             if (TryCurrentOutsideCapture(out EmulatedContext? context, out CudaResult error))
             {
-                context.Overlap.Clear();
-                foreach (EmulatedStream stream in _objects.Values.OfType<EmulatedStream>().Where(stream => stream.Context == context))
-                {
-                    stream.Overlap.Clear();
-                }
+                error = RunAll(context);
             }
             return error;
         }
@@ -278,6 +274,10 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     {
         _detail.Value = null;
         error = !_contexts.TryGetValue(_current.Value, out context) ? CudaResult.InvalidContext : context.Fault;
+        if (error != CudaResult.Success)
+        {
+            _detail.Value = context?.FaultDetail;
+        }
         if (_runsHostFunction)
         {
             error = Fail(CudaResult.NotPermitted, "A host function of a stream must not call the driver.");
@@ -320,6 +320,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
 
     private void Destroy(EmulatedContext context)
     {
+        _ = RunAll(context);
         foreach ((nint handle, DriverObject item) in _objects.Where(entry => entry.Value.Context == context).ToArray())
         {
             Forget(handle, item);
@@ -332,7 +333,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     private void Forget(nint handle, DriverObject item)
     {
         _objects.Remove(handle);
-        (item as EmulatedStream)?.Overlap.Dispose();
+        (item as EmulatedStream)?.Queue.Dispose();
         if (item is EmulatedModule { Unloaded: false } module)
         {
             module.Unloaded = true;

@@ -17,6 +17,12 @@ public sealed record EmulatedDriverOptions
     /// <summary>How launches are executed.</summary>
     public LaunchOptions Launch { get; init; } = new();
 
+    /// <summary>
+    /// Streams do their work as late as the rules allow: when somebody waits for it or asks whether it is done. Memory that is
+    /// freed or written over while work uses it shows, as it does not if work is done before the call returns.
+    /// </summary>
+    public bool DeferWork { get; init; }
+
     /// <summary>Keep what every launch counted in <see cref="EmulatedCudaDriver.Launches"/>.</summary>
     public bool RecordLaunches { get; init; }
 }

@@ -42,6 +42,7 @@ internal sealed unsafe class GlobalMemory : IDisposable
 {
     public const int Alignment = 256;
     private readonly Lock _gate = new();
+    private readonly List<Allocation> _kept = [];
     private Allocation[] _sorted = [];
 
     /// <summary>Undefined bytes at a multiple of 256.</summary>
@@ -57,7 +58,9 @@ internal sealed unsafe class GlobalMemory : IDisposable
     }
 
     /// <summary>False if no allocation begins at the address.</summary>
-    public bool Free(nint address)
+    /// <param name="address">Its first byte.</param>
+    /// <param name="keep">Nothing else may get its place yet: an access that comes too late must not hit another allocation.</param>
+    public bool Free(nint address, bool keep = false)
     {
         lock (_gate)
         {
@@ -66,8 +69,25 @@ internal sealed unsafe class GlobalMemory : IDisposable
                 return false;
             }
             _sorted = [.. _sorted.Where(a => a != allocation)];
-            allocation.Release();
+            if (keep)
+            {
+                _kept.Add(allocation);
+            }
+            else
+            {
+                allocation.Release();
+            }
             return true;
+        }
+    }
+
+    /// <summary>Nobody can use freed memory any more.</summary>
+    public void ReleaseKept()
+    {
+        lock (_gate)
+        {
+            _kept.ForEach(allocation => allocation.Release());
+            _kept.Clear();
         }
     }
 
@@ -138,6 +158,7 @@ internal sealed unsafe class GlobalMemory : IDisposable
                 allocation.Release();
             }
             _sorted = [];
+            ReleaseKept();
         }
     }
 }

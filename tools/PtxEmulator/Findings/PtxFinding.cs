@@ -24,6 +24,9 @@ public enum PtxFindingKind
     /// <summary>No thread of the block can go on.</summary>
     Deadlock,
 
+    /// <summary>Memory of the host was freed or written over while work that uses it was under way.</summary>
+    InFlight,
+
     /// <summary>The kernel executed <c>trap</c>, or a value that PTX does not define.</summary>
     Trap,
 }
