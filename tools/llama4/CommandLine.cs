@@ -41,6 +41,7 @@ internal static class CommandLine
             BenchCommand.Create(console),
             DoctorCommand.Create(console),
             KernelsCommand.Create(console),
+            SchemasCommand.Create(console),
             PtxCommand.Create(console),
         };
         return root;

@@ -1,0 +1,17 @@
+using Llama4Kernels.Engine.Constraints.Parsing;
+
+namespace Llama4Kernels.Engine.Constraints;
+
+/// <summary>
+/// What answers keep to, compiled by a <see cref="ConstraintCompiler"/> for one vocabulary. Immutable for its users: any number of
+/// requests and threads may share it, and what one has computed the others find.
+/// </summary>
+public sealed class Constraint
+{
+    private readonly Machine machine;
+
+    internal Constraint(Machine machine) => this.machine = machine;
+
+    /// <summary>The state of a new answer.</summary>
+    public ITokenConstraint Start() => new Matcher(machine, machine.Start);
+}

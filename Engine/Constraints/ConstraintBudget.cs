@@ -1,0 +1,52 @@
+using System.Diagnostics;
+
+namespace Llama4Kernels.Engine.Constraints;
+
+/// <summary>Counts what a compilation has used and stops it at the limits.</summary>
+internal sealed class ConstraintBudget(ConstraintLimits limits)
+{
+    private readonly long deadline = limits.MaxCompileTime == TimeSpan.MaxValue
+        ? long.MaxValue
+        : Stopwatch.GetTimestamp() + (long)(limits.MaxCompileTime.TotalSeconds * Stopwatch.Frequency);
+
+    private long states;
+    private long alternatives;
+
+    public ConstraintLimits Limits { get; } = limits;
+
+    /// <summary>The keyword being compiled and its place, for errors.</summary>
+    public (string Keyword, string Place) Subject { get; set; } = ("constraint", string.Empty);
+
+    public static ConstraintBudget Unbounded() =>
+        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue });
+
+    public void CountStates(int count)
+    {
+        states += count;
+        if (states > Limits.MaxStates)
+        {
+            throw Exceeded($"needs more than {Limits.MaxStates} automaton states; simplify it or raise the limit.");
+        }
+        CheckTime(states);
+    }
+
+    public void CountAlternatives(int count)
+    {
+        alternatives += count;
+        if (alternatives > Limits.MaxAlternatives)
+        {
+            throw Exceeded($"falls into more than {Limits.MaxAlternatives} alternatives; simplify it or raise the limit.");
+        }
+        CheckTime(alternatives);
+    }
+
+    public ConstraintException Exceeded(string reason) => new(Subject.Keyword, Subject.Place, reason);
+
+    private void CheckTime(long tick)
+    {
+        if ((tick & 15) == 0 && Stopwatch.GetTimestamp() > deadline)
+        {
+            throw Exceeded($"takes longer than {Limits.MaxCompileTime.TotalSeconds:0.###} s to compile; simplify it or raise the limit.");
+        }
+    }
+}

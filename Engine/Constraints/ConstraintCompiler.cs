@@ -1,0 +1,90 @@
+using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.JsonSchema;
+using Llama4Kernels.Engine.Constraints.Lexing;
+using Llama4Kernels.Engine.Constraints.Parsing;
+using Llama4Kernels.Engine.Tokenization;
+
+namespace Llama4Kernels.Engine.Constraints;
+
+/// <summary>
+/// Compiles schemas, regular expressions and grammars into constraints over one vocabulary. What compiled constraints have in common
+/// is shared, so one compiler a vocabulary is enough. Thread-safe.
+/// </summary>
+public sealed class ConstraintCompiler
+{
+    private readonly VocabularyTrie vocabulary;
+    private readonly AutomatonLibrary library = new();
+
+    /// <summary>Prepares a vocabulary.</summary>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="limits">What a constraint may cost; null for the defaults.</param>
+    public ConstraintCompiler(Llama4Tokenizer tokenizer, ConstraintLimits? limits = null)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        vocabulary = new VocabularyTrie(tokenizer);
+        Limits = limits ?? ConstraintLimits.Default;
+    }
+
+    /// <summary>What a constraint may cost.</summary>
+    public ConstraintLimits Limits { get; }
+
+    internal AutomatonLibrary Library => library;
+
+    /// <summary>Documents that a JSON Schema accepts.</summary>
+    /// <param name="schema">The schema, of any draft from 4 to 2020-12.</param>
+    /// <param name="options">How documents are written; null for the defaults.</param>
+    /// <exception cref="ConstraintException">
+    /// The schema is malformed, has a keyword that cannot be kept to, accepts nothing, or is beyond a limit.
+    /// </exception>
+    public Constraint JsonSchema(JsonElement schema, JsonSchemaOptions? options = null)
+    {
+        SchemaProgram program = new(schema.Clone(), library, new ConstraintBudget(Limits));
+        JsonGrammar grammar = new(program, JsonDialect.Json, options?.WhiteSpace == JsonWhiteSpace.Free);
+        return FromRule(grammar.Root());
+    }
+
+    /// <summary>Documents that a JSON Schema accepts.</summary>
+    /// <param name="schema">The schema's text.</param>
+    /// <param name="options">How documents are written; null for the defaults.</param>
+    /// <exception cref="ConstraintException">As for the other overload, or the text is not JSON.</exception>
+    public Constraint JsonSchema(string schema, JsonSchemaOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(schema);
+        if (schema.Length > Limits.MaxSourceLength)
+        {
+            throw new ConstraintException("schema", "#", $"is longer than {Limits.MaxSourceLength} characters.");
+        }
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = Limits.MaxDepth });
+            return JsonSchema(document.RootElement, options);
+        }
+        catch (JsonException error)
+        {
+            throw new ConstraintException("schema", "#", $"is not JSON: {error.Message}");
+        }
+    }
+
+    /// <summary>Any JSON object.</summary>
+    /// <param name="options">How it is written; null for the defaults.</param>
+    public Constraint JsonObject(JsonSchemaOptions? options = null) => JsonSchema("""{"type":"object"}""", options);
+
+    /// <summary>Texts that a regular expression of ECMA-262 matches from beginning to end.</summary>
+    /// <param name="pattern">The expression. Backreferences, lookbehind and flags are not supported.</param>
+    /// <exception cref="ConstraintException">The expression is malformed, has such a construct, matches nothing, or is beyond a limit.</exception>
+    public Constraint Regex(string pattern)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        ConstraintBudget budget = new(Limits) { Subject = ("regex", string.Empty) };
+        Dfa dfa = library.FullMatch(pattern, budget);
+        if (dfa.IsEmpty)
+        {
+            throw new ConstraintException("regex", string.Empty, "matches no text.");
+        }
+        TextAutomaton automaton = library.Text("regex " + pattern, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+        return FromRule(new Rule(() => new LazyNode(() => new Node.Edges(
+            [new Node.Terminal(automaton, _ => LazyNode.End)], [], dfa.Tags[0] >= 0))));
+    }
+
+    internal Constraint FromRule(Rule root) => new(new Machine(root, vocabulary, Limits));
+}

@@ -1,0 +1,197 @@
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>What one keyword says. A schema is all its clauses together.</summary>
+/// <param name="Keyword">The keyword, for errors.</param>
+internal abstract record Clause(string Keyword)
+{
+    /// <summary>Adds the condition.</summary>
+    public abstract void Assert(Conjunct conjunct);
+
+    /// <summary>The ways not to meet it.</summary>
+    public abstract IEnumerable<Option> Negation();
+
+    /// <summary>Whether it holds for no value but of these types; an estimate from above.</summary>
+    public virtual TypeSet Types => TypeSet.All;
+
+    /// <summary>The types of a value.</summary>
+    public sealed record Type(TypeSet Allowed, bool IntegersOnly) : Clause("type")
+    {
+        private static readonly NumberTest Integer = new(NumberTestKind.Integer, string.Empty);
+
+        public override TypeSet Types => Allowed;
+
+        public override void Assert(Conjunct conjunct)
+        {
+            conjunct.Restrict(Allowed);
+            if (IntegersOnly)
+            {
+                conjunct.Numbers.Add(Integer);
+            }
+        }
+
+        public override IEnumerable<Option> Negation()
+        {
+            yield return new Option(~Allowed & TypeSet.All);
+            if (IntegersOnly)
+            {
+                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Integer.Opposite));
+            }
+        }
+    }
+
+    /// <summary>Some values: simple ones, and literals for arrays and objects.</summary>
+    public sealed record Values(string Name, TypeSet Simple, string[] Texts, string[] Numbers, int[] Arrays, int[] Objects) : Clause(Name)
+    {
+        private readonly TextTest text = new(TextTestKind.OneOf, string.Empty, Texts);
+        private readonly NumberTest number = new(NumberTestKind.OneOf, string.Join(' ', Numbers));
+
+        public override TypeSet Types => Simple
+            | (Texts.Length > 0 ? TypeSet.String : 0) | (Numbers.Length > 0 ? TypeSet.Number : 0)
+            | (Arrays.Length > 0 ? TypeSet.Array : 0) | (Objects.Length > 0 ? TypeSet.Object : 0);
+
+        public override void Assert(Conjunct conjunct)
+        {
+            conjunct.Restrict(Types);
+            if (Texts.Length > 0)
+            {
+                conjunct.Texts.Add(text);
+            }
+            if (Numbers.Length > 0)
+            {
+                conjunct.Numbers.Add(number);
+            }
+            if (Arrays.Length + Objects.Length > 0)
+            {
+                conjunct.Choose([
+                    new Option(~(TypeSet.Array | TypeSet.Object) & TypeSet.All),
+                    .. Arrays.Select(value => new Option(TypeSet.Array, inner => inner.Demand(value))),
+                    .. Objects.Select(value => new Option(TypeSet.Object, inner => inner.Demand(value)))]);
+            }
+        }
+
+        public override IEnumerable<Option> Negation()
+        {
+            yield return new Option(~Types & TypeSet.All);
+            if (Texts.Length > 0)
+            {
+                yield return new Option(TypeSet.String, conjunct => conjunct.Texts.Add(text.Opposite));
+            }
+            if (Numbers.Length > 0)
+            {
+                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(number.Opposite));
+            }
+            foreach ((TypeSet type, int[] values) in ((TypeSet, int[])[])[(TypeSet.Array, Arrays), (TypeSet.Object, Objects)])
+            {
+                if (values.Length > 0)
+                {
+                    yield return new Option(type, conjunct => Array.ForEach(values, value => conjunct.Demand(value ^ 1)));
+                }
+            }
+        }
+    }
+
+    /// <summary>Another schema holds.</summary>
+    public sealed record Demand(string Name, int Literal) : Clause(Name)
+    {
+        public override void Assert(Conjunct conjunct) => conjunct.Demand(Literal);
+
+        public override IEnumerable<Option> Negation() => [new Option(TypeSet.All, conjunct => conjunct.Demand(Literal ^ 1))];
+    }
+
+    /// <summary>Some of these hold.</summary>
+    public sealed record AnyOf(int[] Literals, Func<int, TypeSet> TypesOf) : Clause("anyOf")
+    {
+        public override void Assert(Conjunct conjunct) => conjunct.Choose(
+            [.. Literals.Select(literal => new Option(TypesOf(literal), inner => inner.Demand(literal)))]);
+
+        public override IEnumerable<Option> Negation() =>
+            [new Option(TypeSet.All, conjunct => Array.ForEach(Literals, literal => conjunct.Demand(literal ^ 1)))];
+    }
+
+    /// <summary>Exactly one of these holds.</summary>
+    public sealed record OneOf(int[] Literals, Func<int, TypeSet> TypesOf, Func<int, int, bool> Disjoint) : Clause("oneOf")
+    {
+        public override void Assert(Conjunct conjunct) => conjunct.Choose(
+            [.. Literals.Select((chosen, index) => new Option(TypesOf(chosen), inner =>
+            {
+                inner.Demand(chosen);
+                for (int other = 0; other < Literals.Length; other++)
+                {
+                    if (other != index && !Disjoint(chosen, Literals[other]))
+                    {
+                        inner.Demand(Literals[other] ^ 1);
+                    }
+                }
+            }))]);
+
+        public override IEnumerable<Option> Negation()
+        {
+            yield return new Option(TypeSet.All, conjunct => Array.ForEach(Literals, literal => conjunct.Demand(literal ^ 1)));
+            for (int first = 0; first < Literals.Length; first++)
+            {
+                for (int second = first + 1; second < Literals.Length; second++)
+                {
+                    (int a, int b) = (Literals[first], Literals[second]);
+                    if (!Disjoint(a, b))
+                    {
+                        yield return new Option(TypesOf(a) & TypesOf(b), conjunct =>
+                        {
+                            conjunct.Demand(a);
+                            conjunct.Demand(b);
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    /// <summary>If the first holds the second does, else the third.</summary>
+    public sealed record Conditional(int If, int Then, int Else) : Clause("if")
+    {
+        public override void Assert(Conjunct conjunct) => conjunct.Choose([Both(If, Then), Both(If ^ 1, Else)]);
+
+        public override IEnumerable<Option> Negation() => [Both(If, Then ^ 1), Both(If ^ 1, Else ^ 1)];
+
+        private static Option Both(int first, int second) => new(TypeSet.All, conjunct =>
+        {
+            conjunct.Demand(first);
+            conjunct.Demand(second);
+        });
+    }
+
+    /// <summary>A condition on numbers.</summary>
+    public sealed record Number(string Name, NumberTest Test) : Clause(Name)
+    {
+        public override void Assert(Conjunct conjunct) => conjunct.Numbers.Add(Test);
+
+        public override IEnumerable<Option> Negation() =>
+            [new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Test.Opposite))];
+    }
+
+    /// <summary>A condition on strings.</summary>
+    public sealed record Text(string Name, TextTest Test) : Clause(Name)
+    {
+        public override void Assert(Conjunct conjunct) => conjunct.Texts.Add(Test);
+
+        public override IEnumerable<Option> Negation() =>
+            [new Option(TypeSet.String, conjunct => conjunct.Texts.Add(Test.Opposite))];
+    }
+
+    /// <summary>Bounds of a length or count.</summary>
+    public sealed record Count(string Name, TypeSet Kind, Action<Conjunct, int, int> Limit, int Min, int Max) : Clause(Name)
+    {
+        public override void Assert(Conjunct conjunct) => Limit(conjunct, Min, Max);
+
+        public override IEnumerable<Option> Negation()
+        {
+            if (Min > 0)
+            {
+                yield return new Option(Kind, conjunct => Limit(conjunct, 0, Min - 1));
+            }
+            if (Max < int.MaxValue)
+            {
+                yield return new Option(Kind, conjunct => Limit(conjunct, Max + 1, int.MaxValue));
+            }
+        }
+    }
+}

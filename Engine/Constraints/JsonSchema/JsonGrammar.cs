@@ -1,0 +1,148 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+using Llama4Kernels.Engine.Constraints.Parsing;
+
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>Makes the rules that write the values of a schema.</summary>
+internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bool freeSpace)
+{
+    private readonly AutomatonLibrary library = program.Library;
+    private readonly ConstraintBudget budget = new(program.Budget.Limits with { MaxCompileTime = TimeSpan.MaxValue, MaxStates = int.MaxValue });
+    private readonly Dictionary<(ArrayShape, ArrayPhase, int, string), Node> arrayNodes = [];
+    private readonly Dictionary<ObjectShape, ObjectGrammar> objects = [];
+
+    private enum ArrayPhase
+    {
+        Open,
+        AfterItem,
+    }
+
+    /// <summary>The form of names and of strings under conditions.</summary>
+    public TextForm StrictForm => dialect == JsonDialect.Python ? TextForm.Python : TextForm.Json;
+
+    /// <summary>The rule that writes the document.</summary>
+    public Rule Root() => new(() => Value(program.Root, false));
+
+    /// <summary>The rule that writes a value inside the document.</summary>
+    public Rule RuleOf(SchemaSet set) => set.Rule ??= new Rule(() => Value(set, freeSpace));
+
+    /// <summary>A fixed piece of text, where white space may stand before it if it may at all.</summary>
+    public Node.Terminal Mark(string text, Node target) => new(library.Literal(text), _ => target, freeSpace);
+
+    public Node.Terminal Terminal(Automaton automaton, Func<int, Node> target, bool isOpenKey = false) =>
+        new(automaton, target, freeSpace, isOpenKey);
+
+    public TextAutomaton Names(Dfa names) => library.Text($"names {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(names)}", names, StrictForm, 0, int.MaxValue, budget);
+
+    private LazyNode Value(SchemaSet set, bool skipsSpace) => new(() =>
+    {
+        ValueShape shape = program.Expand(set);
+        List<Node.Terminal> terminals = [];
+        List<(byte[], int)> words = [];
+        foreach ((TypeSet type, string json, string python) in Words)
+        {
+            if ((shape.Simple & type) != 0)
+            {
+                words.Add((System.Text.Encoding.UTF8.GetBytes(dialect == JsonDialect.Json ? json : python), 0));
+            }
+        }
+        foreach (TextLanguage text in shape.Texts)
+        {
+            if (text.Words is not null)
+            {
+                words.AddRange(text.Words.Select(word => (TextDecoder.Write(StrictForm, word), 0)));
+            }
+            else
+            {
+                TextForm form = dialect == JsonDialect.Json && text.Dfa.IsUniversal ? TextForm.JsonWithEscapes : StrictForm;
+                Add(library.Text(text.Key, text.Dfa, form, text.Min, text.Max, budget), LazyNode.End);
+            }
+        }
+        foreach ((string key, Dfa dfa) in shape.Numbers)
+        {
+            Add(library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget), LazyNode.End);
+        }
+        if (words.Count > 0)
+        {
+            Add(new LiteralAutomaton(words), LazyNode.End);
+        }
+        foreach (ArrayShape array in shape.Arrays)
+        {
+            Add(library.Literal("["), ArrayNode(array, ArrayPhase.Open, 0, new int[array.Demands.Count]));
+        }
+        foreach (ObjectShape entry in shape.Objects)
+        {
+            if (!objects.TryGetValue(entry, out ObjectGrammar? grammar))
+            {
+                objects.Add(entry, grammar = new ObjectGrammar(this, entry));
+            }
+            Add(library.Literal("{"), grammar.Open);
+        }
+        return new Node.Edges([.. terminals], [], false);
+
+        void Add(Automaton automaton, Node target) => terminals.Add(new Node.Terminal(automaton, _ => target, skipsSpace));
+    });
+
+    private static readonly (TypeSet, string, string)[] Words =
+        [(TypeSet.Null, "null", "None"), (TypeSet.True, "true", "True"), (TypeSet.False, "false", "False")];
+
+    private Node ArrayNode(ArrayShape array, ArrayPhase phase, int index, int[] counted)
+    {
+        (ArrayShape, ArrayPhase, int, string) key = (array, phase, index, string.Join(',', counted));
+        if (!arrayNodes.TryGetValue(key, out Node? node))
+        {
+            node = new LazyNode(() => ArrayEdges(array, phase, index, counted));
+            arrayNodes.Add(key, node);
+        }
+        return node;
+    }
+
+    private Node.Edges ArrayEdges(ArrayShape array, ArrayPhase phase, int index, int[] counted)
+    {
+        List<Node.Terminal> terminals = [];
+        if (index >= array.Min && array.Needed(counted) == 0)
+        {
+            terminals.Add(Mark("]", LazyNode.End));
+        }
+        Node.Call[] items = index < array.Max ? [.. ItemCalls(array, index, counted)] : [];
+        if (phase == ArrayPhase.Open)
+        {
+            return new Node.Edges([.. terminals], items, false);
+        }
+        if (items.Length > 0)
+        {
+            terminals.Add(Mark(",", new LazyNode(() => new Node.Edges([], items, false))));
+        }
+        return new Node.Edges([.. terminals], [], false);
+    }
+
+    private IEnumerable<Node.Call> ItemCalls(ArrayShape array, int index, int[] counted)
+    {
+        // Once all items are alike an unbounded array need not be counted any further.
+        int next = array.Max == int.MaxValue ? Math.Min(index + 1, array.Settled) : index + 1;
+        foreach (int counts in array.Counts(index))
+        {
+            int[] after = [.. counted];
+            bool fits = true;
+            for (int i = 0; i < after.Length; i++)
+            {
+                ContainsDemand demand = array.Demands[i];
+                if ((counts >> i & 1) != 0)
+                {
+                    fits &= after[i] < (demand.Max == int.MaxValue ? demand.Min : demand.Max);
+                    after[i]++;
+                }
+            }
+            SchemaSet item = array.Item(index, counts);
+            bool completes = array.Max == int.MaxValue || index + 1 + Math.Max(array.Needed(after), array.Min - index - 1) <= array.Max;
+            for (int i = 0; i < after.Length; i++)
+            {
+                completes &= after[i] >= array.Demands[i].Min || array.CanCount(i, index + 1);
+            }
+            if (fits && completes && item.IsProductive)
+            {
+                yield return new Node.Call(RuleOf(item), ArrayNode(array, ArrayPhase.AfterItem, next, after));
+            }
+        }
+    }
+}

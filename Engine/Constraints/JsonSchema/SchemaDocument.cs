@@ -1,0 +1,217 @@
+using System.Text.Json;
+
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>A schema document: its subschemas by place, and where references lead.</summary>
+internal sealed class SchemaDocument
+{
+    private readonly Dictionary<string, Subschema> byPointer = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SchemaResource> resources = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SchemaResource> resourceAt = new(StringComparer.Ordinal);
+    private readonly List<Subschema> all = [];
+    private readonly ConstraintLimits limits;
+    private readonly SchemaResource syntheticResource = new(string.Empty, default, string.Empty, SchemaDraft.Draft202012, false);
+    private int synthetic;
+
+    public SchemaDocument(JsonElement json, ConstraintLimits limits)
+    {
+        this.limits = limits;
+        SchemaDraft draft = DraftOf(json, out bool declared) ?? SchemaDraft.Draft202012;
+        SchemaResource root = new(IdOf(json, draft) ?? string.Empty, json, string.Empty, draft, declared);
+        False = Add(JsonDocument.Parse("false").RootElement, "\0false", root);
+        resources[Normalize(root.Uri)] = root;
+        Index(root);
+        Root = Get(json, string.Empty, root);
+    }
+
+    public Subschema Root { get; }
+
+    public Subschema False { get; }
+
+    public Subschema this[int id] => all[id];
+
+    /// <summary>The subschema at a place below another one.</summary>
+    public Subschema Child(Subschema parent, JsonElement json, params ReadOnlySpan<string> path)
+    {
+        string pointer = parent.Pointer;
+        foreach (string part in path)
+        {
+            pointer += "/" + part.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+        }
+        return Get(json, pointer, parent.Resource);
+    }
+
+    /// <summary>A schema that stands nowhere but means what a keyword says.</summary>
+    public Subschema Synthetic(string json, Subschema origin) =>
+        Add(JsonDocument.Parse(json).RootElement, $"{origin.Pointer}\0{synthetic++}", syntheticResource);
+
+    /// <summary>Where a reference leads.</summary>
+    public Subschema Resolve(Subschema from, string keyword, string reference)
+    {
+        int hash = reference.IndexOf('#', StringComparison.Ordinal);
+        string address = hash < 0 ? reference : reference[..hash];
+        string fragment = hash < 0 ? string.Empty : System.Uri.UnescapeDataString(reference[(hash + 1)..]);
+        SchemaResource resource = from.Resource;
+        if (address.Length > 0 && !resources.TryGetValue(Normalize(Combine(resource.Uri, address)), out resource!)
+            && !resources.TryGetValue(Normalize(address), out resource!))
+        {
+            throw from.Error(keyword, $"{reference} leads out of the document; put what it means under $defs.");
+        }
+        if (fragment.Length == 0)
+        {
+            return Get(resource.Json, resource.Pointer, resource);
+        }
+        if (fragment[0] != '/')
+        {
+            return resource.Anchors.TryGetValue(fragment, out (JsonElement Json, string Pointer) anchor)
+                ? Get(anchor.Json, anchor.Pointer, resource)
+                : throw from.Error(keyword, $"there is no anchor {fragment}.");
+        }
+        JsonElement json = resource.Json;
+        string pointer = resource.Pointer;
+        foreach (string part in fragment[1..].Split('/'))
+        {
+            string name = part.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
+            bool found = json.ValueKind switch
+            {
+                JsonValueKind.Object => json.TryGetProperty(name, out json),
+                JsonValueKind.Array when int.TryParse(name, out int index) && index >= 0 && index < json.GetArrayLength() =>
+                    (json = json[index]).ValueKind != JsonValueKind.Undefined,
+                _ => false,
+            };
+            if (!found)
+            {
+                throw from.Error(keyword, $"{reference} leads nowhere.");
+            }
+            pointer += "/" + part;
+            resource = resourceAt.GetValueOrDefault(pointer, resource);
+        }
+        return Get(json, pointer, resource);
+    }
+
+    /// <summary>Resources of the document in which a dynamic anchor of a name stands.</summary>
+    public IEnumerable<SchemaResource> WithDynamicAnchor(string name) =>
+        resources.Values.Distinct().Where(resource => resource.DynamicAnchors.Contains(name));
+
+    public Subschema Get(JsonElement json, string pointer, SchemaResource resource)
+    {
+        if (byPointer.TryGetValue(pointer, out Subschema? known))
+        {
+            return known;
+        }
+        resource = resourceAt.GetValueOrDefault(pointer, resource);
+        Subschema subschema = Add(json, pointer, resource);
+        return json.ValueKind is JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False
+            ? subschema
+            : throw subschema.Error("schema", "is neither an object nor true or false.");
+    }
+
+    private Subschema Add(JsonElement json, string pointer, SchemaResource resource)
+    {
+        Subschema subschema = new(all.Count, json, pointer, resource);
+        all.Add(subschema);
+        byPointer.Add(pointer, subschema);
+        return subschema;
+    }
+
+    // Finds identifiers and anchors, wherever they stand but inside enum and const.
+    private void Index(SchemaResource root)
+    {
+        Stack<(JsonElement Json, string Pointer, SchemaResource Resource, int Depth)> pending = new([(root.Json, string.Empty, root, 0)]);
+        while (pending.TryPop(out (JsonElement Json, string Pointer, SchemaResource Resource, int Depth) at))
+        {
+            if (at.Depth > limits.MaxDepth)
+            {
+                throw new ConstraintException("schema", "#" + at.Pointer, $"nests deeper than {limits.MaxDepth} levels.");
+            }
+            if (at.Json.ValueKind == JsonValueKind.Array)
+            {
+                int index = 0;
+                foreach (JsonElement item in at.Json.EnumerateArray())
+                {
+                    pending.Push((item, $"{at.Pointer}/{index++}", at.Resource, at.Depth + 1));
+                }
+            }
+            if (at.Json.ValueKind != JsonValueKind.Object)
+            {
+                continue;
+            }
+            SchemaResource resource = Identify(at.Json, at.Pointer, at.Resource);
+            foreach (JsonProperty property in at.Json.EnumerateObject())
+            {
+                if (property.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && property.Name is not ("enum" or "const"))
+                {
+                    string name = property.Name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+                    pending.Push((property.Value, $"{at.Pointer}/{name}", resource, at.Depth + 1));
+                }
+            }
+        }
+    }
+
+    private SchemaResource Identify(JsonElement json, string pointer, SchemaResource outer)
+    {
+        SchemaResource resource = outer;
+        if (pointer.Length > 0 && IdOf(json, outer.Draft) is string id)
+        {
+            if (id.StartsWith('#'))
+            {
+                outer.Anchors.TryAdd(id[1..], (json, pointer));
+            }
+            else
+            {
+                SchemaDraft draft = DraftOf(json, out bool declared) ?? outer.Draft;
+                resource = new SchemaResource(Combine(outer.Uri, id), json, pointer, draft, declared || outer.Declared);
+                resources.TryAdd(Normalize(resource.Uri), resource);
+                resourceAt[pointer] = resource;
+            }
+        }
+        foreach (string keyword in (string[])["$anchor", "$dynamicAnchor"])
+        {
+            if (json.TryGetProperty(keyword, out JsonElement anchor) && anchor.ValueKind == JsonValueKind.String)
+            {
+                resource.Anchors.TryAdd(anchor.GetString()!, (json, pointer));
+                if (keyword == "$dynamicAnchor")
+                {
+                    resource.DynamicAnchors.Add(anchor.GetString()!);
+                }
+            }
+        }
+        return resource;
+    }
+
+    private static string? IdOf(JsonElement json, SchemaDraft draft)
+    {
+        string keyword = draft == SchemaDraft.Draft4 ? "id" : "$id";
+        return json.ValueKind == JsonValueKind.Object && json.TryGetProperty(keyword, out JsonElement id) && id.ValueKind == JsonValueKind.String
+            && (draft > SchemaDraft.Draft7 || !json.TryGetProperty("$ref", out JsonElement reference) || reference.ValueKind != JsonValueKind.String)
+            ? id.GetString()
+            : null;
+    }
+
+    private static SchemaDraft? DraftOf(JsonElement json, out bool declared)
+    {
+        string? name = json.ValueKind == JsonValueKind.Object && json.TryGetProperty("$schema", out JsonElement schema)
+            && schema.ValueKind == JsonValueKind.String ? schema.GetString() : null;
+        SchemaDraft? draft = name is null ? null
+            : name.Contains("draft-04", StringComparison.Ordinal) ? SchemaDraft.Draft4
+            : name.Contains("draft-06", StringComparison.Ordinal) ? SchemaDraft.Draft6
+            : name.Contains("draft-07", StringComparison.Ordinal) ? SchemaDraft.Draft7
+            : name.Contains("2019-09", StringComparison.Ordinal) ? SchemaDraft.Draft201909
+            : name.Contains("2020-12", StringComparison.Ordinal) ? SchemaDraft.Draft202012
+            : null;
+        declared = draft is not null;
+        return draft;
+    }
+
+    private static string Combine(string baseUri, string reference) =>
+        System.Uri.TryCreate(reference, UriKind.Absolute, out _) ? reference
+        : System.Uri.TryCreate(baseUri, UriKind.Absolute, out System.Uri? absolute)
+            && System.Uri.TryCreate(absolute, reference, out System.Uri? combined) ? combined.ToString()
+        : reference;
+
+    private static string Normalize(string uri)
+    {
+        int hash = uri.IndexOf('#', StringComparison.Ordinal);
+        return hash < 0 ? uri : uri[..hash];
+    }
+}

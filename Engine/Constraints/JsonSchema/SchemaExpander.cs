@@ -1,0 +1,173 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>Works out the values of a set of schemas: takes every combination of choices that does not contradict itself.</summary>
+internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
+{
+    private readonly ValueShape shape = new();
+    private readonly HashSet<string> numbers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> texts = new(StringComparer.Ordinal);
+    private readonly HashSet<string> composites = new(StringComparer.Ordinal);
+
+    public ValueShape Expand()
+    {
+        Conjunct first = new();
+        foreach (int literal in set.Literals)
+        {
+            first.Demand(literal);
+        }
+        Stack<Conjunct> pending = new([first]);
+        while (pending.TryPop(out Conjunct? conjunct))
+        {
+            program.Budget.CountAlternatives(1);
+            Resolve(conjunct);
+            Option[]? choice = TakeChoice(conjunct);
+            if (conjunct.Types == TypeSet.None)
+            {
+                continue;
+            }
+            if (choice is null)
+            {
+                Add(conjunct);
+                continue;
+            }
+            for (int i = choice.Length - 1; i >= 0; i--)
+            {
+                Conjunct way = i == 0 ? conjunct : conjunct.Clone();
+                way.Restrict(choice[i].Types);
+                choice[i].Apply?.Invoke(way);
+                pending.Push(way);
+            }
+        }
+        return shape;
+    }
+
+    private void Resolve(Conjunct conjunct)
+    {
+        while (conjunct.Types != TypeSet.None && conjunct.Pending.TryPop(out int literal))
+        {
+            if (!conjunct.See(literal) || literal == SchemaLiterals.True)
+            {
+                continue;
+            }
+            Subschema schema = program.Document[literal / 2];
+            List<Clause> clauses = program.Clauses(schema);
+            if ((literal & 1) == 0)
+            {
+                foreach (Clause clause in clauses)
+                {
+                    program.Budget.Subject = (clause.Keyword, "#" + schema.Pointer);
+                    clause.Assert(conjunct);
+                }
+            }
+            else
+            {
+                conjunct.Choose([.. clauses.SelectMany(clause => clause.Negation())]);
+            }
+        }
+    }
+
+    // The choice with the fewest ways that are open; choices that are already met fall away.
+    private static Option[]? TakeChoice(Conjunct conjunct)
+    {
+        Option[]? best = null;
+        int bestIndex = -1;
+        for (int i = conjunct.Choices.Count - 1; i >= 0; i--)
+        {
+            Option[] open = [.. conjunct.Choices[i].Where(option => (option.Types & conjunct.Types) != 0)];
+            if (open.Any(option => option.Apply is null && (conjunct.Types & ~option.Types) == 0))
+            {
+                conjunct.Choices.RemoveAt(i);
+                bestIndex--;
+                continue;
+            }
+            if (open.Length == 0)
+            {
+                conjunct.Restrict(TypeSet.None);
+                return null;
+            }
+            if (best is null || open.Length <= best.Length)
+            {
+                best = open;
+                bestIndex = i;
+            }
+        }
+        if (best is not null)
+        {
+            conjunct.Choices.RemoveAt(bestIndex);
+        }
+        return best;
+    }
+
+    private void Add(Conjunct conjunct)
+    {
+        shape.Simple |= conjunct.Types & (TypeSet.Null | TypeSet.Boolean);
+        if ((conjunct.Types & TypeSet.Number) != 0)
+        {
+            string key = "number " + string.Join('&', conjunct.Numbers.Select(test => test.ToString()).Order(StringComparer.Ordinal));
+            if (numbers.Add(key))
+            {
+                Dfa dfa = program.Library.Dfa(key, () => NumberAutomata.Of(conjunct.Numbers, program.Budget));
+                if (!dfa.IsEmpty)
+                {
+                    shape.Numbers.Add((key, dfa));
+                }
+            }
+        }
+        if ((conjunct.Types & TypeSet.String) != 0)
+        {
+            TextLanguage text = TextLanguage.Of(conjunct.Texts, conjunct.MinLength, conjunct.MaxLength, program.Library, program.Budget);
+            string key = $"{text.Min} {text.Max} {text.Key} {(text.Words is null ? "-" : string.Join('\0', text.Words))}";
+            if (!text.IsEmpty && texts.Add(key))
+            {
+                shape.Texts.Add(text);
+            }
+        }
+        if ((conjunct.Types & TypeSet.Array) != 0)
+        {
+            AddArray(conjunct);
+        }
+        if ((conjunct.Types & TypeSet.Object) != 0)
+        {
+            AddObject(conjunct);
+        }
+    }
+
+    private void AddArray(Conjunct conjunct)
+    {
+        int longest = conjunct.ArrayParts.Count == 0 ? 0 : conjunct.ArrayParts.Max(part => part.Prefix.Count);
+        SchemaSet[] prefix = new SchemaSet[longest];
+        for (int index = 0; index < longest; index++)
+        {
+            prefix[index] = program.Intern(conjunct.ArrayParts.Select(part => index < part.Prefix.Count ? part.Prefix[index] : part.Rest ?? SchemaLiterals.True));
+        }
+        SchemaSet rest = program.Intern(conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True));
+        ContainsDemand[] demands = [.. conjunct.Contains.Distinct()];
+        if (demands.Length > 4)
+        {
+            throw program.Budget.Exceeded("more than 4 conditions on what an array contains.");
+        }
+        string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique}";
+        if (composites.Add(key))
+        {
+            shape.Arrays.Add(new ArrayShape(program, prefix, rest, conjunct.MinItems, conjunct.MaxItems, demands, conjunct.Unique));
+        }
+    }
+
+    private void AddObject(Conjunct conjunct)
+    {
+        if (ObjectShapeBuilder.Build(program, conjunct, program.Ranks(set)) is not ObjectShape built)
+        {
+            return;
+        }
+        string key = $"{{{string.Join(',', built.Properties.Select(property => $"{property.Name}\0{property.Value.Id}{property.Required}"))};"
+            + $"{string.Join(',', conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern)))};"
+            + $"{string.Join(',', built.Classes.Select(names => names.Value.Id))};{built.Min};{built.Max};"
+            + $"{string.Join(',', conjunct.Names)};{string.Join(',', conjunct.Demands.Select(demand => demand.GetHashCode()))}";
+        if (composites.Add(key))
+        {
+            shape.Objects.Add(built);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>A schema worked out: the values of each set of its schemas that can come to hold together, and which of them exist.</summary>
+internal sealed class SchemaProgram
+{
+    private readonly Dictionary<int[], SchemaSet> sets = new(SequenceComparer.Instance);
+    private readonly Dictionary<(int, int), bool> disjoint = [];
+    private readonly Dictionary<int, List<Clause>> clauses = [];
+    private readonly ClauseReader reader;
+    private readonly List<SchemaSet> reachable = [];
+
+    public SchemaProgram(JsonElement json, AutomatonLibrary library, ConstraintBudget budget)
+    {
+        Library = library;
+        Budget = budget;
+        Document = new SchemaDocument(json, budget.Limits);
+        reader = new ClauseReader(Document, budget, TypesOf, AreDisjoint);
+        Subschema root = Document.Root;
+        Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
+        Solve();
+        if (!Root.IsProductive)
+        {
+            throw new ConstraintException("schema", "#", "no value meets it.");
+        }
+    }
+
+    public SchemaDocument Document { get; }
+
+    public AutomatonLibrary Library { get; }
+
+    public ConstraintBudget Budget { get; }
+
+    /// <summary>The whole document.</summary>
+    public SchemaSet Root { get; }
+
+    public SchemaSet Intern(IEnumerable<int> literals)
+    {
+        int[] key = [.. literals.Where(literal => literal != SchemaLiterals.True).Distinct().Order()];
+        key = key.Length > 1 && key[0] == SchemaLiterals.False ? [SchemaLiterals.False] : key;
+        if (!sets.TryGetValue(key, out SchemaSet? set))
+        {
+            set = new SchemaSet(sets.Count, key);
+            sets.Add(key, set);
+        }
+        return set;
+    }
+
+    /// <summary>The values of a set.</summary>
+    public ValueShape Expand(SchemaSet set)
+    {
+        if (set.Shape is null)
+        {
+            set.IsExpanding = true;
+            set.Shape = new SchemaExpander(this, set).Expand();
+            set.IsExpanding = false;
+        }
+        return set.Shape;
+    }
+
+    /// <summary>The strings of a set, bounds of length included.</summary>
+    public Dfa Texts(SchemaSet set) => Expand(set).Texts.Aggregate(
+        DfaOperations.Nothing, (texts, more) => DfaOperations.Union(texts, more.ToDfa(Library, Budget), Budget));
+
+    /// <summary>The order of the properties that the schemas of a set name.</summary>
+    public Dictionary<string, int> Ranks(SchemaSet set) => set.Ranks ??= PropertyRanks.Of(Document, set.Literals);
+
+    public List<Clause> Clauses(Subschema schema)
+    {
+        if (!clauses.TryGetValue(schema.Id, out List<Clause>? known))
+        {
+            known = reader.Read(schema);
+            clauses.Add(schema.Id, known);
+        }
+        return known;
+    }
+
+    // From above: the types that a literal may hold for.
+    private TypeSet TypesOf(int literal)
+    {
+        TypeSet types = TypeSet.All;
+        for (int depth = 0; depth < 4; depth++)
+        {
+            if ((literal & 1) != 0)
+            {
+                return types;
+            }
+            List<Clause> all = Clauses(Document[literal / 2]);
+            foreach (Clause clause in all)
+            {
+                types &= clause.Types;
+            }
+            if (all.OfType<Clause.Demand>().FirstOrDefault(demand => demand.Name == "$ref") is not Clause.Demand reference)
+            {
+                return types;
+            }
+            literal = reference.Literal;
+        }
+        return types;
+    }
+
+    // From below: whether two literals plainly hold for no common value.
+    private bool AreDisjoint(int first, int second)
+    {
+        if (first == second)
+        {
+            return false;
+        }
+        (int, int) key = (Math.Min(first, second), Math.Max(first, second));
+        if (!disjoint.TryGetValue(key, out bool known))
+        {
+            // Asked again on the way, it is not known.
+            disjoint[key] = false;
+            known = (TypesOf(first) & TypesOf(second)) == 0 || IsPlainlyEmpty(Intern([first, second]), 4);
+            disjoint[key] = known;
+        }
+        return known;
+    }
+
+    private bool IsPlainlyEmpty(SchemaSet set, int depth)
+    {
+        if (set.IsExpanding || depth == 0)
+        {
+            return false;
+        }
+        ValueShape shape = Expand(set);
+        return !shape.HasScalars
+            && shape.Objects.All(entry => entry.Properties.Any(property => property.Required && IsPlainlyEmpty(property.Value, depth - 1)))
+            && shape.Arrays.All(entry => entry.Min > 0 && entry.Demands.Count == 0 && IsPlainlyEmpty(entry.Item(0, 0), depth - 1));
+    }
+
+    // Works out all sets that can be reached, then which have values: the least solution, found by asking until nothing changes.
+    private void Solve()
+    {
+        HashSet<SchemaSet> seen = [Root];
+        Queue<SchemaSet> pending = new([Root]);
+        Dictionary<SchemaSet, List<SchemaSet>> users = [];
+        while (pending.TryDequeue(out SchemaSet? set))
+        {
+            reachable.Add(set);
+            ValueShape shape = Expand(set);
+            foreach (SchemaSet value in shape.Objects.SelectMany(entry => entry.Values()).Concat(shape.Arrays.SelectMany(entry => entry.Items())).Distinct())
+            {
+                if (!users.TryGetValue(value, out List<SchemaSet>? list))
+                {
+                    users.Add(value, list = []);
+                }
+                list.Add(set);
+                if (seen.Add(value))
+                {
+                    pending.Enqueue(value);
+                }
+            }
+        }
+        HashSet<SchemaSet> asked = [.. reachable];
+        pending = new Queue<SchemaSet>(Enumerable.Reverse(reachable));
+        while (pending.TryDequeue(out SchemaSet? set))
+        {
+            asked.Remove(set);
+            if (!set.IsProductive && IsProductive(set.Shape!))
+            {
+                set.IsProductive = true;
+                foreach (SchemaSet user in users.GetValueOrDefault(set) ?? [])
+                {
+                    if (!user.IsProductive && asked.Add(user))
+                    {
+                        pending.Enqueue(user);
+                    }
+                }
+            }
+        }
+        foreach (SchemaSet set in reachable)
+        {
+            ValueShape shape = set.Shape!;
+            shape.Objects.RemoveAll(entry => !entry.IsProductive());
+            shape.Arrays.RemoveAll(entry => !entry.IsProductive());
+            shape.Objects.ForEach(entry => entry.Settle(Budget));
+            shape.Arrays.ForEach(entry => entry.Settle());
+        }
+    }
+
+    private static bool IsProductive(ValueShape shape) =>
+        shape.HasScalars || shape.Objects.Exists(entry => entry.IsProductive()) || shape.Arrays.Exists(entry => entry.IsProductive());
+}

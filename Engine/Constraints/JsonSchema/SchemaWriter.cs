@@ -1,0 +1,171 @@
+using System.Text;
+using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.JsonSchema;
+using Llama4Kernels.Engine.Constraints.Lexing;
+using Llama4Kernels.Engine.Constraints.Regex;
+
+namespace Llama4Kernels.Engine.Constraints;
+
+/// <summary>
+/// Writes documents as constraints write them: keys in the order of the schema's properties, other keys after them in the document's
+/// order, strings escaped only where they must be. For one schema; not thread-safe.
+/// </summary>
+public sealed class SchemaWriter
+{
+    private readonly SchemaDocument document;
+    private readonly ConstraintBudget budget = new(ConstraintLimits.Default);
+    private readonly Dictionary<string, Dfa?> patterns = new(StringComparer.Ordinal);
+
+    /// <summary>Takes a schema.</summary>
+    /// <param name="schema">Any JSON; what is not a schema orders nothing.</param>
+    /// <exception cref="ConstraintException">The schema is neither an object nor true or false, or nests too deeply.</exception>
+    public SchemaWriter(JsonElement schema) => document = new SchemaDocument(schema.Clone(), budget.Limits);
+
+    /// <summary>Writes a document, which need not be valid.</summary>
+    /// <param name="value">The document.</param>
+    /// <param name="indented">Whether on lines of their own, indented by two spaces; else without any white space.</param>
+    public string Write(JsonElement value, bool indented = false)
+    {
+        StringBuilder text = new();
+        Write(value, [document.Root.Positive], indented ? 0 : -1, text);
+        return text.ToString();
+    }
+
+    private void Write(JsonElement value, int[] literals, int level, StringBuilder text)
+    {
+        switch (value.ValueKind)
+        {
+            case JsonValueKind.Object:
+                List<Subschema> schemas = PropertyRanks.Closure(document, literals);
+                Dictionary<string, int> ranks = PropertyRanks.Of(document, literals);
+                WriteItems(
+                    '{', '}',
+                    [.. value.EnumerateObject().DistinctBy(property => property.Name, StringComparer.Ordinal)
+                        .OrderBy(property => ranks.GetValueOrDefault(property.Name, int.MaxValue))],
+                    level, text,
+                    property =>
+                    {
+                        text.Append(Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, property.Name))).Append(level < 0 ? ":" : ": ");
+                        Write(property.Value, ValuesOf(schemas, property.Name), Deeper(level), text);
+                    });
+                break;
+            case JsonValueKind.Array:
+                List<Subschema> lists = PropertyRanks.Closure(document, literals);
+                int index = 0;
+                WriteItems('[', ']', [.. value.EnumerateArray()], level, text, item => Write(item, ItemsOf(lists, index++), Deeper(level), text));
+                break;
+            case JsonValueKind.String:
+                text.Append(Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, value.GetString()!)));
+                break;
+            case JsonValueKind.Number:
+                text.Append(value.GetRawText());
+                break;
+            default:
+                text.Append(value.ValueKind == JsonValueKind.Null ? "null" : value.ValueKind == JsonValueKind.True ? "true" : "false");
+                break;
+        }
+    }
+
+    private static int Deeper(int level) => level < 0 ? level : level + 1;
+
+    private static void WriteItems<T>(char open, char close, IReadOnlyList<T> items, int level, StringBuilder text, Action<T> write)
+    {
+        text.Append(open);
+        for (int i = 0; i < items.Count; i++)
+        {
+            text.Append(i == 0 ? string.Empty : ",");
+            Break(level < 0 ? level : level + 1, text);
+            write(items[i]);
+        }
+        if (items.Count > 0)
+        {
+            Break(level, text);
+        }
+        text.Append(close);
+    }
+
+    private static void Break(int level, StringBuilder text)
+    {
+        if (level >= 0)
+        {
+            text.Append('\n').Append(' ', 2 * level);
+        }
+    }
+
+    private int[] ValuesOf(List<Subschema> schemas, string name)
+    {
+        List<int> values = [];
+        foreach (Subschema schema in schemas)
+        {
+            bool found = false;
+            if (schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
+                && properties.TryGetProperty(name, out JsonElement named))
+            {
+                found = Add(values, schema, named, "properties", name);
+            }
+            if (schema.TryGet("patternProperties", out JsonElement matching) && matching.ValueKind == JsonValueKind.Object)
+            {
+                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => Pattern(entry.Name)?.Accepts(name) == true))
+                {
+                    found = Add(values, schema, entry.Value, "patternProperties", entry.Name);
+                }
+            }
+            if (!found && schema.TryGet("additionalProperties", out JsonElement others))
+            {
+                Add(values, schema, others, "additionalProperties");
+            }
+        }
+        return [.. values];
+    }
+
+    private int[] ItemsOf(List<Subschema> schemas, int index)
+    {
+        List<int> values = [];
+        foreach (Subschema schema in schemas)
+        {
+            bool isPrefix = false;
+            foreach (string keyword in (string[])["prefixItems", "items"])
+            {
+                if (schema.TryGet(keyword, out JsonElement items) && items.ValueKind == JsonValueKind.Array && index < items.GetArrayLength())
+                {
+                    isPrefix = Add(values, schema, items[index], keyword, $"{index}");
+                }
+            }
+            foreach (string keyword in (string[])["items", "additionalItems"])
+            {
+                if (!isPrefix && schema.TryGet(keyword, out JsonElement items))
+                {
+                    Add(values, schema, items, keyword);
+                }
+            }
+        }
+        return [.. values];
+    }
+
+    private bool Add(List<int> values, Subschema schema, JsonElement json, params ReadOnlySpan<string> path)
+    {
+        if (json.ValueKind == JsonValueKind.Object)
+        {
+            values.Add(document.Child(schema, json, path).Positive);
+        }
+        return true;
+    }
+
+    private Dfa? Pattern(string pattern)
+    {
+        if (!patterns.TryGetValue(pattern, out Dfa? dfa))
+        {
+            try
+            {
+                dfa = RegexParser.Search(pattern, budget);
+            }
+            catch (ConstraintException)
+            {
+                // A schema that the compiler refuses for this pattern; its order is of no account.
+                dfa = null;
+            }
+            patterns.Add(pattern, dfa);
+        }
+        return dfa;
+    }
+}

@@ -1,0 +1,66 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>The strings that meet conditions: a few words, or the texts of an automaton within bounds of length.</summary>
+/// <param name="Key">Equal keys mean equal automata.</param>
+/// <param name="Words">The words, or null.</param>
+/// <param name="Dfa">The texts, where there are no words.</param>
+/// <param name="Min">Code points at least.</param>
+/// <param name="Max">Code points at most, or int.MaxValue.</param>
+internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Min, int Max)
+{
+    public bool IsEmpty => Words is null ? Dfa.IsEmpty || Min > Max : Words.Length == 0;
+
+    public static TextLanguage Of(IReadOnlyCollection<TextTest> tests, int min, int max, AutomatonLibrary library, ConstraintBudget budget)
+    {
+        string[]? words = null;
+        foreach (TextTest test in tests.Where(test => test is { Kind: TextTestKind.OneOf, Negative: false }))
+        {
+            words = words is null ? test.Words : [.. words.Intersect(test.Words!, StringComparer.Ordinal)];
+        }
+        if (words is not null)
+        {
+            words = [.. words.Where(word => Length(word) >= min && Length(word) <= max && tests.All(test => Holds(test, word)))];
+            return new TextLanguage(string.Empty, words, DfaOperations.Nothing, 0, int.MaxValue);
+        }
+        if (tests.Count == 0)
+        {
+            return new TextLanguage(string.Empty, null, DfaOperations.Universal, min, max);
+        }
+        TextTest[] ordered = [.. tests.OrderBy(Name, StringComparer.Ordinal)];
+        string key = string.Join('\0', ordered.Select(Name));
+        Dfa dfa = library.Dfa(key, () => ordered.Aggregate(DfaOperations.Universal, Apply));
+        return new TextLanguage(key, null, dfa, min, max);
+
+        bool Holds(TextTest test, string word) => test.Negative != test.Kind switch
+        {
+            TextTestKind.Pattern => library.Pattern(test.Operand, budget).Accepts(word),
+            TextTestKind.Format => Formats.Of(test.Operand, library, budget).Accepts(word),
+            _ => test.Words!.Contains(word, StringComparer.Ordinal),
+        };
+
+        Dfa Apply(Dfa texts, TextTest test)
+        {
+            Dfa holds = test.Kind switch
+            {
+                TextTestKind.Pattern => library.Pattern(test.Operand, budget),
+                TextTestKind.Format => Formats.Of(test.Operand, library, budget),
+                _ => DfaWords.Of(test.Words!, budget),
+            };
+            return test.Negative ? DfaOperations.Except(texts, holds, budget) : DfaOperations.Intersect(texts, holds, budget);
+        }
+    }
+
+    /// <summary>The texts without their bounds of length: with the bounds in the automaton.</summary>
+    public Dfa ToDfa(AutomatonLibrary library, ConstraintBudget budget) =>
+        Words is not null ? DfaWords.Of(Words, budget)
+        : Min == 0 && Max == int.MaxValue ? Dfa
+        : DfaOperations.Intersect(
+            Dfa, library.FullMatch($"[^]{{{Min},{(Max == int.MaxValue ? string.Empty : Max.ToString(null, null))}}}", budget), budget);
+
+    private static int Length(string word) => word.EnumerateRunes().Count();
+
+    private static string Name(TextTest test) =>
+        $"{test.Negative}{test.Kind}{test.Operand}\u0001{(test.Words is null ? string.Empty : string.Join('\u0001', test.Words))}";
+}

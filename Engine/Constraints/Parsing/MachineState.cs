@@ -1,0 +1,43 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.Parsing;
+
+/// <summary>
+/// All that a constraint knows after some text: the terminals that the text may be in, and whether it may end. What follows from it is
+/// remembered here: the states after each byte and the mask.
+/// </summary>
+internal sealed class MachineState(MachineState.Head[] heads, bool mayEnd)
+{
+    // Successors by the byte's high and low half; many states have few.
+    private readonly MachineState?[]?[] next = new MachineState?[]?[16];
+    private StateMask? mask;
+
+    /// <summary>After a text that cannot be.</summary>
+    public static MachineState Dead { get; } = new([], false);
+
+    public Head[] Heads => heads;
+
+    public bool MayEnd => mayEnd;
+
+    public StateMask? Mask
+    {
+        get => Volatile.Read(ref mask);
+        set => Volatile.Write(ref mask, value);
+    }
+
+    /// <summary>The tokens that are the only way on, once they have been asked for.</summary>
+    public int[]? Forced { get; set; }
+
+    /// <summary>The state after a byte, if it is known.</summary>
+    public MachineState? Known(byte value) => next[value >> 4]?[value & 15];
+
+    public void Remember(byte value, MachineState state)
+    {
+        MachineState?[] row = next[value >> 4] ?? new MachineState?[16];
+        Volatile.Write(ref row[value & 15], state);
+        Volatile.Write(ref next[value >> 4], row);
+    }
+
+    /// <summary>A terminal, the state of its automaton, and the calls that are open.</summary>
+    public readonly record struct Head(Node.Terminal Terminal, int State, StackNode Stack);
+}

@@ -1,0 +1,42 @@
+using Llama4Kernels.Engine.Tokenization;
+
+namespace Llama4Kernels.Engine.Constraints.Parsing;
+
+/// <summary>One request's way through a <see cref="Machine"/>.</summary>
+internal sealed class Matcher(Machine machine, MachineState state) : ITokenConstraint
+{
+    private readonly Llama4Tokenizer tokenizer = machine.Vocabulary.Tokenizer;
+
+    public bool MayEnd => state.MayEnd;
+
+    public ReadOnlySpan<int> ForcedTokens => state.Forced ??= ForcedText.TokensOf(machine, state);
+
+    public void Allow(TokenMask mask)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        if (mask.Vocabulary != tokenizer.VocabularySize)
+        {
+            throw new ArgumentException($"A mask of {mask.Vocabulary} tokens for a vocabulary of {tokenizer.VocabularySize}.", nameof(mask));
+        }
+        machine.MaskOf(state).CopyTo(mask);
+    }
+
+    public void Accept(int id)
+    {
+        MachineState next = (uint)id < (uint)tokenizer.BaseVocabularySize ? state : MachineState.Dead;
+        if (!ReferenceEquals(next, MachineState.Dead))
+        {
+            foreach (byte value in tokenizer.BytesOf(id))
+            {
+                next = machine.Next(next, value);
+            }
+        }
+        if (ReferenceEquals(next, MachineState.Dead))
+        {
+            throw new InvalidOperationException($"The token {id} may not stand here.");
+        }
+        state = next;
+    }
+
+    public ITokenConstraint Fork() => new Matcher(machine, state);
+}

@@ -1,0 +1,134 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.Regex;
+
+/// <summary>Turns expressions into automata by Brzozowski's derivatives.</summary>
+internal sealed class RegexDerivatives
+{
+    private readonly RegexAlgebra algebra;
+    private readonly CodePointClasses classes;
+    private readonly bool words;
+    private readonly Dictionary<(int Node, int Class, Where Where), RegexNode> derived = [];
+    private readonly Dictionary<int, RegexNode> afterBegin = [];
+
+    private RegexDerivatives(RegexAlgebra algebra, RegexNode node)
+    {
+        this.algebra = algebra;
+        HashSet<CodePointSet> sets = [];
+        HashSet<int> seen = [];
+        Stack<RegexNode> pending = new([node]);
+        while (pending.TryPop(out RegexNode? next))
+        {
+            if (seen.Add(next.Id))
+            {
+                sets.Add(next.Set);
+                words |= next.Kind is RegexKind.WordBoundary or RegexKind.NoWordBoundary;
+                Array.ForEach(next.Children, pending.Push);
+            }
+        }
+        if (words)
+        {
+            sets.Add(RegexClasses.Word);
+        }
+        classes = CodePointClasses.Of(sets);
+    }
+
+    [Flags]
+    private enum Where
+    {
+        Inside = 0,
+        Start = 1,
+        End = 2,
+        AfterWord = 4,
+        BeforeWord = 8,
+    }
+
+    public static Dfa Compile(RegexAlgebra algebra, RegexNode node, ConstraintBudget budget)
+    {
+        RegexDerivatives derivatives = new(algebra, node);
+        return Dfa.Build(
+            derivatives.classes, (Node: node, Where.Start), derivatives.Step,
+            state => derivatives.Accepts(state.Node, state.Item2 | Where.End) ? 0 : -1, budget);
+    }
+
+    private (bool, (RegexNode, Where)) Step((RegexNode Node, Where Where) state, int c)
+    {
+        bool word = words && RegexClasses.Word.Contains(classes.Representatives[c]);
+        RegexNode next = Derive(state.Node, c, state.Where | (word ? Where.BeforeWord : 0));
+        if ((state.Where & Where.Start) != 0)
+        {
+            next = WithoutBegin(next);
+        }
+        return (next != algebra.Nothing, (next, word ? Where.AfterWord : Where.Inside));
+    }
+
+    private bool Accepts(RegexNode node, Where where) => node.Kind switch
+    {
+        RegexKind.Nothing or RegexKind.Set => false,
+        RegexKind.Empty => true,
+        RegexKind.Concat or RegexKind.And => node.Children.All(child => Accepts(child, where)),
+        RegexKind.Or => node.Children.Any(child => Accepts(child, where)),
+        RegexKind.Not => !Accepts(node.Children[0], where),
+        RegexKind.Loop => node.Min == 0 || Accepts(node.Children[0], where),
+        RegexKind.Begin => (where & Where.Start) != 0,
+        RegexKind.End => (where & Where.End) != 0,
+        _ => (node.Kind == RegexKind.WordBoundary) == ((where & Where.AfterWord) != 0 != ((where & Where.BeforeWord) != 0)),
+    };
+
+    private RegexNode Derive(RegexNode node, int c, Where where)
+    {
+        switch (node.Kind)
+        {
+            case RegexKind.Set:
+                return node.Set.Contains(classes.Representatives[c]) ? algebra.Empty : algebra.Nothing;
+            case RegexKind.Nothing or RegexKind.Empty or >= RegexKind.Begin:
+                return algebra.Nothing;
+        }
+        (int, int, Where) key = (node.Id, c, node.HasAssertions ? where : Where.Inside);
+        if (derived.TryGetValue(key, out RegexNode? known))
+        {
+            return known;
+        }
+        RegexNode first = node.Children[0];
+        RegexNode result = node.Kind switch
+        {
+            RegexKind.Concat => algebra.Or(
+                algebra.Concat(Derive(first, c, where), node.Children[1]),
+                Accepts(first, where) ? Derive(node.Children[1], c, where) : algebra.Nothing),
+            RegexKind.Or => algebra.Or(node.Children.Select(child => Derive(child, c, where))),
+            RegexKind.And => algebra.And(node.Children.Select(child => Derive(child, c, where))),
+            RegexKind.Not => algebra.Not(Derive(first, c, where)),
+            _ => algebra.Concat(
+                Derive(first, c, where),
+                algebra.Loop(first, Math.Max(node.Min - 1, 0), node.Max == RegexNode.Unbounded ? node.Max : node.Max - 1)),
+        };
+        derived.Add(key, result);
+        return result;
+    }
+
+    // Past the start the beginning of the text never comes again.
+    private RegexNode WithoutBegin(RegexNode node)
+    {
+        if (!node.HasAssertions)
+        {
+            return node;
+        }
+        if (afterBegin.TryGetValue(node.Id, out RegexNode? known))
+        {
+            return known;
+        }
+        RegexNode[] children = [.. node.Children.Select(WithoutBegin)];
+        RegexNode result = node.Kind switch
+        {
+            RegexKind.Begin => algebra.Nothing,
+            RegexKind.Concat => algebra.Concat(children[0], children[1]),
+            RegexKind.Or => algebra.Or(children),
+            RegexKind.And => algebra.And(children),
+            RegexKind.Not => algebra.Not(children[0]),
+            RegexKind.Loop => algebra.Loop(children[0], node.Min, node.Max),
+            _ => node,
+        };
+        afterBegin.Add(node.Id, result);
+        return result;
+    }
+}

@@ -1,0 +1,25 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.Regex;
+
+/// <summary>An expression over code points. Equal expressions of one <see cref="RegexAlgebra"/> are one object.</summary>
+internal sealed class RegexNode(
+    int id, RegexKind kind, RegexNode[] children, CodePointSet set, int min, int max, bool hasAssertions)
+{
+    public const int Unbounded = int.MaxValue;
+
+    public int Id => id;
+
+    public RegexKind Kind => kind;
+
+    public RegexNode[] Children => children;
+
+    public CodePointSet Set => set;
+
+    public int Min => min;
+
+    public int Max => max;
+
+    /// <summary>Whether an anchor or word boundary stands somewhere in it.</summary>
+    public bool HasAssertions => hasAssertions;
+}

@@ -1,0 +1,166 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Constraints;
+using Llama4Kernels.Engine.Tokenization;
+
+namespace Llama4Kernels.Cli.Schemas;
+
+/// <summary>Checks the schemas of a file, each with its instances written compactly and indented.</summary>
+internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandConsole console)
+{
+    // So many rows run once before times are taken, so that they measure the code and not its compilation.
+    private const int WarmUpRows = 100;
+    private const int RowsBetweenReports = 200;
+
+    private static readonly JsonSchemaOptions Compact = new() { WhiteSpace = JsonWhiteSpace.Compact };
+    private static readonly JsonSchemaOptions Free = new() { WhiteSpace = JsonWhiteSpace.Free };
+
+    public SchemaReport Check(int threads, CancellationToken cancellation)
+    {
+        (int Line, JsonElement Row)[] rows = [.. Read()];
+        Worker warmUp = new(tokenizer, new ConstraintCompiler(tokenizer));
+        foreach ((int line, JsonElement row) in rows.Take(WarmUpRows))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            warmUp.Check(row, Name(line, row));
+        }
+        ConstraintCompiler compiler = new(tokenizer);
+        SchemaRow[] verdicts = new SchemaRow[rows.Length];
+        TimeSamples mask = new();
+        TimeSamples compile = new();
+        int next = -1;
+        Parallel.For(
+            0,
+            threads,
+            new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation },
+            _ =>
+            {
+                Worker worker = new(tokenizer, compiler);
+                for (int index = Interlocked.Increment(ref next); index < rows.Length; index = Interlocked.Increment(ref next))
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    verdicts[index] = worker.Check(rows[index].Row, Name(rows[index].Line, rows[index].Row));
+                    if (console.ErrorIsTerminal && (index + 1) % RowsBetweenReports == 0)
+                    {
+                        console.Error.WriteLine($"{index + 1} of {rows.Length} schemas");
+                    }
+                }
+                lock (mask)
+                {
+                    mask.Add(worker.Mask);
+                    compile.Add(worker.Compile);
+                }
+            });
+        return new SchemaReport(verdicts, mask, compile, tokenizer.VocabularySize, threads);
+    }
+
+    private IEnumerable<(int, JsonElement)> Read()
+    {
+        int line = 0;
+        foreach (string text in File.ReadLines(path))
+        {
+            line++;
+            if (string.IsNullOrWhiteSpace(text))
+            {
+                continue;
+            }
+            JsonElement row;
+            try
+            {
+                row = JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = 1000 });
+            }
+            catch (JsonException error)
+            {
+                throw JsonLines.Fault(path, line, $"is not valid JSON: {error.Message}");
+            }
+            bool whole = row.ValueKind == JsonValueKind.Object && row.TryGetProperty("schema", out _)
+                && row.TryGetProperty("tests", out JsonElement tests) && tests.ValueKind == JsonValueKind.Array
+                && tests.EnumerateArray().All(test => test.ValueKind == JsonValueKind.Object && test.TryGetProperty("data", out _)
+                    && test.TryGetProperty("valid", out JsonElement valid) && valid.ValueKind is JsonValueKind.True or JsonValueKind.False);
+            yield return whole ? (line, row) : throw JsonLines.Fault(path, line, "has no schema, or no tests of valid and data.");
+        }
+    }
+
+    private static string Name(int line, JsonElement row) =>
+        row.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String ? name.GetString()! : $"line {line}";
+
+    /// <summary>One thread's share.</summary>
+    private sealed class Worker(Llama4Tokenizer tokenizer, ConstraintCompiler compiler)
+    {
+        private readonly TokenMask mask = new(tokenizer.VocabularySize);
+
+        public TimeSamples Mask { get; } = new();
+
+        public TimeSamples Compile { get; } = new();
+
+        public SchemaRow Check(JsonElement row, string name)
+        {
+            JsonElement schema = row.GetProperty("schema");
+            try
+            {
+                long start = Stopwatch.GetTimestamp();
+                Constraint compact = compiler.JsonSchema(schema, Compact);
+                compact.Start().Allow(mask);
+                Compile.Add(Stopwatch.GetTimestamp() - start);
+                Constraint free = compiler.JsonSchema(schema, Free);
+                return CheckInstances(row, name, new SchemaWriter(schema), compact, free);
+            }
+            catch (ConstraintException refusal)
+            {
+                return new SchemaRow(name, SchemaStatus.Refused, refusal.Keyword, refusal.Place, refusal.Reason);
+            }
+            catch (Exception fault) when (fault is not (OutOfMemoryException or OperationCanceledException))
+            {
+                return new SchemaRow(name, SchemaStatus.Error, Detail: $"{fault.GetType().Name}: {fault.Message} {fault.StackTrace}");
+            }
+        }
+
+        private SchemaRow CheckInstances(JsonElement row, string name, SchemaWriter writer, Constraint compact, Constraint free)
+        {
+            SchemaRow verdict = new(name, SchemaStatus.Ok);
+            int index = 0;
+            foreach (JsonElement test in row.GetProperty("tests").EnumerateArray())
+            {
+                bool valid = test.GetProperty("valid").GetBoolean();
+                foreach (bool indented in (bool[])[false, true])
+                {
+                    string text = writer.Write(test.GetProperty("data"), indented);
+                    int stopped = Run((indented ? free : compact).Start(), tokenizer.Encode(text), out int[] ids);
+                    bool passed = stopped < 0;
+                    if (passed != valid)
+                    {
+                        string place = passed ? "let through" : $"stopped after {JsonSerializer.Serialize(tokenizer.Decode(ids.AsSpan(0, stopped)))}";
+                        string detail = $"instance {index}{(indented ? ", indented" : string.Empty)}, {place}";
+                        // One that is let through weighs more than one that is stopped.
+                        if (passed || verdict.Status == SchemaStatus.Ok)
+                        {
+                            verdict = verdict with { Status = passed ? SchemaStatus.InvalidPassed : SchemaStatus.ValidStopped, Detail = detail };
+                        }
+                    }
+                }
+                index++;
+            }
+            return verdict;
+        }
+
+        // The index of the token that is not allowed, the number of tokens if the end is not, −1 if all is.
+        private int Run(ITokenConstraint state, int[] tokens, out int[] ids)
+        {
+            ids = tokens;
+            for (int i = 0; i < tokens.Length; i++)
+            {
+                long start = Stopwatch.GetTimestamp();
+                state.Allow(mask);
+                Mask.Add(Stopwatch.GetTimestamp() - start);
+                if (!mask[tokens[i]])
+                {
+                    return i;
+                }
+                state.Accept(tokens[i]);
+            }
+            return state.MayEnd ? -1 : tokens.Length;
+        }
+    }
+}
