@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.Grammars;
 using Llama4Kernels.Engine.Constraints.JsonSchema;
 using Llama4Kernels.Engine.Constraints.Lexing;
 using Llama4Kernels.Engine.Constraints.Parsing;
@@ -84,6 +85,15 @@ public sealed class ConstraintCompiler
         TextAutomaton automaton = library.Text("regex " + pattern, dfa, TextForm.Raw, 0, int.MaxValue, budget);
         return FromRule(new Rule(() => new LazyNode(() => new Node.Edges(
             [new Node.Terminal(automaton, _ => LazyNode.End)], [], dfa.Tags[0] >= 0))));
+    }
+
+    /// <summary>Texts of a grammar.</summary>
+    /// <param name="grammar">The grammar in the notation of Lark, with a rule <c>start</c>; docs/constraints.md says which part of it.</param>
+    /// <exception cref="ConstraintException">The grammar is malformed, has a construct that is not supported, describes no text, or is beyond a limit.</exception>
+    public Constraint Grammar(string grammar)
+    {
+        ArgumentNullException.ThrowIfNull(grammar);
+        return FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits)));
     }
 
     internal Constraint FromRule(Rule root) => new(new Machine(root, vocabulary, Limits));
