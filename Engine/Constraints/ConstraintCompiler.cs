@@ -93,8 +93,13 @@ public sealed class ConstraintCompiler
     public Constraint Grammar(string grammar)
     {
         ArgumentNullException.ThrowIfNull(grammar);
-        return FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits)));
+        return FromGrammar(GrammarReader.Read(grammar, Limits));
     }
+
+    /// <summary>Texts of a grammar.</summary>
+    /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
+    internal Constraint FromGrammar(Grammar grammar) =>
+        FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
 
     internal Constraint FromRule(Rule root) => new(new Machine(root, vocabulary, Limits));
 }

@@ -34,7 +34,7 @@ internal abstract record Clause(string Keyword)
             yield return new Option(~Allowed & TypeSet.All);
             if (IntegersOnly)
             {
-                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Integer.Opposite));
+                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Integer.Opposite()));
             }
         }
     }
@@ -74,11 +74,11 @@ internal abstract record Clause(string Keyword)
             yield return new Option(~Types & TypeSet.All);
             if (Texts.Length > 0)
             {
-                yield return new Option(TypeSet.String, conjunct => conjunct.Texts.Add(text.Opposite));
+                yield return new Option(TypeSet.String, conjunct => conjunct.Texts.Add(text.Opposite()));
             }
             if (Numbers.Length > 0)
             {
-                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(number.Opposite));
+                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(number.Opposite()));
             }
             foreach ((TypeSet type, int[] values) in ((TypeSet, int[])[])[(TypeSet.Array, Arrays), (TypeSet.Object, Objects)])
             {
@@ -165,7 +165,7 @@ internal abstract record Clause(string Keyword)
         public override void Assert(Conjunct conjunct) => conjunct.Numbers.Add(Test);
 
         public override IEnumerable<Option> Negation() =>
-            [new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Test.Opposite))];
+            [new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Test.Opposite()))];
     }
 
     /// <summary>A condition on strings.</summary>
@@ -174,7 +174,7 @@ internal abstract record Clause(string Keyword)
         public override void Assert(Conjunct conjunct) => conjunct.Texts.Add(Test);
 
         public override IEnumerable<Option> Negation() =>
-            [new Option(TypeSet.String, conjunct => conjunct.Texts.Add(Test.Opposite))];
+            [new Option(TypeSet.String, conjunct => conjunct.Texts.Add(Test.Opposite()))];
     }
 
     /// <summary>Bounds of a length or count.</summary>

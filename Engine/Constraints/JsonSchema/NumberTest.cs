@@ -6,5 +6,5 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <param name="Negative">Whether it must not hold.</param>
 internal sealed record NumberTest(NumberTestKind Kind, string Operand, bool Negative = false)
 {
-    public NumberTest Opposite => this with { Negative = !Negative };
+    public NumberTest Opposite() => this with { Negative = !Negative };
 }

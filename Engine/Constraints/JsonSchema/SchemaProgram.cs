@@ -178,6 +178,10 @@ internal sealed class SchemaProgram
             shape.Arrays.RemoveAll(entry => !entry.IsProductive());
             shape.Objects.ForEach(entry => entry.Settle(Budget));
             shape.Arrays.ForEach(entry => entry.Settle());
+            if (shape.Arrays.Exists(entry => entry.Unique && entry.Max > 1))
+            {
+                throw new ConstraintException("uniqueItems", "#", "is not supported.");
+            }
         }
     }
 

@@ -7,5 +7,5 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <param name="Negative">Whether it must not hold.</param>
 internal sealed record TextTest(TextTestKind Kind, string Operand, string[]? Words = null, bool Negative = false)
 {
-    public TextTest Opposite => this with { Negative = !Negative };
+    public TextTest Opposite() => this with { Negative = !Negative };
 }

@@ -113,7 +113,7 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
             }
             catch (Exception fault) when (fault is not (OutOfMemoryException or OperationCanceledException))
             {
-                return new SchemaRow(name, SchemaStatus.Error, Detail: $"{fault.GetType().Name}: {fault.Message} {fault.StackTrace}");
+                return new SchemaRow(name, SchemaStatus.Error, Detail: $"{fault.GetType().Name}: {fault.Message}");
             }
         }
 

@@ -1,6 +1,6 @@
 using Llama4Kernels.Engine.Constraints.Lexing;
 
-namespace Llama4Kernels.Engine.Constraints.Grammars;
+namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>A place in a rule's body: what may come there, and where it leads.</summary>
 internal sealed class GrammarState

@@ -1,4 +1,4 @@
-namespace Llama4Kernels.Engine.Constraints.Grammars;
+namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>
 /// Finds which rules may be empty, which have texts at all and which begin with themselves, and takes out ways that lead to no text,

@@ -1,6 +1,6 @@
-using Llama4Kernels.Engine.Constraints.Parsing;
+using Llama4Kernels.Engine.Constraints.Lexing;
 
-namespace Llama4Kernels.Engine.Constraints.Grammars;
+namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>
 /// A place of a grammar for the machine. Calls match at least a byte: where a called rule may be empty, what follows it counts too.
@@ -64,7 +64,7 @@ internal sealed class GrammarNode : Node
             final);
     }
 
-    private Terminal Make(GrammarRule rule, GrammarState target, Lexing.Automaton automaton)
+    private Terminal Make(GrammarRule rule, GrammarState target, Automaton automaton)
     {
         GrammarNode node = family.At(rule, target);
         return new Terminal(automaton, _ => node);
@@ -115,7 +115,7 @@ internal sealed class GrammarNode : Node
         private readonly HashSet<(GrammarRule, GrammarState)> seen = [];
         private readonly Stack<(GrammarRule Inside, GrammarState State)> pending = new();
 
-        public List<(GrammarRule Inside, Lexing.Automaton Automaton, GrammarState Target)> Terminals { get; } = [];
+        public List<(GrammarRule Inside, Automaton Automaton, GrammarState Target)> Terminals { get; } = [];
 
         public List<(GrammarRule Inside, GrammarRule Rule, GrammarState Target)> Calls { get; } = [];
 

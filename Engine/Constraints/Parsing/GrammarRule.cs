@@ -1,15 +1,16 @@
-using Llama4Kernels.Engine.Constraints.Parsing;
-
-namespace Llama4Kernels.Engine.Constraints.Grammars;
+namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>A rule of a grammar on its way to a rule of the machine.</summary>
 internal sealed class GrammarRule
 {
-    /// <summary>The beginning of its body; null if the texts are given by <see cref="Parsed"/> alone.</summary>
+    /// <summary>A rule whose body begins at <see cref="Start"/>, or that is <see cref="Parsed"/> as given.</summary>
+    public GrammarRule() => Parsed = new Rule(() => GrammarNode.StartOf(this));
+
+    /// <summary>The beginning of its body; null if the rule is given.</summary>
     public GrammarState? Start { get; init; }
 
     /// <summary>What the machine runs; it never matches the empty text.</summary>
-    public required Rule Parsed { get; set; }
+    public Rule Parsed { get; init; }
 
     /// <summary>Whether the empty text belongs to it.</summary>
     public bool IsNullable { get; set; }

@@ -1,0 +1,180 @@
+using Llama4Kernels.Engine.Constraints.JsonSchema;
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.Parsing;
+
+/// <summary>
+/// Turns a grammar into rules of the machine. What is regular becomes one automaton, so that the machine meets only what nests. Rules
+/// may be empty, recur in any way, and hold what no text belongs to; none of that is left when the machine runs.
+/// </summary>
+internal sealed class GrammarCompiler
+{
+    private readonly Grammar grammar;
+    private readonly AutomatonLibrary library;
+    private readonly ConstraintBudget budget;
+    private readonly RegularParts regular;
+    private readonly Dictionary<string, GrammarRule> rules = new(StringComparer.Ordinal);
+    private readonly Queue<(string Name, GrammarRule Rule)> unread = new();
+    private readonly List<GrammarState> states = [];
+
+    private GrammarCompiler(Grammar grammar, AutomatonLibrary library, ConstraintBudget budget)
+    {
+        this.grammar = grammar;
+        this.library = library;
+        this.budget = budget;
+        regular = new RegularParts(grammar, budget);
+    }
+
+    /// <summary>The rule of whole texts.</summary>
+    /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
+    public static Rule Compile(Grammar grammar, AutomatonLibrary library, ConstraintBudget budget) =>
+        new GrammarCompiler(grammar, library, budget).Compile();
+
+    private Rule Compile()
+    {
+        GrammarRule start = RuleOf(grammar.Start);
+        while (unread.TryDequeue(out (string Name, GrammarRule Rule) next))
+        {
+            Body(next.Rule.Start!, grammar.Rules[next.Name]).IsFinal = true;
+        }
+        new GrammarReduction([.. rules.Values], states, budget).Apply();
+        if (!start.IsProductive)
+        {
+            throw budget.Exceeded($"no text belongs to {grammar.Start}: every way to write it needs itself, or what matches nothing.");
+        }
+        return new Rule(() => new LazyNode(() => new Node.Edges([], [new Node.Call(start.Parsed, LazyNode.End)], start.IsNullable)));
+    }
+
+    private GrammarRule RuleOf(string name)
+    {
+        if (!rules.TryGetValue(name, out GrammarRule? rule))
+        {
+            if (!grammar.Rules.ContainsKey(name))
+            {
+                throw new ConstraintException("grammar", string.Empty, $"there is no rule {name}.");
+            }
+            rule = new GrammarRule { Start = NewState() };
+            rules.Add(name, rule);
+            unread.Enqueue((name, rule));
+        }
+        return rule;
+    }
+
+    private GrammarState NewState()
+    {
+        budget.CountStates(1);
+        GrammarState state = new();
+        states.Add(state);
+        return state;
+    }
+
+    /// <summary>Adds an expression at a place and returns the place after it.</summary>
+    private GrammarState Body(GrammarState from, GrammarExpression expression)
+    {
+        if (regular.TryCompile(expression, out string key, out Dfa? dfa))
+        {
+            return Texts(from, key, dfa);
+        }
+        switch (expression)
+        {
+            case GrammarExpression.Automaton texts:
+                return Texts(from, texts.Key, texts.Texts);
+            case GrammarExpression.Sequence sequence:
+                return Sequence(from, sequence);
+            case GrammarExpression.Choice choice:
+                GrammarState joined = NewState();
+                foreach (GrammarExpression part in choice.Parts)
+                {
+                    GrammarState branch = NewState();
+                    from.Empty.Add(branch);
+                    Body(branch, part).Empty.Add(joined);
+                }
+                return joined;
+            case GrammarExpression.Repeat repeat:
+                return Repeat(from, repeat);
+            case GrammarExpression.Value value:
+                SchemaProgram program = new(value.Schema.Clone(), library, budget);
+                return Call(from, new GrammarRule { Parsed = new JsonGrammar(program, value.Dialect, value.FreeSpace).Root(), IsProductive = true });
+            case GrammarExpression.Reference reference:
+                return Call(from, RuleOf(reference.Rule));
+            default:
+                throw new InvalidOperationException($"{expression.GetType().Name} is regular.");
+        }
+    }
+
+    private GrammarState Call(GrammarState from, GrammarRule rule)
+    {
+        GrammarState after = NewState();
+        from.Calls.Add((rule, after));
+        return after;
+    }
+
+    private GrammarState Texts(GrammarState from, string key, Dfa dfa)
+    {
+        GrammarState after = NewState();
+        if (!dfa.IsEmpty)
+        {
+            if (dfa.Tags[0] >= 0)
+            {
+                from.Empty.Add(after);
+            }
+            TextAutomaton automaton = library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+            if (automaton.Continues(0))
+            {
+                from.Terminals.Add((automaton, after));
+            }
+        }
+        return after;
+    }
+
+    // Neighbours that are regular together become one automaton.
+    private GrammarState Sequence(GrammarState from, GrammarExpression.Sequence sequence)
+    {
+        for (int first = 0; first < sequence.Parts.Count;)
+        {
+            int end = first + 1;
+            while (end < sequence.Parts.Count && regular.IsRegular(sequence.Parts[first]) && regular.IsRegular(sequence.Parts[end]))
+            {
+                end++;
+            }
+            if (end - first > 1 && (first > 0 || end < sequence.Parts.Count)
+                && regular.TryCompile(new GrammarExpression.Sequence([.. sequence.Parts.Skip(first).Take(end - first)]), out string key, out Dfa? dfa))
+            {
+                from = Texts(from, key, dfa);
+                first = end;
+            }
+            else
+            {
+                from = Body(from, sequence.Parts[first++]);
+            }
+        }
+        return from;
+    }
+
+    private GrammarState Repeat(GrammarState from, GrammarExpression.Repeat repeat)
+    {
+        for (int i = 0; i < repeat.Min; i++)
+        {
+            from = Body(from, repeat.Part);
+        }
+        GrammarState end = NewState();
+        if (repeat.Max == int.MaxValue)
+        {
+            // A place of its own to come back to: what leads to the one before must not be repeated.
+            GrammarState loop = NewState();
+            from.Empty.Add(loop);
+            Body(loop, repeat.Part).Empty.Add(loop);
+            loop.Empty.Add(end);
+            return end;
+        }
+        for (int i = repeat.Min; i < repeat.Max; i++)
+        {
+            from.Empty.Add(end);
+            GrammarState once = NewState();
+            from.Empty.Add(once);
+            from = Body(once, repeat.Part);
+        }
+        from.Empty.Add(end);
+        return end;
+    }
+}
