@@ -10,8 +10,21 @@ namespace Llama4Kernels.Engine.Chat;
 /// True, False, None, lists, tuples (as arrays) and dictionaries. What JSON cannot say (bytes, sets, complex
 /// numbers, infinities) is refused. Inside brackets, line breaks and comments are blanks.
 /// </summary>
-internal ref struct PythonLiteralReader(string text, int start)
+internal ref struct PythonLiteralReader(string text, int start, PythonLiteralReader.Dialect dialect = PythonLiteralReader.Dialect.Python)
 {
+    /// <summary>What counts as a literal.</summary>
+    public enum Dialect
+    {
+        /// <summary>Python's literals; of repeated names the last counts.</summary>
+        Python,
+
+        /// <summary>Also true, false and null; repeated names are refused.</summary>
+        Calls,
+
+        /// <summary>As <see cref="Calls"/>, with JSON's "\/" in strings.</summary>
+        Json,
+    }
+
     /// <summary>Python itself gives up at about 100; the limit keeps the stack shallow.</summary>
     private const int MaxDepth = 60;
 
@@ -23,6 +36,9 @@ internal ref struct PythonLiteralReader(string text, int start)
 
     /// <summary>Whether nothing is left.</summary>
     public readonly bool AtEnd => at >= text.Length;
+
+    /// <summary>The place that is read next.</summary>
+    public readonly int At => at;
 
     private readonly char Current => at < text.Length ? text[at] : '\0';
 
@@ -59,6 +75,15 @@ internal ref struct PythonLiteralReader(string text, int start)
     {
         bool found = IsNext(sign);
         at += found ? 1 : 0;
+        return found;
+    }
+
+    /// <summary>Reads what stands before a sign, which must follow soon; empty and nothing read if it does not.</summary>
+    public string ReadUpTo(char sign, int most)
+    {
+        int length = text.AsSpan(at, Math.Min(most, text.Length - at)).IndexOf(sign);
+        string found = text.Substring(at, Math.Max(0, length));
+        at += found.Length;
         return found;
     }
 
@@ -113,11 +138,14 @@ internal ref struct PythonLiteralReader(string text, int start)
         switch (ReadWord())
         {
             case "None":
+            case "null" when dialect != Dialect.Python:
                 return true;
             case "True":
+            case "true" when dialect != Dialect.Python:
                 value = true;
                 return true;
             case "False":
+            case "false" when dialect != Dialect.Python:
                 value = false;
                 return true;
             case "r" or "R" or "u" or "U" when Current is '"' or '\'':
@@ -172,7 +200,12 @@ internal ref struct PythonLiteralReader(string text, int start)
                 return false;
             }
             // Names that are no strings become what json.dumps makes of them.
-            members[key is JsonValue word && word.TryGetValue(out string? name) ? name : PythonJson.Dumps(key)] = member;
+            string name = key is JsonValue word && word.TryGetValue(out string? given) ? given : PythonJson.Dumps(key);
+            if (dialect != Dialect.Python && members.ContainsKey(name))
+            {
+                return false;
+            }
+            members[name] = member;
         }
         depth--;
         return true;
@@ -266,7 +299,7 @@ internal ref struct PythonLiteralReader(string text, int start)
             {
                 at++;
             }
-            if (!PythonStringLiteral.TryRead(text, ref at, raw, joined))
+            if (!PythonStringLiteral.TryRead(text, ref at, raw, dialect == Dialect.Json, joined))
             {
                 return false;
             }

@@ -10,9 +10,10 @@ internal static class PythonStringLiteral
     /// <param name="text">The source.</param>
     /// <param name="at">The opening quote; then one past the closing one.</param>
     /// <param name="raw">Whether backslashes stand for themselves.</param>
+    /// <param name="json">Whether an escaped slash is a slash.</param>
     /// <param name="value">Receives the characters.</param>
     /// <returns>Whether it is a string.</returns>
-    public static bool TryRead(string text, ref int at, bool raw, StringBuilder value)
+    public static bool TryRead(string text, ref int at, bool raw, bool json, StringBuilder value)
     {
         char quote = text[at];
         bool triple = at + 2 < text.Length && text[at + 1] == quote && text[at + 2] == quote;
@@ -41,6 +42,10 @@ internal static class PythonStringLiteral
             {
                 // In a raw string a backslash keeps the quote after it from closing, and both stay.
                 value.Append(unit).Append(text[at++]);
+            }
+            else if (json && text[at] == '/')
+            {
+                value.Append(text[at++]);
             }
             else if (!TryReadEscape(text, ref at, value))
             {

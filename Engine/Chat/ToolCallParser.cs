@@ -6,16 +6,54 @@ using Llama4Kernels.Engine.Tokenization;
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>
-/// Finds the tool calls in what the model wrote. In order: <c>&lt;function=NAME&gt;{json}</c>; a JSON object with name
-/// and parameters; a Python list of calls with keyword arguments; <c>NAME.call(query="…")</c>; marked code. Whatever
-/// is none of these is text; no input is an error.
+/// Finds the tool calls in what the model wrote. No input is an error: what is no call is text. Give the declared tools
+/// wherever calls are carried out: only then is prose that happens to look like a call, or to stand between the code marks,
+/// left alone.
 /// </summary>
 public static class ToolCallParser
 {
     private const string AssistantHeader =
         Llama4SpecialTokens.HeaderStart + "assistant" + Llama4SpecialTokens.HeaderEnd + "\n\n";
 
-    /// <summary>Takes an answer apart.</summary>
+    /// <summary>
+    /// Takes apart an answer in a conversation with declared tools. A call is a Python list <c>[f(x=1), g()]</c>; a JSON object
+    /// with name and parameters or arguments, alone, in an array or one after another; or
+    /// <c>&lt;function=NAME&gt;{…}&lt;/function&gt;</c>: each with or without the code marks or a fence around it. A name that
+    /// is not declared, an expression, a positional or repeated argument or an open bracket makes it text.
+    /// </summary>
+    /// <param name="text">The decoded answer, special tokens as their names.</param>
+    /// <param name="tools">Names of the declared tools, possibly none.</param>
+    /// <param name="codeInterpreter">Whether the conversation has the code interpreter: only then is what stands between the code marks, and is no call, code.</param>
+    /// <param name="stopReason">The stop reason where the text has no end token.</param>
+    /// <returns>The text around calls and code, the calls, the code, and the stop reason.</returns>
+    public static AssistantAnswer Parse(string text, IEnumerable<string> tools, bool codeInterpreter = false, StopReason stopReason = StopReason.OutOfTokens)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(tools);
+        string content = text.StartsWith(AssistantHeader, StringComparison.Ordinal) ? text[AssistantHeader.Length..] : text;
+        bool ended = false;
+        while (EndToken(content.AsSpan().TrimEnd()) is (> 0 and var length, var reason))
+        {
+            content = content.TrimEnd()[..^length];
+            stopReason = ended ? stopReason : reason;
+            ended = true;
+        }
+        (string around, IReadOnlyList<ToolCall> calls, string? code) = new ToolAnswerReader(content, tools, codeInterpreter).Read();
+        return new AssistantAnswer(around, calls, stopReason, code);
+    }
+
+    private static (int Length, StopReason Reason) EndToken(ReadOnlySpan<char> text) =>
+        text.EndsWith(Llama4SpecialTokens.EndOfTurn, StringComparison.Ordinal) ? (Llama4SpecialTokens.EndOfTurn.Length, StopReason.EndOfTurn)
+        : text.EndsWith(Llama4SpecialTokens.EndOfMessage, StringComparison.Ordinal) ? (Llama4SpecialTokens.EndOfMessage.Length, StopReason.EndOfMessage)
+        : text.EndsWith(Llama4SpecialTokens.EndOfText, StringComparison.Ordinal) ? (Llama4SpecialTokens.EndOfText.Length, StopReason.EndOfTurn)
+        : default;
+
+    /// <summary>
+    /// Takes an answer apart as Meta's parser does, which knows no declared tools. In order:
+    /// <c>&lt;function=NAME&gt;{json}</c>; a JSON object with name and parameters; a Python list of calls with keyword
+    /// arguments; <c>NAME.call(query="…")</c>; what stands after the code mark, as a call of the code interpreter, prose
+    /// included.
+    /// </summary>
     /// <param name="text">The decoded answer, special tokens as their names.</param>
     /// <param name="stopReason">The stop reason where the text has no end token.</param>
     /// <returns>The text or the calls, and the stop reason.</returns>

@@ -1,151 +1,170 @@
-using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using System.Text.Json.Nodes;
+using Llama4Kernels.Engine.Checkpoints.Gguf;
+using Llama4Kernels.Engine.Checkpoints.Meta;
+using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Engine.Checkpoints;
 
 /// <summary>
-/// A model's folder, opened: its configuration and its weights as mapped memory. Addresses are valid until
-/// <see cref="Dispose"/>.
+/// A model's files, opened: its configuration and its weights as mapped memory, from a folder with safetensors files, from a
+/// GGUF file, or from Meta's own files. Addresses are valid until <see cref="Dispose"/>.
 /// </summary>
 public sealed class Checkpoint : IDisposable
 {
-    private readonly ShardedCheckpoint _files;
+    private readonly ModelLocation _location;
+    private readonly Func<ReadOnlyMemory<byte>>? _embeddedTokenizer;
 
-    private Checkpoint(ModelConfig config, ShardedCheckpoint files)
+    private Checkpoint(ModelLocation location, ModelConfig config, WeightNaming naming, ITensorSource source, string? configJson, Func<ReadOnlyMemory<byte>>? tokenizer)
     {
+        _location = location;
         Config = config;
-        _files = files;
+        Naming = naming;
+        Source = source;
+        ConfigJson = configJson;
+        _embeddedTokenizer = tokenizer;
+        Weights = new WeightCatalogue(config, naming, source);
     }
 
-    /// <summary>The configuration.</summary>
+    /// <summary>The configuration; without vision where the checkpoint has no vision tensors or was opened without them.</summary>
     public ModelConfig Config { get; }
 
-    /// <summary>The folder.</summary>
-    public string Folder => _files.Folder;
+    /// <summary>The model's folder.</summary>
+    public string Folder => _location.Folder;
 
-    /// <summary>What the names of text tensors begin with: "language_model." or "".</summary>
-    public string Prefix => Config.Nested ? "language_model." : "";
+    /// <summary>The folder, or the GGUF file.</summary>
+    public string Location => _location.File ?? _location.Folder;
+
+    /// <summary>The kind of files, for people.</summary>
+    public string Format => _location.Kind switch
+    {
+        ModelKind.Gguf => "GGUF",
+        ModelKind.Meta => "Meta's consolidated.*.pth",
+        _ => "safetensors",
+    };
 
     /// <summary>Bytes of all tensors.</summary>
-    public long TotalBytes => _files.TotalBytes;
+    public long TotalBytes => Tensors.Sum(tensor => tensor.Bytes);
 
     /// <summary>All tensors.</summary>
-    public IEnumerable<TensorInfo> Tensors => _files.Tensors;
+    public IReadOnlyList<StoredTensor> Tensors => Source.Tensors;
 
-    /// <summary>Opens a folder, validates every header, and checks that the tensors are those of the configuration.</summary>
-    /// <param name="folder">The folder with config.json and the safetensors files.</param>
+    /// <summary>Whether there is a tokenizer: in the file, or beside it.</summary>
+    public bool HasTokenizer => _embeddedTokenizer is not null || Llama4Tokenizer.IsIn(Folder);
+
+    internal ModelLocation Place => _location;
+
+    internal WeightNaming Naming { get; }
+
+    internal ITensorSource Source { get; }
+
+    internal WeightCatalogue Weights { get; }
+
+    /// <summary>The configuration in the published form, translated from another one; null if the folder has it in a file.</summary>
+    internal string? ConfigJson { get; }
+
+    /// <summary>The tokenizer in the form of a tokenizer.json, if a model's file holds it.</summary>
+    internal ReadOnlyMemory<byte>? EmbeddedTokenizer => _embeddedTokenizer?.Invoke();
+
+    /// <summary>Opens a model, validates every header, and checks that the tensors are those of the configuration.</summary>
+    /// <param name="path">
+    /// A folder with config.json and safetensors files, one with a GGUF model, one with Meta's params.json and consolidated.NN.pth;
+    /// or a .gguf file.
+    /// </param>
+    /// <param name="vision">Whether the vision tower is wanted; without it, its tensors are neither needed nor looked at.</param>
+    /// <param name="projector">For GGUF: the vision projector's file; null looks for one beside the model (its name contains "mmproj").</param>
     /// <exception cref="ModelFormatException">Anything is missing, malformed or does not fit; all faulty tensors are in one report.</exception>
-    public static Checkpoint Open(string folder)
+    public static Checkpoint Open(string path, bool vision = true, string? projector = null)
     {
-        ModelConfig config = ModelConfig.Load(folder);
-        ShardedCheckpoint files = ShardedCheckpoint.Open(folder);
+        ModelLocation location = ModelLocation.Find(path, projector);
+        return location.Kind switch
+        {
+            ModelKind.Gguf => OpenGguf(location, vision),
+            ModelKind.Meta => OpenMeta(location, vision),
+            _ => OpenSafeTensors(location, vision),
+        };
+    }
+
+    /// <summary>The tokenizer, or null if there is none.</summary>
+    /// <exception cref="ModelFormatException">It is malformed or not a Llama 4 tokenizer.</exception>
+    public Llama4Tokenizer? LoadTokenizer() =>
+        EmbeddedTokenizer is { } json ? TokenizerJsonFile.Parse(json, Location)
+        : Llama4Tokenizer.IsIn(Folder) ? Llama4Tokenizer.Load(Folder)
+        : null;
+
+    /// <summary>How pictures are cut into tiles.</summary>
+    /// <exception cref="ModelFormatException">preprocessor_config.json is malformed.</exception>
+    public TileOptions LoadTileOptions()
+    {
+        TileOptions options = _location.Kind == ModelKind.SafeTensors ? PreprocessorConfig.Load(Folder) : new TileOptions();
+        return Config.Vision is { } vision ? options with { Tile = vision.ImageSize } : options;
+    }
+
+    /// <summary>Unmaps the files; every address given out becomes invalid.</summary>
+    public void Dispose() => Source.Dispose();
+
+    private static Checkpoint OpenSafeTensors(ModelLocation location, bool vision)
+    {
+        ModelConfig config = ModelConfig.Load(location.Folder);
+        return Join(location, ShardedCheckpoint.Open(location.Folder), vision, source =>
+        {
+            string prefix = HuggingFaceNaming.PrefixOf(config, source);
+            return (config, new HuggingFaceNaming(prefix, config.Text.Experts, source.Tensors.Select(tensor => tensor.Name)), null, null);
+        });
+    }
+
+    private static Checkpoint OpenGguf(ModelLocation location, bool vision)
+    {
+        GgufModel model = GgufModel.Open(location.File!, vision ? location.Projector : null);
+        return Join(location, model.Source, vision, source =>
+        {
+            (JsonObject json, float[]? divisors) = GgufConfig.Translate(model);
+            string text = json.ToJsonString();
+            ModelConfig config = ModelConfig.Parse(text, location.File!);
+            config = config with { Text = config.Text with { RopeDivisors = divisors } };
+            bool tokens = model.Metadata.Has(GgufTokenizer.TokensKey);
+            return (config, new GgufNaming(config.Text.Experts, source), text, tokens ? () => GgufTokenizer.Translate(model.Metadata) : null);
+        });
+    }
+
+    private static Checkpoint OpenMeta(ModelLocation location, bool vision)
+    {
+        int ranks = MetaModel.FilesOf(location.Folder).Length;
+        return Join(location, MetaModel.Open(location.Folder), vision, source =>
+        {
+            string text = MetaConfig.Translate(location.Folder, source, ranks).ToJsonString();
+            ModelConfig config = ModelConfig.Parse(text, Path.Combine(location.Folder, MetaModel.ParamsName));
+            return (config, new MetaNaming(config.Text.Experts, ranks, source), text, null);
+        });
+    }
+
+    // What all kinds have in common; on failure the source is unmapped.
+    private static Checkpoint Join(
+        ModelLocation location, ITensorSource source, bool vision,
+        Func<ITensorSource, (ModelConfig Config, WeightNaming Naming, string? Json, Func<ReadOnlyMemory<byte>>? Tokenizer)> read)
+    {
         try
         {
-            IReadOnlyList<string> warnings = CheckpointValidator.Validate(config, files);
-            return new Checkpoint(config with { Warnings = [.. config.Warnings, .. warnings] }, files);
+            (ModelConfig config, WeightNaming naming, string? json, Func<ReadOnlyMemory<byte>>? tokenizer) = read(source);
+            List<string> warnings = [.. config.Warnings, .. source.Warnings];
+            if (!vision)
+            {
+                config = config.WithoutVision();
+            }
+            else if (config.Vision is not null && !source.Tensors.Any(tensor => naming.IsVision(tensor.Name)))
+            {
+                warnings.Add("The configuration describes a vision tower, but there are no vision tensors: the model takes text only.");
+                config = config.WithoutVision();
+            }
+            warnings.AddRange(WeightValidator.Validate(config, naming, source));
+            return new Checkpoint(location, config with { Warnings = warnings }, naming, source, json, tokenizer);
         }
         catch
         {
-            files.Dispose();
+            source.Dispose();
             throw;
         }
-    }
-
-    /// <summary>Whether there is a tensor of that name.</summary>
-    public bool Has(string name) => _files.TryGet(name, out _, out _);
-
-    /// <summary>The description of a tensor.</summary>
-    /// <param name="name">Full name, with prefix.</param>
-    /// <exception cref="ModelFormatException">There is no such tensor.</exception>
-    public TensorInfo Info(string name) => Find(name).Tensor;
-
-    /// <summary>A row-major [out, in] weight. An FP8 weight "X.weight" comes with the row scales of "X.weight_scale".</summary>
-    /// <param name="name">Full name, with prefix.</param>
-    /// <exception cref="ModelFormatException">No such tensor, not two-dimensional, a type that is no weight's, or FP8 without one scale per row.</exception>
-    public StridedMatrix Matrix(string name)
-    {
-        (SafeTensorsFile file, TensorInfo tensor) = Find(name);
-        ElementType type = WeightType(file, tensor);
-        if (tensor.Shape is not [> 0 and <= int.MaxValue, > 0 and <= int.MaxValue])
-        {
-            throw new ModelFormatException(file.Path, name, $"has shape {tensor.ShapeText}; a matrix is needed.");
-        }
-        StridedMatrix matrix = MatrixSource.RowMajor(file.Address(tensor), type, (int)tensor.Shape[0], (int)tensor.Shape[1]);
-        return type == ElementType.F8E4M3 ? AttachScales(matrix, file, tensor) : matrix;
-    }
-
-    /// <summary>
-    /// Columns of one expert of a fused [experts, in, out] tensor, as the logical [columns, in] matrix that the kernels
-    /// take: rows are the tensor's columns.
-    /// </summary>
-    /// <param name="name">Full name, with prefix.</param>
-    /// <param name="expert">Which expert.</param>
-    /// <param name="firstColumn">First output feature.</param>
-    /// <param name="columns">Number of output features.</param>
-    /// <exception cref="ModelFormatException">No such tensor, not three-dimensional, or FP8, which is stored one tensor per expert.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">Expert or columns are not in the tensor.</exception>
-    public StridedMatrix ExpertSlice(string name, int expert, int firstColumn, int columns)
-    {
-        (SafeTensorsFile file, TensorInfo tensor) = Find(name);
-        ElementType type = WeightType(file, tensor);
-        if (tensor.Shape is not [> 0, > 0 and <= int.MaxValue, > 0 and <= int.MaxValue] || type == ElementType.F8E4M3)
-        {
-            throw new ModelFormatException(file.Path, name, $"is {tensor.DType} {tensor.ShapeText}; BF16, F16 or F32 [experts, in, out] is needed.");
-        }
-        (long experts, long inputs, long outputs) = (tensor.Shape[0], tensor.Shape[1], tensor.Shape[2]);
-        ArgumentOutOfRangeException.ThrowIfNegative(expert);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(expert, experts);
-        ArgumentOutOfRangeException.ThrowIfNegative(firstColumn);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(columns, outputs - firstColumn);
-        long first = (expert * inputs * outputs) + firstColumn;
-        nint address = file.Address(tensor) + (nint)(first * type.Size());
-        return new StridedMatrix(address, type, columns, (int)inputs, RowStride: 1, ColumnStride: outputs);
-    }
-
-    /// <summary>A copy of a vector as float32.</summary>
-    /// <param name="name">Full name, with prefix.</param>
-    /// <exception cref="ModelFormatException">No such tensor, not one-dimensional, or not BF16, F16 or F32.</exception>
-    public float[] Vector(string name)
-    {
-        (SafeTensorsFile file, TensorInfo tensor) = Find(name);
-        return tensor.Shape.Count == 1
-            ? file.ReadFloats(name)
-            : throw new ModelFormatException(file.Path, name, $"has shape {tensor.ShapeText}; a vector is needed.");
-    }
-
-    /// <summary>A copy of a small tensor of any shape as float32, row-major.</summary>
-    /// <param name="name">Full name, with prefix.</param>
-    /// <exception cref="ModelFormatException">No such tensor, or not BF16, F16 or F32.</exception>
-    public float[] Values(string name) => Find(name).File.ReadFloats(name);
-
-    /// <summary>Unmaps the files; every address given out becomes invalid.</summary>
-    public void Dispose() => _files.Dispose();
-
-    private (SafeTensorsFile File, TensorInfo Tensor) Find(string name) =>
-        _files.TryGet(name, out SafeTensorsFile? file, out TensorInfo? tensor)
-            ? (file, tensor)
-            : throw new ModelFormatException(Folder, name, "there is no such tensor.");
-
-    private static ElementType WeightType(SafeTensorsFile file, TensorInfo tensor) =>
-        tensor.DType.TryGetElementType(out ElementType type)
-            ? type
-            : throw new ModelFormatException(file.Path, tensor.Name, $"is {tensor.DType}; weights are F32, BF16, F16 or F8_E4M3.");
-
-    private StridedMatrix AttachScales(StridedMatrix matrix, SafeTensorsFile file, TensorInfo weight)
-    {
-        string name = weight.Name + "_scale";
-        if (!_files.TryGet(name, out SafeTensorsFile? scaleFile, out TensorInfo? scale))
-        {
-            throw new ModelFormatException(file.Path, weight.Name, $"is FP8, but there is no '{name}'.");
-        }
-        ElementType type = WeightType(scaleFile, scale);
-        if (type == ElementType.F8E4M3 || !(scale.HasShape(matrix.Rows) || scale.HasShape(matrix.Rows, 1)))
-        {
-            throw new ModelFormatException(scaleFile.Path, name, $"is {scale.DType} {scale.ShapeText}; one F32, BF16 or F16 scale for each of {matrix.Rows} rows is needed.");
-        }
-        return matrix with { RowScales = scaleFile.Address(scale), RowScaleType = type };
     }
 }

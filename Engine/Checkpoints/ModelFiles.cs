@@ -11,12 +11,22 @@ internal static unsafe class ModelFiles
     private static readonly JsonDocumentOptions s_strict = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Maps a regular file.</summary>
-    /// <exception cref="ModelFormatException">It is missing, not a regular file, or cannot be read.</exception>
+    /// <exception cref="ModelFormatException">It is missing, not a regular file, a Git LFS pointer, or cannot be read.</exception>
     public static MappedFile Map(string path)
     {
         try
         {
-            return MappedFile.Open(path);
+            MappedFile map = MappedFile.Open(path);
+            try
+            {
+                GitLfs.ThrowIfPointer(path, new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, int.MaxValue)));
+                return map;
+            }
+            catch
+            {
+                map.Dispose();
+                throw;
+            }
         }
         catch (FileNotFoundException e)
         {
@@ -32,7 +42,7 @@ internal static unsafe class ModelFiles
         }
     }
 
-    /// <summary>Reads a JSON file strictly: no comments, no trailing commas, no duplicate keys.</summary>
+    /// <summary>Reads a JSON file strictly; see <see cref="ParseJson"/>.</summary>
     /// <exception cref="ModelFormatException">The file cannot be read or is not such JSON.</exception>
     public static JsonDocument ReadJson(string path)
     {
@@ -44,10 +54,20 @@ internal static unsafe class ModelFiles
         return ParseJson(new ReadOnlySpan<byte>(map.Pointer, (int)map.Length).ToArray(), path);
     }
 
-    /// <summary>Parses JSON strictly: no comments, no trailing commas, no duplicate keys.</summary>
+    /// <summary>The text without the byte order mark that some editors put before it.</summary>
+    /// <exception cref="ModelFormatException">The mark says that the text is UTF-16.</exception>
+    public static ReadOnlyMemory<byte> WithoutByteOrderMark(ReadOnlyMemory<byte> text, string file) => text.Span switch
+    {
+        [0xEF, 0xBB, 0xBF, ..] => text[3..],
+        [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..] => throw new ModelFormatException(file, null, "begins with a byte order mark of UTF-16; save it as UTF-8."),
+        _ => text,
+    };
+
+    /// <summary>Parses JSON strictly: no comments, no trailing commas, no duplicate keys. A byte order mark of UTF-8 is skipped.</summary>
     /// <exception cref="ModelFormatException">It is not such JSON, or not an object.</exception>
     public static JsonDocument ParseJson(ReadOnlyMemory<byte> utf8, string file)
     {
+        utf8 = WithoutByteOrderMark(utf8, file);
         if (!System.Text.Unicode.Utf8.IsValid(utf8.Span))
         {
             throw new ModelFormatException(file, null, "is not valid UTF-8.");

@@ -5,15 +5,18 @@ using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 namespace Llama4Kernels.Engine.Checkpoints;
 
 /// <summary>
-/// The tensors of a model's folder: one <c>model.safetensors</c>, or the shards of a
+/// The tensors of a model's folder: one <c>model.safetensors</c>, or else the shards of a
 /// <c>model.safetensors.index.json</c>. Every shard is validated and agrees with the index.
 /// </summary>
-public sealed class ShardedCheckpoint : IDisposable
+public sealed class ShardedCheckpoint : ITensorSource
 {
     private const string SingleName = "model.safetensors";
     private const string IndexName = "model.safetensors.index.json";
     private readonly List<SafeTensorsFile> _files = [];
     private readonly Dictionary<string, (SafeTensorsFile File, TensorInfo Tensor)> _byName = new(StringComparer.Ordinal);
+
+    private readonly Dictionary<string, StoredTensor> _stored = new(StringComparer.Ordinal);
+    private readonly List<StoredTensor> _ordered = [];
 
     private ShardedCheckpoint(string folder) => Folder = folder;
 
@@ -29,6 +32,13 @@ public sealed class ShardedCheckpoint : IDisposable
     /// <summary>Bytes of tensor data in all files.</summary>
     public long TotalBytes => _files.Sum(file => file.DataBytes);
 
+    /// <summary>Things that are suspicious but not wrong, in sentences for a person.</summary>
+    public IReadOnlyList<string> Warnings { get; private set; } = [];
+
+    string ITensorSource.Location => Folder;
+
+    IReadOnlyList<StoredTensor> ITensorSource.Tensors => _ordered;
+
     /// <summary>Opens a model's folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <exception cref="ModelFormatException">The files are missing, malformed, disagree with the index, or lie outside the folder.</exception>
@@ -43,13 +53,19 @@ public sealed class ShardedCheckpoint : IDisposable
         try
         {
             string index = Path.Combine(folder, IndexName);
-            if (Path.Exists(index))
+            bool indexed = Path.Exists(index);
+            if (Path.Exists(Path.Combine(folder, SingleName)) && !(indexed && NeedsOthers(index)))
+            {
+                // As in the reference loader, the single file goes before an index, which conversions and merges leave behind.
+                checkpoint.AddFile(SingleName, null, null);
+                if (indexed)
+                {
+                    checkpoint.Warnings = [$"{IndexName} is not used: {SingleName} beside it holds the weights."];
+                }
+            }
+            else if (indexed)
             {
                 checkpoint.OpenShards(index);
-            }
-            else if (Path.Exists(Path.Combine(folder, SingleName)))
-            {
-                checkpoint.AddFile(SingleName, null, null);
             }
             else
             {
@@ -72,10 +88,55 @@ public sealed class ShardedCheckpoint : IDisposable
         return found;
     }
 
+    bool ITensorSource.TryGet(string name, [NotNullWhen(true)] out StoredTensor? tensor) => _stored.TryGetValue(name, out tensor);
+
+    nint ITensorSource.Address(StoredTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return _stored.TryGetValue(tensor.Name, out StoredTensor? own) && ReferenceEquals(own, tensor) && _byName.TryGetValue(tensor.Name, out (SafeTensorsFile File, TensorInfo Tensor) entry)
+            ? entry.File.Address(entry.Tensor)
+            : throw new ArgumentException($"Tensor '{tensor.Name}' is not of '{Folder}'.", nameof(tensor));
+    }
+
+    void ITensorSource.GiveBack(nint address, long bytes) => _files.ForEach(file => file.GiveBack(address, bytes));
+
     /// <summary>Unmaps all files.</summary>
     public void Dispose() => _files.ForEach(file => file.Dispose());
 
+    // An index that makes the single file one shard among others that are there too is no left-over.
+    private static bool NeedsOthers(string indexPath)
+    {
+        string[] shards;
+        try
+        {
+            shards = [.. ReadIndex(indexPath).Values.Distinct(StringComparer.Ordinal)];
+        }
+        catch (ModelFormatException)
+        {
+            // A broken index beside a whole file is a left-over.
+            return false;
+        }
+        string folder = Path.GetDirectoryName(indexPath)!;
+        return shards.Length > 1 && shards.Contains(SingleName) && Array.TrueForAll(shards, shard => Path.Exists(Path.Combine(folder, shard)));
+    }
+
     private void OpenShards(string indexPath)
+    {
+        Dictionary<string, string> shardOf = ReadIndex(indexPath);
+        foreach (string shard in shardOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        {
+            AddFile(shard, shardOf, indexPath);
+        }
+        foreach ((string name, string shard) in shardOf)
+        {
+            if (!_byName.ContainsKey(name))
+            {
+                throw new ModelFormatException(indexPath, $"weight_map.{name}", $"'{shard}' has no such tensor.");
+            }
+        }
+    }
+
+    private static Dictionary<string, string> ReadIndex(string indexPath)
     {
         using JsonDocument index = ModelFiles.ReadJson(indexPath);
         if (!index.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
@@ -97,24 +158,13 @@ public sealed class ShardedCheckpoint : IDisposable
         {
             throw new ModelFormatException(indexPath, "weight_map", "is empty.");
         }
-        foreach (string shard in shardOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
-        {
-            AddFile(shard, shardOf, indexPath);
-        }
-        foreach ((string name, string shard) in shardOf)
-        {
-            if (!_byName.ContainsKey(name))
-            {
-                throw new ModelFormatException(indexPath, $"weight_map.{name}", $"'{shard}' has no such tensor.");
-            }
-        }
+        return shardOf;
     }
 
     private void AddFile(string name, Dictionary<string, string>? shardOf, string? indexPath)
     {
-        string path = Path.Combine(Folder, name);
-        CheckLink(path);
-        SafeTensorsFile file = SafeTensorsFile.Open(path);
+        FolderLinks.Check(Folder, name);
+        SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(Folder, name));
         _files.Add(file);
         foreach (TensorInfo tensor in file.Tensors)
         {
@@ -123,6 +173,9 @@ public sealed class ShardedCheckpoint : IDisposable
                 CheckListed(tensor, name, shardOf, indexPath!);
             }
             _byName.Add(tensor.Name, (file, tensor));
+            var stored = new StoredTensor(tensor.Name, tensor.DType.Stored(), tensor.Shape, file.Path, file.DataStart + tensor.Begin, tensor.Bytes);
+            _stored.Add(tensor.Name, stored);
+            _ordered.Add(stored);
         }
     }
 
@@ -145,33 +198,6 @@ public sealed class ShardedCheckpoint : IDisposable
         if (!plain)
         {
             throw new ModelFormatException(indexPath, $"weight_map.{tensor}", $"'{(name.Length <= 80 ? name : name[..80] + "…")}' is not a plain file name.");
-        }
-    }
-
-    // A link may stay in the folder. The one exception is the layout of the Hugging Face cache, where
-    // models--x/snapshots/REVISION/file links to models--x/blobs/HASH.
-    private void CheckLink(string path)
-    {
-        if (new FileInfo(path).LinkTarget is null)
-        {
-            return;
-        }
-        FileSystemInfo target;
-        try
-        {
-            target = File.ResolveLinkTarget(path, returnFinalTarget: true)!;
-        }
-        catch (IOException e)
-        {
-            throw new ModelFormatException(path, null, $"the link cannot be followed: {e.Message}", e);
-        }
-        string root = Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder));
-        string? home = Path.GetDirectoryName(target.FullName);
-        string? snapshots = Path.GetDirectoryName(root);
-        bool cached = Path.GetFileName(snapshots) == "snapshots" && home == Path.Combine(Path.GetDirectoryName(snapshots)!, "blobs");
-        if (home != root && !cached)
-        {
-            throw new ModelFormatException(path, null, $"is a link out of the model's folder, to '{target.FullName}'.");
         }
     }
 }

@@ -12,6 +12,9 @@ internal readonly struct JsonFields(string file, string prefix, JsonElement elem
     public bool TryGet(string name, out JsonElement value) =>
         element.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
 
+    /// <summary>Names of all fields.</summary>
+    public IEnumerable<string> Names => element.EnumerateObject().Select(property => property.Name);
+
     /// <summary>Whether the field is there, even as null.</summary>
     public bool Contains(string name) => element.TryGetProperty(name, out _);
 
@@ -90,15 +93,6 @@ internal readonly struct JsonFields(string file, string prefix, JsonElement elem
         return value.ValueKind == JsonValueKind.Object
             ? new JsonFields(file, $"{prefix}{name}.", value)
             : throw Fault(name, $"must be an object, is {Show(value)}.");
-    }
-
-    /// <summary>The nested objects of an object, with their names.</summary>
-    public IEnumerable<(string Name, JsonFields Fields)> Objects()
-    {
-        foreach (JsonProperty property in element.EnumerateObject())
-        {
-            yield return (property.Name, Object(property.Name) ?? throw Fault(property.Name, "must be an object."));
-        }
     }
 
     /// <summary>An array of integers within bounds, or null when absent or null. With <paramref name="orSingle"/> one integer counts as an array of one.</summary>

@@ -9,6 +9,7 @@ public sealed record ModelConfig
 {
     private const string ConfigName = "config.json";
     private const string GenerationName = "generation_config.json";
+    private const string QuantizationName = "hf_quant_config.json";
 
     private ModelConfig()
     {
@@ -32,14 +33,17 @@ public sealed record ModelConfig
     /// <summary>The output head is the embedding matrix.</summary>
     public required bool TieWordEmbeddings { get; init; }
 
-    /// <summary>Names of text tensors begin with "language_model.".</summary>
+    /// <summary>The text model's part is an object of its own, as in the releases; text-only derivatives are flat.</summary>
     public required bool Nested { get; init; }
 
-    /// <summary>How FP8 weights were made, if the file says so.</summary>
+    /// <summary>How quantised weights were made, if the files say so.</summary>
     public required QuantizationConfig? Quantization { get; init; }
 
     /// <summary>Things that are suspicious but not wrong, in sentences for a person.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
+
+    /// <summary>The same model without its vision tower: text only.</summary>
+    public ModelConfig WithoutVision() => this with { Vision = null, BoiToken = -1, EoiToken = -1, ImageToken = -1 };
 
     /// <summary>Reads config.json and, if there is one, generation_config.json of a model's folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -49,13 +53,13 @@ public sealed record ModelConfig
         ArgumentException.ThrowIfNullOrEmpty(folder);
         string file = Path.Combine(folder, ConfigName);
         using JsonDocument config = ModelFiles.ReadJson(file);
-        string generationFile = Path.Combine(folder, GenerationName);
-        if (!Path.Exists(generationFile))
-        {
-            return Read(new JsonFields(file, "", config.RootElement), null);
-        }
-        using JsonDocument generation = ModelFiles.ReadJson(generationFile);
-        return Read(new JsonFields(file, "", config.RootElement), new JsonFields(generationFile, "", generation.RootElement));
+        string generationFile = Path.Combine(folder, GenerationName), quantizationFile = Path.Combine(folder, QuantizationName);
+        using JsonDocument? generation = Path.Exists(generationFile) ? ModelFiles.ReadJson(generationFile) : null;
+        using JsonDocument? quantization = Path.Exists(quantizationFile) ? ModelFiles.ReadJson(quantizationFile) : null;
+        return Read(
+            new JsonFields(file, "", config.RootElement),
+            generation is null ? null : new JsonFields(generationFile, "", generation.RootElement),
+            quantization is null ? null : new JsonFields(quantizationFile, "", quantization.RootElement));
     }
 
     /// <summary>Reads the text of a config.json.</summary>
@@ -69,7 +73,7 @@ public sealed record ModelConfig
         return Read(new JsonFields(fileName, "", config.RootElement), null);
     }
 
-    private static ModelConfig Read(JsonFields root, JsonFields? generation)
+    private static ModelConfig Read(JsonFields root, JsonFields? generation, JsonFields? modelOpt = null)
     {
         JsonFields? nested = root.Object("text_config");
         string expected = nested is null ? "llama4_text" : "llama4";
@@ -82,7 +86,6 @@ public sealed record ModelConfig
         List<string> warnings = [];
         TextConfig textConfig = TextConfigReader.Read(text, generation, warnings);
         VisionConfig? vision = nested is not null && root.Object("vision_config") is { } fields ? VisionConfigReader.Read(fields) : null;
-        JsonFields? quantization = root.Object("quantization_config") ?? text.Object("quantization_config");
         int last = textConfig.VocabSize - 1;
         return new ModelConfig
         {
@@ -93,8 +96,15 @@ public sealed record ModelConfig
             ImageToken = vision is null ? -1 : root.Int("image_token_index", 0, last, 200092),
             TieWordEmbeddings = root.Bool("tie_word_embeddings", false) || text.Bool("tie_word_embeddings", false),
             Nested = nested is not null,
-            Quantization = quantization is { } q ? QuantizationConfig.Read(q) : null,
+            Quantization = ReadQuantization(root, text, modelOpt),
             Warnings = warnings,
         };
     }
+
+    // MLX repeats its own object as quantization_config; ModelOpt's older exports have a file of their own and nothing else.
+    private static QuantizationConfig? ReadQuantization(JsonFields root, JsonFields text, JsonFields? modelOpt) =>
+        root.Object("quantization") is { } mlx && mlx.Contains("bits") ? QuantizationConfig.ReadMlx(mlx)
+        : (root.Object("quantization_config") ?? text.Object("quantization_config")) is { } given ? QuantizationConfig.Read(given)
+        : modelOpt?.Object("quantization") is { } older ? QuantizationConfig.ReadModelOpt(older, "exclude_modules")
+        : null;
 }

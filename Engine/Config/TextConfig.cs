@@ -42,6 +42,9 @@ public sealed record TextConfig
     /// <summary>Scaling of the rotary frequencies, or null for none.</summary>
     public required RopeScaling? RopeScaling { get; init; }
 
+    /// <summary>Divisors of the rotary frequencies, one for each pair of a head, where a file gives them and no scaling rule does; null otherwise.</summary>
+    public IReadOnlyList<float>? RopeDivisors { get; init; }
+
     /// <summary>Block length of chunked attention in tokens; null means that no layer is chunked.</summary>
     public required int? AttentionChunkSize { get; init; }
 

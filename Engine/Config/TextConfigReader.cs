@@ -18,12 +18,14 @@ internal static class TextConfigReader
         }
         int layers = fields.Int("num_hidden_layers", 1, MaxLayers, 48);
         int heads = fields.Int("num_attention_heads", 1, MaxWidth, 40);
-        int kvHeads = fields.Int("num_key_value_heads", 1, MaxWidth, 8);
+        int hidden = fields.Int("hidden_size", 1, MaxWidth);
+        // An absent key means the library's default; a null means that the value follows from the others.
+        int kvHeads = fields.OptionalInt("num_key_value_heads", 1, MaxWidth) ?? (fields.Contains("num_key_value_heads") ? heads : 8);
         if (heads % kvHeads != 0)
         {
             throw fields.Fault("num_key_value_heads", $"{kvHeads} does not divide num_attention_heads {heads}.");
         }
-        int headDim = fields.Int("head_dim", 2, 4096, 128);
+        int headDim = fields.OptionalInt("head_dim", 2, 4096) ?? (fields.Contains("head_dim") ? HeadDimOf(fields, hidden, heads) : 128);
         if (headDim % 2 != 0)
         {
             throw fields.Fault("head_dim", $"{headDim} is odd; rotary embedding works on pairs.");
@@ -43,7 +45,7 @@ internal static class TextConfigReader
         {
             throw fields.Fault("num_experts_per_tok", $"{perToken} is more than the {experts} experts.");
         }
-        (double theta, RopeScaling? scaling) = ReadRope(fields);
+        (double theta, RopeScaling? scaling) = RopeReader.Read(fields, 500000, scales: true);
         if (scaling is { Factor: 8, HighFreqFactor: 4 } && anyMoe && experts == 16)
         {
             warnings.Add("rope_scaling has factor 8 and high_freq_factor 4; a Llama 4 with 16 experts was trained with 16 and 1. The file's values are used.");
@@ -51,7 +53,7 @@ internal static class TextConfigReader
         int vocabulary = fields.Int("vocab_size", 1, MaxVocabulary, 202048);
         return new TextConfig
         {
-            HiddenSize = fields.Int("hidden_size", 1, MaxWidth),
+            HiddenSize = hidden,
             Layers = layers,
             Heads = heads,
             KvHeads = kvHeads,
@@ -77,6 +79,10 @@ internal static class TextConfigReader
             LayerKinds = [.. Enumerable.Range(0, layers).Select(i => new LayerConfig(rope[i], chunked[i] && chunk is not null, moe[i]))],
         };
     }
+
+    private static int HeadDimOf(JsonFields fields, int hidden, int heads) => hidden % heads == 0
+        ? Math.Clamp(hidden / heads, 2, 4096)
+        : throw fields.Fault("head_dim", $"is null, and num_attention_heads {heads} does not divide hidden_size {hidden}.");
 
     private static bool[] ReadRopeLayers(JsonFields fields, int layers)
     {
@@ -132,44 +138,6 @@ internal static class TextConfigReader
         });
     }
 
-    // Older files have rope_theta and rope_scaling side by side, newer ones merge both into rope_parameters.
-    private static (double Theta, RopeScaling? Scaling) ReadRope(JsonFields fields)
-    {
-        const double MaxTheta = 1e12;
-        double theta = fields.Number("rope_theta", 0, MaxTheta, 500000);
-        JsonFields? merged = fields.Object("rope_parameters");
-        if (merged is { } parameters)
-        {
-            theta = parameters.Number("rope_theta", 0, MaxTheta, theta);
-        }
-        if ((merged ?? fields.Object("rope_scaling")) is not { } rope)
-        {
-            return (theta, null);
-        }
-        string typeField = rope.Contains("rope_type") ? "rope_type" : "type";
-        string? type = rope.Text(typeField);
-        switch (type)
-        {
-            case "default":
-            case null when merged is not null:
-                return (theta, null);
-            case "llama3":
-                break;
-            default:
-                throw rope.Fault("rope_type", $"'{type ?? "(absent)"}' is not supported; 'llama3' and 'default' are.");
-        }
-        RopeScaling scaling = new(
-            rope.Number("factor", 0, 1e6),
-            rope.Number("low_freq_factor", 0, 1e6),
-            rope.Number("high_freq_factor", 0, 1e6),
-            rope.Int("original_max_position_embeddings", 1, int.MaxValue));
-        if (scaling.HighFreqFactor < scaling.LowFreqFactor)
-        {
-            throw rope.Fault("high_freq_factor", $"{scaling.HighFreqFactor} is below low_freq_factor {scaling.LowFreqFactor}.");
-        }
-        return (theta, scaling);
-    }
-
     private static int ReadBos(JsonFields fields, JsonFields? generation, int vocabulary, List<string> warnings)
     {
         int? bos = fields.OptionalInt("bos_token_id", 0, vocabulary - 1) ?? generation?.OptionalInt("bos_token_id", 0, vocabulary - 1);
@@ -187,7 +155,7 @@ internal static class TextConfigReader
         int[] all = [.. own.Union(more)];
         if (all.Length == 0)
         {
-            warnings.Add("eos_token_id is missing: generation ends only at the length limit.");
+            warnings.Add("eos_token_id is missing; the chat format's own end tokens apply.");
         }
         return all;
     }

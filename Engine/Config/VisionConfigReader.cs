@@ -26,7 +26,7 @@ internal static class VisionConfigReader
             ProjectorInputDim = fields.Int("projector_input_dim", 1, MaxWidth),
             ProjectorOutputDim = fields.Int("projector_output_dim", 1, MaxWidth),
             OutputDim = fields.Int("vision_output_dim", 1, MaxWidth),
-            RopeTheta = fields.Number("rope_theta", 0, 1e12, 10000),
+            RopeTheta = RopeReader.Read(fields, 10000, scales: false).Theta,
         };
         Check(fields, vision);
         return vision;

@@ -18,7 +18,7 @@ public sealed class Llama4Model : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly IReadOnlyList<IDisposable> _weights;
     private readonly Llama4Tokenizer? _tokenizer;
-    private readonly ChatFormat? _chat;
+    private readonly Lazy<ChatFormat>? _chat;
 
     private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
     {
@@ -28,16 +28,16 @@ public sealed class Llama4Model : IDisposable
         TextConfig c = Config.Text;
         TextWeights text = loader.LoadText();
         WeightBytesPerToken = text.BytesPerToken(c.ExpertsPerToken);
-        Text = new TextModel(c, text, backend, RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c)));
-        if (options.LoadVision && Config.Vision is VisionConfig vision)
+        Text = new TextModel(c, text, backend, Frequencies(c));
+        if (Config.Vision is VisionConfig vision)
         {
             Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
         }
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
         _tokenizer = tokenizer;
-        ImageOptions = TileOptionsOf(checkpoint);
-        _chat = tokenizer is null ? null : new ChatFormat(tokenizer, TokensPerTile);
+        ImageOptions = checkpoint.LoadTileOptions();
+        _chat = tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(tokenizer, TokensPerTile));
     }
 
     /// <summary>How it was loaded.</summary>
@@ -67,7 +67,7 @@ public sealed class Llama4Model : IDisposable
 
     /// <summary>The chat format.</summary>
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
-    public ChatFormat Chat => _chat ?? throw NoTokenizer();
+    public ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
 
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }
@@ -86,8 +86,11 @@ public sealed class Llama4Model : IDisposable
 
     internal VisionModel? Vision { get; }
 
-    /// <summary>Loads a checkpoint folder: validates every header and tensor, then packs the weights for the backend.</summary>
-    /// <param name="path">Folder with config.json, the safetensors files and a tokenizer.</param>
+    /// <summary>Loads a checkpoint: validates every header and tensor, then packs the weights for the backend.</summary>
+    /// <param name="path">
+    /// A folder with config.json and safetensors files, one with a GGUF model, one with Meta's params.json and consolidated.NN.pth;
+    /// or a .gguf file.
+    /// </param>
     /// <param name="options">Precision, threads, vision; null for the defaults.</param>
     /// <param name="progress">Told after each packed matrix.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
@@ -95,11 +98,11 @@ public sealed class Llama4Model : IDisposable
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
-        Checkpoint checkpoint = Checkpoint.Open(path);
+        Checkpoint checkpoint = Checkpoint.Open(path, options.LoadVision, options.Projector);
         IBackend? backend = null;
         try
         {
-            Llama4Tokenizer? tokenizer = HasTokenizer(path) ? Llama4Tokenizer.Load(path) : null;
+            Llama4Tokenizer? tokenizer = checkpoint.LoadTokenizer();
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
@@ -130,18 +133,15 @@ public sealed class Llama4Model : IDisposable
         Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
     });
 
-    private static bool HasTokenizer(string folder) =>
-        File.Exists(Path.Combine(folder, "tokenizer.json")) || File.Exists(Path.Combine(folder, "tokenizer.model"));
-
     private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
         c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling((float)c.RopeScaling.Factor, (float)c.RopeScaling.LowFreqFactor, (float)c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
 
-    private static TileOptions TileOptionsOf(Checkpoint checkpoint)
+    private static float[] Frequencies(TextConfig c)
     {
-        TileOptions options = PreprocessorConfig.Load(checkpoint.Folder);
-        return checkpoint.Config.Vision is VisionConfig v ? options with { Tile = v.ImageSize } : options;
+        float[] frequencies = RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c));
+        return c.RopeDivisors is null ? frequencies : [.. frequencies.Zip(c.RopeDivisors, (frequency, divisor) => frequency / divisor)];
     }
 
     private InvalidOperationException NoTokenizer() =>
-        new($"{Folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
+        new($"{Folder} has neither tokenizer.json nor tokenizer.model; put one of them beside the model's files.");
 }

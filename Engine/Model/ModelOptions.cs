@@ -45,6 +45,11 @@ public sealed record ModelOptions
     /// </summary>
     public Func<IBackend>? CreateBackend { get; init; }
 
+    /// <summary>
+    /// The vision projector's file of a GGUF model; null looks for one beside the model, whose name contains "mmproj".
+    /// </summary>
+    public string? Projector { get; init; }
+
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;
 }

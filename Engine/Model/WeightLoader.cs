@@ -1,4 +1,5 @@
 using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
@@ -6,10 +7,14 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Engine.Model;
 
-/// <summary>Packs a validated checkpoint's tensors for a backend, reporting progress and freeing what it made on failure.</summary>
+/// <summary>
+/// Packs a validated checkpoint's weights for a backend, reporting progress and freeing what it made on failure. Pages of the
+/// files are given back as soon as they are packed.
+/// </summary>
 internal sealed class WeightLoader : IDisposable
 {
     private readonly Checkpoint _checkpoint;
+    private readonly WeightCatalogue _weights;
     private readonly IBackend _backend;
     private readonly WeightScheme _scheme;
     private readonly IProgress<LoadProgress>? _progress;
@@ -20,6 +25,7 @@ internal sealed class WeightLoader : IDisposable
     public WeightLoader(Checkpoint checkpoint, IBackend backend, WeightScheme scheme, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         _checkpoint = checkpoint;
+        _weights = checkpoint.Weights;
         _backend = backend;
         _scheme = scheme;
         _progress = progress;
@@ -32,32 +38,31 @@ internal sealed class WeightLoader : IDisposable
     public TextWeights LoadText()
     {
         TextConfig c = _checkpoint.Config.Text;
-        string model = _checkpoint.Prefix + "model.";
-        MatrixSource embedding = _checkpoint.Matrix(model + "embed_tokens.weight");
+        MatrixSource embedding = _weights.Open(_weights[WeightRole.Embedding]);
         return new TextWeights
         {
             Embedding = Own(_backend.CreateEmbedding(embedding)),
-            LmHead = Pack("lm_head", _checkpoint.Config.TieWordEmbeddings ? embedding : _checkpoint.Matrix(_checkpoint.Prefix + "lm_head.weight")),
-            FinalNorm = Vector(model + "norm.weight"),
-            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer($"{model}layers.{i}.", c, i)).ToArray(),
+            LmHead = Pack("output head", null, _checkpoint.Config.TieWordEmbeddings ? embedding : _weights.Open(_weights[WeightRole.OutputHead])),
+            FinalNorm = Vector(-1, WeightRole.FinalNorm),
+            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer(c, i)).ToArray(),
         };
     }
 
     public VisionWeights LoadVision(VisionConfig c)
     {
-        const string Vision = "vision_model.";
-        MatrixSource positions = _checkpoint.Matrix(Vision + "positional_embedding_vlm");
+        const string What = "vision";
+        Weight positions = _weights[WeightRole.Positions];
         return new VisionWeights
         {
-            PatchEmbedding = Pack(Vision, _checkpoint.Matrix(Vision + "patch_embedding.linear.weight")),
-            ClassEmbedding = Vector(Vision + "class_embedding"),
-            Positions = Values(Vision + "positional_embedding_vlm", positions.Rows, positions.Columns),
-            PreNorm = LayerNorm(Vision + "layernorm_pre."),
-            Layers = Enumerable.Range(0, c.Layers).Select(i => LoadVisionLayer($"{Vision}model.layers.{i}.")).ToArray(),
-            PostNorm = LayerNorm(Vision + "layernorm_post."),
-            AdapterFc1 = Pack(Vision, _checkpoint.Matrix(Vision + "vision_adapter.mlp.fc1.weight")),
-            AdapterFc2 = Pack(Vision, _checkpoint.Matrix(Vision + "vision_adapter.mlp.fc2.weight")),
-            Projector = Pack("multi_modal_projector", _checkpoint.Matrix("multi_modal_projector.linear_1.weight")),
+            PatchEmbedding = Pack(What, -1, WeightRole.PatchEmbedding),
+            ClassEmbedding = Vector(-1, WeightRole.ClassEmbedding),
+            Positions = Upload(_weights.Values(positions), positions.Rows, positions.Columns),
+            PreNorm = new LayerNormWeights(Vector(-1, WeightRole.PreNorm), Vector(-1, WeightRole.PreNormBias)),
+            Layers = Enumerable.Range(0, c.Layers).Select(LoadVisionLayer).ToArray(),
+            PostNorm = new LayerNormWeights(Vector(-1, WeightRole.PostNorm), Vector(-1, WeightRole.PostNormBias)),
+            AdapterFc1 = Pack(What, -1, WeightRole.AdapterFc1),
+            AdapterFc2 = Pack(What, -1, WeightRole.AdapterFc2),
+            Projector = Pack(What, -1, WeightRole.Projector),
         };
     }
 
@@ -78,51 +83,36 @@ internal sealed class WeightLoader : IDisposable
         _owned.Clear();
     }
 
-    private LayerWeights LoadLayer(string prefix, TextConfig c, int index)
+    private LayerWeights LoadLayer(TextConfig c, int layer)
     {
-        LayerConfig rules = c.LayerKinds[index];
-        WeightFormat? shared = rules.IsMoe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
-        string attention = prefix + "self_attn.";
-        string feedForward = prefix + "feed_forward.";
-        string dense = rules.IsMoe ? feedForward + "shared_expert." : feedForward;
+        bool moe = c.LayerKinds[layer].IsMoe;
+        WeightFormat? shared = moe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
+        string what = $"layer {layer}";
         return new LayerWeights
         {
-            AttentionNorm = Vector(prefix + "input_layernorm.weight"),
-            Qkv = Pack(attention, _checkpoint.Matrix(attention + "q_proj.weight"), _checkpoint.Matrix(attention + "k_proj.weight"), _checkpoint.Matrix(attention + "v_proj.weight")),
-            QkvBias = c.AttentionBias ? Vector(attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias") : null,
-            Output = Pack(attention, _checkpoint.Matrix(attention + "o_proj.weight")),
-            OutputBias = c.AttentionBias ? Vector(attention + "o_proj.bias") : null,
-            FeedForwardNorm = Vector(prefix + "post_attention_layernorm.weight"),
+            AttentionNorm = Vector(layer, WeightRole.AttentionNorm),
+            Qkv = Pack(what, layer, WeightRole.Query, WeightRole.Key, WeightRole.Value),
+            QkvBias = c.AttentionBias ? Vector(layer, WeightRole.QueryBias, WeightRole.KeyBias, WeightRole.ValueBias) : null,
+            Output = Pack(what, layer, WeightRole.AttentionOutput),
+            OutputBias = c.AttentionBias ? Vector(layer, WeightRole.AttentionOutputBias) : null,
+            FeedForwardNorm = Vector(layer, WeightRole.FeedForwardNorm),
             FeedForward = new FeedForwardWeights(
-                Pack(dense, shared, _checkpoint.Matrix(dense + "gate_proj.weight"), _checkpoint.Matrix(dense + "up_proj.weight")),
-                Pack(dense, shared, _checkpoint.Matrix(dense + "down_proj.weight"))),
-            Router = rules.IsMoe ? Pack(feedForward, _checkpoint.Matrix(feedForward + "router.weight")) : null,
-            Experts = rules.IsMoe ? LoadExperts(feedForward + "experts.", c, index) : [],
+                Pack(what, shared, Sources(layer, -1, moe ? [WeightRole.SharedGate, WeightRole.SharedUp] : [WeightRole.Gate, WeightRole.Up])),
+                Pack(what, shared, Sources(layer, -1, moe ? WeightRole.SharedDown : WeightRole.Down))),
+            Router = moe ? Pack(what, layer, WeightRole.Router) : null,
+            Experts = moe ? LoadExperts(c, layer) : [],
         };
     }
 
-    /// <summary>The experts from the fused [E, in, out] tensors or, as quantised releases have it, from tensors of their own.</summary>
-    private ExpertWeights[] LoadExperts(string experts, TextConfig c, int layer)
+    private ExpertWeights[] LoadExperts(TextConfig c, int layer)
     {
         bool inner = layer != 0 && layer != c.Layers - 1;
-        bool fused = _checkpoint.Has(experts + "gate_up_proj");
-        IMatrix[] gateUp = PackStack(experts, c.Experts, e => fused
-            ? ([_checkpoint.ExpertSlice(experts + "gate_up_proj", e, 0, 2 * c.IntermediateSize)], ExpertFormat(inner))
-            : Separate($"{experts}{e}.", "gate_proj.weight", "up_proj.weight"));
-        IMatrix[] down = PackStack(experts, c.Experts, e => fused
-            ? ([_checkpoint.ExpertSlice(experts + "down_proj", e, 0, c.HiddenSize)], ExpertFormat(inner))
-            : Separate($"{experts}{e}.", "down_proj.weight"));
+        IMatrix[] gateUp = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertGate, WeightRole.ExpertUp)));
+        IMatrix[] down = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertDown)));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
-        (MatrixSource[] Sources, WeightFormat? Format) Separate(string expert, params ReadOnlySpan<string> names)
-        {
-            List<MatrixSource> sources = [];
-            foreach (string name in names)
-            {
-                sources.Add(_checkpoint.Matrix(expert + name));
-            }
-            return ([.. sources], ExpertFormat(inner || sources.TrueForAll(source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
-        }
+        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) =>
+            (sources, ExpertFormat(inner || Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
     }
 
     private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme switch
@@ -132,27 +122,35 @@ internal sealed class WeightLoader : IDisposable
         _ => null,
     };
 
-    private VisionLayerWeights LoadVisionLayer(string prefix)
+    private VisionLayerWeights LoadVisionLayer(int layer)
     {
-        string attention = prefix + "self_attn.";
+        string what = $"vision layer {layer}";
         return new VisionLayerWeights
         {
-            AttentionNorm = LayerNorm(prefix + "input_layernorm."),
-            Qkv = Pack(attention, _checkpoint.Matrix(attention + "q_proj.weight"), _checkpoint.Matrix(attention + "k_proj.weight"), _checkpoint.Matrix(attention + "v_proj.weight")),
-            QkvBias = Vector(attention + "q_proj.bias", attention + "k_proj.bias", attention + "v_proj.bias"),
-            Output = Pack(attention, _checkpoint.Matrix(attention + "o_proj.weight")),
-            OutputBias = Vector(attention + "o_proj.bias"),
-            MlpNorm = LayerNorm(prefix + "post_attention_layernorm."),
-            Fc1 = Pack(prefix, _checkpoint.Matrix(prefix + "mlp.fc1.weight")),
-            Fc1Bias = Vector(prefix + "mlp.fc1.bias"),
-            Fc2 = Pack(prefix, _checkpoint.Matrix(prefix + "mlp.fc2.weight")),
-            Fc2Bias = Vector(prefix + "mlp.fc2.bias"),
+            AttentionNorm = new LayerNormWeights(Vector(layer, WeightRole.VisionAttentionNorm), Vector(layer, WeightRole.VisionAttentionNormBias)),
+            Qkv = Pack(what, layer, WeightRole.VisionQuery, WeightRole.VisionKey, WeightRole.VisionValue),
+            QkvBias = Vector(layer, WeightRole.VisionQueryBias, WeightRole.VisionKeyBias, WeightRole.VisionValueBias),
+            Output = Pack(what, layer, WeightRole.VisionOutput),
+            OutputBias = Vector(layer, WeightRole.VisionOutputBias),
+            MlpNorm = new LayerNormWeights(Vector(layer, WeightRole.VisionMlpNorm), Vector(layer, WeightRole.VisionMlpNormBias)),
+            Fc1 = Pack(what, layer, WeightRole.VisionFc1),
+            Fc1Bias = Vector(layer, WeightRole.VisionFc1Bias),
+            Fc2 = Pack(what, layer, WeightRole.VisionFc2),
+            Fc2Bias = Vector(layer, WeightRole.VisionFc2Bias),
         };
     }
 
-    private LayerNormWeights LayerNorm(string prefix) => new(Vector(prefix + "weight"), Vector(prefix + "bias"));
+    private MatrixSource[] Sources(int layer, int expert, params ReadOnlySpan<WeightRole> roles)
+    {
+        var sources = new MatrixSource[roles.Length];
+        for (int i = 0; i < roles.Length; i++)
+        {
+            sources[i] = _weights.Open(_weights[roles[i], layer, expert]);
+        }
+        return sources;
+    }
 
-    private IMatrix Pack(string what, params ReadOnlySpan<MatrixSource> sources) => Pack(what, null, sources);
+    private IMatrix Pack(string what, int layer, params ReadOnlySpan<WeightRole> roles) => Pack(what, null, Sources(layer, -1, roles));
 
     private IMatrix Pack(string what, WeightFormat? format, params ReadOnlySpan<MatrixSource> sources)
     {
@@ -163,8 +161,9 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    private IMatrix[] PackStack(string what, int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
+    private IMatrix[] PackStack(int layer, int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
     {
+        string what = $"experts of layer {layer}";
         MatrixSource[] previous = [];
         IMatrix[] packed = _backend.PackStack(count, i =>
         {
@@ -187,7 +186,7 @@ internal sealed class WeightLoader : IDisposable
         _cancellation.ThrowIfCancellationRequested();
         if (format?.WhyNot(sources[0].Columns) is string reason)
         {
-            throw new ModelFormatException(_checkpoint.Folder, what.TrimEnd('.'), $"{reason} Load it as stored or in FP8.");
+            throw new ModelFormatException(_checkpoint.Location, what, $"{reason} Load it as stored or in FP8.");
         }
     }
 
@@ -199,23 +198,22 @@ internal sealed class WeightLoader : IDisposable
         }
         foreach (MatrixSource source in sources)
         {
-            _done += (long)source.Rows * source.Columns * ((StridedMatrix)source).Type.Size();
+            _done += source.StoredBytes;
+            _weights.GiveBack(source);
         }
-        _progress?.Report(new LoadProgress(_done, _checkpoint.TotalBytes, what.TrimEnd('.')));
+        _progress?.Report(new LoadProgress(_done, _checkpoint.TotalBytes, what));
     }
 
     /// <summary>Vectors one after another as a row [1, n].</summary>
-    private Tensor Vector(params ReadOnlySpan<string> names)
+    private Tensor Vector(int layer, params ReadOnlySpan<WeightRole> roles)
     {
         List<float> values = [];
-        foreach (string name in names)
+        foreach (WeightRole role in roles)
         {
-            values.AddRange(_checkpoint.Vector(name));
+            values.AddRange(_weights.Values(_weights[role, layer]));
         }
         return Upload([.. values], 1, values.Count);
     }
-
-    private Tensor Values(string name, int rows, int columns) => Upload(_checkpoint.Values(name), rows, columns);
 
     private Tensor Upload(float[] values, int rows, int columns)
     {

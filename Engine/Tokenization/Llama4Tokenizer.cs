@@ -9,6 +9,12 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// </summary>
 public sealed class Llama4Tokenizer
 {
+    /// <summary>The name of Hugging Face's file in a model's folder.</summary>
+    internal const string JsonName = "tokenizer.json";
+
+    /// <summary>The name of Meta's file in a model's folder.</summary>
+    internal const string TiktokenName = "tokenizer.model";
+
     private readonly TokenTable tokens;
     private readonly MergeTable merges;
     private readonly bool wholePieces;
@@ -64,6 +70,10 @@ public sealed class Llama4Tokenizer
     /// <summary>Ids of the special tokens by name, brackets included.</summary>
     public IReadOnlyDictionary<string, int> SpecialTokens => specials;
 
+    /// <summary>Whether a folder has a tokenizer.json or a tokenizer.model.</summary>
+    /// <param name="folder">The folder.</param>
+    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, JsonName)) || File.Exists(Path.Combine(folder, TiktokenName));
+
     /// <summary>Loads a tokenizer from a model's folder or from one of its files.</summary>
     /// <param name="path">
     /// A folder (its <c>tokenizer.json</c>, else its <c>tokenizer.model</c>), or such a file, told apart by the
@@ -77,8 +87,8 @@ public sealed class Llama4Tokenizer
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
         {
-            string json = Path.Combine(path, "tokenizer.json");
-            string model = Path.Combine(path, "tokenizer.model");
+            string json = Path.Combine(path, JsonName);
+            string model = Path.Combine(path, TiktokenName);
             return File.Exists(json) ? FromTokenizerJson(json)
                 : File.Exists(model) ? FromTiktokenModel(model)
                 : throw new FileNotFoundException(

@@ -6,9 +6,14 @@ namespace Llama4Kernels.Engine.Tokenization;
 internal static class TokenizerJsonFile
 {
     /// <summary>Loads the file; see <see cref="Llama4Tokenizer.FromTokenizerJson"/>.</summary>
-    public static Llama4Tokenizer Load(string path)
+    public static Llama4Tokenizer Load(string path) => Parse(TiktokenModelFile.ReadAll(path), path);
+
+    /// <summary>Reads a file's content.</summary>
+    /// <param name="content">UTF-8.</param>
+    /// <param name="path">Name for errors.</param>
+    public static Llama4Tokenizer Parse(ReadOnlyMemory<byte> content, string path)
     {
-        using JsonDocument document = Parse(path);
+        using JsonDocument document = ParseJson(content, path);
         JsonElement root = document.RootElement;
         JsonElement model = Member(path, root, "model", JsonValueKind.Object);
         JsonElement type = Member(path, model, "type", JsonValueKind.String);
@@ -24,13 +29,12 @@ internal static class TokenizerJsonFile
         return new Llama4Tokenizer(path, table, merges, wholePieces, ReadSpecials(path, root, table.Count));
     }
 
-    private static JsonDocument Parse(string path)
+    private static JsonDocument ParseJson(ReadOnlyMemory<byte> content, string path)
     {
-        byte[] content = TiktokenModelFile.ReadAll(path);
         try
         {
             JsonDocument document = JsonDocument.Parse(
-                content.AsMemory(), new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
+                content, new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
             if (document.RootElement.ValueKind == JsonValueKind.Object)
             {
                 return document;

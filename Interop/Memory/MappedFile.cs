@@ -110,6 +110,29 @@ public sealed unsafe partial class MappedFile : IDisposable
         }
     }
 
+    /// <summary>
+    /// Lets the operating system take back the whole pages within a range, which then count no longer as this process's memory.
+    /// Touching them again loads them anew. Where the system has no such call, nothing happens.
+    /// </summary>
+    /// <param name="offset">First byte of the range.</param>
+    /// <param name="bytes">Length of the range.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The range is not inside the file.</exception>
+    /// <exception cref="ObjectDisposedException">The map was disposed.</exception>
+    public void GiveBack(long offset, long bytes)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, Length - offset);
+        long page = Environment.SystemPageSize;
+        long first = (offset + page - 1) / page * page, end = offset + bytes == Length ? Length : (offset + bytes) / page * page;
+        if (end > first && (OperatingSystem.IsLinux() || OperatingSystem.IsMacOS()))
+        {
+            const int DontNeed = 4;
+            _ = Advise(_pointer + first, (nuint)(end - first), DontNeed); // advice: a refusal costs memory, nothing else
+        }
+    }
+
     /// <summary>Unmaps the file. <see cref="Pointer"/> and every address derived from it become invalid.</summary>
     public void Dispose()
     {
@@ -143,6 +166,9 @@ public sealed unsafe partial class MappedFile : IDisposable
         }
         return new SafeFileHandle(descriptor, ownsHandle: true);
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint length, int advice);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int OpenFile(string path, int flags);

@@ -3,11 +3,12 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Activation;
 
-internal static partial class Gelu
+/// <summary><see cref="Gelu"/> on a device.</summary>
+internal static class GeluCuda
 {
     internal static readonly KernelOption[] Kernels = [KernelOption.Only("Gelu", "gelu", "a thread per element, strided")];
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="Gelu.Run"/>, on a device.</summary>
     public static void Run(CudaQueue queue, Tensor x) =>
-        queue.Call("gelu").View(x).Value(x.Elements).Run(ResidualAdd.GridFor(x.Elements));
+        queue.Call("gelu").View(x).Value(x.Elements).Run(ResidualAddCuda.GridFor(x.Elements));
 }

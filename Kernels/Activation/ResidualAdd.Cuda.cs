@@ -4,13 +4,14 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Activation;
 
-internal static partial class ResidualAdd
+/// <summary><see cref="ResidualAdd"/> on a device.</summary>
+internal static class ResidualAddCuda
 {
     internal static readonly KernelOption[] Kernels = [KernelOption.Only("Add", "residual_add", "a thread per element, strided")];
 
     private const int MostGroups = 4096;
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="ResidualAdd.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor x, Tensor destination)
     {

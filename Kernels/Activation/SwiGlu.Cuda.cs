@@ -3,11 +3,12 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Activation;
 
-internal static partial class SwiGlu
+/// <summary><see cref="SwiGlu"/> on a device.</summary>
+internal static class SwiGluCuda
 {
     internal static readonly KernelOption[] Kernels = [KernelOption.Only("SwiGlu", "swiglu", "groups of a row share its columns")];
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="SwiGlu.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor gateUp, Tensor output)
     {

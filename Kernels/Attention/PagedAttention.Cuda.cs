@@ -3,7 +3,8 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Attention;
 
-internal static partial class PagedAttention
+/// <summary><see cref="PagedAttention"/> on a device.</summary>
+internal static class PagedAttentionCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
@@ -20,11 +21,11 @@ internal static partial class PagedAttention
     private const int Octet = 8;
     private const int LargestHead = 256;
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="PagedAttention.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
     public static void Run(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
     {
-        Check(qkv, shape, layout, segments);
+        PagedAttention.Check(qkv, shape, layout, segments);
         ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
         ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
         if (qkv.Rows == 0)

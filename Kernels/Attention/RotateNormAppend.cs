@@ -18,7 +18,7 @@ internal static partial class RotateNormAppend
         RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
     }
 
-    private static void Check(Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    internal static void Check(Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
     {
         PagedAttention.Check(qkv, shape, layout, segments);
         if (angles is Tensor pairs)

@@ -6,6 +6,7 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Kernels.Vision;
@@ -64,7 +65,9 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => PackedMatrix.Pack(stacked, format, _team);
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => format is null
+        ? StackedMatrix.Pack(stacked, PackStored)
+        : PackedMatrix.Pack(stacked, format, _team);
 
     /// <inheritdoc/>
     public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
@@ -140,6 +143,10 @@ public sealed unsafe class CpuBackend : IBackend
         _attentionScratch.Dispose();
         _expertScratch.Dispose();
     }
+
+    private IMatrix PackStored(MatrixSource[] sources) => sources[0] is CodedMatrix { IsInt4: false }
+        ? AffineMatrix.Pack(Array.ConvertAll(sources, source => (CodedMatrix)source), _team)
+        : PackedMatrix.Pack(sources, null, _team);
 
     private static void CheckCount(int elements, Tensor tensor)
     {

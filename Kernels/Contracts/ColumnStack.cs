@@ -24,6 +24,9 @@ public sealed unsafe record ColumnStack : MatrixSource
     public override IEnumerable<(nint Address, long Bytes)> Extents => _parts.SelectMany(part => part.Extents);
 
     /// <inheritdoc/>
+    public override long StoredBytes => _parts.Sum(part => part.StoredBytes);
+
+    /// <inheritdoc/>
     internal override void Read(int row, int column, int width, float* values)
     {
         for (int done = 0; done < width;)

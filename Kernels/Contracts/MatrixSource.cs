@@ -20,6 +20,28 @@ public abstract unsafe record MatrixSource(int Rows, int Columns)
     /// <summary>The stretches of memory that hold the matrix; they may hold parts of others too.</summary>
     public abstract IEnumerable<(nint Address, long Bytes)> Extents { get; }
 
+    /// <summary>Bytes that the matrix itself takes where it is stored.</summary>
+    public virtual long StoredBytes => Extents.Sum(extent => extent.Bytes);
+
+    /// <summary>Writes a row as float32, exactly.</summary>
+    /// <param name="row">Which row.</param>
+    /// <param name="values">[Columns]</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ArgumentException">The span has another length than a row.</exception>
+    public void ReadRow(int row, Span<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        if (values.Length != Columns)
+        {
+            throw new ArgumentException($"A row has {Columns} elements, not {values.Length}.", nameof(values));
+        }
+        fixed (float* to = values)
+        {
+            Read(row, 0, Columns, to);
+        }
+    }
+
     /// <summary>A row-major [out, in] matrix without gaps.</summary>
     public static StridedMatrix RowMajor(nint data, ElementType type, int rows, int columns) =>
         new(data, type, rows, columns, columns, 1);

@@ -23,6 +23,9 @@ public sealed unsafe record RowStack : MatrixSource
     /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents => _parts.SelectMany(part => part.Extents);
 
+    /// <inheritdoc/>
+    public override long StoredBytes => _parts.Sum(part => part.StoredBytes);
+
     internal ReadOnlySpan<MatrixSource> Parts => _parts;
 
     /// <summary>The plain type that all parts have, or null.</summary>

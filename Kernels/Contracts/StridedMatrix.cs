@@ -19,6 +19,9 @@ public sealed unsafe record StridedMatrix(
     nint Data, ElementType Type, int Rows, int Columns, long RowStride, long ColumnStride,
     nint RowScales = 0, ElementType RowScaleType = ElementType.F32) : MatrixSource(Rows, Columns)
 {
+    /// <summary>Elements between the scales of rows: 0 where all rows share one.</summary>
+    public long RowScaleStride { get; init; } = 1;
+
     /// <inheritdoc/>
     public override ElementType? PlainType => RowScales == 0 && Type != ElementType.F8E4M3 ? Type : null;
 
@@ -33,10 +36,13 @@ public sealed unsafe record StridedMatrix(
             yield return (Data, ((Rows - 1) * RowStride + (Columns - 1) * ColumnStride + 1) * Type.Size());
             if (RowScales != 0)
             {
-                yield return (RowScales, (long)Rows * RowScaleType.Size());
+                yield return (RowScales, ((Rows - 1) * RowScaleStride + 1) * RowScaleType.Size());
             }
         }
     }
+
+    /// <inheritdoc/>
+    public override long StoredBytes => (long)Rows * Columns * Type.Size() + (RowScales == 0 ? 0 : (long)Rows * RowScaleType.Size());
 
     /// <summary>The dequantisation multiplier of a row; 1 without scales.</summary>
     internal float Scale(int row)
@@ -44,7 +50,7 @@ public sealed unsafe record StridedMatrix(
         float scale = 1;
         if (RowScales != 0)
         {
-            Decode(RowScaleType, (byte*)RowScales + (long)row * RowScaleType.Size(), 1, &scale);
+            Decode(RowScaleType, (byte*)RowScales + row * RowScaleStride * RowScaleType.Size(), 1, &scale);
         }
         return scale;
     }

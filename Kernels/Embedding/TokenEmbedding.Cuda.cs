@@ -4,11 +4,12 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Embedding;
 
-internal static partial class TokenEmbedding
+/// <summary><see cref="TokenEmbedding"/> on a device.</summary>
+internal static class TokenEmbeddingCuda
 {
     internal static readonly KernelOption[] Kernels = [KernelOption.Only("Embed", "embed_", "a group per token; the table stays as stored")];
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="TokenEmbedding.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, an id is outside the table, or the table is another backend's.</exception>
     public static void Run(CudaQueue queue, IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
     {
@@ -16,7 +17,7 @@ internal static partial class TokenEmbedding
         {
             throw new ArgumentException($"The table is a {table.GetType().Name}; make it with this backend's CreateEmbedding.", nameof(table));
         }
-        CheckIds(table, ids, output);
+        TokenEmbedding.CheckIds(table, ids, output);
         if (ids.IsEmpty)
         {
             return;

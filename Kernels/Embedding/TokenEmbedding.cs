@@ -18,7 +18,7 @@ internal static partial class TokenEmbedding
         RunCpu(team, embedding.Source, ids, output);
     }
 
-    private static void CheckIds(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
+    internal static void CheckIds(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
     {
         ShapeCheck.Require(output, ids.Length, table.Columns, nameof(output));
         foreach (int id in ids)

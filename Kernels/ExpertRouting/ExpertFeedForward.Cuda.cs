@@ -1,10 +1,13 @@
+using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.ExpertRouting;
 
-internal static partial class ExpertFeedForward
+/// <summary><see cref="ExpertFeedForward"/> on a device.</summary>
+internal static class ExpertFeedForwardCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
@@ -18,12 +21,12 @@ internal static partial class ExpertFeedForward
 
     private static readonly KernelOption[] Products = [Kernels[1], Kernels[2]];
 
-    /// <summary>As the overload for the CPU, on a device: which expert has which rows is read there, the host never knows.</summary>
+    /// <summary>As <see cref="ExpertFeedForward.Run"/>, on a device: which expert has which rows is read there, the host never knows.</summary>
     /// <exception cref="ArgumentException">Shapes differ, the routing is another backend's or of another batch, or the experts are no stack.</exception>
     public static void Run(CudaQueue queue, ExpertScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CudaRouting route = CudaRouting.Require(routing);
-        int width = Check(x, routing, experts, output);
+        int width = ExpertFeedForward.Check(x, routing, experts, output);
         CudaMatrixStack gateUp = StackOf(experts, static expert => expert.GateUp), down = StackOf(experts, static expert => expert.Down);
         int slots = route.Slots;
         if (slots == 0)
@@ -37,7 +40,7 @@ internal static partial class ExpertFeedForward
         queue.Call("gather_scaled").View(x).View(route.OrderAddress, slots).View(route.ScoreAddress, slots).View(rows).Value(x.Columns).Value(route.TopK)
             .Run(new(slots), threads);
         Product(queue, scratch.Codes, rows, gateUp, route, wide);
-        Activation.SwiGlu.Run(queue, wide, gated);
+        SwiGluCuda.Run(queue, wide, gated);
         Product(queue, scratch.Codes, gated, down, route, rows);
         queue.Call("scatter_add").View(rows).View(route.InverseAddress, slots).View(output).Value(x.Columns).Value(route.TopK)
             .Run(new(x.Rows), threads);
@@ -45,10 +48,15 @@ internal static partial class ExpertFeedForward
 
     private static void Product(CudaQueue queue, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
     {
+        if (weights.Layout == CudaLayout.Tiles)
+        {
+            Int4MatVecCuda.RunExperts(queue, codes, x, weights.Codes, weights.ScaleView, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), y);
+            return;
+        }
         KernelOption option = KernelOption.Choose(Products, x.Rows);
         bool isVector = option == Products[0];
         KernelCall call = MatMulCuda.Rows(queue, codes, option.Kernel + weights.Format.Name, x, weights)
-            .View(weights.Weights, weights.WeightElements(weights.Count)).View(weights.Scales, weights.Count * weights.ScaleBytes / sizeof(float))
+            .View(weights.Codes).View(weights.ScaleView)
             .View(isVector ? route.RowExpertAddress : route.StartAddress, isVector ? x.Rows : weights.Count + 1).View(y).Value(weights.Rows).Value(weights.Columns);
         if (isVector)
         {

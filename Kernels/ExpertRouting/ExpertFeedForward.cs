@@ -20,7 +20,7 @@ internal static partial class ExpertFeedForward
     }
 
     /// <summary>Checks shapes and gives the experts' width F.</summary>
-    private static int Check(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
+    internal static int Check(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
         if (routing.Rows != x.Rows)

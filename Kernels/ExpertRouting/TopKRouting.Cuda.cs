@@ -3,7 +3,8 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.ExpertRouting;
 
-internal static partial class TopKRouting
+/// <summary><see cref="TopKRouting"/> on a device.</summary>
+internal static class TopKRoutingCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
@@ -11,7 +12,7 @@ internal static partial class TopKRouting
         KernelOption.Only("RouteTopK", "route_group", "a group per expert finds the rows that chose it, in order"),
     ];
 
-    /// <summary>As the overload for the CPU, on a device; the rows are also put into the order of their experts.</summary>
+    /// <summary>As <see cref="TopKRouting.Run"/>, on a device; the rows are also put into the order of their experts.</summary>
     /// <exception cref="ArgumentException">Shapes differ, too many rows, or the routing is another backend's.</exception>
     public static void Run(CudaQueue queue, Tensor routerLogits, Routing routing)
     {

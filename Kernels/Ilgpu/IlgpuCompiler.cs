@@ -40,7 +40,8 @@ public static partial class IlgpuCompiler
         {
             return cached;
         }
-        var module = KernelModule.Create(kernel.Name, sm, Translate(kernel, sm), [.. kernel.Method.GetParameters().Select(Argument)], kernel.MaxThreads);
+        var spec = new KernelSpec(kernel.Name, new KernelTarget(sm), [.. kernel.Method.GetParameters().Select(Argument)]) { MaxThreads = kernel.MaxThreads };
+        var module = KernelModule.Create(spec, Translate(kernel, sm));
         if (path is not null)
         {
             Write(path, module.Text);
@@ -135,11 +136,12 @@ public static partial class IlgpuCompiler
     private static KernelArgument Argument(ParameterInfo parameter)
     {
         Type type = parameter.ParameterType;
-        bool isView = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ArrayView<>);
-        int bytes = isView ? 16 : type == typeof(long) ? 8
-            : type == typeof(int) || type == typeof(float) ? 4
+        KernelArgumentKind kind = type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ArrayView<>) ? KernelArgumentKind.View
+            : type == typeof(long) ? KernelArgumentKind.Int64
+            : type == typeof(int) ? KernelArgumentKind.Int32
+            : type == typeof(float) ? KernelArgumentKind.Float32
             : throw new ArgumentException($"Kernels take views, int, long and float; {parameter.Name} is {type}.");
-        return new KernelArgument(parameter.Name!, isView, bytes);
+        return new KernelArgument(parameter.Name!, kind);
     }
 
     [GeneratedRegex(@"^\.target\s+\w+", RegexOptions.Multiline)]

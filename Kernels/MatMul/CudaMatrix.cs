@@ -1,11 +1,12 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// A weight matrix on the device, one of a stack of equal ones that lie one after another: elements [out, in] row-major (int4:
-/// two to a byte), and apart from them scales [out, scales of a row].
+/// A weight matrix on the device, one of a stack of equal ones that lie one after another, codes and scales apart, in the
+/// stack's <see cref="CudaLayout"/>.
 /// </summary>
 internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
 {
@@ -21,7 +22,7 @@ internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
     public WeightFormat Format => stack.Format;
 
     /// <inheritdoc/>
-    public string Layout => CudaMatrixStack.LayoutName;
+    public string Layout => stack.Layout.Name;
 
     /// <inheritdoc/>
     public long Bytes => stack.MatrixBytes + stack.ScaleBytes;
@@ -33,6 +34,12 @@ internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
     public nint Address => stack.Weights + (nint)(index * stack.MatrixBytes);
 
     public nint Scales => stack.ScaleBytes == 0 ? 0 : stack.Scales + (nint)(index * stack.ScaleBytes);
+
+    /// <summary>The codes, as kernels take them.</summary>
+    public DeviceView Codes => new(Address, stack.WeightElements(1));
+
+    /// <summary>The scales, as kernels take them.</summary>
+    public DeviceView ScaleView => new(Scales, stack.ScaleBytes / sizeof(float));
 
     /// <summary>The matrix behind an interface.</summary>
     /// <exception cref="ArgumentException">It is another backend's.</exception>
@@ -53,23 +60,20 @@ internal sealed class CudaMatrix(CudaMatrixStack stack, int index) : IMatrix
 /// <summary>Equal matrices in one allocation; it is freed with the last of them.</summary>
 internal sealed class CudaMatrixStack
 {
-    /// <summary>Name of the layout: rows of codes, rows of scales.</summary>
-    public const string LayoutName = "rows";
-
     private readonly CudaMemory _weights;
     private readonly CudaMemory? _scales;
     private int _left;
 
     /// <exception cref="NotSupportedException">There are no kernels for the format.</exception>
-    public CudaMatrixStack(CudaContext context, int count, StackedSources shape)
+    public CudaMatrixStack(CudaContext context, int count, StackedSources shape, CudaLayout layout)
     {
         if (shape.Format == WeightFormat.F16)
         {
             throw new NotSupportedException("There is no product with f16 weights; take f32.");
         }
-        (Count, Shape) = (count, shape);
-        MatrixBytes = Rows * Format.CodeBytes(Columns);
-        ScaleBytes = Rows * Format.ScaleBytes(Columns);
+        (Count, Shape, Layout) = (count, shape, layout);
+        MatrixBytes = layout.CodeBytes(shape);
+        ScaleBytes = layout.ScaleBytes(shape);
         _left = count;
         _weights = CudaMemory.Allocate(context, count * MatrixBytes);
         try
@@ -86,6 +90,8 @@ internal sealed class CudaMatrixStack
     public int Count { get; }
 
     public StackedSources Shape { get; }
+
+    public CudaLayout Layout { get; }
 
     public int Rows => Shape.Rows;
 
@@ -104,6 +110,12 @@ internal sealed class CudaMatrixStack
 
     /// <summary>Elements of a view over the weights of some matrices, as the kernels count them: bytes where codes are not longer.</summary>
     public long WeightElements(int matrices) => matrices * MatrixBytes / Math.Max(1, Format.Bits / 8);
+
+    /// <summary>The codes of all matrices, as kernels take them.</summary>
+    public DeviceView Codes => new(Weights, WeightElements(Count));
+
+    /// <summary>The scales of all matrices, as kernels take them.</summary>
+    public DeviceView ScaleView => new(Scales, Count * ScaleBytes / sizeof(float));
 
     public void Release()
     {

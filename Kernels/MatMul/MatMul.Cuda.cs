@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
@@ -17,7 +18,7 @@ internal static class MatMulCuda
     private const int Side = 16;
     private const int VectorRows = 4;
     private const int MostVectorRows = 8;
-    private const float ActivationBound = Quantization.Quantiser.ActivationBound;
+    private const float ActivationBound = Quantiser.ActivationBound;
 
     /// <summary>Fills <paramref name="y"/>.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
@@ -34,9 +35,18 @@ internal static class MatMulCuda
         {
             return;
         }
+        if (w.Stack.Layout == CudaLayout.Tiles)
+        {
+            if (bias is not null)
+            {
+                throw new NotSupportedException("Products with int4 weights in tiles add no bias; pack with float32 activations.");
+            }
+            Int4MatVecCuda.Run(queue, codes, x, w.Codes, w.ScaleView, y);
+            return;
+        }
         bool isVector = KernelOption.Choose(Kernels, x.Rows).Kernel == "matvec_";
         KernelCall call = Rows(queue, codes, (isVector ? "matvec_" : "matmul_") + w.Format.Name, x, w.Stack)
-            .View(w.Address, w.Stack.WeightElements(1)).View(w.Scales, w.Stack.ScaleBytes / sizeof(float)).View(bias).View(y)
+            .View(w.Codes).View(w.ScaleView).View(bias).View(y)
             .Value(x.Rows).Value(w.Rows).Value(w.Columns);
         if (isVector)
         {

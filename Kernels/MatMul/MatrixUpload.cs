@@ -1,3 +1,4 @@
+using System.Buffers;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
@@ -31,8 +32,14 @@ internal sealed unsafe class MatrixUpload : IDisposable
     /// <exception cref="ArgumentException">A row does not fit the buffers.</exception>
     public void Write(ReadOnlySpan<MatrixSource> stacked, CudaMatrix matrix)
     {
+        MatrixSource[] sources = MatrixSource.Flatten(stacked);
+        if (matrix.Stack.Layout == CudaLayout.Tiles)
+        {
+            WriteTiles(new RowStack(sources), matrix);
+            return;
+        }
         int first = 0;
-        foreach (MatrixSource source in MatrixSource.Flatten(stacked))
+        foreach (MatrixSource source in sources)
         {
             Write(source, matrix, first);
             first += source.Rows;
@@ -69,6 +76,31 @@ internal sealed unsafe class MatrixUpload : IDisposable
         long groupBytes = stack.Format.CodeBytes(stack.Format.GroupColumns);
         Send(source.Rows, rowBytes, scaleBytes, weights, scales, (row, to, scale) =>
             codec.Write(source, row, new RowTarget(to, step, groupBytes, scale, sizeof(float))));
+    }
+
+    /// <summary>Units of 32 rows: quantised as rows, then packed.</summary>
+    private void WriteTiles(RowStack source, CudaMatrix matrix)
+    {
+        WeightCodec codec = WeightCodec.Of(matrix.Format);
+        int columns = matrix.Columns, groups = columns / Int4Tiles.GroupColumns, rowBytes = (int)matrix.Format.CodeBytes(columns);
+        long unitBytes = Int4Tiles.UnitCodeBytes(columns), scaleBytes = Int4Tiles.UnitScaleBytes(columns);
+        Send(Int4Tiles.Units(source.Rows), unitBytes, scaleBytes, matrix.Address, matrix.Scales, (unit, to, unitScales) =>
+        {
+            int first = unit * Int4Tiles.UnitRows, rows = Math.Min(Int4Tiles.UnitRows, source.Rows - first);
+            byte[] codes = ArrayPool<byte>.Shared.Rent(rows * rowBytes);
+            float[] scales = ArrayPool<float>.Shared.Rent(rows * groups);
+            fixed (byte* codeRows = codes)
+            fixed (float* scaleRows = scales)
+            {
+                for (int row = 0; row < rows; row++)
+                {
+                    codec.Write(source, first + row, new RowTarget(codeRows + row * rowBytes, 1, rowBytes / groups, scaleRows + row * groups, sizeof(float)));
+                }
+            }
+            Int4Tiles.Pack(codes.AsSpan(0, rows * rowBytes), scales.AsSpan(0, rows * groups), columns, new Span<byte>(to, (int)unitBytes), new Span<float>(unitScales, groups * Int4Tiles.UnitRows));
+            ArrayPool<byte>.Shared.Return(codes);
+            ArrayPool<float>.Shared.Return(scales);
+        });
     }
 
     private void Send(int rows, long rowBytes, long scaleBytes, nint weights, nint scales, RowWriter write)

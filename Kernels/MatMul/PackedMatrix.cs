@@ -35,7 +35,7 @@ public sealed unsafe class PackedMatrix : IMatrix
         int columns = Columns / Blocks;
         // Two to a step where a pair fills what a lane of the product takes: 32 bits of numbers, 8 of codes.
         Steps = Format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
-        HeaderBytes = Format.Scale is null ? 0 : PanelRows * sizeof(float);
+        HeaderBytes = Format.Scale == ScaleKind.None ? 0 : PanelRows * sizeof(float);
         BlockBytes = HeaderBytes + (long)Steps * PanelRows * (IsDense ? sizeof(float) : 1);
         Bytes = PanelBytes * Panels;
         _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(Bytes, 64), 64);
@@ -60,7 +60,7 @@ public sealed unsafe class PackedMatrix : IMatrix
     public long Bytes { get; }
 
     /// <summary>Numbers, not codes with scales.</summary>
-    internal bool IsDense => Format.Scale is null;
+    internal bool IsDense => Format.Scale == ScaleKind.None;
 
     /// <summary>Panels of 32 rows.</summary>
     internal int Panels { get; }

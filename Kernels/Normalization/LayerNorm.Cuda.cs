@@ -3,11 +3,12 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Normalization;
 
-internal static partial class LayerNorm
+/// <summary><see cref="LayerNorm"/> on a device.</summary>
+internal static class LayerNormCuda
 {
     internal static readonly KernelOption[] Kernels = [KernelOption.Only("LayerNorm", "layer_norm", "a group per row")];
 
-    /// <summary>As the overload for the CPU, on a device; sums are float32.</summary>
+    /// <summary>As <see cref="LayerNorm.Run"/>, on a device; sums are float32.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor x, Tensor weight, Tensor bias, float eps, Tensor output)
     {

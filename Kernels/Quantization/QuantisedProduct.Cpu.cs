@@ -14,7 +14,7 @@ internal static unsafe partial class QuantisedProduct
 
     private const int HeaderBytes = PackedMatrix.PanelRows * sizeof(float);
 
-    private const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
+    internal const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
 
     private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, PackedMatrix w, float* bias, float* y, bool scalar)
     {
@@ -43,7 +43,7 @@ internal static unsafe partial class QuantisedProduct
 
     /// <summary>16 bytes as numbers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Widen(byte* from)
+    internal static Vector512<uint> Widen(byte* from)
     {
         Vector128<byte> bytes = Vector128.Load(from);
         if (Avx512F.IsSupported)

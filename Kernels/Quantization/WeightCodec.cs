@@ -50,6 +50,10 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
         {
             Keep(codes, row, to);
         }
+        else if (source is CodedMatrix { IsInt4: true } integers && Format == WeightFormat.Int4)
+        {
+            Keep(integers, row, to);
+        }
         else if (Format.GroupColumns > 0)
         {
             float* values = stackalloc float[Format.GroupColumns];
@@ -89,6 +93,29 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
             int width = Math.Min(Piece, source.Columns - c);
             source.Read(row, c, width, values);
             Encode(values, width, scale, to.Codes(0) + c / Format.CodesPerByte * to.Step, to.Step);
+        }
+    }
+
+    /// <summary>Codes that count from 0 become signed, and scales float32; nothing else changes.</summary>
+    private void Keep(CodedMatrix source, int row, in RowTarget to)
+    {
+        byte* memory = stackalloc byte[CodePiece.MemoryBytes];
+        CodeRow codes = CodePiece.Memory(memory);
+        for (int first = 0; first < source.Columns; first += Format.GroupColumns)
+        {
+            int group = first / Format.GroupColumns;
+            CodePiece piece = CodePiece.Containing(source.Codes, source.Columns, first);
+            int skip = first - piece.First;
+            if (skip == 0)
+            {
+                source.ReadCodes(row, piece, codes);
+            }
+            *to.Scale(group) = codes.Parameters(source.Codes, skip / Format.GroupColumns).Scale;
+            for (int c = 0; c < Format.GroupColumns; c += 2)
+            {
+                byte* pair = codes.Codes + skip + c;
+                to.Codes(group)[c / 2 * to.Step] = (byte)((pair[0] | pair[1] << 4) ^ 0x88);
+            }
         }
     }
 

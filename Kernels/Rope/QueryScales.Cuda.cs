@@ -3,16 +3,17 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Rope;
 
-internal static unsafe partial class QueryScales
+/// <summary><see cref="QueryScales"/> on a device.</summary>
+internal static unsafe class QueryScalesCuda
 {
-    /// <summary>As the overload for the CPU, for a device: computed on the host and sent along with the step.</summary>
+    /// <summary>As <see cref="QueryScales.Run"/>, for a device: computed on the host and sent along with the step.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the floor scale is not positive.</exception>
     public static void Run(CudaQueue queue, ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output)
     {
         float[] values = queue.HostValues(positions.Length);
         fixed (float* host = values)
         {
-            Run(positions, attnScale, floorScale, output with { Address = (nint)host });
+            QueryScales.Run(positions, attnScale, floorScale, output with { Address = (nint)host });
         }
         queue.Upload<float>(values.AsSpan(0, positions.Length), output.Address);
     }

@@ -17,7 +17,7 @@ internal static unsafe partial class RopeAngles
     }
 
     /// <summary>The pairs of one position.</summary>
-    private static void Fill(ReadOnlySpan<float> frequencies, float position, float* pairs)
+    internal static void Fill(ReadOnlySpan<float> frequencies, float position, float* pairs)
     {
         for (int j = 0; j < frequencies.Length; j++)
         {

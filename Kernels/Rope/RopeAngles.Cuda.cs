@@ -3,10 +3,11 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Rope;
 
-internal static unsafe partial class RopeAngles
+/// <summary><see cref="RopeAngles"/> on a device.</summary>
+internal static unsafe class RopeAnglesCuda
 {
     /// <summary>
-    /// As the overload for the CPU, for a device: computed on the host in the same way, because arguments reach 10⁷ and a
+    /// As <see cref="RopeAngles.Run"/>, for a device: computed on the host in the same way, because arguments reach 10⁷ and a
     /// device would need float64, and sent along with the step.
     /// </summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>
@@ -18,7 +19,7 @@ internal static unsafe partial class RopeAngles
         {
             for (int row = 0; row < positions.Length; row++)
             {
-                Fill(frequencies, positions[row], pairs + (long)row * output.Columns);
+                RopeAngles.Fill(frequencies, positions[row], pairs + (long)row * output.Columns);
             }
         }
         queue.Upload<float>(angles.AsSpan(0, positions.Length * output.Columns), output.Address);

@@ -19,7 +19,7 @@ internal static unsafe partial class ClassToken
         team.Run(x.Rows, new Job(patches.Pointer, classToken.Pointer, positions.Pointer, positions.Rows, x));
     }
 
-    private static void Check(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
+    internal static void Check(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
     {
         int rows = positions.Rows;
         ShapeCheck.Require(tiles >= 0 && rows > 0, "Tiles are negative or there are no positions.", nameof(tiles));

@@ -22,7 +22,7 @@ internal static unsafe partial class PatchUnfold
         }
     }
 
-    private static void Check(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
+    internal static void Check(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
     {
         ShapeCheck.Require(patch > 0 && size > 0 && size % patch == 0, "The tile size is no multiple of the patch size.", nameof(size));
         ShapeCheck.Require(tiles >= 0 && channels > 0, "Tiles or channels are negative or none.", nameof(tiles));

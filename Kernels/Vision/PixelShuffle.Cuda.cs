@@ -3,15 +3,16 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Vision;
 
-internal static unsafe partial class PixelShuffle
+/// <summary><see cref="PixelShuffle"/> on a device.</summary>
+internal static unsafe class PixelShuffleCuda
 {
     internal static readonly KernelOption[] Kernels = [KernelOption.Only("PixelShuffle", "pixel_shuffle", "a group per output row")];
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="PixelShuffle.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>
     public static void Run(CudaQueue queue, Tensor x, int tiles, int grid, Tensor output)
     {
-        Check(x, tiles, grid, output);
+        PixelShuffle.Check(x, tiles, grid, output);
         queue.Call("pixel_shuffle").View(x).View(output).Value(grid).Value(x.Columns).Run(new(output.Rows), KernelCall.ThreadsFor(output.Columns));
     }
 }

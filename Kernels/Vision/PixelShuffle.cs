@@ -14,7 +14,7 @@ internal static unsafe partial class PixelShuffle
         team.Run(output.Rows, new Job(x, grid, output.Pointer));
     }
 
-    private static void Check(Tensor x, int tiles, int grid, Tensor output)
+    internal static void Check(Tensor x, int tiles, int grid, Tensor output)
     {
         ShapeCheck.Require(grid > 0 && grid % 2 == 0, "An odd grid cannot be merged in pairs.", nameof(grid));
         ShapeCheck.Require(tiles >= 0, "Tiles are negative.", nameof(tiles));

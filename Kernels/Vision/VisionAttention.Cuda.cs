@@ -3,7 +3,8 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Vision;
 
-internal static unsafe partial class VisionAttention
+/// <summary><see cref="VisionAttention"/> on a device.</summary>
+internal static unsafe class VisionAttentionCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
@@ -14,11 +15,11 @@ internal static unsafe partial class VisionAttention
     private const int Octet = 8;
     private const int LargestHead = 256;
 
-    /// <summary>As the overload for the CPU, on a device.</summary>
+    /// <summary>As <see cref="VisionAttention.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the head size is odd.</exception>
     public static void Run(CudaQueue queue, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
     {
-        Check(qkv, tiles, heads, angles, output);
+        VisionAttention.Check(qkv, tiles, heads, angles, output);
         ShapeCheck.Require(angles.Columns <= LargestHead, "Heads have more than 256 elements.", nameof(angles));
         int tokens = angles.Rows, dim = angles.Columns;
         queue.Call("rotate_pairs").View(qkv).View(angles).Value(tokens).Value(qkv.Columns).Value(dim).Run(new(qkv.Rows, 2 * heads), KernelCall.ThreadsFor(dim));

@@ -64,7 +64,7 @@ internal static unsafe partial class VisionAttention
         TiledAttention.Run(team, plan, table, tiles * perTile, tokens, (float*)memory);
     }
 
-    private static void Check(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
+    internal static void Check(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
     {
         int tokens = angles.Rows;
         int dim = angles.Columns;

@@ -12,7 +12,7 @@ public class RoomTests
     private const string Suffix = ".Cpu.cs";
 
     /// <summary>Folders of Kernels that hold no operations. Every other one is a room.</summary>
-    private static readonly HashSet<string> Foundations = ["Assembly", "Backends", "Contracts", "Ilgpu", "Numerics", "Threading"];
+    private static readonly HashSet<string> Foundations = ["Assembly", "Backends", "Contracts", "Ilgpu", "Machine", "Numerics", "Ptx", "Threading"];
 
     [Fact]
     public void EveryKernelHasItsContractTestsBenchmarkAndReadme()

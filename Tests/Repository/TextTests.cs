@@ -34,7 +34,7 @@ public partial class TextTests
         string readme = RepositoryFiles.Read("README.md");
         Assert.All(
             RepositoryFiles.All.Where(path => path.StartsWith(Folder, StringComparison.Ordinal) && path.EndsWith(Suffix, StringComparison.Ordinal)),
-            path => Assert.Contains($"| `{path[Folder.Length..^Suffix.Length].ToLowerInvariant()}` |", readme));
+            path => Assert.Contains($"| `{WordStart().Replace(path[Folder.Length..^Suffix.Length], "-").ToLowerInvariant()}` |", readme));
     }
 
     [Fact]
@@ -98,4 +98,7 @@ public partial class TextTests
 
     [GeneratedRegex(@"\bNotImplemented(?=Exception)|\b(?:TO)(?=DO\b)|\b(?:FIX)(?=ME\b)|catch(?: \(Exception\))?\s*\{\s*\}")]
     private static partial Regex Unfinished();
+
+    [GeneratedRegex("(?<=[a-z])(?=[A-Z])")]
+    private static partial Regex WordStart();
 }

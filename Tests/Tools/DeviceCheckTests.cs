@@ -1,5 +1,6 @@
 using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
@@ -45,6 +46,7 @@ public sealed class DeviceCheckTests
         Assert.Equal(0, dump.ExitCode);
         string[] files = Directory.GetFiles(scratch.Path("dump"), "*.sm_89.ptx");
         Assert.Equal(EmulatedBackend.Modules.Names.Count, files.Length);
+        Assert.Equal(PtxKernelModules.All.Names.Select(name => $"{name}.sm_80.ptx"), Directory.GetFiles(scratch.Path("dump"), "*.sm_80.ptx").Select(Path.GetFileName).Order(StringComparer.Ordinal));
         Assert.All(files, file => Assert.Equal("// target: sm_89", File.ReadLines(file).First()));
         CliRun check = await CliRun.Of("ptx", "check", scratch.Path("dump"));
         Assert.Equal(0, check.ExitCode);

@@ -26,6 +26,25 @@ public sealed class MetricsTests
         Assert.Equal(expected / 2, Metrics.MeanKl([MathF.Log(0.25f), MathF.Log(0.75f), 1, 1], [half, half, half, half], 2), 1e-6);
     }
 
+    /// <summary>As far as the official implementation: the median, and a share of rows that may be far, one at least.</summary>
+    [Theory]
+    [InlineData(100, 7.7e-5, 3, 96, true)]
+    [InlineData(100, 7.8e-5, 0, 100, false)]
+    [InlineData(100, 1e-5, 4, 96, false)]
+    [InlineData(100, 1e-5, 3, 95, false)]
+    [InlineData(5, 1e-5, 1, 4, true)]
+    [InlineData(5, 1e-5, 2, 4, false)]
+    [InlineData(5, double.NaN, 5, 5, false)]
+    public void As_near_as_the_official_implementation(int rows, double median, int far, int top1, bool expected) =>
+        Assert.Equal(expected, new Divergence(rows, 1, median, far, top1).IsOfficial);
+
+    [Fact]
+    public void Rows_that_are_no_numbers_are_far()
+    {
+        var divergence = Divergence.Of([0, 1, float.NaN, 1, 0, 1], [0, 1, 0, 1, 0, 1], 2);
+        Assert.Equal((3, 1), (divergence.Rows, divergence.FarRows));
+    }
+
     [Fact]
     public void Top_token_is_the_first_of_equals() =>
         Assert.Equal((1, 1), (Metrics.Top([0, 2, 2]), Metrics.SameTop1([0, 1, 1, 0], [0, 1, 0, 1], 2)));

@@ -89,6 +89,20 @@ public sealed class ModelCommandTests
         Assert.True(file["greedy"]!.GetValue<int>() >= 16 && file["greedyDifference"] is null);
     }
 
+    /// <summary>int4 experts on the emulated device's tensor cores: rounded activations, so the bound is that of the official implementation.</summary>
+    [Fact]
+    public async Task Verify_of_int4_weights_with_rounded_activations()
+    {
+        CliRun run = await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "int4.safetensors"), "--weights", "int4", "--activations", "bf16", "--no-vision", "--backend", "emulator", "--json");
+        Assert.Equal(0, run.ExitCode);
+        JsonNode file = JsonNode.Parse(run.Out)!["files"]![0]!;
+        Assert.InRange(file["medianKl"]!.GetValue<double>(), 1e-9, 7.7e-5);
+        Assert.InRange(file["farRows"]!.GetValue<int>(), 0, 1);
+        CliRun kernels = await CliRun.Of("kernels", "--json");
+        Assert.All(["matvec1_int4", "matvec16_int4", "expert_matvec8_int4", "round_operand_int4"], name =>
+            Assert.Equal("PTX, part of the library", JsonNode.Parse(kernels.Out)!.AsArray().Single(kernel => kernel!["kernel"]!.GetValue<string>() == name)!["source"]!.GetValue<string>()));
+    }
+
     [Fact]
     public async Task Verify_names_what_it_skips_and_refuses_foreign_files()
     {

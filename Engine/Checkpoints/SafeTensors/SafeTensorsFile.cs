@@ -42,6 +42,9 @@ public sealed unsafe class SafeTensorsFile : IDisposable
     /// <summary>The file's path as given to <see cref="Open"/>.</summary>
     public string Path => _map.Path;
 
+    /// <summary>First byte of the data section.</summary>
+    internal long DataStart => _dataStart;
+
     /// <summary>Bytes of tensor data.</summary>
     public long DataBytes => _map.Length - _dataStart;
 
@@ -139,6 +142,16 @@ public sealed unsafe class SafeTensorsFile : IDisposable
             throw new ModelFormatException(Path, name, $"has {tensor.Bytes} bytes, more than one array holds.");
         }
         return new ReadOnlySpan<byte>((void*)Address(tensor), (int)tensor.Bytes).ToArray();
+    }
+
+    /// <summary>Lets the operating system take back pages, if the address is in this file.</summary>
+    internal void GiveBack(nint address, long bytes)
+    {
+        long offset = (byte*)address - _map.Pointer;
+        if (offset >= 0 && offset < _map.Length)
+        {
+            _map.GiveBack(offset, Math.Min(bytes, _map.Length - offset));
+        }
     }
 
     /// <summary>Unmaps the file; every address given out becomes invalid.</summary>

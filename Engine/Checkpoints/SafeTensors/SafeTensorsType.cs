@@ -78,6 +78,14 @@ internal static class SafeTensorsTypes
     private static readonly Dictionary<string, SafeTensorsType> s_byName =
         Enum.GetValues<SafeTensorsType>().ToDictionary(type => type.ToString(), StringComparer.Ordinal);
 
+    private static readonly Dictionary<SafeTensorsType, StoredType> s_stored =
+        Enum.GetValues<SafeTensorsType>().ToDictionary(type => type, type => type.Bits() switch
+        {
+            4 => new StoredType(type.ToString(), 2, 1),
+            6 => new StoredType(type.ToString(), 4, 3),
+            int bits => new StoredType(type.ToString(), 1, bits / 8, type.TryGetElementType(out ElementType element) ? element : null),
+        });
+
     /// <summary>Bits of one element.</summary>
     public static int Bits(this SafeTensorsType type) => type switch
     {
@@ -88,6 +96,9 @@ internal static class SafeTensorsTypes
         <= SafeTensorsType.F32 => 32,
         _ => 64,
     };
+
+    /// <summary>The same type in the terms of all formats.</summary>
+    public static StoredType Stored(this SafeTensorsType type) => s_stored[type];
 
     /// <summary>The type of that exact name.</summary>
     public static bool TryParse(string name, out SafeTensorsType type) => s_byName.TryGetValue(name, out type);

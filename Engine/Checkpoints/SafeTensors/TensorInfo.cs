@@ -38,9 +38,6 @@ public sealed class TensorInfo
     /// <summary>The shape as "[a, b]".</summary>
     internal string ShapeText => $"[{string.Join(", ", _shape)}]";
 
-    /// <summary>Whether the shape is exactly this one.</summary>
-    internal bool HasShape(params ReadOnlySpan<long> shape) => shape.SequenceEqual(_shape);
-
     /// <inheritdoc/>
     public override string ToString() => $"{Name} {DType} {ShapeText}";
 }

@@ -21,7 +21,7 @@ internal static class ConstantSchema
         {
             if (!properties.ContainsKey(property.Name))
             {
-                required.Add(property.Name);
+                required.Add((JsonNode)property.Name);
             }
             properties[property.Name] = Constant(property.Value);
         }

@@ -8,6 +8,8 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Vision;
 
@@ -30,6 +32,8 @@ public sealed class CudaBackend : IBackend
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
+    private readonly MatMulPrecision _precision;
+    private readonly int _graphRows;
 
     /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
@@ -45,7 +49,10 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
-        _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.GraphRows);
+        _precision = options.Precision;
+        modules = new CombinedKernelModules(PtxKernelModules.All, modules);
+        _graphRows = options.GraphRows;
+        _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
@@ -103,7 +110,7 @@ public sealed class CudaBackend : IBackend
     public void BeginStep(int rows)
     {
         _kv.Forget();
-        _queue.BeginStep(rows);
+        _queue.BeginStep(rows <= _graphRows);
     }
 
     /// <inheritdoc/>
@@ -131,7 +138,7 @@ public sealed class CudaBackend : IBackend
                 StackedSources shape = StackedSources.Check(sources, format);
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, shape);
+                    stack = new CudaMatrixStack(_context, count, shape, LayoutOf(shape));
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
                 else if (shape != stack.Shape)
@@ -159,64 +166,64 @@ public sealed class CudaBackend : IBackend
     public Routing CreateRouting(int maxRows, int experts, int topK) => new CudaRouting(_queue, maxRows, experts, topK);
 
     /// <inheritdoc/>
-    public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output) => TokenEmbedding.Run(_queue, table, ids, output);
+    public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output) => TokenEmbeddingCuda.Run(_queue, table, ids, output);
 
     /// <inheritdoc/>
-    public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => Normalization.RmsNorm.Run(_queue, x, weight, eps, output);
+    public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => RmsNormCuda.Run(_queue, x, weight, eps, output);
 
     /// <inheritdoc/>
     public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _codes, x, weight, bias, y);
 
     /// <inheritdoc/>
-    public void Add(Tensor x, Tensor destination) => ResidualAdd.Run(_queue, x, destination);
+    public void Add(Tensor x, Tensor destination) => ResidualAddCuda.Run(_queue, x, destination);
 
     /// <inheritdoc/>
-    public void SwiGlu(Tensor gateUp, Tensor output) => Activation.SwiGlu.Run(_queue, gateUp, output);
+    public void SwiGlu(Tensor gateUp, Tensor output) => SwiGluCuda.Run(_queue, gateUp, output);
 
     /// <inheritdoc/>
     public void RopeAngles(ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output) =>
-        Rope.RopeAngles.Run(_queue, frequencies, positions, output);
+        RopeAnglesCuda.Run(_queue, frequencies, positions, output);
 
     /// <inheritdoc/>
     public void QueryScales(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output) =>
-        Rope.QueryScales.Run(_queue, positions, attnScale, floorScale, output);
+        QueryScalesCuda.Run(_queue, positions, attnScale, floorScale, output);
 
     /// <inheritdoc/>
     public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments) =>
-        RotateNormAppend.Run(_queue, _kv, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+        RotateNormAppendCuda.Run(_queue, _kv, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
 
     /// <inheritdoc/>
     public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output) =>
-        PagedAttention.Run(_queue, _kv, _attention, qkv, shape, layout, segments, output);
+        PagedAttentionCuda.Run(_queue, _kv, _attention, qkv, shape, layout, segments, output);
 
     /// <inheritdoc/>
-    public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRouting.Run(_queue, routerLogits, routing);
+    public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRoutingCuda.Run(_queue, routerLogits, routing);
 
     /// <inheritdoc/>
     public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output) =>
-        ExpertRouting.ExpertFeedForward.Run(_queue, _experts, x, routing, experts, output);
+        ExpertFeedForwardCuda.Run(_queue, _experts, x, routing, experts, output);
 
     /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
-        Normalization.LayerNorm.Run(_queue, x, weight, bias, eps, output);
+        LayerNormCuda.Run(_queue, x, weight, bias, eps, output);
 
     /// <inheritdoc/>
-    public void Gelu(Tensor x) => Activation.Gelu.Run(_queue, x);
+    public void Gelu(Tensor x) => GeluCuda.Run(_queue, x);
 
     /// <inheritdoc/>
     public void UnfoldPatches(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output) =>
-        PatchUnfold.Run(_queue, pixels, tiles, channels, size, patch, output);
+        PatchUnfoldCuda.Run(_queue, pixels, tiles, channels, size, patch, output);
 
     /// <inheritdoc/>
     public void AppendClassTokenAndPositions(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x) =>
-        ClassToken.Run(_queue, patches, classToken, positions, tiles, x);
+        ClassTokenCuda.Run(_queue, patches, classToken, positions, tiles, x);
 
     /// <inheritdoc/>
     public void VisionAttention(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output) =>
-        Vision.VisionAttention.Run(_queue, qkv, tiles, heads, angles, output);
+        VisionAttentionCuda.Run(_queue, qkv, tiles, heads, angles, output);
 
     /// <inheritdoc/>
-    public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output) => Vision.PixelShuffle.Run(_queue, x, tiles, grid, output);
+    public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output) => PixelShuffleCuda.Run(_queue, x, tiles, grid, output);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -232,6 +239,11 @@ public sealed class CudaBackend : IBackend
             _context.Dispose();
         }
     }
+
+    /// <summary>Tiles for tensor cores where activations may be bfloat16 and the device has what their kernels need, rows elsewhere.</summary>
+    private CudaLayout LayoutOf(StackedSources shape) =>
+        _precision == MatMulPrecision.BFloat16 && shape.Format == WeightFormat.Int4 && Int4MatVecCuda.WhyNot(_queue.Kernels.Limits.Sm, _queue.Kernels.Limits.SharedBytes) is null
+            ? CudaLayout.Tiles : CudaLayout.Rows;
 
     private static void CheckCount(int elements, Tensor tensor)
     {

@@ -17,10 +17,11 @@ public static class CudaBackendChoice
     /// <param name="weightBytes">Bytes of the weights as they are packed: the checkpoint's files are a good guess.</param>
     /// <param name="modules">Where kernels come from; asked when the backend is made.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
-    public static Func<IBackend>? Auto(long weightBytes, Func<IKernelModules> modules, out string reason)
+    /// <param name="options">How the device's backend runs; null takes the defaults.</param>
+    public static Func<IBackend>? Auto(long weightBytes, Func<IKernelModules> modules, out string reason, CudaBackendOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(modules);
-        return Auto(weightBytes, modules, LoadDriver, out reason);
+        return Auto(weightBytes, modules, LoadDriver, out reason, options);
     }
 
     /// <summary>A backend on a driver's first device, in its primary context.</summary>
@@ -39,19 +40,20 @@ public static class CudaBackendChoice
         }
     }
 
-    /// <summary>As <see cref="Auto(long, Func{IKernelModules}, out string)"/>, on a driver that the host loads itself.</summary>
+    /// <summary>As <see cref="Auto(long, Func{IKernelModules}, out string, CudaBackendOptions)"/>, on a driver that the host loads itself.</summary>
     /// <param name="weightBytes">Bytes of the weights as they are packed.</param>
     /// <param name="modules">Where kernels come from; asked when the backend is made.</param>
     /// <param name="load">Gives the driver, or null and why there is none.</param>
     /// <param name="reason">What was chosen and why.</param>
-    public static Func<IBackend>? Auto(long weightBytes, Func<IKernelModules> modules, Func<(ICudaDriver? Driver, string Reason)> load, out string reason)
+    /// <param name="options">How the device's backend runs; null takes the defaults.</param>
+    public static Func<IBackend>? Auto(long weightBytes, Func<IKernelModules> modules, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, CudaBackendOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(load);
         (ICudaDriver? driver, string why) = load();
         if (driver is not null && Fits(driver, weightBytes, out why))
         {
             reason = $"backend cuda: {why}";
-            return () => Create(driver, modules());
+            return () => Create(driver, modules(), options);
         }
         reason = $"backend cpu: {why}";
         return null;

@@ -1,10 +1,17 @@
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 
 /// <summary>How a <see cref="CudaBackend"/> runs.</summary>
 public sealed record CudaBackendOptions
 {
+    /// <summary>
+    /// float32 is exact: products like the CPU's but for the order of their sums. bfloat16 lets products round their activations
+    /// where there are tensor-core kernels for the weights' format: int4. Everything between products stays float32.
+    /// </summary>
+    public MatMulPrecision Precision { get; init; } = MatMulPrecision.Float32;
+
     /// <summary>Device memory is taken in pieces of this size (or larger, for a larger request) and given out from them, bytes.</summary>
     public long ArenaBytes { get; init; } = 64L << 20;
 
@@ -18,5 +25,8 @@ public sealed record CudaBackendOptions
     public CudaStream? Stream { get; init; }
 
     /// <summary>Steps of up to this many rows become graphs when they repeat.</summary>
-    public int GraphRows { get; init; } = 16;
+    public int GraphRows { get; init; } = 64;
+
+    /// <summary>Graphs that are kept, each for one shape of step.</summary>
+    public int MaxGraphs { get; init; } = 32;
 }

@@ -5,6 +5,8 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Vision;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
@@ -14,9 +16,9 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] Options =
     [
-        .. TokenEmbedding.Kernels, .. RmsNorm.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppend.Kernels, .. PagedAttention.Kernels,
-        .. SwiGlu.Kernels, .. ResidualAdd.Kernels, .. TopKRouting.Kernels, .. ExpertFeedForward.Kernels,
-        .. LayerNorm.Kernels, .. Gelu.Kernels, .. PatchUnfold.Kernels, .. ClassToken.Kernels, .. VisionAttention.Kernels, .. PixelShuffle.Kernels,
+        .. TokenEmbeddingCuda.Kernels, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Kernels, .. PagedAttentionCuda.Kernels,
+        .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
+        .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels,
     ];
 
@@ -24,19 +26,26 @@ public static class KernelChoices
     public static IReadOnlyList<KernelChoice> List(IKernelModules modules)
     {
         ArgumentNullException.ThrowIfNull(modules);
+        var all = new CombinedKernelModules(PtxKernelModules.All, modules);
         List<KernelChoice> choices = [];
         foreach (KernelOption option in Options)
         {
-            string[] names = [.. modules.Names.Where(name => Names(option, name))];
+            string[] names = [.. all.Names.Where(name => Names(option, name))];
             choices.AddRange(names.Length == 0
                 ? [new KernelChoice(option.Operation, option.Kernel, "missing", option.Reason)]
-                : names.Select(name => new KernelChoice(option.Operation, name, Source(modules), option.Reason)));
+                : names.Select(name => new KernelChoice(option.Operation, name, Source(all.PlaceOf(name)), option.Reason)));
         }
         return choices;
     }
 
     /// <summary>Where modules come from, in words.</summary>
-    internal static string Source(IKernelModules modules) => modules is FolderKernelModules ? "compiled ahead of time" : "C#, compiled by ILGPU";
+    internal static string Source(IKernelModules modules) => modules switch
+    {
+        CombinedKernelModules combined => string.Join("; ", combined.Places.Reverse().Select(Source)),
+        PtxKernelModules => "PTX, part of the library",
+        FolderKernelModules => "compiled ahead of time",
+        _ => "C#, compiled by ILGPU",
+    };
 
     private static bool Names(KernelOption option, string name) => !option.Kernel.EndsWith('_')
         ? name == option.Kernel

@@ -3,15 +3,21 @@ using Llama4Kernels.Interop.Cuda;
 namespace Llama4Kernels.Kernels.Contracts.Cuda;
 
 /// <summary>A kernel that is loaded on the device.</summary>
-internal sealed record CudaKernel(KernelModule Module, CudaFunction Function);
+internal sealed class CudaKernel(KernelSpec spec, CudaFunction function)
+{
+    public KernelSpec Spec => spec;
+
+    public CudaFunction Function => function;
+}
 
 /// <summary>Loads kernels when they are first asked for, and keeps them.</summary>
 internal sealed class CudaKernels(CudaContext context, IKernelModules modules) : IDisposable
 {
     private readonly Dictionary<string, CudaKernel> _loaded = new(StringComparer.Ordinal);
-    private readonly int _sm = 10 * context.Attribute(CudaDeviceAttribute.ComputeCapabilityMajor) + context.Attribute(CudaDeviceAttribute.ComputeCapabilityMinor);
 
     public IKernelModules Modules => modules;
+
+    public DeviceLimits Limits { get; } = DeviceLimits.Read(context);
 
     public CudaKernel this[string name]
     {
@@ -19,8 +25,13 @@ internal sealed class CudaKernels(CudaContext context, IKernelModules modules) :
         {
             if (!_loaded.TryGetValue(name, out CudaKernel? kernel))
             {
-                KernelModule module = modules.Get(name, _sm);
-                kernel = new CudaKernel(module, CudaModule.Load(context, module.Text).GetFunction(module.Name));
+                KernelModule module = modules.Get(name, Limits.Sm);
+                CudaFunction function = CudaModule.Load(context, module.Text).GetFunction(module.Name);
+                if (module.Spec.SharedBytes > DeviceLimits.SharedBytesWithoutAsking)
+                {
+                    function.SetAttribute(CudaFunctionAttribute.MaxDynamicSharedSizeBytes, module.Spec.SharedBytes);
+                }
+                kernel = new CudaKernel(module.Spec, function);
                 _loaded.Add(name, kernel);
             }
             return kernel;

@@ -15,39 +15,37 @@ internal sealed unsafe class CudaQueue : IDisposable
     private readonly Lock _gate = new();
     private readonly CudaKernels _kernels;
     private readonly bool _ownsStream;
-    private readonly int _graphRows;
     private readonly DeviceArena _arena;
     private readonly PinnedMemory _download;
     private readonly StepGraphs _graphs;
     private readonly KernelCall _call;
-    private readonly CudaKernelArguments _arguments = new();
     private readonly LaunchList _pending = new();
     private readonly List<(nint Address, long Bytes)> _retired = [];
     private StepBuffer _staging, _spare;
     private float[] _host = [];
-    private bool _collecting;
+    private bool _collecting, _repeats;
 
     /// <param name="context">The context.</param>
     /// <param name="modules">Where kernels come from.</param>
     /// <param name="stream">A host's stream; null makes one.</param>
     /// <param name="arenaBytes">Bytes taken from the device at a time.</param>
     /// <param name="stagingBytes">Bytes that may go to the device before the host waits.</param>
-    /// <param name="graphRows">Most rows of a step that becomes a graph.</param>
-    public CudaQueue(CudaContext context, IKernelModules modules, CudaStream? stream, long arenaBytes, long stagingBytes, int graphRows)
+    /// <param name="graphs">Most graphs that are kept.</param>
+    public CudaQueue(CudaContext context, IKernelModules modules, CudaStream? stream, long arenaBytes, long stagingBytes, int graphs)
     {
         if (stream is not null && stream.Context.Handle != context.Handle)
         {
             throw new ArgumentException("The stream belongs to another context than the backend's.", nameof(stream));
         }
         Context = context;
-        (_ownsStream, _graphRows) = (stream is null, graphRows);
+        _ownsStream = stream is null;
         _kernels = new CudaKernels(context, modules);
         Stream = stream ?? CudaStream.Create(context);
         _arena = new DeviceArena(Stream, arenaBytes);
         _download = PinnedMemory.Allocate(context, DownloadBytes);
         _staging = new StepBuffer(context, stagingBytes);
         _spare = new StepBuffer(context, stagingBytes);
-        _graphs = new StepGraphs(Stream, Issue);
+        _graphs = new StepGraphs(Stream, Issue, graphs);
         _call = new KernelCall(this);
     }
 
@@ -96,14 +94,22 @@ internal sealed unsafe class CudaQueue : IDisposable
     /// <summary>Begins the arguments of a launch.</summary>
     public KernelCall Call(string kernel) => _call.Of(_kernels[kernel]);
 
-    public void Launch(CudaKernel kernel, CudaDim3 grid, CudaDim3 block, ReadOnlySpan<byte> arguments)
+    /// <summary>Launches a kernel, or within a step notes that it is to be launched.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="grid">Blocks.</param>
+    /// <param name="block">Threads of a block.</param>
+    /// <param name="arguments">The arguments at their places; copied.</param>
+    public void Launch(CudaKernel kernel, CudaDim3 grid, CudaDim3 block, byte* arguments)
     {
         if (_collecting)
         {
-            _pending.Add(kernel, grid, block, arguments);
+            _pending.Add(kernel, grid, block, new ReadOnlySpan<byte>(arguments, kernel.Spec.ArgumentBytes));
             return;
         }
-        Issue(kernel, grid, block, arguments);
+        using (Context.Bind())
+        {
+            Issue(kernel, grid, block, arguments);
+        }
     }
 
     /// <summary>Copies host data to the device, to be used by launches until the step's end, and gives its address there.</summary>
@@ -187,8 +193,9 @@ internal sealed unsafe class CudaQueue : IDisposable
         _spare.Arrived();
     }
 
-    /// <summary>From here to <see cref="EndStep"/> is a step of some rows; what an earlier one left open is dropped.</summary>
-    public void BeginStep(int rows)
+    /// <summary>From here to <see cref="EndStep"/> is a step; what an earlier one left open is dropped.</summary>
+    /// <param name="repeats">Steps of the same shape will come again: it may become a graph.</param>
+    public void BeginStep(bool repeats)
     {
         _collecting = false;
         _pending.Clear();
@@ -198,7 +205,8 @@ internal sealed unsafe class CudaQueue : IDisposable
             Synchronize();
         }
         _staging.Reset();
-        _collecting = rows <= _graphRows && !IsLegacy(Stream);
+        _collecting = true;
+        _repeats = repeats && !IsLegacy(Stream);
     }
 
     /// <summary>Everything of the step goes to the stream.</summary>
@@ -208,13 +216,24 @@ internal sealed unsafe class CudaQueue : IDisposable
         {
             return;
         }
-        _staging.Send(Stream);
-        lock (_gate)
+        using (Context.Bind())
         {
-            _collecting = false;
-            _graphs.Run(_pending);
-            _pending.Clear();
-            FreeRetired();
+            if (_repeats)
+            {
+                _staging.Send(Stream);
+                lock (_gate)
+                {
+                    _collecting = false;
+                    _graphs.Run(_pending);
+                    _pending.Clear();
+                    FreeRetired();
+                }
+            }
+            else
+            {
+                Flush();
+                _collecting = false;
+            }
         }
     }
 
@@ -225,7 +244,6 @@ internal sealed unsafe class CudaQueue : IDisposable
         _spare.Dispose();
         _download.Dispose();
         _arena.Dispose();
-        _arguments.Dispose();
         _kernels.Dispose();
         if (_ownsStream)
         {
@@ -233,7 +251,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         }
     }
 
-    /// <summary>Issues what was collected; the step goes on without collecting.</summary>
+    /// <summary>Issues what was collected; what is left of the step is no longer one that repeats.</summary>
     private void Flush()
     {
         if (!_collecting)
@@ -243,14 +261,13 @@ internal sealed unsafe class CudaQueue : IDisposable
         _staging.Send(Stream);
         lock (_gate)
         {
-            _collecting = false;
+            _repeats = false;
             Issue(_pending);
             _pending.Clear();
             FreeRetired();
         }
     }
 
-    /// <summary>The default stream (0, or CU_STREAM_LEGACY) cannot be captured.</summary>
     private static bool IsLegacy(CudaStream stream) => stream.Handle is 0 or 1;
 
     private void FreeRetired()
@@ -267,41 +284,41 @@ internal sealed unsafe class CudaQueue : IDisposable
 
     private void Issue(LaunchList list)
     {
-        for (int i = 0; i < list.Count; i++)
+        // Once for all of them: it takes the driver longer than a launch.
+        using (Context.Bind())
         {
-            LaunchList.Launch launch = list[i];
-            ReadOnlySpan<byte> arguments = list.Arguments(launch);
-            if (launch.Kernel is CudaKernel kernel)
+            for (int i = 0; i < list.Count; i++)
             {
-                Issue(kernel, launch.Grid, launch.Block, arguments);
-            }
-            else
-            {
-                ReadOnlySpan<long> copy = MemoryMarshal.Cast<byte, long>(arguments);
-                Stream.Copy((nint)copy[0], (nint)copy[1], copy[2]);
+                LaunchList.Launch launch = list[i];
+                byte* arguments = list.Arguments(launch);
+                if (launch.Kernel is CudaKernel kernel)
+                {
+                    Issue(kernel, launch.Grid, launch.Block, arguments);
+                }
+                else
+                {
+                    long* copy = (long*)arguments;
+                    Context.Check(Context.Driver.MemcpyDtoDAsync((nint)copy[0], (nint)copy[1], (nuint)copy[2], Stream.Handle), "cuMemcpyDtoDAsync");
+                }
             }
         }
     }
 
-    private void Issue(CudaKernel kernel, CudaDim3 grid, CudaDim3 block, ReadOnlySpan<byte> arguments)
+    private void Issue(CudaKernel kernel, CudaDim3 grid, CudaDim3 block, byte* arguments)
     {
-        _arguments.Clear();
-        foreach (KernelArgument argument in kernel.Module.Arguments)
+        KernelSpec spec = kernel.Spec;
+        CudaLaunchConfig config = spec.Configure(grid, block);
+        config.Validate();
+        ReadOnlySpan<int> offsets = spec.Offsets;
+        void** pointers = stackalloc void*[offsets.Length + 1];
+        for (int i = 0; i < offsets.Length; i++)
         {
-            switch (argument.Bytes)
-            {
-                case 16:
-                    _arguments.Add(MemoryMarshal.Read<DeviceView>(arguments));
-                    break;
-                case 8:
-                    _arguments.Add(MemoryMarshal.Read<long>(arguments));
-                    break;
-                default:
-                    _arguments.Add(MemoryMarshal.Read<int>(arguments));
-                    break;
-            }
-            arguments = arguments[argument.Bytes..];
+            pointers[i] = arguments + offsets[i];
         }
-        kernel.Function.Launch(Stream, new CudaLaunchConfig(grid, block), _arguments);
+        CudaResult result = Context.Driver.LaunchKernel(kernel.Function.Handle, config, Stream.Handle, pointers);
+        if (result != CudaResult.Success)
+        {
+            Context.Check(result, $"cuLaunchKernel({spec.Name}, grid {grid}, block {block}, {spec.SharedBytes} bytes shared)");
+        }
     }
 }

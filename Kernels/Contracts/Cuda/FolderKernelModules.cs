@@ -65,9 +65,9 @@ public sealed class FolderKernelModules : IKernelModules
         {
             throw new KernelModuleException($"{path} is damaged. {Remedy}", e);
         }
-        return module.Name == name && module.Sm == target
+        return module.Name == name && module.Spec.Target == new KernelTarget(target)
             ? module
-            : throw new KernelModuleException($"{path} is the module of '{module.Name}' for sm_{module.Sm}. {Remedy}");
+            : throw new KernelModuleException($"{path} is the module of '{module.Name}' for {module.Spec.Target}. {Remedy}");
     }
 
     /// <summary>The file of a module in a folder.</summary>

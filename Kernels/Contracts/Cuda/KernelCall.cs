@@ -1,25 +1,34 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
 
 namespace Llama4Kernels.Kernels.Contracts.Cuda;
 
 /// <summary>
-/// Arguments of a launch being put together, checked against the kernel's own list. A queue has one and uses it for every
-/// launch, so that launches allocate nothing.
+/// Arguments of a launch being put together, each at its place in parameter space and checked against the kernel's own list. A
+/// queue has one and uses it for every launch, so that launches allocate nothing.
 /// </summary>
-internal sealed class KernelCall(CudaQueue queue)
+internal sealed unsafe class KernelCall
 {
     /// <summary>Threads of a group where nothing speaks for another number.</summary>
     public const int Threads = 128;
 
     private const int LargestGroup = 256;
 
-    private readonly byte[] _packed = new byte[1024];
+    // What every device takes.
+    private const int MostBytes = 4096;
+
+    private readonly CudaQueue _queue;
+    private readonly byte[] _memory;
+    private readonly byte* _arguments;
     private CudaKernel? _kernel;
-    private int _used;
     private int _next;
+
+    public KernelCall(CudaQueue queue)
+    {
+        _queue = queue;
+        _memory = LaunchList.Allocate(MostBytes, out _arguments);
+    }
 
     /// <summary>Threads of a group that works on rows of this width: a power of two from a warp up to 256.</summary>
     public static int ThreadsFor(int columns) =>
@@ -28,52 +37,55 @@ internal sealed class KernelCall(CudaQueue queue)
     public KernelCall Of(CudaKernel kernel)
     {
         _kernel = kernel;
-        _used = _next = 0;
+        _next = 0;
+        // Holes between arguments are compared with the rest when a step is.
+        new Span<byte>(_arguments, kernel.Spec.ArgumentBytes).Clear();
         return this;
     }
 
     public KernelCall View(Tensor tensor) => View(tensor.Address, tensor.Elements);
 
-    public KernelCall View(DeviceView view) => Put(view, view: true);
+    public KernelCall View(DeviceView view) => Put(view, KernelArgumentKind.View);
 
-    public KernelCall View(nint address, long elements) => Put(new DeviceView(address, elements), view: true);
+    public KernelCall View(nint address, long elements) => Put(new DeviceView(address, elements), KernelArgumentKind.View);
 
     public KernelCall View(Tensor? tensor) => tensor is Tensor given ? View(given) : View(0, 0);
 
-    public KernelCall Value(int value) => Put(value, view: false);
+    public KernelCall Value(int value) => Put(value, KernelArgumentKind.Int32);
 
-    public KernelCall Value(long value) => Put(value, view: false);
+    public KernelCall Value(long value) => Put(value, KernelArgumentKind.Int64);
 
-    public KernelCall Value(float value) => Put(value, view: false);
+    public KernelCall Value(float value) => Put(value, KernelArgumentKind.Float32);
 
-    /// <summary>Launches in groups of some threads; a grid without groups does nothing.</summary>
-    public void Run(CudaDim3 grid, int threads = Threads) => Run(grid, new CudaDim3(threads));
+    public KernelCall Map(in CudaTensorMap map) => Put(map, KernelArgumentKind.TensorMap);
+
+    /// <summary>Launches in the kernel's only block, or in groups of some threads; a grid without groups does nothing.</summary>
+    public void Run(CudaDim3 grid, int threads = Threads) => Run(grid, _kernel!.Spec.Block ?? new CudaDim3(threads));
 
     /// <summary>As <see cref="Run(CudaDim3, int)"/>.</summary>
     public void Run(CudaDim3 grid, CudaDim3 block)
     {
-        if (_next != _kernel!.Module.Arguments.Count)
+        KernelSpec spec = _kernel!.Spec;
+        if (_next != spec.Arguments.Count)
         {
-            throw new InvalidOperationException($"Kernel {_kernel.Module.Name} takes {_kernel.Module.Arguments.Count} arguments and got {_next}.");
+            throw new InvalidOperationException($"Kernel {spec.Name} takes {spec.Arguments.Count} arguments and got {_next}.");
         }
         if (grid.Count > 0)
         {
-            queue.Launch(_kernel, grid, block, _packed.AsSpan(0, _used));
+            _queue.Launch(_kernel, grid, block, _arguments);
         }
     }
 
-    private KernelCall Put<T>(T value, bool view)
+    private KernelCall Put<T>(T value, KernelArgumentKind kind)
         where T : unmanaged
     {
-        IReadOnlyList<KernelArgument> arguments = _kernel!.Module.Arguments;
-        int bytes = Unsafe.SizeOf<T>();
-        if (_next >= arguments.Count || arguments[_next].IsView != view || arguments[_next].Bytes != bytes)
+        KernelSpec spec = _kernel!.Spec;
+        if (_next >= spec.Arguments.Count || spec.Arguments[_next].Kind != kind)
         {
-            string expected = _next < arguments.Count ? $"'{arguments[_next].Name}' of {arguments[_next].Bytes} bytes" : "nothing more";
-            throw new InvalidOperationException($"Kernel {_kernel.Module.Name} expects {expected} as argument {_next}, not {bytes} bytes.");
+            string expected = _next < spec.Arguments.Count ? $"'{spec.Arguments[_next].Name}', {spec.Arguments[_next].Kind}" : "nothing more";
+            throw new InvalidOperationException($"Kernel {spec.Name} expects {expected} as argument {_next}, not {kind}.");
         }
-        MemoryMarshal.Write(_packed.AsSpan(_used), value);
-        _used += bytes;
+        *(T*)(_arguments + spec.Offsets[_next]) = value;
         _next++;
         return this;
     }

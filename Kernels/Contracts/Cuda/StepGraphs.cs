@@ -2,13 +2,14 @@ using Llama4Kernels.Interop.Cuda;
 
 namespace Llama4Kernels.Kernels.Contracts.Cuda;
 
-/// <summary>Graphs of steps that came twice in a row; the one not used for longest makes room for a new one.</summary>
-internal sealed class StepGraphs(CudaStream stream, Action<LaunchList> issue) : IDisposable
+/// <summary>Graphs of steps that came before; the one not used for longest makes room for a new one.</summary>
+internal sealed class StepGraphs(CudaStream stream, Action<LaunchList> issue, int most) : IDisposable
 {
-    private const int MaxGraphs = 8;
+    // Steps that are remembered without a graph: enough for all shapes that take turns.
+    private const int MostSeen = 256;
 
     private readonly List<Entry> _entries = [];
-    private LaunchList? _last;
+    private readonly HashSet<int> _seen = [];
     private long _clock;
 
     /// <summary>Graphs that were captured so far.</summary>
@@ -19,22 +20,26 @@ internal sealed class StepGraphs(CudaStream stream, Action<LaunchList> issue) : 
 
     public void Run(LaunchList list)
     {
-        if (_entries.Find(entry => entry.List.Matches(list)) is Entry known)
+        foreach (Entry entry in _entries)
         {
-            Launch(known);
-            return;
+            if (entry.List.Matches(list))
+            {
+                Launch(entry);
+                return;
+            }
         }
-        if (_last is null || !_last.Matches(list))
+        int hash = list.Hash();
+        if (!_seen.Remove(hash))
         {
-            _last = list.Clone();
+            if (_seen.Count == MostSeen)
+            {
+                _seen.Clear();
+            }
+            _seen.Add(hash);
             issue(list);
             return;
         }
-        using CudaGraph graph = stream.Capture(() => issue(list));
-        Captured++;
-        Entry entry = Place(graph, _last);
-        _last = null;
-        Launch(entry);
+        Capture(list);
     }
 
     public void Dispose()
@@ -46,9 +51,16 @@ internal sealed class StepGraphs(CudaStream stream, Action<LaunchList> issue) : 
         _entries.Clear();
     }
 
+    private void Capture(LaunchList list)
+    {
+        using CudaGraph graph = stream.Capture(() => issue(list));
+        Captured++;
+        Launch(Place(graph, list.Clone()));
+    }
+
     private Entry Place(CudaGraph graph, LaunchList list)
     {
-        if (_entries.Count == MaxGraphs)
+        if (_entries.Count == most)
         {
             Entry oldest = _entries.MinBy(entry => entry.LastUse)!;
             if (oldest.Executable.TryUpdate(graph))

@@ -95,8 +95,8 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     public void First_and_last_layer_stay_unquantised_in_fp8()
     {
         LayerWeights[] layers = models.Get("tiny-scout", new ModelOptions { Weights = WeightScheme.Fp8 }).Text.Weights.Layers;
-        Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.Null(e.GateUp.Format.Scale)));
-        Assert.All(layers, layer => Assert.Null(layer.FeedForward.GateUp.Format.Scale));
+        Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.Equal(ScaleKind.None, e.GateUp.Format.Scale)));
+        Assert.All(layers, layer => Assert.Equal(ScaleKind.None, layer.FeedForward.GateUp.Format.Scale));
     }
 
     private Llama4Model Load(string name, WeightScheme weights, bool onDevice)

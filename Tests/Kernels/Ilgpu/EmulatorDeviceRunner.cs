@@ -31,11 +31,11 @@ internal sealed unsafe class EmulatorDeviceRunner(int threads, LaunchOptions opt
         using PtxProgram program = PtxProgram.Load(parsed, _memory);
         PtxKernel entry = program.Kernel(kernel)!;
         var parameters = new byte[entry.ParameterBytes];
-        Assert.Equal(module.Arguments.Count, arguments.Length);
+        Assert.Equal(module.Spec.Arguments.Count, arguments.Length);
         for (int i = 0; i < arguments.Length; i++)
         {
             Span<byte> place = parameters.AsSpan(entry.Parameters[i].Offset, entry.Parameters[i].Bytes);
-            Assert.Equal(module.Arguments[i].Bytes, place.Length);
+            Assert.Equal(module.Spec.Arguments[i].Bytes, place.Length);
             switch (arguments[i])
             {
                 case Buffer buffer:

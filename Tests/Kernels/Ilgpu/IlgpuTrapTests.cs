@@ -48,12 +48,12 @@ public sealed class IlgpuTrapTests
             Assert.StartsWith("// target: sm_90\n", module.Text);
             Assert.Contains("\n.target sm_90\n", module.Text);
             Assert.Matches($@"\.entry {Regex.Escape(module.Name)}\s*\(", module.Text);
-            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $".maxntid {module.MaxThreads}, 1, 1"), module.Text);
+            Assert.Contains(string.Create(CultureInfo.InvariantCulture, $".maxntid {module.Spec.MaxThreads}, 1, 1"), module.Text);
             Assert.DoesNotMatch(@"\.approx|\.full\.|\.ftz|\bcall\b|\.callprototype", module.Text);
             Assert.DoesNotMatch(@"\b(div|sqrt|rcp)\.(?!rn\.f32\b|[us](32|64)\b)", module.Text);
             string header = module.Text[module.Text.IndexOf(".entry", StringComparison.Ordinal)..];
-            Assert.Equal(module.Arguments.Count, kernel.Method.GetParameters().Length);
-            Assert.Equal(module.Arguments.Count, Regex.Count(header[..header.IndexOf(')')], @"\.param\b"));
+            Assert.Equal(module.Spec.Arguments.Count, kernel.Method.GetParameters().Length);
+            Assert.Equal(module.Spec.Arguments.Count, Regex.Count(header[..header.IndexOf(')')], @"\.param\b"));
         }
     }
 

@@ -34,12 +34,12 @@ public sealed unsafe class WeightFormatTests
     [Fact]
     public void AffineGroupsAreSizesOfTheSameRecord()
     {
-        WeightFormat affine = new("u4g64", WeightEncoding.Unsigned, 4) { GroupColumns = 64, Scale = ElementType.BF16, Offset = ElementType.BF16 };
+        WeightFormat affine = new("u4g64", WeightEncoding.Unsigned, 4) { GroupColumns = 64, Scale = ScaleKind.BF16, Offset = OffsetKind.Added };
         Assert.Equal(4.5, affine.BitsPerWeight);
         Assert.Equal(256 / 2 + 4 * 4, affine.Bytes(1, 256));
         Assert.Contains("multiple of 64", affine.WhyNot(96));
         Assert.Null(affine.WhyNot(128));
-        Assert.False(affine.HasCodesOf(affine with { Offset = null }));
+        Assert.False(affine.HasCodesOf(affine with { Offset = OffsetKind.None }));
         Assert.True(WeightFormat.Fp8Activations.HasCodesOf(WeightFormat.Fp8));
     }
 

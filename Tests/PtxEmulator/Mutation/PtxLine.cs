@@ -69,6 +69,6 @@ internal sealed partial record PtxLine(int Number, string Guard, string Opcode, 
     [GeneratedRegex(@"^\s*(@!?%?\w+)?\s*([a-z][a-z0-9_]*(?:\.[A-Za-z0-9_:]+)*)(?:\s+([^/]*?))?\s*;\s*(?://.*)?$")]
     private static partial Regex Instruction();
 
-    [GeneratedRegex(@"%[a-zA-Z_]+\d+")]
+    [GeneratedRegex(@"%[a-zA-Z_]\w*")]
     private static partial Regex Register();
 }

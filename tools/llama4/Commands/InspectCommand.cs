@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Checkpoints;
-using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Contracts;
 using Spectre.Console;
@@ -39,7 +38,7 @@ internal static class InspectCommand
 
     private static Summary Summarise(Checkpoint checkpoint)
     {
-        TensorInfo[] tensors = [.. checkpoint.Tensors];
+        IReadOnlyList<StoredTensor> tensors = checkpoint.Tensors;
         TextConfig text = checkpoint.Config.Text;
         long[] contexts = [.. new long[] { 4096, 32768, 131072, 1048576, text.MaxPositions }.Where(context => context <= text.MaxPositions).Distinct()];
         return new Summary(
@@ -47,11 +46,11 @@ internal static class InspectCommand
             text,
             checkpoint.Config.Vision,
             checkpoint.Config.Warnings,
-            tensors.Length,
+            tensors.Count,
             tensors.Sum(tensor => tensor.Elements),
             checkpoint.TotalBytes,
             [.. tensors.GroupBy(tensor => MemoryEstimate.GroupOf(tensor.Name)).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
-                .Select(group => new GroupSize(group.Key, group.Count(), group.Sum(tensor => tensor.Elements), group.Sum(tensor => tensor.Bytes), string.Join(", ", group.Select(tensor => tensor.DType.ToString()).Distinct())))],
+                .Select(group => new GroupSize(group.Key, group.Count(), group.Sum(tensor => tensor.Elements), group.Sum(tensor => tensor.Bytes), string.Join(", ", group.Select(tensor => tensor.Type.Name).Distinct())))],
             [.. MemoryEstimate.Formats.Select(format => new FormatSize(format.Name, MemoryEstimate.Weights(tensors, format)))],
             [.. contexts.Select(context => new CacheSize(context, MemoryEstimate.Cache(text, context, 2), MemoryEstimate.Cache(text, context, 4)))]);
     }

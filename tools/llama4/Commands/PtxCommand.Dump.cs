@@ -2,6 +2,7 @@ using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
+using Llama4Kernels.Kernels.Ptx;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -21,13 +22,13 @@ internal static partial class PtxCommand
         {
             int sm = parsed.GetValue(target);
             string path = parsed.GetRequiredValue(folder);
-            var modules = new IlgpuKernelModules(DeviceModules.Cache);
+            var modules = new CombinedKernelModules(PtxKernelModules.All, new IlgpuKernelModules(DeviceModules.Cache));
             Directory.CreateDirectory(path);
             foreach (string name in modules.Names)
             {
                 cancellation.ThrowIfCancellationRequested();
                 KernelModule module = modules.Get(name, sm);
-                string file = FolderKernelModules.PathOf(path, name, module.Sm);
+                string file = FolderKernelModules.PathOf(path, name, module.Spec.Target.Sm);
                 File.WriteAllText(file, module.Text);
                 console.Out.WriteLine(file);
             }

@@ -30,7 +30,7 @@ internal static class TokenizeCommand
                 Func<JsonObject, JsonObject> complete = parsed.GetValue(chat)
                     ? ChatRows.Encoder(tokenizer)
                     : row => TokenizerRows.Complete(row, tokenizer, parsed.GetValue(decode));
-                Convert(rows, parsed.GetValue(output), complete, console);
+                JsonLines.Convert(rows, parsed.GetValue(output), complete, console);
                 return 0;
             }
             if (parsed.GetValue(chat) || parsed.GetValue(decode) || parsed.GetValue(output) is not null)
@@ -50,15 +50,6 @@ internal static class TokenizeCommand
         foreach (int id in pieces ? ids : [])
         {
             console.Out.WriteLine($"{id}\t{JsonSerializer.Serialize(tokenizer.Decode([id]))}");
-        }
-    }
-
-    private static void Convert(string path, string? output, Func<JsonObject, JsonObject> complete, CommandConsole console)
-    {
-        using TextWriter? file = output is null ? null : new StreamWriter(output);
-        foreach ((int line, JsonObject row) in JsonLines.Read(path))
-        {
-            (file ?? console.Out).WriteLine(JsonLines.Convert(path, line, row, complete).ToJsonString());
         }
     }
 }

@@ -18,7 +18,7 @@ internal static class VerifyCommand
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
         var golden = new Option<string>("--golden", "-g") { Description = "A file of reference values, or a folder of them.", Required = true };
         var tolerance = new Option<double>("--tolerance") { Description = "Largest error as a share of the reference's range, with float32 activations.", DefaultValueFactory = _ => 1e-5 };
-        var kl = new Option<double>("--max-kl") { Description = "Largest mean KL divergence in nats, with bf16 or FP8 activations.", DefaultValueFactory = _ => 1e-3 };
+        var kl = new Option<double>("--max-kl") { Description = "Largest mean KL divergence in nats, with bf16 or FP8 activations; a file also passes if it is no farther than the official implementation in bfloat16: median 7.7e-5, 3.2 % of the rows (one at least) beyond 0.01.", DefaultValueFactory = _ => 1e-3 };
         var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var arguments = new ModelArguments();
@@ -77,7 +77,7 @@ internal static class VerifyCommand
 
     private static void Print(GoldenReport[] reports, CommandConsole console)
     {
-        Table table = CommandConsole.NewTable("file", "rows", "max error", "of range", "KL", "top-1", "routers", "greedy", "first difference", "result");
+        Table table = CommandConsole.NewTable("file", "rows", "max error", "of range", "KL", "median", "far", "top-1", "routers", "greedy", "first difference", "result");
         foreach (GoldenReport r in reports.Where(report => report.Skipped is null))
         {
             table.AddRow(
@@ -86,6 +86,8 @@ internal static class VerifyCommand
                 r.MaxAbsolute.ToString("E2", CultureInfo.InvariantCulture),
                 r.Relative.ToString("E2", CultureInfo.InvariantCulture),
                 r.MeanKl.ToString("E2", CultureInfo.InvariantCulture),
+                r.MedianKl.ToString("E2", CultureInfo.InvariantCulture),
+                r.FarRows.ToString(CultureInfo.InvariantCulture),
                 $"{r.SameTop1}/{r.Rows}",
                 r.RouterChoices == 0 ? "-" : $"{r.RouterChoices - r.RouterDifferences}/{r.RouterChoices}",
                 r.Greedy == 0 ? "-" : r.GreedyDifference is int at ? $"differs at {at}" : "equal",

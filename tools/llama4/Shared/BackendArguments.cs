@@ -2,6 +2,7 @@ using System.CommandLine;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -27,12 +28,13 @@ internal sealed class BackendArguments
     /// <summary>Makes the wanted backend; null for the CPU.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="folder">The checkpoint, whose size decides in mode auto.</param>
+    /// <param name="precision">Of activations in products.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
     /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded.</exception>
-    public Func<IBackend>? Choose(ParseResult parsed, string folder, out string reason) =>
-        Choose(parsed.GetRequiredValue(_backend), CheckpointBytes(folder), CudaBackendChoice.LoadDriver, out reason);
+    public Func<IBackend>? Choose(ParseResult parsed, string folder, MatMulPrecision precision, out string reason) =>
+        Choose(parsed.GetRequiredValue(_backend), CheckpointBytes(folder), CudaBackendChoice.LoadDriver, out reason, precision);
 
-    internal static Func<IBackend>? Choose(string backend, long bytes, Func<(ICudaDriver? Driver, string Reason)> load, out string reason)
+    internal static Func<IBackend>? Choose(string backend, long bytes, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, MatMulPrecision precision = MatMulPrecision.Float32)
     {
         switch (backend)
         {
@@ -41,18 +43,18 @@ internal sealed class BackendArguments
                 return null;
             case "emulator":
                 reason = "backend emulator: demanded";
-                return CreateEmulator;
+                return () => CreateEmulator(precision);
         }
         // Who demands a device gets it, whatever room it has.
-        Func<IBackend>? create = CudaBackendChoice.Auto(backend == "auto" ? bytes : 0, DeviceModules.Find, load, out reason);
+        Func<IBackend>? create = CudaBackendChoice.Auto(backend == "auto" ? bytes : 0, DeviceModules.Find, load, out reason, new CudaBackendOptions { Precision = precision });
         return create is null && backend == "cuda"
             ? throw new ArgumentException($"--backend cuda is not possible; {reason}")
             : create;
     }
 
-    private static CudaBackend CreateEmulator() =>
+    private static CudaBackend CreateEmulator(MatMulPrecision precision) =>
         // Emulated memory is host memory, twice: small pieces.
-        CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20 });
+        CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
 
     private static long CheckpointBytes(string folder) =>
         Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length) : 0;

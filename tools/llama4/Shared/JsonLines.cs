@@ -46,6 +46,21 @@ internal static class JsonLines
         }
     }
 
+    /// <summary>Converts a file of rows row by row.</summary>
+    /// <param name="path">The rows.</param>
+    /// <param name="output">The file for the converted rows; null prints them.</param>
+    /// <param name="convert">The conversion; its failure names the line.</param>
+    /// <param name="console">Where to print.</param>
+    /// <param name="options">How to write the rows.</param>
+    public static void Convert(string path, string? output, Func<JsonObject, JsonObject> convert, CommandConsole console, JsonSerializerOptions? options = null)
+    {
+        using TextWriter? file = output is null ? null : new StreamWriter(output);
+        foreach ((int line, JsonObject row) in Read(path))
+        {
+            (file ?? console.Out).WriteLine(Convert(path, line, row, convert).ToJsonString(options));
+        }
+    }
+
     public static ModelFormatException Fault(string path, int line, string reason) => new(path, $"line {line}", reason);
 
     /// <summary>An array of numbers of a row.</summary>

@@ -1,4 +1,4 @@
-using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Contracts;
 
@@ -11,7 +11,7 @@ internal static class MemoryEstimate
     public static IReadOnlyList<WeightFormat> Formats { get; } = [.. WeightFormat.All.DistinctBy(format => format.BitsPerWeight)];
 
     /// <summary>Bytes of the weights if every matrix is stored in a format and the vectors in bf16.</summary>
-    public static long Weights(IEnumerable<TensorInfo> tensors, WeightFormat format) =>
+    public static long Weights(IEnumerable<StoredTensor> tensors, WeightFormat format) =>
         (long)tensors.Where(IsWeight).Sum(tensor => tensor.Shape.Count > 1 ? tensor.Elements * format.BitsPerWeight / 8 : tensor.Elements * 2.0);
 
     /// <summary>Bytes of keys and values of one sequence: chunked layers keep only the current chunk.</summary>
@@ -32,5 +32,5 @@ internal static class MemoryEstimate
         : "norms and others";
 
     // The scales of quantised weights are part of their format.
-    private static bool IsWeight(TensorInfo tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
+    private static bool IsWeight(StoredTensor tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
 }

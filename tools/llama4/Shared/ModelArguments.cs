@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.MatMul;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -91,7 +92,7 @@ internal sealed class ModelArguments
             Weights = Weights(parsed),
             Threads = parsed.GetValue(_threads),
             LoadVision = !parsed.GetValue(_noVision),
-            CreateBackend = _backend.Choose(parsed, folder, out string reason),
+            CreateBackend = _backend.Choose(parsed, folder, Activations(parsed) == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32, out string reason),
         };
         if (!console.ErrorIsTerminal)
         {

@@ -27,6 +27,12 @@ internal sealed record GoldenReport
     /// <summary>Mean KL divergence in nats.</summary>
     public double MeanKl { get; init; }
 
+    /// <summary>Median of the rows' KL divergences in nats.</summary>
+    public double MedianKl { get; init; }
+
+    /// <summary>Rows whose KL divergence is above 0.01.</summary>
+    public int FarRows { get; init; }
+
     /// <summary>Positions where both find the same token most likely.</summary>
     public int SameTop1 { get; init; }
 

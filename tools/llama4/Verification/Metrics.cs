@@ -36,18 +36,21 @@ internal static class Metrics
         return absolute == 0 ? 0 : absolute / Range(reference);
     }
 
-    /// <summary>Mean over the rows of KL(reference ‖ computed) of the softmax distributions, in nats.</summary>
-    public static double MeanKl(ReadOnlySpan<float> computed, ReadOnlySpan<float> reference, int columns)
+    /// <summary>KL(reference ‖ computed) of the softmax distributions of each row, in nats.</summary>
+    public static double[] Kl(ReadOnlySpan<float> computed, ReadOnlySpan<float> reference, int columns)
     {
         CheckLengths(computed.Length, reference.Length);
-        double sum = 0;
-        int rows = reference.Length / columns;
-        for (int row = 0; row < rows; row++)
+        var rows = new double[reference.Length / columns];
+        for (int row = 0; row < rows.Length; row++)
         {
-            sum += Kl(computed.Slice(row * columns, columns), reference.Slice(row * columns, columns));
+            rows[row] = Kl(computed.Slice(row * columns, columns), reference.Slice(row * columns, columns));
         }
-        return rows == 0 ? 0 : sum / rows;
+        return rows;
     }
+
+    /// <summary>The mean of <see cref="Kl(ReadOnlySpan{float}, ReadOnlySpan{float}, int)"/>.</summary>
+    public static double MeanKl(ReadOnlySpan<float> computed, ReadOnlySpan<float> reference, int columns) =>
+        Kl(computed, reference, columns) is { Length: > 0 } rows ? rows.Average() : 0;
 
     /// <summary>Rows whose largest value is at the same index.</summary>
     public static int SameTop1(ReadOnlySpan<float> computed, ReadOnlySpan<float> reference, int columns)

@@ -1,0 +1,104 @@
+using Llama4Kernels.Engine.Checkpoints.Quantised;
+using Llama4Kernels.Engine.Config;
+
+namespace Llama4Kernels.Engine.Checkpoints.Weights;
+
+/// <summary>Compares a checkpoint's tensors with those that its configuration calls for.</summary>
+internal static class WeightValidator
+{
+    /// <summary>Checks names, shapes, types and scales.</summary>
+    /// <param name="config">The configuration; without vision, tensors of a vision tower are left alone.</param>
+    /// <param name="naming">The files' names.</param>
+    /// <param name="source">The files' tensors.</param>
+    /// <returns>Things that are suspicious but not wrong, in sentences for a person.</returns>
+    /// <exception cref="ModelFormatException">There are faults; the message lists them.</exception>
+    public static IReadOnlyList<string> Validate(ModelConfig config, WeightNaming naming, ITensorSource source)
+    {
+        var report = new TensorReport();
+        var forms = new StoredForms(config.Quantization);
+        Weight? head = null, embedding = null;
+        // A tied head is often stored all the same; then it has to be the embedding.
+        foreach (Weight weight in ModelWeights.Of(config, head: true))
+        {
+            WeightParts parts = naming.Locate(weight);
+            if (weight.Role == WeightRole.OutputHead && config.TieWordEmbeddings && forms.Find(source, parts.Parts[0].Tensor) is null)
+            {
+                continue;
+            }
+            head = weight.Role == WeightRole.OutputHead ? weight : head;
+            embedding = weight.Role == WeightRole.Embedding ? weight : embedding;
+            foreach (WeightPart part in parts.Parts)
+            {
+                Check(config, forms, source, weight, part, report);
+            }
+        }
+        foreach (StoredTensor tensor in source.Tensors)
+        {
+            bool unwanted = config.Vision is null && naming.IsVision(tensor.Name);
+            if (!report.Knows(tensor.Name) && !unwanted && !naming.Ignores(tensor.Name, report.Knows))
+            {
+                report.Fault(tensor.Name, $"the model of this configuration has no such tensor ({tensor.Type} {tensor.ShapeText}).");
+            }
+        }
+        if (report.Count == 0 && config.TieWordEmbeddings && head is not null)
+        {
+            CheckTiedHead(config, naming, source, head, embedding!, report);
+        }
+        if (report.Count > 0)
+        {
+            throw report.ToException(source.Location);
+        }
+        return report.Unlisted.Count == 0
+            ? []
+            : [$"quantization_config does not exempt {report.Unlisted.Count} weights that are stored unquantised, the first is {report.Unlisted[0]}. They are used as stored."];
+    }
+
+    private static void Check(ModelConfig config, StoredForms forms, ITensorSource source, Weight weight, WeightPart part, TensorReport report)
+    {
+        if (!report.Know(part.Tensor))
+        {
+            return;
+        }
+        if (forms.Find(source, part.Tensor) is not { } form)
+        {
+            report.Fault(part.Tensor, source.TryGet(part.Tensor, out StoredTensor? other)
+                ? $"is {other.Type}, expected F32, BF16 or F16{(weight.IsLinear ? " or F8_E4M3, or integers with scales" : "")}."
+                : $"missing, expected [{string.Join(", ", part.Shape)}].");
+            return;
+        }
+        if (source.TryGet(part.Tensor, out StoredTensor? tensor))
+        {
+            if (form.KeepsShape)
+            {
+                CheckShape(weight, part, tensor, report);
+            }
+            if (tensor.Type.IsPlain && weight.IsLinear && config.Quantization is { } quantization && quantization.Covers(Modules.Of(part.Tensor)))
+            {
+                report.Unlisted.Add(part.Tensor);
+            }
+        }
+        form.Check(source, part, weight, report);
+    }
+
+    private static void CheckShape(Weight weight, WeightPart part, StoredTensor tensor, TensorReport report)
+    {
+        if (part.Shape.SequenceEqual(tensor.Shape))
+        {
+            return;
+        }
+        bool rows = weight.Role == WeightRole.Embedding && tensor.Shape.Count == 2 && tensor.Shape[0] != part.Shape[0];
+        report.Fault(tensor.Name, rows
+            ? $"has {tensor.Shape[0]} rows, but vocab_size is {weight.Rows}."
+            : $"has shape {tensor.ShapeText}, expected [{string.Join(", ", part.Shape)}].");
+    }
+
+    // Which of two heads a tied checkpoint means cannot be known, unless they are the same.
+    private static void CheckTiedHead(ModelConfig config, WeightNaming naming, ITensorSource source, Weight head, Weight embedding, TensorReport report)
+    {
+        var catalogue = new WeightCatalogue(config with { TieWordEmbeddings = false }, naming, source);
+        if (!TensorValues.Equal(catalogue.Open(head), catalogue.Open(embedding)))
+        {
+            report.Fault(naming.Locate(head).Parts[0].Tensor, "differs from the embedding, but tie_word_embeddings says that they are one. Set it to false to use this head, or delete the tensor.");
+        }
+    }
+}

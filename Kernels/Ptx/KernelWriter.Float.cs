@@ -1,0 +1,36 @@
+namespace Llama4Kernels.Kernels.Ptx;
+
+/// <content>float32, bfloat16 and matrix instructions.</content>
+internal sealed partial class KernelWriter
+{
+    /// <summary>d = a</summary>
+    public void Move(Reg<F32> d, SourceF32 a) => Emit("mov.f32", d, a);
+
+    /// <summary>d = a + b</summary>
+    public void Add(Reg<F32> d, Reg<F32> a, SourceF32 b) => Emit("add.rn.f32", d, a, b);
+
+    /// <summary>d = a · b</summary>
+    public void Multiply(Reg<F32> d, Reg<F32> a, SourceF32 b) => Emit("mul.rn.f32", d, a, b);
+
+    /// <summary>d = a · b + c, rounded once.</summary>
+    public void MultiplyAdd(Reg<F32> d, Reg<F32> a, Reg<F32> b, Reg<F32> c) => Emit("fma.rn.f32", d, a, b, c);
+
+    /// <summary>Two float32 to the nearest bfloat16.</summary>
+    public void Round(Reg<Bf16x2> d, Reg<F32> lower, Reg<F32> upper) => Emit("cvt.rn.bf16x2.f32", d, upper, lower);
+
+    /// <summary>The value in the lower half.</summary>
+    public void WidenLower(Reg<F32> d, Reg<Bf16x2> a) => Emit("shl.b32", d, a, 16);
+
+    /// <summary>The value in the upper half.</summary>
+    public void WidenUpper(Reg<F32> d, Reg<Bf16x2> a) => Emit("and.b32", d, a, Hex(0xFFFF0000));
+
+    /// <summary>The value of the lane whose number differs in these bits. The whole warp takes part.</summary>
+    public void ShuffleXor(Reg<F32> d, Reg<F32> a, int bits) => Emit("shfl.sync.bfly.b32", d, a, bits, 31, -1);
+
+    /// <summary>
+    /// d = a·b + c for a [16, 16], b [16, 8], c and d [16, 8] in the fragments of <see cref="MatrixFragments"/>. The whole warp
+    /// takes part.
+    /// </summary>
+    public void MatrixMultiply(Vec4<F32> d, Vec4<Bf16x2> a, Vec2<Bf16x2> b, Vec4<F32> c) =>
+        Emit("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", d, a, b, c);
+}

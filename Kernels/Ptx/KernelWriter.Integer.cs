@@ -1,0 +1,106 @@
+using System.Globalization;
+
+namespace Llama4Kernels.Kernels.Ptx;
+
+/// <content>Whole numbers, addresses, predicates and flow. The destination comes first, as in PTX.</content>
+internal sealed partial class KernelWriter
+{
+    /// <summary>d = a + b</summary>
+    public void Add(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("add.u32", d, a, b);
+
+    /// <summary>d = a + b</summary>
+    public void Add(Reg<U64> d, Reg<U64> a, Source64 b) => Emit("add.u64", d, a, b);
+
+    /// <summary>d = a − b</summary>
+    public void Subtract(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("sub.u32", d, a, b);
+
+    /// <summary>d = a · b</summary>
+    public void Multiply(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("mul.lo.u32", d, a, b);
+
+    /// <summary>d = a in 64 bits</summary>
+    public void Widen(Reg<U64> d, Reg<U32> a) => Emit("cvt.u64.u32", d, a);
+
+    /// <summary>d = a · b + c</summary>
+    public void MultiplyAdd(Reg<U32> d, Reg<U32> a, Source32 b, Source32 c) => Emit("mad.lo.u32", d, a, b, c);
+
+    /// <summary>The smaller one.</summary>
+    public void Minimum(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("min.u32", d, a, b);
+
+    /// <summary>d = a and b</summary>
+    public void And(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("and.b32", d, a, b);
+
+    /// <summary>d = a xor b</summary>
+    public void Xor(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("xor.b32", d, a, b);
+
+    /// <summary>The same bits as a pair of bfloat16.</summary>
+    public void Reinterpret(Reg<Bf16x2> d, Reg<U32> a) => Emit("mov.b32", d, a);
+
+    /// <summary>d = a · 2^bits</summary>
+    public void ShiftLeft(Reg<U32> d, Reg<U32> a, Source32 bits) => Emit("shl.b32", d, a, bits);
+
+    /// <summary>d = a / 2^bits</summary>
+    public void ShiftRight(Reg<U32> d, Reg<U32> a, Source32 bits) => Emit("shr.u32", d, a, bits);
+
+    /// <summary>a rotated to the right.</summary>
+    public void RotateRight(Reg<U32> d, Reg<U32> a, int bits) => Emit("shf.r.wrap.b32", d, a, a, bits);
+
+    /// <summary>One of two, by a predicate.</summary>
+    public void Select(Reg<GlobalAddress> d, Reg<GlobalAddress> a, Reg<GlobalAddress> b, Reg<Predicate> first) => Emit("selp.b64", d, a, b, first);
+
+    /// <summary>One of two, by a predicate.</summary>
+    public void Select(Reg<U32> d, Source32 a, Source32 b, Reg<Predicate> first) => Emit("selp.b32", d, a, b, first);
+
+    /// <summary>(a and mask) xor flip, as a pair of bfloat16.</summary>
+    public void MaskAndFlip(Reg<Bf16x2> d, Reg<U32> a, uint mask, uint flip) =>
+        Emit("lop3.b32", d, a, Hex(mask), Hex(flip), "0x6A");
+
+    /// <summary>An address moves by some bytes.</summary>
+    public void Advance(Reg<GlobalAddress> d, Reg<GlobalAddress> a, Source64 bytes) => Emit("add.u64", d, a, bytes);
+
+    /// <summary>An address moves by index · bytes.</summary>
+    public void Advance(Reg<GlobalAddress> d, Reg<GlobalAddress> a, Reg<U32> index, Source32 bytes) => Emit("mad.wide.u32", d, index, bytes, a);
+
+    /// <summary>An address moves by index · bytes.</summary>
+    public void Advance(Reg<SharedAddress> d, Reg<SharedAddress> a, Reg<U32> index, Source32 bytes) => Emit("mad.lo.u32", d, index, bytes, a);
+
+    /// <summary>An address moves by some bytes.</summary>
+    public void Advance(Reg<SharedAddress> d, Reg<SharedAddress> a, int bytes) => Emit("add.u32", d, a, bytes);
+
+    /// <summary>Where dynamic shared memory begins.</summary>
+    public void SharedBase(Reg<SharedAddress> d) => Emit("mov.b32", d, SharedSymbol);
+
+    /// <summary>A thread's number in its block.</summary>
+    public void ThreadIndex(Reg<U32> d) => Emit("mov.b32", d, "%tid.x");
+
+    /// <summary>A block's number, along x.</summary>
+    public void BlockX(Reg<U32> d) => Emit("mov.b32", d, "%ctaid.x");
+
+    /// <summary>A block's number, along y.</summary>
+    public void BlockY(Reg<U32> d) => Emit("mov.b32", d, "%ctaid.y");
+
+    /// <summary>p = a &lt; b</summary>
+    public void Less(Reg<Predicate> p, Reg<U32> a, Source32 b) => Emit("setp.lt.u32", p, a, b);
+
+    /// <summary>p = a &gt; b</summary>
+    public void Greater(Reg<Predicate> p, Reg<U32> a, Source32 b) => Emit("setp.gt.u32", p, a, b);
+
+    /// <summary>p = a == b</summary>
+    public void Equal(Reg<Predicate> p, Reg<U32> a, Source32 b) => Emit("setp.eq.u32", p, a, b);
+
+    /// <summary>p = a != b</summary>
+    public void NotEqual(Reg<Predicate> p, Reg<U32> a, Source32 b) => Emit("setp.ne.u32", p, a, b);
+
+    /// <summary>p = a and b</summary>
+    public void And(Reg<Predicate> p, Reg<Predicate> a, Reg<Predicate> b) => Emit("and.pred", p, a, b);
+
+    /// <summary>Goes to a label; under <see cref="When"/>, the lanes for which it holds.</summary>
+    public void Branch(Label label) => Emit("bra", label.Name);
+
+    /// <summary>Goes to a label where all lanes of a warp decide alike: anything else is undefined.</summary>
+    public void BranchUniform(Label label) => Emit("bra.uni", label.Name);
+
+    /// <summary>The thread ends.</summary>
+    public void Return() => Emit("ret");
+
+    private static string Hex(uint value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:X8}");
+}

@@ -1,0 +1,116 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+/// <summary>
+/// A weight matrix [out, in] of codes with a scale, and perhaps an offset, for each group of columns, in panels of 32 rows as
+/// <see cref="AffineLayout"/> has them. The bits of codes, scales and offsets are those that were stored. Rows that only fill
+/// the last panel are zero.
+/// </summary>
+internal sealed unsafe class AffineMatrix : IMatrix
+{
+    /// <summary>Name of this layout.</summary>
+    public const string LayoutName = "slabs32";
+
+    private readonly AffineLayout _layout;
+    private byte* _data;
+
+    private AffineMatrix(int rows, int columns, WeightFormat format)
+    {
+        Rows = rows;
+        Columns = columns;
+        Format = format;
+        _layout = new AffineLayout(format, columns);
+        PanelCount = (int)(((long)rows + AffineLayout.PanelRows - 1) / AffineLayout.PanelRows);
+        Bytes = _layout.PanelBytes * PanelCount;
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
+    }
+
+    /// <summary>Frees the memory of a matrix that was not disposed.</summary>
+    ~AffineMatrix() => Free();
+
+    /// <inheritdoc/>
+    public int Rows { get; }
+
+    /// <inheritdoc/>
+    public int Columns { get; }
+
+    /// <inheritdoc/>
+    public WeightFormat Format { get; }
+
+    /// <inheritdoc/>
+    public string Layout => LayoutName;
+
+    /// <inheritdoc/>
+    public long Bytes { get; }
+
+    internal ref readonly AffineLayout Panels => ref _layout;
+
+    internal int PanelCount { get; }
+
+    /// <summary>Packs matrices of one format and of equal width, stacked along the rows.</summary>
+    /// <exception cref="ArgumentException">No source, widths or formats differ, or groups are not whole units of codes.</exception>
+    public static AffineMatrix Pack(CodedMatrix[] stacked, ThreadTeam team)
+    {
+        (int rows, int columns, WeightFormat format) = Check(stacked);
+        var packed = new AffineMatrix(rows, columns, format);
+        using var sources = new GCHandle<CodedMatrix[]>(stacked);
+        team.Run(packed.PanelCount, new AffinePackJob(sources, packed._data, packed._layout, rows));
+        return packed;
+    }
+
+    /// <summary>Rows, columns and format of a stack.</summary>
+    internal static (int Rows, int Columns, WeightFormat Format) Check(CodedMatrix[] stacked)
+    {
+        (int rows, int columns) = MatrixSource.CheckStack(stacked);
+        CodedMatrix first = stacked[0];
+        foreach (CodedMatrix source in stacked)
+        {
+            if (source.Codes != first.Codes)
+            {
+                throw new ArgumentException($"Cannot stack {source.Codes.Name} on {first.Codes.Name}.", nameof(stacked));
+            }
+        }
+        int group = first.Codes.Group(columns);
+        if (first.Codes.IsTwoLevel ? columns % WeightFormat.SuperColumns != 0 : group < columns && group % first.Codes.Unit != 0)
+        {
+            throw new ArgumentException(
+                $"{first.Codes.Name} cannot have {columns} columns in groups of {group}: groups are multiples of {first.Codes.Unit}.", nameof(stacked));
+        }
+        return (rows, columns, first.Codes);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    internal byte* Panel(int index)
+    {
+        ObjectDisposedException.ThrowIf(_data == null, this);
+        return _data + index * _layout.PanelBytes;
+    }
+
+    /// <summary>The weight of an element.</summary>
+    internal float Weight(int row, int column)
+    {
+        const int Rows = AffineLayout.PanelRows;
+        float* supers = stackalloc float[2 * Rows], scales = stackalloc float[Rows], offsets = stackalloc float[Rows];
+        byte* slab = Panel(row / Rows) + (long)(column / _layout.Slab) * _layout.SlabBytes;
+        int inSlab = column % _layout.Slab, lane = row % Rows;
+        AffineParameters.ReadSupers(_layout, slab, supers);
+        AffineParameters.Read(_layout, slab, inSlab / _layout.Group, supers, scales, offsets);
+        int code = CodeWords.Code(_layout.Bits, (uint*)(slab + _layout.CodesAt) + lane, inSlab);
+        return Format.Weight(Format.Value(code), scales[lane], offsets[lane]);
+    }
+
+    private void Free()
+    {
+        NativeMemory.AlignedFree(_data);
+        _data = null;
+    }
+}

@@ -1,0 +1,351 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+internal static unsafe partial class AffineProduct
+{
+    private const int Rows = AffineLayout.PanelRows;
+
+    /// <summary>Columns that are summed in one accumulator, and decoded at once: 16 KiB of float32, which stay in the first-level cache.</summary>
+    private const int ChunkColumns = AffineChunks.Columns;
+
+    /// <summary>Tokens that share a decoded chunk.</summary>
+    private const int BlockTokens = 8 * AssembledTile.MaxTokens;
+
+    /// <summary>Values of codes of four bits.</summary>
+    private const int TableValues = 16;
+
+    private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, AffineMatrix w, float* bias, float* y, AffineWidth width)
+    {
+        AffineLayout layout = w.Panels;
+        if (layout.Padded > layout.Columns)
+        {
+            float* padded = (float*)scratch.Require((long)tokens * layout.Padded * sizeof(float));
+            for (int t = 0; t < tokens; t++)
+            {
+                new ReadOnlySpan<float>(x + (long)t * layout.Columns, layout.Columns).CopyTo(new Span<float>(padded + (long)t * layout.Padded, layout.Columns));
+                new Span<float>(padded + (long)t * layout.Padded + layout.Columns, layout.Padded - layout.Columns).Clear();
+            }
+            x = padded;
+        }
+        var job = new Work(w.Panel(0), layout, w.Rows, x, tokens, bias, y, width);
+        switch (width)
+        {
+            case AffineWidth.Assembled or AffineWidth.Vector512:
+                Run<Lanes512, Vector512<float>, Vector512<uint>>(team, w.PanelCount, job);
+                break;
+            case AffineWidth.Vector256:
+                Run<Lanes256, Vector256<float>, Vector256<uint>>(team, w.PanelCount, job);
+                break;
+            case AffineWidth.Vector128:
+                Run<Lanes128, Vector128<float>, Vector128<uint>>(team, w.PanelCount, job);
+                break;
+            default:
+                Run<Lane, float, uint>(team, w.PanelCount, job);
+                break;
+        }
+        GC.KeepAlive(w);
+    }
+
+    /// <summary>Chooses how codes are read: where one instruction looks 16 values up, codes of four bits and less are all looked up.</summary>
+    private static void Run<TL, TF, TU>(ThreadTeam team, int panels, Work work)
+        where TL : struct, IAffineLanes<TF, TU>
+        where TF : unmanaged
+        where TU : unmanaged
+    {
+        bool look = work.Layout.Encoding is WeightEncoding.Iq4 or WeightEncoding.E2M1 || TL.Count == Vector512<float>.Count;
+        switch (work.Layout.Bits, look)
+        {
+            case (2, true):
+                Run<TL, TF, TU, EvenCodes<Two, Looked>>(team, panels, work);
+                break;
+            case (2, false):
+                Run<TL, TF, TU, EvenCodes<Two, Counted>>(team, panels, work);
+                break;
+            case (3, true):
+                Run<TL, TF, TU, ThreeBitCodes<Looked>>(team, panels, work);
+                break;
+            case (3, false):
+                Run<TL, TF, TU, ThreeBitCodes<Counted>>(team, panels, work);
+                break;
+            case (4, true):
+                Run<TL, TF, TU, EvenCodes<Four, Looked>>(team, panels, work);
+                break;
+            case (4, false):
+                Run<TL, TF, TU, EvenCodes<Four, Counted>>(team, panels, work);
+                break;
+            case (5, _):
+                Run<TL, TF, TU, FiveBitCodes<Counted>>(team, panels, work);
+                break;
+            case (6, _):
+                Run<TL, TF, TU, SixBitCodes<Counted>>(team, panels, work);
+                break;
+            case (8, _) when work.Layout.Encoding == WeightEncoding.E4M3:
+                Run<TL, TF, TU, EvenCodes<Eight, Floating>>(team, panels, work);
+                break;
+            default:
+                Run<TL, TF, TU, EvenCodes<Eight, Counted>>(team, panels, work);
+                break;
+        }
+    }
+
+    private static void Run<TL, TF, TU, TCodes>(ThreadTeam team, int panels, Work work)
+        where TL : struct, IAffineLanes<TF, TU>
+        where TF : unmanaged
+        where TU : unmanaged
+        where TCodes : unmanaged, IAffineCodes
+    {
+        int items = panels * work.Blocks;
+        if (work.Layout.Offset == OffsetKind.Zero)
+        {
+            team.Run(items, new PanelJob<TL, TF, TU, TCodes, ZeroPoint>(work));
+        }
+        else
+        {
+            team.Run(items, new PanelJob<TL, TF, TU, TCodes, AddedOffset>(work));
+        }
+    }
+
+    /// <summary>What a job needs.</summary>
+    private readonly struct Work(byte* data, AffineLayout layout, int rows, float* x, int tokens, float* bias, float* y, AffineWidth width)
+    {
+        public readonly byte* Data = data;
+        public readonly AffineLayout Layout = layout;
+        public readonly int OutputRows = rows;
+        public readonly float* X = x;
+        public readonly int Tokens = tokens;
+        public readonly float* Bias = bias;
+        public readonly float* Y = y;
+        public readonly AffineWidth Width = width;
+
+        /// <summary>Blocks of tokens.</summary>
+        public int Blocks => (Tokens + BlockTokens - 1) / BlockTokens;
+    }
+
+    /// <summary>One item: a panel times a block of tokens. Blocks of one panel follow each other, so that it stays in the cache.</summary>
+    private readonly struct PanelJob<TL, TF, TU, TCodes, TMap>(Work work) : ITeamJob
+        where TL : struct, IAffineLanes<TF, TU>
+        where TF : unmanaged
+        where TU : unmanaged
+        where TCodes : struct, IAffineCodes
+        where TMap : struct, IAffineMap
+    {
+        [SkipLocalsInit]
+        public void Execute(int item, int worker)
+        {
+            int panel = item / work.Blocks, block = item % work.Blocks;
+            int size = (work.Tokens + work.Blocks - 1) / work.Blocks;
+            int from = block * size, count = Math.Min(size, work.Tokens - from);
+            float* sums = stackalloc float[BlockTokens * Rows + TableValues + AffineChunks.MemoryFloats];
+            float* table = sums + BlockTokens * Rows;
+            for (int i = 0; i < TableValues; i++)
+            {
+                table[i] = Value(i);
+            }
+            new Span<float>(sums, count * Rows).Clear();
+            var chunks = new AffineChunks(work.Layout, work.Data + panel * work.Layout.PanelBytes, table + TableValues);
+            float* x = work.X + (long)from * work.Layout.Padded;
+            switch (count)
+            {
+                case 1:
+                    Vector(ref chunks, x, table, sums);
+                    break;
+                case <= 4:
+                    Vectors(ref chunks, x, count, table, sums);
+                    break;
+                default:
+                    Tiles(ref chunks, x, count, table, sums);
+                    break;
+            }
+            int row = panel * Rows;
+            int width = Math.Min(Rows, work.OutputRows - row);
+            for (int t = 0; t < count; t++)
+            {
+                float* to = work.Y + (long)(from + t) * work.OutputRows + row;
+                for (int i = 0; i < width; i++)
+                {
+                    to[i] = work.Bias == null ? sums[t * Rows + i] : sums[t * Rows + i] + work.Bias[row + i];
+                }
+            }
+        }
+
+        /// <summary>One token: weights go from registers into the sums.</summary>
+        private void Vector(ref AffineChunks chunks, float* x, float* table, float* sums)
+        {
+            for (int column = 0; column < work.Layout.Padded; column += ChunkColumns)
+            {
+                chunks.Advance(Math.Min(ChunkColumns, work.Layout.Padded - column));
+                for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
+                {
+                    DotSink<TL, TF, TU> sink = Weights(ref chunks, lane, table, new DotSink<TL, TF, TU>(x + column));
+                    Add(sink.First, sink.Second, sums + lane);
+                }
+            }
+        }
+
+        /// <summary>Two to four tokens; a missing one repeats the first and is not stored.</summary>
+        private void Vectors(ref AffineChunks chunks, float* x, int count, float* table, float* sums)
+        {
+            for (int column = 0; column < work.Layout.Padded; column += ChunkColumns)
+            {
+                chunks.Advance(Math.Min(ChunkColumns, work.Layout.Padded - column));
+                float* x0 = x + column, x1 = x0 + work.Layout.Padded;
+                float* x2 = count > 2 ? x1 + work.Layout.Padded : x0, x3 = count > 3 ? x2 + work.Layout.Padded : x0;
+                for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
+                {
+                    if (count == 2)
+                    {
+                        DotSink2<TL, TF, TU> two = Weights(ref chunks, lane, table, new DotSink2<TL, TF, TU>(x0, x1));
+                        Add(two.First0, two.Second0, sums + lane);
+                        Add(two.First1, two.Second1, sums + Rows + lane);
+                        continue;
+                    }
+                    DotSink4<TL, TF, TU> sink = Weights(ref chunks, lane, table, new DotSink4<TL, TF, TU>(x0, x1, x2, x3));
+                    Add(sink.First0, sink.Second0, sums + lane);
+                    Add(sink.First1, sink.Second1, sums + Rows + lane);
+                    Add(sink.First2, sink.Second2, sums + 2 * Rows + lane);
+                    Add(sink.First3, sink.Second3, sums + 3 * Rows + lane);
+                }
+            }
+        }
+
+        /// <summary>Several tokens: a chunk of columns is decoded once for all of them.</summary>
+        [SkipLocalsInit]
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Tiles(ref AffineChunks chunks, float* x, int count, float* table, float* sums)
+        {
+            byte* memory = stackalloc byte[ChunkColumns * Rows * sizeof(float) + 64];
+            float* chunk = (float*)(((nint)memory + 63) & -64);
+            float* tile = stackalloc float[AssembledTile.MaxTokens * Rows];
+            int tiles = (count + AssembledTile.MaxTokens - 1) / AssembledTile.MaxTokens;
+            int tokens = (count + tiles - 1) / tiles;
+            for (int column = 0; column < work.Layout.Padded; column += ChunkColumns)
+            {
+                int columns = Math.Min(ChunkColumns, work.Layout.Padded - column);
+                chunks.Advance(columns);
+                for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
+                {
+                    Weights(ref chunks, lane, table, new StoreSink<TL, TF, TU>(chunk + lane));
+                }
+                for (int first = 0; first < count; first += tokens)
+                {
+                    int rows = Math.Min(tokens, count - first);
+                    float* from = x + (long)first * work.Layout.Padded + column;
+                    if (work.Width == AffineWidth.Assembled)
+                    {
+                        AssembledTiles.Get(rows, ElementType.F32, dot: false)(
+                            (byte*)chunk, (byte*)from, (long)work.Layout.Padded * sizeof(float), tile, Rows * sizeof(float), columns);
+                        Add(tile, rows * Rows, sums + first * Rows);
+                    }
+                    else
+                    {
+                        Product(chunk, columns, from, rows, sums + first * Rows);
+                    }
+                }
+            }
+        }
+
+        /// <summary>A decoded chunk times some tokens, two vectors of rows and four tokens at a time; a missing token repeats the first.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Product(float* chunk, int columns, float* x, int count, float* sums)
+        {
+            for (int t = 0; t < count; t += 4)
+            {
+                float* x0 = x + (long)t * work.Layout.Padded;
+                float* x1 = t + 1 < count ? x0 + work.Layout.Padded : x0;
+                float* x2 = t + 2 < count ? x0 + 2L * work.Layout.Padded : x0;
+                float* x3 = t + 3 < count ? x0 + 3L * work.Layout.Padded : x0;
+                for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
+                {
+                    TF a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+                    float* weights = chunk + lane;
+                    for (int c = 0; c < columns; c++, weights += Rows)
+                    {
+                        TF first = TL.Load(weights), second = TL.Load(weights + TL.Count);
+                        TF v0 = TL.Spread(x0[c]), v1 = TL.Spread(x1[c]), v2 = TL.Spread(x2[c]), v3 = TL.Spread(x3[c]);
+                        a0 = TL.MultiplyAdd(first, v0, a0);
+                        b0 = TL.MultiplyAdd(second, v0, b0);
+                        a1 = TL.MultiplyAdd(first, v1, a1);
+                        b1 = TL.MultiplyAdd(second, v1, b1);
+                        a2 = TL.MultiplyAdd(first, v2, a2);
+                        b2 = TL.MultiplyAdd(second, v2, b2);
+                        a3 = TL.MultiplyAdd(first, v3, a3);
+                        b3 = TL.MultiplyAdd(second, v3, b3);
+                    }
+                    float* to = sums + t * Rows + lane;
+                    Add(a0, b0, to);
+                    if (t + 1 < count)
+                    {
+                        Add(a1, b1, to + Rows);
+                    }
+                    if (t + 2 < count)
+                    {
+                        Add(a2, b2, to + 2 * Rows);
+                    }
+                    if (t + 3 < count)
+                    {
+                        Add(a3, b3, to + 3 * Rows);
+                    }
+                }
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Add(TF first, TF second, float* to)
+        {
+            TL.Store(TL.Add(TL.Load(to), first), to);
+            TL.Store(TL.Add(TL.Load(to + TL.Count), second), to + TL.Count);
+        }
+
+        private static void Add(float* from, int count, float* to)
+        {
+            for (int i = 0; i < count; i += TL.Count)
+            {
+                TL.Store(TL.Add(TL.Load(to + i), TL.Load(from + i)), to + i);
+            }
+        }
+
+        /// <summary>Hands the weights of a chunk to a sink, for two vectors of rows.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private TSink Weights<TSink>(ref AffineChunks chunks, int lane, float* table, TSink given)
+            where TSink : struct, IAffineSink<TF>
+        {
+            // A copy whose address nobody takes stays in registers.
+            TSink sink = given;
+            TF low = TL.Load(table), high = TL.Load(table + (TL.Count < TableValues ? TL.Count : 0));
+            var values = new AffineValues<TF>(low, high, TL.Spread(AffineCodes.Minus(work.Layout.Encoding, work.Layout.Bits)), table);
+            int column = 0;
+            for (int i = 0; i < chunks.Runs; i++)
+            {
+                AffineRun run = chunks[i];
+                float* parameters = chunks.Parameters(i) + lane;
+                TF scale0 = TL.Load(parameters), scale1 = TL.Load(parameters + TL.Count);
+                TF offset0 = TL.Load(parameters + Rows), offset1 = TL.Load(parameters + Rows + TL.Count);
+                uint* words = run.Words + lane;
+                for (int c = 0; c < run.Count; c += TCodes.Columns)
+                {
+                    TCodes.Step<TL, TF, TU, TMap, TSink>(words, run.Column + c, column + c, values, scale0, scale1, offset0, offset1, ref sink);
+                }
+                column += run.Count;
+            }
+            return sink;
+        }
+
+        private float Value(int i)
+        {
+            int code = i & ((1 << work.Layout.Bits) - 1);
+            return work.Layout.Encoding switch
+            {
+                WeightEncoding.Iq4 => CodeTables.Iq4[code],
+                WeightEncoding.E2M1 => CodeTables.Fp4[code],
+                WeightEncoding.Integer => code - (1 << (work.Layout.Bits - 1)),
+                _ => code,
+            };
+        }
+    }
+}

@@ -1,0 +1,49 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+/// <summary>A matrix [out, in] stored as codes with scales, which can be taken apart a piece of a row at a time.</summary>
+/// <param name="Rows">Output features.</param>
+/// <param name="Columns">Input features.</param>
+/// <param name="Codes">What is stored.</param>
+public abstract unsafe record CodedMatrix(int Rows, int Columns, WeightFormat Codes) : MatrixSource(Rows, Columns)
+{
+    /// <inheritdoc/>
+    public override ElementType? PlainType => null;
+
+    /// <summary>What it is kept as: the same, but symmetric groups of 128 of four bits are the engine's own, whose scales are float32.</summary>
+    public override WeightFormat? Format => IsInt4 ? WeightFormat.Int4 : Codes;
+
+    /// <summary>Whether codes and groups are those of <see cref="WeightFormat.Int4"/>.</summary>
+    public bool IsInt4 => Codes is { Encoding: WeightEncoding.Integer, Bits: 4, GroupColumns: 128, Offset: OffsetKind.None } && WeightFormat.Int4.WhyNot(Columns) is null;
+
+    /// <summary>Takes a piece of a row apart; its first scale is that of the first column's group.</summary>
+    internal abstract void ReadCodes(int row, CodePiece piece, CodeRow to);
+
+    /// <inheritdoc/>
+    internal override void Copy(int row, int column, int width, byte* elements) =>
+        throw new NotSupportedException($"{Codes.Name} has no elements of their own.");
+
+    /// <inheritdoc/>
+    internal sealed override void Read(int row, int column, int width, float* values)
+    {
+        byte* memory = stackalloc byte[CodePiece.MemoryBytes];
+        CodeRow codes = CodePiece.Memory(memory);
+        int group = Codes.Group(Columns), end = column + width;
+        while (column < end)
+        {
+            CodePiece piece = CodePiece.Containing(Codes, Columns, column);
+            ReadCodes(row, piece, codes);
+            for (int stop = Math.Min(end, piece.End); column < stop;)
+            {
+                int own = column / group;
+                (float scale, float offset) = codes.Parameters(Codes, own - piece.First / group);
+                for (int last = Math.Min(stop, (own + 1) * group); column < last; column++)
+                {
+                    *values++ = Codes.Weight(Codes.Value(codes.Codes[column - piece.First]), scale, offset);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Kernels.Quantization.Gguf;
+
+/// <summary>Takes a block apart.</summary>
+internal unsafe delegate void GgufBlockReader(byte* block, CodeRow row);
+
+/// <summary>A type of blocks of a GGUF file that is kept as codes.</summary>
+public sealed class GgufBlockType
+{
+    private GgufBlockType(int id, string name, int columns, int bytes, WeightFormat format, GgufBlockReader read)
+    {
+        (Id, Name, Columns, Bytes, Format, Read) = (id, name, columns, bytes, format, read);
+    }
+
+    /// <summary>All of them, by number.</summary>
+    public static unsafe IReadOnlyList<GgufBlockType> All { get; } =
+    [
+        Type(2, "Q4_0", 32, 18, GgufSimpleBlocks.Q4_0),
+        Type(3, "Q4_1", 32, 20, GgufSimpleBlocks.Q4_1),
+        Type(6, "Q5_0", 32, 22, GgufSimpleBlocks.Q5_0),
+        Type(7, "Q5_1", 32, 24, GgufSimpleBlocks.Q5_1),
+        Type(8, "Q8_0", 32, 34, GgufSimpleBlocks.Q8_0),
+        Type(10, "Q2_K", 256, 84, GgufSuperBlocks.Q2_K),
+        Type(11, "Q3_K", 256, 110, GgufSuperBlocks.Q3_K),
+        Type(12, "Q4_K", 256, 144, GgufSuperBlocks.Q4_K),
+        Type(13, "Q5_K", 256, 176, GgufSuperBlocks.Q5_K),
+        Type(14, "Q6_K", 256, 210, GgufSuperBlocks.Q6_K),
+        Type(20, "IQ4_NL", 32, 18, GgufSimpleBlocks.Q4_0),
+        Type(23, "IQ4_XS", 256, 136, GgufSuperBlocks.IQ4_XS),
+        Type(39, "MXFP4", 32, 17, GgufSimpleBlocks.Mxfp4),
+    ];
+
+    /// <summary>The file's number of the type.</summary>
+    public int Id { get; }
+
+    /// <summary>As llama.cpp calls it.</summary>
+    public string Name { get; }
+
+    /// <summary>Weights of a block.</summary>
+    public int Columns { get; }
+
+    /// <summary>Bytes of a block.</summary>
+    public int Bytes { get; }
+
+    /// <summary>How it is kept.</summary>
+    public WeightFormat Format { get; }
+
+    /// <summary>Takes a block apart.</summary>
+    internal GgufBlockReader Read { get; }
+
+    /// <summary>The type of a name, or null.</summary>
+    public static GgufBlockType? Find(string name) => All.FirstOrDefault(type => type.Name == name);
+
+    private static GgufBlockType Type(int id, string name, int columns, int bytes, GgufBlockReader read) =>
+        new(id, name, columns, bytes, KeptFormats.Find(name.ToLowerInvariant())!, read);
+}

@@ -1,0 +1,34 @@
+namespace Llama4Kernels.Kernels.Quantization.Gguf;
+
+/// <summary>Rows of blocks of a GGUF file, without gaps.</summary>
+/// <param name="Data">The first block; no alignment is assumed.</param>
+/// <param name="Type">The blocks' type.</param>
+/// <param name="Rows">Output features.</param>
+/// <param name="Columns">Input features, whole blocks.</param>
+public sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, int Columns) : CodedMatrix(Rows, Columns, Type.Format)
+{
+    /// <inheritdoc/>
+    public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, Rows * RowBytes)];
+
+    private long RowBytes => (long)(Columns / Type.Columns) * Type.Bytes;
+
+    /// <inheritdoc/>
+    internal override void Check()
+    {
+        if (Data == 0 || Columns % Type.Columns != 0)
+        {
+            throw new ArgumentException($"{Type.Name} has blocks of {Type.Columns} columns, and a matrix [{Rows}, {Columns}] needs memory.");
+        }
+    }
+
+    /// <inheritdoc/>
+    internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
+    {
+        byte* block = (byte*)Data + row * RowBytes + (long)(piece.First / Type.Columns) * Type.Bytes;
+        for (int column = 0; column < piece.Count; column += Type.Columns, block += Type.Bytes)
+        {
+            Type.Read(block, to);
+            to = to.Skip(Codes, Type.Columns, Type.Columns / Codes.GroupColumns);
+        }
+    }
+}

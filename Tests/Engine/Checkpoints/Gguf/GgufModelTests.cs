@@ -1,0 +1,163 @@
+using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Tokenization;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Engine.Checkpoints.Gguf;
+
+/// <summary>The sample model as GGUF is the sample model.</summary>
+public sealed class GgufModelTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly NanoGguf _nano = new();
+
+    public void Dispose()
+    {
+        _nano.Dispose();
+        _folder.Dispose();
+    }
+
+    [Fact]
+    public void Pictures_and_chats_equal_the_reference_with_the_projector_beside_the_model()
+    {
+        _nano.Model().Write(_folder.File("nano.gguf"));
+        _nano.Projector().Write(_folder.File("mmproj-nano-BF16.gguf"));
+        // The folder, whose only model it is.
+        using Llama4Model model = Llama4Model.Load(_folder.Path);
+        Assert.True(model.HasVision);
+        Assert.Equal(112, model.ImageOptions.Tile);
+        foreach (string name in (string[])["image-one", "image-two", "image-wide", "image-photo", "chat-fact", "chat-hello-th"])
+        {
+            Check(model, name);
+        }
+    }
+
+    [Theory]
+    [InlineData(ExpertForm.Fused)]
+    [InlineData(ExpertForm.Separate)]
+    internal void Experts_in_every_form(ExpertForm form)
+    {
+        string path = _folder.File("nano.gguf");
+        _nano.Model(form).Write(path);
+        using Llama4Model model = Llama4Model.Load(path);
+        Assert.False(model.HasVision);
+        Check(model, "chat-fact");
+    }
+
+    [Fact]
+    public void A_split_model_opens_from_any_part()
+    {
+        _nano.WriteSplit(_folder.Path, 3);
+        using (Llama4Model model = Llama4Model.Load(_folder.Path))
+        {
+            Check(model, "chat-fact");
+        }
+        using Checkpoint checkpoint = Checkpoint.Open(_folder.File("nano-00002-of-00003.gguf"));
+        Assert.Equal(3, checkpoint.Tensors.Select(tensor => tensor.File).Distinct().Count());
+        File.Delete(_folder.File("nano-00003-of-00003.gguf"));
+        AssertFault("nano-00003-of-00003.gguf: is missing", _folder.Path);
+    }
+
+    [Theory]
+    [InlineData(0, 3, 0, "split.no: is 0 of split.count 3; by the file's name it is 0 of 2")]
+    [InlineData(0, 2, 1, "split.no: is 1 of split.count 2; by the file's name it is 0 of 2")]
+    [InlineData(7, 2, 0, "split.tensors.count: is 7; the 2 files have")]
+    public void Parts_that_contradict_each_other_are_refused(int total, ushort count, ushort shift, string expected)
+    {
+        _nano.WriteSplit(_folder.Path, 2, (part, file) => file.UShort("split.no", (ushort)(part + shift)).UShort("split.count", count).Int("split.tensors.count", total));
+        AssertFault(expected, _folder.Path);
+    }
+
+    [Fact]
+    public void A_part_under_another_name_is_refused()
+    {
+        _nano.WriteSplit(_folder.Path, 2);
+        File.Move(_folder.File("nano-00001-of-00002.gguf"), _folder.File("renamed.gguf"));
+        AssertFault("must be named like 'model-00001-of-00002.gguf'", _folder.File("renamed.gguf"));
+    }
+
+    [Fact]
+    public void The_embedded_tokenizer_is_the_sample_models()
+    {
+        string path = _folder.File("nano.gguf");
+        _nano.Model().Write(path);
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        Assert.True(checkpoint.HasTokenizer);
+        Llama4Tokenizer embedded = checkpoint.LoadTokenizer()!, own = Llama4Tokenizer.Load(GoldenFiles.SampleModel);
+        Assert.Equal(own.VocabularySize, embedded.VocabularySize);
+        Assert.Equal(own.SpecialTokens, embedded.SpecialTokens);
+        foreach (string text in (string[])["How many experts does Scout have?", "Was ist auf dem Bild? 'tis 1234567", "ในภาพมีอะไร\n\n  x", ""])
+        {
+            Assert.Equal(own.Encode(text), embedded.Encode(text));
+        }
+        // End of turn as the file says, end of text and of message because the format has them.
+        Assert.Equal([1451, 1444, 1450], checkpoint.Config.Text.EosTokens);
+        Assert.Equal((1443, 1461), (checkpoint.Config.Text.BosToken, checkpoint.Config.Text.PadToken));
+    }
+
+    [Fact]
+    public void The_rotary_divisors_become_a_scaling_rule_where_one_gives_them()
+    {
+        string path = _folder.File("nano.gguf");
+        _nano.Model().Write(path);
+        using (Checkpoint checkpoint = Checkpoint.Open(path))
+        {
+            Assert.Null(checkpoint.Config.Text.RopeDivisors);
+            Assert.Equal((16.0, 1.0, 1.0), (checkpoint.Config.Text.RopeScaling!.Factor, checkpoint.Config.Text.RopeScaling.LowFreqFactor, checkpoint.Config.Text.RopeScaling.HighFreqFactor));
+        }
+        TinyGguf.Write(path, 0, TinyGguf.Bytes, 0);
+        using Checkpoint tiny = Checkpoint.Open(path);
+        Assert.Equal(8192, tiny.Config.Text.RopeScaling!.OriginalMaxPositions);
+    }
+
+    [Fact]
+    public void A_model_without_output_head_is_tied()
+    {
+        string path = _folder.File("nano.gguf");
+        _nano.Model(tied: true).Write(path);
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        Assert.True(checkpoint.Config.TieWordEmbeddings);
+    }
+
+    [Fact]
+    public void Projectors_are_found_named_and_left_out()
+    {
+        string model = _folder.File("nano.gguf");
+        _nano.Model().Write(model);
+        Assert.Null(VisionOf(model));
+        Directory.CreateDirectory(_folder.File("other"));
+        string elsewhere = System.IO.Path.Combine(_folder.File("other"), "projector.gguf");
+        _nano.Projector(convolution: true).Write(elsewhere);
+        Assert.NotNull(VisionOf(model, elsewhere));
+        Assert.Null(VisionOf(model, elsewhere, vision: false));
+        _nano.Projector().Write(_folder.File("nano.mmproj-f16.gguf"));
+        Assert.Equal(3, VisionOf(_folder.Path)!.Layers);
+        AssertFault("general.architecture: is 'llama4'; a vision projector's is 'clip'", model, model + "x", () => File.Copy(model, model + "x"));
+        AssertFault("general.architecture: is 'clip': this is a vision projector. Give the model's file", elsewhere);
+        AssertFault("is a vision projector for a GGUF model, but", GoldenFiles.SampleModel, elsewhere);
+        File.Copy(model, _folder.File("second.gguf"));
+        AssertFault("holds 2 GGUF models: nano.gguf, second.gguf. Give the path of one of them.", _folder.Path);
+
+        static Llama4Kernels.Engine.Config.VisionConfig? VisionOf(string path, string? projector = null, bool vision = true)
+        {
+            using Checkpoint checkpoint = Checkpoint.Open(path, vision, projector);
+            return checkpoint.Config.Vision;
+        }
+    }
+
+    private static void AssertFault(string expected, string path, string? projector = null, Action? before = null)
+    {
+        before?.Invoke();
+        Assert.Contains(expected, Assert.Throws<ModelFormatException>(() => Checkpoint.Open(path, projector: projector)).Message, StringComparison.Ordinal);
+    }
+
+    private static void Check(Llama4Model model, string name)
+    {
+        using var golden = new GoldenFile("nano", name);
+        LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false) with { Greedy = 0 });
+        double error = Compare.RangeError(result.Logits, golden.Logits);
+        Assert.True(error <= 1e-5, $"{name}: {error:E2} of the range");
+    }
+}

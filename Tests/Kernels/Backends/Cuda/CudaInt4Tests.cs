@@ -1,0 +1,121 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Engine.Model;
+using Llama4Kernels.Tests.Oracles;
+using Divergence = Llama4Kernels.Cli.Verification.Divergence;
+
+namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
+
+/// <summary>int4 weights on tensor cores through the backend: the layout that packing chooses, products, whole models.</summary>
+public sealed class CudaInt4Tests : IDisposable
+{
+    private static readonly CudaBackendOptions s_bf16 = new() { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, Precision = MatMulPrecision.BFloat16 };
+
+    private readonly EmulatedBackend _emulated = new(s_bf16);
+
+    public void Dispose() => _emulated.Dispose();
+
+    /// <summary>Sources that end within a unit of 32 rows, so that units take rows of two.</summary>
+    [Theory]
+    [InlineData(1, 20, 17, 256)]
+    [InlineData(5, 31, 33, 384)]
+    [InlineData(19, 7, 1, 128)]
+    public void ProductsAreThoseOfTheRoundedOperands(int rows, int first, int second, int columns)
+    {
+        var random = new Random(rows);
+        float[] weights = [.. Enumerable.Range(0, (first + second) * columns).Select(_ => (float)(random.NextDouble() - 0.5))];
+        float[] x = [.. Enumerable.Range(0, rows * columns).Select(_ => (float)(random.NextDouble() - 0.25))];
+        using DeviceMemory input = Upload(x, rows, columns), output = _emulated.Backend.Allocate(rows * (first + second) * sizeof(float));
+        GCHandle pin = GCHandle.Alloc(weights, GCHandleType.Pinned);
+        MatrixSource Part(int start, int count) => MatrixSource.RowMajor(pin.AddrOfPinnedObject() + start * columns * sizeof(float), ElementType.F32, count, columns);
+        using IMatrix matrix = _emulated.Backend.Pack([Part(0, first), Part(first, second)], WeightFormat.Int4);
+        pin.Free();
+        Assert.Equal("tiles", matrix.Layout);
+        Assert.Equal(Int4Tiles.Units(first + second) * (Int4Tiles.UnitCodeBytes(columns) + Int4Tiles.UnitScaleBytes(columns)), matrix.Bytes);
+        _emulated.Backend.Linear(input.View(rows, columns), matrix, null, output.View(rows, first + second));
+        float[] y = new float[rows * (first + second)];
+        _emulated.Backend.Download(output.View(rows, first + second), y);
+        for (int row = 0; row < rows; row++)
+        {
+            for (int i = 0; i < first + second; i++)
+            {
+                (sbyte[] codes, float[] scales) = Quantise(weights.AsSpan(i * columns, columns));
+                (double expected, double magnitude) = Int4MatVecOracle.Dot(codes, scales, x.AsSpan(row * columns, columns));
+                Assert.InRange(y[(row * (first + second)) + i], expected - 1e-5 * magnitude, expected + 1e-5 * magnitude);
+            }
+        }
+        Assert.Empty(_emulated.Driver.Findings);
+    }
+
+    [Fact]
+    public void ABiasIsRefusedAndOtherFormatsStayRows()
+    {
+        float[] weights = new float[32 * 128];
+        GCHandle pin = GCHandle.Alloc(weights, GCHandleType.Pinned);
+        MatrixSource source = MatrixSource.RowMajor(pin.AddrOfPinnedObject(), ElementType.F32, 32, 128);
+        using IMatrix tiles = _emulated.Backend.Pack([source], WeightFormat.Int4), fp8 = _emulated.Backend.Pack([source], WeightFormat.Fp8), stored = _emulated.Backend.Pack([source]);
+        using var exact = new EmulatedBackend();
+        using IMatrix rows = exact.Backend.Pack([source], WeightFormat.Int4);
+        pin.Free();
+        Assert.Equal(["tiles", "rows", "rows", "rows"], new[] { tiles, fp8, stored, rows }.Select(matrix => matrix.Layout));
+        using DeviceMemory x = _emulated.Backend.Allocate(512), y = _emulated.Backend.Allocate(128), bias = _emulated.Backend.Allocate(128);
+        NotSupportedException refused = Assert.Throws<NotSupportedException>(() => _emulated.Backend.Linear(x.View(1, 128), tiles, bias.View(1, 32), y.View(1, 32)));
+        Assert.Contains("float32 activations", refused.Message, StringComparison.Ordinal);
+        _emulated.Backend.Linear(x.View(0, 128), tiles, null, y.View(0, 32));
+    }
+
+    /// <summary>
+    /// A whole model, decoded by graphs too: activations rounded before int4 products cannot meet a bound for float32. The distance from
+    /// the float32 reference stays below that of the official implementation in bfloat16.
+    /// </summary>
+    [Fact]
+    public void AModelStaysNearTheReference()
+    {
+        using var driver = new EmulatedCudaDriver();
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions
+        {
+            Weights = WeightScheme.Int4,
+            CreateBackend = () => EmulatedBackend.Create(driver, s_bf16),
+            LoadVision = false,
+            Threads = 1,
+        });
+        LayerWeights layer = model.Text.Weights.Layers[1];
+        Assert.All([layer.FeedForward.GateUp, layer.FeedForward.Down, .. layer.Experts.SelectMany(expert => new[] { expert.GateUp, expert.Down })], matrix => Assert.Equal("tiles", matrix.Layout));
+        using var golden = new GoldenFile("tiny-flat", "int4");
+        int vocabulary = model.Config.Text.VocabSize;
+        LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(vocabulary, capture: false) with { Greedy = 5 });
+        Assert.Empty(driver.Findings);
+        Assert.True(Divergence.Of(result.Logits, golden.Logits, vocabulary).IsOfficial);
+        Assert.NotEqual(0, Compare.RangeError(result.Logits, golden.Logits));
+        Assert.NotEqual(0, ((CudaBackend)model.Backend).Graphs.Launched);
+    }
+
+    private static (sbyte[] Codes, float[] Scales) Quantise(ReadOnlySpan<float> row)
+    {
+        var codes = new sbyte[row.Length];
+        var scales = new float[row.Length / 128];
+        for (int i = 0; i < row.Length; i++)
+        {
+            if (i % 128 == 0)
+            {
+                scales[i / 128] = Quantiser.Int4Scale(Quantiser.MaxAbsolute(row.Slice(i, 128)));
+            }
+            codes[i] = (sbyte)Quantiser.Int4(row[i], scales[i / 128]);
+        }
+        return (codes, scales);
+    }
+
+    private DeviceMemory Upload(float[] values, int rows, int columns)
+    {
+        DeviceMemory memory = _emulated.Backend.Allocate(values.Length * sizeof(float));
+        _emulated.Backend.Upload(values, memory.View(rows, columns));
+        return memory;
+    }
+}

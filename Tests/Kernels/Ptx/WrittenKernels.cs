@@ -1,0 +1,26 @@
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Machine;
+using Llama4Kernels.Kernels.Quantization;
+
+namespace Llama4Kernels.Tests.Kernels.Ptx;
+
+/// <summary>All kernels that are written with <see cref="KernelWriter"/>, with the room that their text lies in.</summary>
+internal static class WrittenKernels
+{
+    private const string Machine = "Machine";
+
+    /// <summary>Targets of the written texts.</summary>
+    public static IReadOnlyList<int> Targets { get; } = [80, 90];
+
+    public static IReadOnlyList<(string Room, string Name, int Sm, KernelWriter Writer)> All { get; } =
+    [
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from rows in Int4MatVecPtx.RowCounts
+           select ("Quantization", Int4MatVecPtx.Name(rows, experts), sm, Int4MatVecPtx.Write(rows, experts, sm)),
+        .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
+        .. from loads in ReadProbe.Loads select (Machine, ReadProbe.Name(loads), Targets[0], ReadProbe.Write(loads, Targets[0])),
+        .. from sm in Targets select (Machine, LaunchProbe.Name, sm, LaunchProbe.Write(sm)),
+        .. from decodes in (bool[])[false, true] select (Machine, MatrixProbe.Name(decodes), Targets[0], MatrixProbe.Write(decodes, Targets[0])),
+    ];
+}

@@ -1,0 +1,155 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Quantization.Gguf;
+using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Oracles;
+
+namespace Llama4Kernels.Tests.Kernels.Quantization;
+
+/// <summary>Packed codes keep every weight to the bit, and products have the same bits whatever runs them.</summary>
+public sealed unsafe class AffineProductTests : IDisposable
+{
+    private readonly ThreadTeam _team = new(2);
+    private readonly CpuScratch _scratch = new();
+
+    /// <summary>Every block type, and integers of every width, group, kind of scale and offset; widths that end inside a group or a unit.</summary>
+    public static TheoryData<string, int, int> Matrices()
+    {
+        TheoryData<string, int, int> matrices = [];
+        foreach (GgufBlockType type in GgufBlockType.All)
+        {
+            matrices.Add(type.Name, 41, type.Columns == 32 ? 160 : 512);
+        }
+        foreach ((string name, int columns) in ((string, int)[])[
+            ("int4g32-bf16", 96), ("int4g128-f32", 384), ("int4g64-f16", 320), ("int4row-bf16", 77), ("int8g32-bf16", 64), ("int8row-f32", 301),
+            ("uint4g32-bf16-zero", 160), ("uint4g128-f32-zero", 256), ("uint8row-f32-zero", 35), ("uint8g64-f16-zero", 128),
+            ("uint4g64-bf16-affine", 192), ("uint8g32-f16-affine", 96), ("uint2g16-f32-affine", 48), ("fp8g128-bf16", 192), ("fp8g128-f32", 300)])
+        {
+            matrices.Add(name, name.Contains("row", StringComparison.Ordinal) ? 33 : 64, columns);
+        }
+        return matrices;
+    }
+
+    [Theory]
+    [MemberData(nameof(Matrices))]
+    public void Weights_are_kept_and_all_products_have_the_same_bits(string name, int rows, int columns)
+    {
+        const int Tokens = 14;
+        using var stored = new RandomCodes(name, rows, columns, seed: 3);
+        float[] weights = stored.Values(), x = Numbers(Tokens * columns, 4), bias = Numbers(rows, 5);
+        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
+        for (int i = 0; i < weights.Length; i++)
+        {
+            float kept = packed.Weight(i / columns, i % columns);
+            Assert.True(BitConverter.SingleToUInt32Bits(weights[i]) == BitConverter.SingleToUInt32Bits(kept), $"weight {i}: {weights[i]:R} became {kept:R}");
+        }
+        (double[] expected, double[] magnitude) = MatMulOracle.Run(x, weights, bias, Tokens, rows, columns, roundX: false);
+        float[]? first = null;
+        foreach (AffineWidth width in Widths())
+        {
+            foreach (int tokens in (int[])[1, 2, 3, 4, Tokens])
+            {
+                float[] y = new float[Tokens * rows];
+                for (int t = 0; t < Tokens; t += tokens)
+                {
+                    int count = Math.Min(tokens, Tokens - t);
+                    Run(packed, x.AsSpan(t * columns, count * columns), count, bias, y.AsSpan(t * rows, count * rows), width);
+                }
+                first ??= y;
+                Assert.True(first.AsSpan().SequenceEqual(y), $"{width}, {tokens} tokens: other bits");
+            }
+        }
+        Assert.All(Enumerable.Range(0, first!.Length), i => Assert.True(Math.Abs(first[i] - expected[i]) <= magnitude[i] * 1e-6, $"y[{i}] = {first[i]}, expected {expected[i]}"));
+    }
+
+    [Fact]
+    public void Every_code_meets_every_lane()
+    {
+        foreach (string name in (string[])["uint2g16-f32-affine", "Q3_K", "int4g32-bf16", "Q5_K", "Q6_K", "int8g32-bf16", "fp8g128-f32", "IQ4_NL"])
+        {
+            int columns = name[0] == 'Q' ? 256 : 128;
+            using var stored = new RandomCodes(name, 64, columns, seed: 6);
+            using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
+            float[] weights = stored.Values(), x = new float[columns], y = new float[64], none = new float[64];
+            foreach (AffineWidth width in Widths())
+            {
+                for (int c = 0; c < columns; c++)
+                {
+                    x[c] = 1;
+                    Run(packed, x, 1, none, y, width);
+                    x[c] = 0;
+                    Assert.All(Enumerable.Range(0, 64), r => Assert.Equal(weights[r * columns + c], y[r]));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Blocks_of_tokens_and_stacked_matrices_change_nothing()
+    {
+        const int Columns = 64, Tokens = 203;
+        using var upper = new RandomCodes("uint4g32-bf16-zero", 19, Columns, seed: 7);
+        using var lower = new RandomCodes("uint4g32-bf16-zero", 24, Columns, seed: 8);
+        using AffineMatrix packed = AffineMatrix.Pack([upper.Matrix, lower.Matrix], _team);
+        Assert.Equal((43, Columns), (packed.Rows, packed.Columns));
+        float[] weights = [.. upper.Values(), .. lower.Values()], x = Numbers(Tokens * Columns, 9), bias = new float[43], y = new float[Tokens * 43], one = new float[43];
+        Run(packed, x, Tokens, bias, y, AffineWidth.Vector256);
+        (double[] expected, double[] magnitude) = MatMulOracle.Run(x, weights, null, Tokens, 43, Columns, roundX: false);
+        Assert.All(Enumerable.Range(0, y.Length), i => Assert.True(Math.Abs(y[i] - expected[i]) <= magnitude[i] * 1e-6));
+        Run(packed, x.AsSpan(200 * Columns, Columns), 1, bias, one, AffineWidth.Vector512);
+        Assert.Equal(one, y.AsSpan(200 * 43, 43).ToArray());
+    }
+
+    [Fact]
+    public void What_is_not_a_number_stays_in_its_row_and_token()
+    {
+        using var stored = new RandomCodes("Q4_K", 32, 256, seed: 10);
+        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
+        float[] x = Numbers(3 * 256, 11), y = new float[3 * 32];
+        (x[256 + 17], x[512 + 3]) = (float.NaN, float.PositiveInfinity);
+        Run(packed, x, 3, new float[32], y, AffineWidth.Assembled);
+        Assert.All(y[..32], value => Assert.True(float.IsFinite(value)));
+        Assert.All(y[32..64], value => Assert.True(float.IsNaN(value)));
+        Assert.All(y[64..], value => Assert.False(float.IsFinite(value)));
+    }
+
+    [Fact]
+    public void Wrong_stacks_and_calls_are_refused()
+    {
+        using var four = new RandomCodes("int4g32-bf16", 2, 64, seed: 12);
+        using var eight = new RandomCodes("int8g32-bf16", 2, 64, seed: 12);
+        using var wide = new RandomCodes("int4g32-bf16", 2, 96, seed: 12);
+        Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([], _team));
+        Assert.Contains("int8g32-bf16 on int4g32-bf16", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, eight.Matrix], _team)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, wide.Matrix], _team));
+        var odd = (IntegerMatrix)four.Matrix;
+        Assert.Contains("multiples of 8", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([odd with { Codes = KeptFormats.Integers(4, 12, ScaleKind.BF16, OffsetKind.None) }], _team)).Message, StringComparison.Ordinal);
+        AffineMatrix packed = AffineMatrix.Pack([four.Matrix], _team);
+        Assert.Throws<ArgumentOutOfRangeException>(() => AffineProduct.Run(_team, _scratch, null, -1, packed, null, null, AffineWidth.Scalar));
+        packed.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => packed.Weight(0, 0));
+    }
+
+    public void Dispose()
+    {
+        _team.Dispose();
+        _scratch.Dispose();
+    }
+
+    private static IEnumerable<AffineWidth> Widths() =>
+        Enum.GetValues<AffineWidth>().Where(width => width != AffineWidth.Assembled || Llama4Kernels.Kernels.MatMul.MatMul.Strategies().Any(s => s.Strategy == Llama4Kernels.Kernels.MatMul.MatMulStrategy.Assembled && s.Reason is null));
+
+    private static float[] Numbers(int count, int seed)
+    {
+        var random = new Random(seed);
+        return [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
+    }
+
+    private void Run(AffineMatrix w, ReadOnlySpan<float> x, int tokens, float[] bias, Span<float> y, AffineWidth width)
+    {
+        fixed (float* from = x, to = y, add = bias)
+        {
+            AffineProduct.Run(_team, _scratch, from, tokens, w, add, to, width);
+        }
+    }
+}

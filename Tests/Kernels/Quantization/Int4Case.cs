@@ -1,0 +1,146 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Tests.Oracles;
+using Llama4Kernels.Tests.PtxEmulator.Mutation;
+
+namespace Llama4Kernels.Tests.Kernels.Quantization;
+
+/// <summary>A product of int4 weights with its operands, in the kernels' layouts and for the oracle.</summary>
+internal sealed class Int4Case
+{
+    private readonly int _outputs, _columns;
+    private readonly sbyte[][] _codes;
+    private readonly float[][] _scales;
+    private readonly int[] _rowExperts;
+
+    /// <summary>Random operands.</summary>
+    /// <param name="rows">Rows of x.</param>
+    /// <param name="outputs">Rows of an expert's weights.</param>
+    /// <param name="columns">Columns, a multiple of 128.</param>
+    /// <param name="seed">Of the operands.</param>
+    /// <param name="starts">First row of each expert and the number of rows; null for one matrix.</param>
+    public Int4Case(int rows, int outputs, int columns, int seed, int[]? starts = null)
+    {
+        var random = new Random(seed);
+        (Rows, _outputs, _columns, Starts) = (rows, outputs, columns, starts);
+        int experts = starts is null ? 1 : starts.Length - 1, groups = columns / Int4Tiles.GroupColumns;
+        _codes = [.. Enumerable.Range(0, experts * outputs).Select(_ => Enumerable.Range(0, columns).Select(_ => (sbyte)random.Next(-8, 8)).ToArray())];
+        _scales = [.. Enumerable.Range(0, experts * outputs).Select(_ => Enumerable.Range(0, groups).Select(_ => (float)Math.Exp(random.NextDouble() - 4)).ToArray())];
+        // A bias, since the products are of 24 + code: what they take off again must not cost digits.
+        X = [.. Enumerable.Range(0, rows).Select(_ => Enumerable.Range(0, columns).Select(_ => (float)(random.NextDouble() - 0.25)).ToArray())];
+        _rowExperts = starts is null ? [] : [.. Enumerable.Range(0, rows).Select(row => Array.FindLastIndex(starts, start => start <= row))];
+        int units = Int4Tiles.Units(outputs);
+        Weights = new byte[experts * units * Int4Tiles.UnitCodeBytes(columns)];
+        Scales = new float[experts * units * groups * Int4Tiles.UnitRows];
+        for (int unit = 0; unit < experts * units; unit++)
+        {
+            int first = (unit / units * outputs) + (unit % units * Int4Tiles.UnitRows), count = Math.Min(Int4Tiles.UnitRows, outputs - (unit % units * Int4Tiles.UnitRows));
+            Int4Tiles.Pack(
+                [.. _codes.Skip(first).Take(count).SelectMany(Bytes)], [.. _scales.Skip(first).Take(count).SelectMany(one => one)], columns,
+                Weights.AsSpan((int)(unit * Int4Tiles.UnitCodeBytes(columns)), (int)Int4Tiles.UnitCodeBytes(columns)),
+                Scales.AsSpan(unit * groups * Int4Tiles.UnitRows, groups * Int4Tiles.UnitRows));
+        }
+    }
+
+    public int Rows { get; }
+
+    public int Outputs => _outputs;
+
+    public int Columns => _columns;
+
+    public int[]? Starts { get; }
+
+    public float[][] X { get; }
+
+    public byte[] Weights { get; }
+
+    public float[] Scales { get; }
+
+    /// <summary>The product in float64, with the magnitude of its terms.</summary>
+    public (double Value, double Magnitude) Expected(int row, int output)
+    {
+        int of = (Starts is null ? 0 : _rowExperts[row] * _outputs) + output;
+        return Int4MatVecOracle.Dot(_codes[of], _scales[of], X[row]);
+    }
+
+    /// <summary>The launch that rounds x, and the operand it must give by the layout's own functions.</summary>
+    public MutationLaunch Rounding()
+    {
+        byte[] x = MemoryMarshal.AsBytes(X.SelectMany(row => row).ToArray().AsSpan()).ToArray();
+        return new MutationLaunch(new CudaDim3((_columns + 511) / 512, Rows), new CudaDim3(Int4OperandPtx.Threads), 0,
+            [new BufferArgument(0, x.Length / 4), new BufferArgument(1, null), _columns],
+            [new MutationBuffer(x, x, Agreement.Exact), new MutationBuffer(null, Operand(), Agreement.Exact)]);
+    }
+
+    /// <summary>The launch of the product.</summary>
+    public MutationLaunch Product(int rowsAtOnce)
+    {
+        byte[] operand = Operand();
+        byte[] y = new byte[Rows * _outputs * sizeof(float)];
+        for (int row = 0; row < Rows; row++)
+        {
+            for (int output = 0; output < _outputs; output++)
+            {
+                MemoryMarshal.Write(y.AsSpan(((row * _outputs) + output) * sizeof(float)), (float)Expected(row, output).Value);
+            }
+        }
+        List<MutationBuffer> buffers = [new(Weights, Weights, Agreement.Exact), Same(Scales), new(operand, operand, Agreement.Exact)];
+        List<object?> arguments = [new BufferArgument(0, Weights.Length), new BufferArgument(1, Scales.Length), new BufferArgument(2, operand.Length)];
+        if (Starts is not null)
+        {
+            buffers.Add(Same(_rowExperts));
+            buffers.Add(Same(Starts));
+            arguments.AddRange([new BufferArgument(3, Rows), new BufferArgument(4, Starts.Length)]);
+        }
+        arguments.Add(new BufferArgument(buffers.Count, Rows * _outputs));
+        buffers.Add(new MutationBuffer(null, y, new Agreement(ElementFormat.F32, 1e-5, 2e-6, 0)));
+        arguments.AddRange(Starts is null ? [Rows, _outputs, _columns] : [_outputs, _columns]);
+        int slices = Starts is null ? (Rows + rowsAtOnce - 1) / rowsAtOnce : Rows;
+        return new MutationLaunch(new CudaDim3(Int4Tiles.Units(_outputs), slices), new CudaDim3(Int4MatVecPtx.Threads), Int4MatVecPtx.SharedBytes(rowsAtOnce), arguments, buffers);
+    }
+
+    /// <summary>x in the kernels' layout, from the layout's functions.</summary>
+    private byte[] Operand()
+    {
+        int groups = _columns / Int4Tiles.GroupColumns;
+        var operand = new byte[Rows * Int4Operand.RowBytes(_columns)];
+        for (int row = 0; row < Rows; row++)
+        {
+            for (int group = 0; group < groups; group++)
+            {
+                Span<byte> to = operand.AsSpan((int)(row * Int4Operand.RowBytes(_columns)) + (group * Int4Operand.GroupBytes), Int4Operand.GroupBytes);
+                float[] pairs = new float[Int4Tiles.GroupColumns / 2];
+                for (int column = 0; column < Int4Tiles.GroupColumns; column++)
+                {
+                    ushort bits = Bf16.FromSingle(X[row][(group * Int4Tiles.GroupColumns) + column]);
+                    MemoryMarshal.Write(to[Int4Operand.Place(column)..], bits);
+                    pairs[column / 2] += Bf16.ToSingle(bits);
+                }
+                // The order in which the warp adds: the two tiles of a lane, then lanes 16, 8, … apart.
+                for (int half = 32; half > 0; half /= 2)
+                {
+                    for (int i = 0; i < half; i++)
+                    {
+                        pairs[i] += pairs[i + half];
+                    }
+                }
+                for (int copy = 0; copy < Int4Operand.SumBytes / sizeof(float); copy++)
+                {
+                    MemoryMarshal.Write(to[(Int4Operand.ValueBytes + (copy * sizeof(float)))..], -24 * pairs[0]);
+                }
+            }
+        }
+        return operand;
+    }
+
+    private static IEnumerable<byte> Bytes(sbyte[] codes) => codes.Chunk(2).Select(pair => (byte)((pair[0] & 15) | (pair[1] << 4)));
+
+    private static MutationBuffer Same<T>(T[] values)
+        where T : unmanaged
+    {
+        byte[] bytes = MemoryMarshal.AsBytes(values.AsSpan()).ToArray();
+        return new MutationBuffer(bytes, bytes, Agreement.Exact);
+    }
+}

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Text;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.PtxEmulator.Parsing;
+using Llama4Kernels.Tests.Kernels.Quantization;
+
+namespace Llama4Kernels.Tests.PtxEmulator.Mutation;
+
+/// <summary>Mistakes put into the written kernels, with asynchronous copies that land early and late; what survives is explained in survivors.tsv.</summary>
+public class WrittenKernelMutationTests(ITestOutputHelper output)
+{
+    private const int MutantsOfKernel = 20;
+    private const int Seed = 1;
+
+    /// <summary>Those that a model's operations use: what measures a device computes nothing.</summary>
+    public static TheoryData<string> Kernels { get; } = [.. PtxKernelModules.All.Names.Where(name => !name.StartsWith("probe_", StringComparison.Ordinal))];
+
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void EveryMutantIsCaughtOrExplained(string name)
+    {
+        string text = PtxKernelModules.All.Get(name, 80).Text;
+        var module = PtxModule.Parse(text);
+        HashSet<int> lines = [], divergent = [];
+        var kernel = new MutationCase(name, text, [.. Launches(name).Select(launch => launch.Harden(module, name, lines, divergent)).OrderBy(launch => launch.InstructionLimit)], lines, divergent);
+        Assert.Empty(divergent);
+        var mutator = new PtxMutator(text);
+        Assert.All(mutator.Lines, line => Assert.Contains(line, lines));
+
+        IReadOnlyList<Mutant> mutants = mutator.Draw(lines, MutantsOfKernel, Seed);
+        var verdicts = new Verdict[mutants.Count];
+        Parallel.For(0, mutants.Count, i => verdicts[i] = MutationRunner.Run(kernel, mutants[i].Text));
+        IReadOnlyList<KnownSurvivor> known = KnownSurvivor.Load();
+        var unexplained = new StringBuilder();
+        for (int i = 0; i < mutants.Count; i++)
+        {
+            KnownSurvivor? listed = known.FirstOrDefault(one => one.Is(name, mutants[i]));
+            if (verdicts[i].Checker is string checker)
+            {
+                Assert.True(listed is null, $"{mutants[i]} is listed as a survivor and caught: {checker}, {verdicts[i].Message}");
+            }
+            else if (listed is null)
+            {
+                unexplained.Append(CultureInfo.InvariantCulture, $"{mutants[i]}\n");
+            }
+        }
+        output.WriteLine($"{mutants.Count} mutants of {mutants.Select(mutant => mutant.Kind).Distinct().Count()} kinds, {verdicts.Count(verdict => verdict.Checker is not null)} caught.");
+        Assert.True(mutants.Count >= MutantsOfKernel);
+        Assert.True(unexplained.Length == 0, $"These survive:\n{unexplained}");
+    }
+
+    /// <summary>
+    /// Few groups, as many as a ring holds, and so many that each slot is filled again and each of a warp's last groups lies in
+    /// every slot; outputs and rows that end within a unit and a slice.
+    /// </summary>
+    private static IEnumerable<MutationLaunch> Launches(string name)
+    {
+        if (name == Int4OperandPtx.Name)
+        {
+            return [new Int4Case(2, 1, 640, seed: 3).Rounding()];
+        }
+        int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
+        (int Rows, int Outputs, int Columns)[] shapes = atOnce switch
+        {
+            1 => [(2, 33, 384), (1, 1, 2048), (2, 17, 5248)],
+            8 => [(7, 33, 384), (9, 17, 4224)],
+            _ => [(15, 33, 384), (17, 17, 3200), (2, 16, 3968)],
+        };
+        return shapes.Select(shape => new Int4Case(shape.Rows, shape.Outputs, shape.Columns, seed: 3, name != Int4MatVecPtx.Name(atOnce, experts: true) ? null
+            : shape.Rows == 1 ? [0, 0, 1] : atOnce == 1 ? [0, 0, 1, 2] : [0, 2, 2, shape.Rows]).Product(atOnce));
+    }
+}
