@@ -2,6 +2,7 @@ using System.CommandLine;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Interop.Cuda;
@@ -89,7 +90,7 @@ internal static class CommandLine
 
     // What a file, an argument or the machine may cause. Anything else is a fault of the program and stays loud.
     private static bool IsExpected(Exception e) =>
-        e is ModelFormatException or ImageFormatException or ContextOverflowException or ArgumentException or CudaException or KernelModuleException
+        e is ModelFormatException or ConstraintException or ConstraintDeadEndException or ImageFormatException or ContextOverflowException or ArgumentException or CudaException or KernelModuleException
             or IOException or UnauthorizedAccessException
             or CaseFormatException or PtxSyntaxException or PtxFindingException or PtxNotImplementedException;
 

@@ -1,13 +1,11 @@
 using Llama4Kernels.Engine.Constraints;
-using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;
 
 /// <summary>Grammars in Lark's notation: which texts belong to them, and what is refused where.</summary>
 public class GrammarTests
 {
-    private static readonly Llama4Tokenizer s_tokenizer = Llama4Tokenizer.Load(GoldenFiles.SampleModel);
-    private static readonly ConstraintCompiler s_compiler = new(s_tokenizer);
+    private static readonly ConstraintCompiler s_compiler = ConstraintChecks.Compiler;
 
     [Theory]
     [InlineData("start: \"a\" \"b\"?", "a|ab", "|b|abb|aa")]
@@ -39,8 +37,8 @@ public class GrammarTests
     public void TextsBelongOrNot(string grammar, string members, string others)
     {
         Constraint constraint = s_compiler.Grammar(grammar);
-        Assert.All(members.Split('|'), text => Assert.True(ConstraintProbe.Accepts(constraint, s_tokenizer, text), text));
-        Assert.All(others.Split('|'), text => Assert.False(ConstraintProbe.Accepts(constraint, s_tokenizer, text), text));
+        Assert.All(members.Split('|'), text => Assert.True(ConstraintChecks.Accepts(constraint, text), text));
+        Assert.All(others.Split('|'), text => Assert.False(ConstraintChecks.Accepts(constraint, text), text));
     }
 
     [Fact]
@@ -48,8 +46,8 @@ public class GrammarTests
     {
         Constraint constraint = s_compiler.Grammar("start: sum\nsum: sum \"+\" product | product\nproduct: product \"*\" atom | atom\natom: /[0-9]/ | \"(\" sum \")\"");
         string text = string.Join('+', Enumerable.Repeat("1*(2+3*(4))", 400));
-        Assert.True(ConstraintProbe.Accepts(constraint, s_tokenizer, text));
-        Assert.False(ConstraintProbe.Accepts(constraint, s_tokenizer, text + "+"));
+        Assert.True(ConstraintChecks.Accepts(constraint, text));
+        Assert.False(ConstraintChecks.Accepts(constraint, text + "+"));
     }
 
     [Theory]
@@ -73,15 +71,15 @@ public class GrammarTests
     [InlineData("start: \"\\q\"", "line 1, column 10", "escape")]
     [InlineData("start: A\nA: \"a\" start", "line 2, column 8", "is a rule")]
     [InlineData("start: A\nA: \"a\" B\nB: A?", "line 3, column 4", "holds itself")]
-    [InlineData("start: \"a\" start", "line 1, column 1", "no text belongs")]
-    [InlineData("start: start \"a\"", "line 1, column 1", "no text belongs")]
+    [InlineData("start: \"a\" start", "", "no text belongs")]
+    [InlineData("start: start \"a\"", "", "no text belongs")]
     [InlineData("start.2: \"a\"", "line 1, column 6", "priorities")]
     [InlineData("start: \"a\"\npair{x}: x", "line 2, column 6", "number is needed")]
     [InlineData("%declare A\nstart: \"a\"", "line 1, column 1", "%declare is not supported")]
     [InlineData("%import other.A\nstart: \"a\"", "line 1, column 9", "common")]
     [InlineData("%import common.NOPE\nstart: \"a\"", "line 1, column 16", "NOPE")]
     [InlineData("start: <|eot|>", "line 1, column 8", "special tokens")]
-    [InlineData("start: %json {\"type\": 1}", "line 1, column 8", "type")]
+    [InlineData("start: %json {\"type\": 1}", "#", "type")]
     [InlineData("start: %json {\"type\"", "line 1, column 8", "%json")]
     [InlineData("start: A\nA: %json {}", "line 2, column 4", "terminal cannot")]
     [InlineData("start: =", "line 1, column 8", "no meaning")]
@@ -100,8 +98,7 @@ public class GrammarTests
         Assert.Throws<ConstraintException>(() => s_compiler.Grammar("start: ((((\"a\"~100)~100)~100)~100)~100"));
         Assert.Throws<ConstraintException>(() => s_compiler.Grammar("start: A\nA: ((((\"a\"~100)~100)~100)~100)~100"));
         string chain = "start: r0\n" + string.Concat(Enumerable.Range(0, 20_000).Select(i => $"r{i}: r{i + 1} | \"{i}\"\n")) + "r20000: \"z\"";
-        Constraint deep = s_compiler.Grammar(chain);
-        Assert.ThrowsAny<ConstraintException>(() => ConstraintProbe.Accepts(deep, s_tokenizer, "19999"));
+        Assert.Throws<ConstraintException>(() => ConstraintChecks.Accepts(s_compiler.Grammar(chain), "19999"));
         string terminals = "start: A0\n" + string.Concat(Enumerable.Range(0, 20_000).Select(i => $"A{i}: A{i + 1} \"x\"\n")) + "A20000: \"z\"";
         Assert.Throws<ConstraintException>(() => s_compiler.Grammar(terminals));
     }
