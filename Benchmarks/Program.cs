@@ -7,6 +7,9 @@ switch (args)
     case ["--quick", "matmul"]:
         MatMulQuick.Run();
         return 0;
+    case ["--quick", "affine"]:
+        AffineQuick.Run();
+        return 0;
     case ["--quick", "decode"]:
         ModelQuick.Decode();
         return 0;
@@ -17,7 +20,7 @@ switch (args)
         EmulatorQuick.Run();
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, decode, vision, emulator");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, emulator");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

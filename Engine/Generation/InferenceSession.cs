@@ -23,6 +23,7 @@ public sealed class InferenceSession : IDisposable
     private readonly Batch _batch;
     private readonly float[] _logits;
     private readonly int[] _best;
+    private readonly int _stepRows, _logitRows;
     private int _rowsOnDevice;
 
     /// <summary>Allocates activations for the session's step size.</summary>
@@ -34,10 +35,13 @@ public sealed class InferenceSession : IDisposable
         MaxContext = Math.Min(_options.MaxContext ?? c.MaxPositions, c.MaxPositions);
         KvFormat format = model.Options.Activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32;
         _pool = new KvPagePool(model.Backend, new KvLayout(_options.PageTokens, c.KvHeads, c.HeadDim, format));
-        _activations = new TextActivations(c, model.Backend, _options.StepRows, _options.MaxLogitRows);
-        _batch = new Batch(_options.StepRows);
-        _logits = new float[(long)_options.MaxLogitRows * c.VocabSize];
-        _best = new int[_options.MaxLogitRows];
+        _logitRows = _options.MaxLogitRows ?? model.Backend.Steps.LogitRows;
+        // No step is longer than the context, and each decodes all sequences.
+        _stepRows = _options.StepRows ?? Math.Max(Math.Min(model.Backend.Steps.Rows, MaxContext), _logitRows);
+        _activations = new TextActivations(c, model.Backend, _stepRows, _logitRows);
+        _batch = new Batch(_stepRows);
+        _logits = new float[(long)_logitRows * c.VocabSize];
+        _best = new int[_logitRows];
     }
 
     /// <summary>Tokens a sequence may hold.</summary>
@@ -119,9 +123,9 @@ public sealed class InferenceSession : IDisposable
     /// <summary>One decode step: appends ids[i] to sequences[i], which must differ, and computes each one's logits.</summary>
     public void Decode(ReadOnlySpan<Sequence> sequences, ReadOnlySpan<int> ids)
     {
-        if (sequences.Length != ids.Length || ids.Length == 0 || ids.Length > _options.MaxLogitRows)
+        if (sequences.Length != ids.Length || ids.Length == 0 || ids.Length > _logitRows)
         {
-            throw new ArgumentException($"{sequences.Length} sequences and {ids.Length} ids; needed are equal numbers of 1 to {_options.MaxLogitRows}.");
+            throw new ArgumentException($"{sequences.Length} sequences and {ids.Length} ids; needed are equal numbers of 1 to {_logitRows}.");
         }
         CheckIds(ids);
         _batch.Clear();
@@ -183,11 +187,11 @@ public sealed class InferenceSession : IDisposable
         for (int first = from; first < ids.Length;)
         {
             cancellation.ThrowIfCancellationRequested();
-            int rows = sequence.Cache.RowsBeforeChunkEdge(Math.Min(ids.Length - first, _options.StepRows));
-            if (first + rows - Math.Max(first, logitsFrom) > _options.MaxLogitRows)
+            int rows = sequence.Cache.RowsBeforeChunkEdge(Math.Min(ids.Length - first, _stepRows));
+            if (first + rows - Math.Max(first, logitsFrom) > _logitRows)
             {
                 // More logits than the buffer holds: first the rows without, then as many as it holds.
-                rows = first < logitsFrom ? logitsFrom - first : _options.MaxLogitRows;
+                rows = first < logitsFrom ? logitsFrom - first : _logitRows;
             }
             int inStep = 0;
             while (nextPatch + inStep < patches.Length && patches[nextPatch + inStep] < first + rows)

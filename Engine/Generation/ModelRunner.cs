@@ -16,7 +16,7 @@ public static class ModelRunner
         int[] input = ids.ToArray();
         int[] positions = options.Positions ?? [.. Enumerable.Range(0, input.Length)];
         Check(input, positions, options, model);
-        int steps = options.PrefillChunk > 0 ? options.PrefillChunk : 512;
+        int steps = options.PrefillChunk > 0 ? options.PrefillChunk : model.Backend.Steps.Rows;
         using var session = new InferenceSession(model, new SessionOptions { StepRows = Math.Max(1, Math.Min(steps, input.Length)), MaxLogitRows = Math.Min(64, Math.Max(1, Math.Min(steps, input.Length))) });
         using Sequence sequence = session.CreateSequence();
         var result = new LogitsResult { Logits = new float[(long)positions.Length * vocabulary], Positions = positions };

@@ -29,9 +29,27 @@ public sealed class Batch
 
     internal ReadOnlySpan<Part> Parts => CollectionsMarshal.AsSpan(_parts);
 
-    internal ReadOnlySpan<int> Ids => _ids.AsSpan(0, Rows);
+    /// <summary>Whether every sequence has one row, whose logits are wanted.</summary>
+    internal bool IsDecode
+    {
+        get
+        {
+            foreach (Part part in Parts)
+            {
+                if (part.Rows != 1 || part.LogitRows != 1 || !part.FeatureRows.IsEmpty)
+                {
+                    return false;
+                }
+            }
+            return Rows > 0;
+        }
+    }
 
-    internal ReadOnlySpan<int> Positions => _positions.AsSpan(0, Rows);
+    /// <summary>Ids of all rows, then zeros.</summary>
+    internal ReadOnlySpan<int> Ids(int rows) => Padded(_ids, rows);
+
+    /// <summary>Positions of all rows, then zeros.</summary>
+    internal ReadOnlySpan<int> Positions(int rows) => Padded(_positions, rows);
 
     /// <summary>Empties it.</summary>
     public void Clear()
@@ -59,6 +77,12 @@ public sealed class Batch
         }
         _parts.Add(new Part(cache, Rows, ids.Length, logitsFrom, features, featureRows));
         Rows += ids.Length;
+    }
+
+    private Span<int> Padded(int[] values, int rows)
+    {
+        values.AsSpan(Rows, rows - Rows).Clear();
+        return values.AsSpan(0, rows);
     }
 
     internal readonly record struct Part(SequenceCache Cache, int FirstRow, int Rows, int LogitsFrom, ReadOnlyMemory<float> Features, ReadOnlyMemory<int> FeatureRows)

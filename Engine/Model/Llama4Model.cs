@@ -25,8 +25,11 @@ public sealed class Llama4Model : IDisposable
         _checkpoint = checkpoint;
         Options = options;
         Backend = backend;
-        TextConfig c = Config.Text;
+        TextConfig c = checkpoint.Config.Text;
         TextWeights text = loader.LoadText();
+        Config = loader.KeptStored
+            ? checkpoint.Config with { Warnings = [.. checkpoint.Config.Warnings, $"Weights that are stored quantised stay as they are; {options.Weights.ToString().ToLowerInvariant()} applies to the others."] }
+            : checkpoint.Config;
         WeightBytesPerToken = text.BytesPerToken(c.ExpertsPerToken);
         Text = new TextModel(c, text, backend, Frequencies(c));
         if (Config.Vision is VisionConfig vision)
@@ -44,7 +47,7 @@ public sealed class Llama4Model : IDisposable
     public ModelOptions Options { get; }
 
     /// <summary>The checkpoint's configuration.</summary>
-    public ModelConfig Config => _checkpoint.Config;
+    public ModelConfig Config { get; }
 
     /// <summary>The folder it was loaded from.</summary>
     public string Folder => _checkpoint.Folder;

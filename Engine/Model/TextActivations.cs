@@ -42,6 +42,9 @@ internal sealed class TextActivations : IDisposable
         Routing = backend.CreateRouting(maxRows, Math.Max(c.Experts, 1), Math.Max(c.ExpertsPerToken, 1));
     }
 
+    /// <summary>Rows that there is room for in a step that gives the logits of each.</summary>
+    public int MostDecodeRows => Math.Min(_maxRows, Logits.Rows);
+
     /// <summary>[T, D] residual stream</summary>
     public Tensor Hidden => _hidden.Slice(0, _rows);
 

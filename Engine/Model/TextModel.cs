@@ -35,13 +35,16 @@ internal sealed class TextModel
     /// </summary>
     public int Forward(Batch batch, TextActivations a, KvLayout layout, IForwardObserver? observer = null)
     {
-        a.Use(batch.Rows);
-        _backend.BeginStep(batch.Rows);
+        // Decoding comes again and again: in few shapes, with rows that mean nothing behind the others.
+        bool repeats = observer is null && batch.IsDecode;
+        int rows = repeats ? Math.Min(_backend.Steps.Padded(batch.Rows), a.MostDecodeRows) : batch.Rows;
+        a.Use(rows);
+        _backend.BeginStep(rows, repeats);
         foreach (Batch.Part part in batch.Parts)
         {
             part.Cache.BeginStep(part.Rows);
         }
-        Embed(batch, a, observer);
+        Embed(batch, rows, a, observer);
         for (int layer = 0; layer < _weights.Layers.Length; layer++)
         {
             Attention(layer, batch, a, layout, observer);
@@ -57,14 +60,14 @@ internal sealed class TextModel
             _backend.RmsNorm(a.Hidden, _weights.FinalNorm, _config.RmsNormEps, a.Normed);
             observer.Final(a.Normed);
         }
-        int logits = Logits(batch, a);
+        int logits = repeats ? LmHead(0, rows, 0, a) : Logits(batch, a);
         _backend.EndStep();
-        return logits;
+        return repeats ? batch.Rows : logits;
     }
 
-    private void Embed(Batch batch, TextActivations a, IForwardObserver? observer)
+    private void Embed(Batch batch, int batchRows, TextActivations a, IForwardObserver? observer)
     {
-        _backend.Embed(_weights.Embedding, batch.Ids, a.Hidden);
+        _backend.Embed(_weights.Embedding, batch.Ids(batchRows), a.Hidden);
         int d = _config.HiddenSize;
         foreach (Batch.Part part in batch.Parts)
         {
@@ -80,8 +83,8 @@ internal sealed class TextModel
                 first = end;
             }
         }
-        _backend.RopeAngles(_frequencies, batch.Positions, a.Angles);
-        _backend.QueryScales(batch.Positions, _config.AttnScale, _config.FloorScale, a.QueryScales);
+        _backend.RopeAngles(_frequencies, batch.Positions(batchRows), a.Angles);
+        _backend.QueryScales(batch.Positions(batchRows), _config.AttnScale, _config.FloorScale, a.QueryScales);
         observer?.Hidden(0, a.Hidden);
     }
 

@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -34,6 +35,9 @@ internal sealed class WeightLoader : IDisposable
 
     /// <summary>Bytes of packed weights.</summary>
     public long PackedBytes { get; private set; }
+
+    /// <summary>Whether weights were to become int4 or FP8 but are stored quantised, and were kept.</summary>
+    public bool KeptStored { get; private set; }
 
     public TextWeights LoadText()
     {
@@ -154,6 +158,7 @@ internal sealed class WeightLoader : IDisposable
 
     private IMatrix Pack(string what, WeightFormat? format, params ReadOnlySpan<MatrixSource> sources)
     {
+        format = Wanted(format, sources);
         BeforePacking(what, format, sources);
         IMatrix packed = Own(_backend.Pack(sources, format));
         AfterPacking(what, sources);
@@ -169,6 +174,7 @@ internal sealed class WeightLoader : IDisposable
         {
             AfterPacking(what, previous);
             (MatrixSource[] sources, WeightFormat? format) = matrix(i);
+            format = Wanted(format, sources);
             BeforePacking(what, format, sources);
             previous = sources;
             return (sources, format);
@@ -179,6 +185,20 @@ internal sealed class WeightLoader : IDisposable
             PackedBytes += Own(item).Bytes;
         }
         return packed;
+    }
+
+    /// <summary>Codes of somebody else's are not quantised a second time.</summary>
+    private WeightFormat? Wanted(WeightFormat? format, ReadOnlySpan<MatrixSource> sources)
+    {
+        foreach (MatrixSource source in sources)
+        {
+            if (format is not null && source is CodedMatrix)
+            {
+                KeptStored = true;
+                return null;
+            }
+        }
+        return format;
     }
 
     private void BeforePacking(string what, WeightFormat? format, ReadOnlySpan<MatrixSource> sources)

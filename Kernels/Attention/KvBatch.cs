@@ -6,7 +6,8 @@ namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>
 /// The segments of a layer as kernels read them: page offsets, and for each row where its table starts and its position.
-/// Tables are padded to powers of two, so that growing sequences seldom change a step's shape.
+/// Tables are padded to powers of two, those of decoding all to the same one, so that growing, joining and leaving sequences
+/// seldom change a step's shape.
 /// </summary>
 internal sealed unsafe class KvBatch(CudaQueue queue)
 {
@@ -55,9 +56,14 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
         foreach (KvSegment segment in segments)
         {
             IsDecode &= segment.Rows == 1;
+            keys = Math.Max(keys, segment.LocalPosition + segment.Rows);
+        }
+        int most = Padded(keys, layout);
+        foreach (KvSegment segment in segments)
+        {
             int end = segment.LocalPosition + segment.Rows;
             int pages = (end + layout.PageTokens - 1) / layout.PageTokens;
-            int padded = Math.Max(FewestPages, (int)BitOperations.RoundUpToPowerOf2((uint)pages));
+            int padded = IsDecode ? most : Padded(end, layout);
             Grow(ref _pages, used + padded);
             nint* table = (nint*)segment.PageTable;
             for (int i = 0; i < padded; i++)
@@ -70,7 +76,13 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
                 _positions[segment.FirstRow + i] = segment.LocalPosition + i;
             }
             used += padded;
-            keys = Math.Max(keys, end);
+        }
+        if (IsDecode)
+        {
+            // Rows without a sequence have tables too, which nothing reads.
+            Grow(ref _pages, rows * most);
+            _pages.AsSpan(used, rows * most - used).Clear();
+            used = rows * most;
         }
         KeyCapacity = (int)BitOperations.RoundUpToPowerOf2((uint)keys);
         Pages = Put<long>(_pages.AsSpan(0, Math.Max(used, 1)));
@@ -94,6 +106,9 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
         }
         return Put<int>(_tiles.AsSpan(0, 2 * count));
     }
+
+    private static int Padded(int keys, KvLayout layout) =>
+        Math.Max(FewestPages, (int)BitOperations.RoundUpToPowerOf2((uint)((keys + layout.PageTokens - 1) / layout.PageTokens)));
 
     private DeviceView Put<T>(ReadOnlySpan<T> values)
         where T : unmanaged => new(queue.Put(values), values.Length);

@@ -48,6 +48,9 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
+    public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
 
     /// <inheritdoc/>

@@ -15,6 +15,9 @@ public interface IBackend : IDisposable
     /// <summary>What it runs on and which implementations it chose, for people.</summary>
     string Description { get; }
 
+    /// <summary>How many rows it likes in a forward step.</summary>
+    StepSizes Steps { get; }
+
     /// <summary>Allocates zeroed memory.</summary>
     DeviceMemory Allocate(long bytes);
 
@@ -73,7 +76,9 @@ public interface IBackend : IDisposable
     /// The operations up to <see cref="EndStep"/> are a forward step of <paramref name="rows"/> rows: a backend may collect
     /// them and run them together. Results are there after a <see cref="Download"/>, as always.
     /// </summary>
-    void BeginStep(int rows)
+    /// <param name="rows">Rows of the batch; of a step that repeats, those of <see cref="StepSizes.Padded"/>.</param>
+    /// <param name="repeats">Steps of this shape come again and again, as decoding does.</param>
+    void BeginStep(int rows, bool repeats)
     {
     }
 

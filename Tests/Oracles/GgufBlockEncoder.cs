@@ -23,12 +23,64 @@ internal static class GgufBlockEncoder
             }
             return bytes.ToArray();
         }
+        if (type == "Q4_K")
+        {
+            for (int first = 0; first < weights.Length; first += 256)
+            {
+                Q4_K(bytes, weights.Slice(first, 256));
+            }
+            return bytes.ToArray();
+        }
         for (int first = 0; first < weights.Length; first += 32)
         {
             Block(bytes, type, weights.Slice(first, 32));
         }
         return bytes.ToArray();
     }
+
+    /// <summary>A sound block, if not the one that the format's tool would search for: each group from its least value, or zero, to its largest.</summary>
+    private static void Q4_K(MemoryStream to, ReadOnlySpan<float> x)
+    {
+        Span<float> steps = stackalloc float[8], lows = stackalloc float[8];
+        for (int g = 0; g < 8; g++)
+        {
+            float low = 0, high = 0;
+            foreach (float value in x.Slice(32 * g, 32))
+            {
+                low = MathF.Min(low, value);
+                high = MathF.Max(high, value);
+            }
+            (steps[g], lows[g]) = ((high - low) / 15, -low);
+        }
+        float d = (float)(Half)(Max(steps) / 63), dMin = (float)(Half)(Max(lows) / 63);
+        Span<byte> block = stackalloc byte[144];
+        block.Clear();
+        BinaryPrimitives.WriteHalfLittleEndian(block, (Half)d);
+        BinaryPrimitives.WriteHalfLittleEndian(block[2..], (Half)dMin);
+        for (int g = 0; g < 8; g++)
+        {
+            int s = Math.Clamp((int)MathF.Round(steps[g] * Inverse(d)), 0, 63), m = Math.Clamp((int)MathF.Round(lows[g] * Inverse(dMin)), 0, 63);
+            if (g < 4)
+            {
+                block[4 + g] |= (byte)s;
+                block[8 + g] |= (byte)m;
+            }
+            else
+            {
+                block[8 + g] = (byte)((s & 15) | (m & 15) << 4);
+                block[g] |= (byte)(s >> 4 << 6);
+                block[4 + g] |= (byte)(m >> 4 << 6);
+            }
+            for (int l = 0; l < 32; l++)
+            {
+                int code = Math.Clamp((int)MathF.Round((x[32 * g + l] + dMin * m) * Inverse(d * s)), 0, 15);
+                block[16 + 32 * (g / 2) + l] |= (byte)(code << (4 * (g % 2)));
+            }
+        }
+        to.Write(block);
+    }
+
+    private static float Max(ReadOnlySpan<float> values) => System.Numerics.Tensors.TensorPrimitives.Max(values);
 
     private static void Block(MemoryStream to, string type, ReadOnlySpan<float> x)
     {

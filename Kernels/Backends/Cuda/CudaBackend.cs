@@ -33,7 +33,6 @@ public sealed class CudaBackend : IBackend
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
     private readonly MatMulPrecision _precision;
-    private readonly int _graphRows;
 
     /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
@@ -49,9 +48,9 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
+        Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
         _precision = options.Precision;
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
-        _graphRows = options.GraphRows;
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
@@ -83,6 +82,9 @@ public sealed class CudaBackend : IBackend
     public (int Captured, int Launched) Graphs => (_queue.Graphs.Captured, _queue.Graphs.Replayed);
 
     /// <inheritdoc/>
+    public StepSizes Steps { get; }
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
 
     /// <inheritdoc/>
@@ -107,10 +109,10 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BeginStep(int rows)
+    public void BeginStep(int rows, bool repeats)
     {
         _kv.Forget();
-        _queue.BeginStep(rows <= _graphRows);
+        _queue.BeginStep(repeats && rows <= Steps.GraphRows);
     }
 
     /// <inheritdoc/>
@@ -135,7 +137,7 @@ public sealed class CudaBackend : IBackend
             for (int i = 0; i < count; i++)
             {
                 (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = StackedSources.Check(sources, format);
+                StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
                 if (stack is null)
                 {
                     stack = new CudaMatrixStack(_context, count, shape, LayoutOf(shape));
@@ -244,6 +246,10 @@ public sealed class CudaBackend : IBackend
     private CudaLayout LayoutOf(StackedSources shape) =>
         _precision == MatMulPrecision.BFloat16 && shape.Format == WeightFormat.Int4 && Int4MatVecCuda.WhyNot(_queue.Kernels.Limits.Sm, _queue.Kernels.Limits.SharedBytes) is null
             ? CudaLayout.Tiles : CudaLayout.Rows;
+
+    /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
+    private static WeightFormat? Decoded(MatrixSource[] sources) =>
+        Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
 
     private static void CheckCount(int elements, Tensor tensor)
     {

@@ -24,6 +24,9 @@ public sealed record CudaBackendOptions
     /// </summary>
     public CudaStream? Stream { get; init; }
 
+    /// <summary>Rows of a step of a prompt: each step reads all experts' weights.</summary>
+    public int StepRows { get; init; } = 4096;
+
     /// <summary>Steps of up to this many rows become graphs when they repeat.</summary>
     public int GraphRows { get; init; } = 64;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Counting;
@@ -155,6 +156,14 @@ public class Int4MatVecTests
             Tensor = [.. part.Tensor.Select(tensor => tensor with { Operations = tensor.Operations * scale })],
         });
         Assert.InRange(prediction.Total * 1e6, 0, microseconds);
+    }
+
+    [Fact]
+    public void DevicesSayWhatTheyLack()
+    {
+        Assert.All(DeviceLimits.Known, device => Assert.Null(Int4MatVecCuda.WhyNot(device.Sm, device.SharedBytes)));
+        Assert.Contains("sm_80", Int4MatVecCuda.WhyNot(75, 64 * 1024), StringComparison.Ordinal);
+        Assert.Contains("78336 bytes of shared memory", Int4MatVecCuda.WhyNot(87, 64 * 1024), StringComparison.Ordinal);
     }
 
     private static void Check(string name, int sm, MutationLaunch launch)

@@ -179,7 +179,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         float[] read = new float[256];
         void Step(int adds, int position)
         {
-            Cuda.BeginStep(4);
+            Cuda.BeginStep(4, repeats: true);
             Cuda.RopeAngles(new float[32], [position, 0, 0, 0], angles);
             for (int i = 0; i < adds; i++)
             {
@@ -201,7 +201,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         Assert.Equal((1, 4), Cuda.Graphs);
 
         // A result that is asked for in the middle ends the collecting; so does nothing at all.
-        Cuda.BeginStep(4);
+        Cuda.BeginStep(4, repeats: true);
         Cuda.Add(x, sum);
         Cuda.Download(sum, read);
         Assert.Equal(14f, read[0]);
@@ -210,9 +210,9 @@ public sealed unsafe class CudaBackendTests : IDisposable
         Cuda.Download(sum, read);
         Assert.Equal(15f, read[0]);
         // A step that an exception left open does nothing.
-        Cuda.BeginStep(4);
+        Cuda.BeginStep(4, repeats: true);
         Cuda.Add(x, sum);
-        Cuda.BeginStep(4);
+        Cuda.BeginStep(4, repeats: true);
         Cuda.EndStep();
         Cuda.Download(sum, read);
         Assert.Equal(15f, read[0]);
@@ -232,7 +232,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         {
             for (int i = 0; i < 3; i++)
             {
-                backend.BeginStep(1);
+                backend.BeginStep(1, repeats: true);
                 for (int add = 0; add < shape; add++)
                 {
                     backend.Add(x, sum);

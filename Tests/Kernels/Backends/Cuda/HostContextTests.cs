@@ -93,7 +93,7 @@ public sealed class HostContextTests : IDisposable
 
     private static void Step(CudaBackend backend, Tensor x, Tensor sum)
     {
-        backend.BeginStep(1);
+        backend.BeginStep(1, repeats: true);
         backend.Add(x, sum);
         backend.EndStep();
     }

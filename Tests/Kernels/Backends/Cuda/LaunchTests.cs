@@ -55,8 +55,7 @@ public sealed class LaunchTests : IDisposable
 
     private void Step(int layers, bool repeats)
     {
-        int rows = repeats ? 4 : 65;
-        _backend.BeginStep(rows);
+        _backend.BeginStep(4, repeats);
         for (int i = 0; i < layers; i++)
         {
             Direct();

@@ -1,0 +1,91 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Benchmarks.Machine;
+using Llama4Kernels.Kernels.Assembly;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Quantization.Gguf;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Benchmarks.Quick;
+
+/// <summary>
+/// Products with weights that stay as they are stored, at [2048, 5120]: bytes read against the read bandwidth of the same
+/// buffer, operations against the FMA peak, and the time against the engine's own int4, all in one run, on one
+/// thread, the matrices taking turns.
+/// </summary>
+internal static unsafe class AffineQuick
+{
+    private const int Rows = 1024, Columns = 5120, MaxTokens = 96, Repeats = 40;
+
+    public static void Run()
+    {
+        using var team = new ThreadTeam(1);
+        using var linear = new CpuLinear(team, MatMulPrecision.Float32, null);
+        double fma = CpuFeatures.Avx512 ? Ceilings.FmaPeak(team) : 0;
+        Console.WriteLine($"{team.Threads} threads, {linear.Description}, W [{Rows}, {Columns}], FMA peak {fma / 1e9:F0} GFLOP/s");
+        var random = new Random(1);
+        float* x = Floats(MaxTokens * Columns), y = Floats(MaxTokens * Rows);
+        for (int i = 0; i < MaxTokens * Columns; i++)
+        {
+            x[i] = random.NextSingle() - 0.5f;
+        }
+        List<IMatrix> matrices = [Int4(team, x)];
+        foreach (string name in (string[])["Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "Q3_K", "Q2_K", "IQ4_XS"])
+        {
+            GgufBlockType type = GgufBlockType.Find(name)!;
+            byte[] blocks = GC.AllocateUninitializedArray<byte>(Rows * (Columns / type.Columns) * type.Bytes, pinned: true);
+            random.NextBytes(blocks);
+            var source = new GgufMatrix(Marshal.UnsafeAddrOfPinnedArrayElement(blocks, 0), type, Rows, Columns);
+            AffineMatrix? packed = null;
+            double seconds = Ceilings.Best(3, () =>
+            {
+                packed?.Dispose();
+                packed = AffineMatrix.Pack([source], team);
+            });
+            Console.WriteLine($"packing {name,-7} {blocks.Length / seconds / 1e9:F2} GB/s");
+            matrices.Add(packed!);
+        }
+        foreach (int tokens in (int[])[1, 2, 4, 12, 96])
+        {
+            // Neighbours on the machine disturb the peak too: the best that was seen.
+            fma = fma > 0 ? Math.Max(fma, Ceilings.FmaPeak(team)) : 0;
+            double[] best = [.. matrices.Select(_ => double.MaxValue)], ceilings = new double[matrices.Count];
+            for (int turn = 0; turn < Repeats; turn++)
+            {
+                for (int i = 0; i < matrices.Count; i++)
+                {
+                    IMatrix w = matrices[i];
+                    nint data = w is AffineMatrix a ? (nint)a.Panel(0) : (nint)((PackedMatrix)w).Panel(0);
+                    ceilings[i] = Math.Max(ceilings[i], ReadBandwidth.Measure(team, [(data, w.Bytes)]));
+                    best[i] = Math.Min(best[i], Ceilings.Best(2, () => linear.Run(new Tensor((nint)x, tokens, Columns), w, null, new Tensor((nint)y, tokens, Rows))));
+                }
+            }
+            for (int i = 0; i < matrices.Count; i++)
+            {
+                double bandwidth = matrices[i].Bytes / best[i], rate = 2.0 * tokens * Rows * Columns / best[i];
+                Console.WriteLine(
+                    $"T={tokens,-3} {matrices[i].Format,-7} {best[i] * 1e3,7:F3} ms, {best[i] / best[0]:F2} of int4; {bandwidth / 1e9,5:F1} GB/s, {bandwidth / ceilings[i]:P0} of reading; "
+                    + $"{rate / 1e9,4:F0} GFLOP/s{(fma > 0 ? $", {rate / fma:P0} of the peak" : "")}");
+            }
+        }
+        matrices.ForEach(w => w.Dispose());
+        NativeMemory.AlignedFree(x);
+        NativeMemory.AlignedFree(y);
+    }
+
+    private static PackedMatrix Int4(ThreadTeam team, float* numbers)
+    {
+        float* source = Floats(Rows * Columns);
+        for (int i = 0; i < Rows * Columns; i++)
+        {
+            source[i] = numbers[i % (MaxTokens * Columns)];
+        }
+        PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor((nint)source, ElementType.F32, Rows, Columns)], WeightFormat.Int4, team);
+        NativeMemory.AlignedFree(source);
+        return packed;
+    }
+
+    private static float* Floats(long count) => (float*)NativeMemory.AlignedAlloc((nuint)count * sizeof(float), 64);
+}

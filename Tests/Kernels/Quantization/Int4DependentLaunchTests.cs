@@ -1,0 +1,107 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.PtxEmulator.Findings;
+
+namespace Llama4Kernels.Tests.Kernels.Quantization;
+
+/// <summary>
+/// The int4 products on sm_90, where a product's grid begins while the rounding of its x still runs, and the next rounding while
+/// the product runs: what is read or written before the wait is found, in a kernel without its wait.
+/// </summary>
+public class Int4DependentLaunchTests
+{
+    private const string Wait = "griddepcontrol.wait;";
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(3, false)]
+    [InlineData(1, true)]
+    [InlineData(3, true)]
+    public void GridsWaitForEachOther(int rows, bool experts)
+    {
+        for (int seed = 0; seed < 3; seed++)
+        {
+            Assert.Empty(Run(rows, experts, seed, damaged: null));
+        }
+    }
+
+    [Theory]
+    [InlineData("matvec1_int4", 1, false)]
+    [InlineData("matvec8_int4", 3, false)]
+    [InlineData("expert_matvec1_int4", 1, true)]
+    [InlineData("expert_matvec8_int4", 3, true)]
+    [InlineData("round_operand_int4", 1, false)]
+    public void AKernelWithoutItsWaitIsFound(string damaged, int rows, bool experts)
+    {
+        PtxFinding finding = Assert.Single(Run(rows, experts, seed: 0, damaged));
+        Assert.Equal(PtxFindingKind.MissingWait, finding.Kind);
+    }
+
+    /// <summary>Two products one after another, both through the same operand.</summary>
+    private static IReadOnlyList<PtxFinding> Run(int rows, bool experts, int seed, string? damaged)
+    {
+        var subject = new Int4Case(rows, 33, 640, seed: 2, experts ? [0, rows] : null);
+        using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { Launch = new() { Seed = seed, Workers = 1 } });
+        using CudaContext context = CudaContext.RetainPrimary(driver);
+        using var queue = new CudaQueue(context, new Damaged(damaged), null, 1 << 20, 1 << 20, 4);
+        using var operand = new CudaScratch(queue);
+        using ArenaMemory weights = Upload(queue, subject.Weights), scales = Upload(queue, subject.Scales);
+        using ArenaMemory x = Upload<float>(queue, [.. subject.X.SelectMany(row => row)]), y = queue.Allocate(rows * 33 * sizeof(float));
+        using ArenaMemory order = Upload<int>(queue, [.. new int[rows], 0, rows]);
+        try
+        {
+            for (int i = 0; i < 2; i++)
+            {
+                var codes = new DeviceView(weights.Address, subject.Weights.Length);
+                var factors = new DeviceView(scales.Address, subject.Scales.Length);
+                if (experts)
+                {
+                    Int4MatVecCuda.RunExperts(queue, operand, x.View(rows, 640), codes, factors, new(order.Address, rows), new(order.Address + rows * sizeof(int), 2), y.View(rows, 33));
+                }
+                else
+                {
+                    Int4MatVecCuda.Run(queue, operand, x.View(rows, 640), codes, factors, y.View(rows, 33));
+                }
+            }
+            float[] results = new float[rows * 33];
+            queue.Download(y.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(results.AsSpan()));
+            for (int i = 0; i < results.Length; i++)
+            {
+                (double expected, double magnitude) = subject.Expected(i / 33, i % 33);
+                Assert.InRange(results[i], expected - 1e-5 * magnitude, expected + 1e-5 * magnitude);
+            }
+        }
+        catch (CudaException) when (damaged is not null)
+        {
+            // The driver's findings say what it was.
+        }
+        return driver.Findings;
+    }
+
+    private static ArenaMemory Upload<T>(CudaQueue queue, T[] values)
+        where T : unmanaged
+    {
+        ReadOnlySpan<byte> bytes = System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan());
+        ArenaMemory memory = queue.Allocate(bytes.Length);
+        queue.Upload(bytes, memory.Address);
+        queue.Synchronize();
+        return memory;
+    }
+
+    /// <summary>The written kernels, one of them without its wait.</summary>
+    private sealed class Damaged(string? kernel) : IKernelModules
+    {
+        public IReadOnlyList<string> Names => PtxKernelModules.All.Names;
+
+        public KernelModule Get(string name, int sm)
+        {
+            KernelModule module = PtxKernelModules.All.Get(name, sm);
+            Assert.True(module.Spec.DependentLaunch && module.Text.Contains(Wait, StringComparison.Ordinal));
+            return name == kernel ? module with { Text = module.Text.Replace(Wait, "", StringComparison.Ordinal) } : module;
+        }
+    }
+}
