@@ -89,7 +89,7 @@ public static partial class ToolCallConstraint
     {
         JsonObject schema = tool.Parameters.DeepClone() as JsonObject ?? [];
         schema.TryAdd("type", "object");
-        return new GrammarExpression.Value(JsonSerializer.SerializeToElement(schema), FreeSpace: true);
+        return new GrammarExpression.Value(JsonElement.Parse(schema.ToJsonString()), FreeSpace: true);
     }
 
     private static string JsonOpening(ToolDefinition tool) => $"{{\"type\": \"function\", \"name\": {PythonJson.Dumps(tool.Name)}";
@@ -117,7 +117,7 @@ public static partial class ToolCallConstraint
                     whole[definitions] = known.DeepClone();
                 }
             }
-            parameters.Add((name, new GrammarExpression.Value(JsonSerializer.SerializeToElement(whole), JsonDialect.Python, FreeSpace: true)));
+            parameters.Add((name, new GrammarExpression.Value(JsonElement.Parse(whole.ToJsonString()), JsonDialect.Python, FreeSpace: true)));
         }
         return new GrammarExpression.Sequence(
             new GrammarExpression.Literal(tool.Name + "("), Assignments(parameters, required), new GrammarExpression.Literal(")"));
