@@ -14,17 +14,18 @@ public sealed class ChatFormat
     private readonly int headerEnd;
     private readonly int endOfTurn;
     private readonly int endOfMessage;
+    private readonly ImageTokens? imageTokens;
 
     /// <summary>Looks the control tokens up.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="tokensPerTile">Patch tokens of an image tile: 144 for the published models.</param>
-    /// <exception cref="ArgumentException">The tokenizer lacks a control token.</exception>
+    /// <exception cref="ArgumentException">The tokenizer lacks a control token. One without the tokens of images serves for text.</exception>
     /// <exception cref="ArgumentOutOfRangeException">tokensPerTile is not positive.</exception>
     public ChatFormat(Llama4Tokenizer tokenizer, int tokensPerTile = 144)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         this.tokenizer = tokenizer;
-        ImageTokens = new ImageTokens(tokenizer, tokensPerTile);
+        imageTokens = ImageTokens.AreIn(tokenizer) ? new ImageTokens(tokenizer, tokensPerTile) : null;
         headerStart = SpecialIds.Of(tokenizer, Llama4SpecialTokens.HeaderStart);
         headerEnd = SpecialIds.Of(tokenizer, Llama4SpecialTokens.HeaderEnd);
         endOfTurn = SpecialIds.Of(tokenizer, Llama4SpecialTokens.EndOfTurn);
@@ -33,7 +34,8 @@ public sealed class ChatFormat
     }
 
     /// <summary>The token runs of images.</summary>
-    public ImageTokens ImageTokens { get; }
+    /// <exception cref="InvalidOperationException">The tokenizer lacks the tokens of images.</exception>
+    public ImageTokens ImageTokens => imageTokens ?? throw new InvalidOperationException("The tokenizer lacks the tokens of images: it takes text only.");
 
     /// <summary>The ids that end an answer: end_of_text, eom, eot.</summary>
     public IReadOnlyList<int> StopIds { get; }
@@ -133,7 +135,11 @@ public sealed class ChatFormat
                     tokenizer.EncodeInto(text.Text, ids);
                     break;
                 case ImageContent image:
-                    ImageTokens.Append(ids, image.Rows, image.Columns);
+                    if (imageTokens is null)
+                    {
+                        throw new ArgumentException("The message has a picture, but the tokenizer lacks the tokens of images.", nameof(content));
+                    }
+                    imageTokens.Append(ids, image.Rows, image.Columns);
                     break;
                 default:
                     throw new ArgumentException("A part of the content is null.", nameof(content));

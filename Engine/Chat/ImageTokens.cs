@@ -15,6 +15,12 @@ public sealed class ImageTokens
     private readonly int tileX;
     private readonly int tileY;
 
+    private static readonly string[] Needed =
+    [
+        Llama4SpecialTokens.ImageStart, Llama4SpecialTokens.ImageEnd, Llama4SpecialTokens.Image,
+        Llama4SpecialTokens.TileXSeparator, Llama4SpecialTokens.TileYSeparator, Llama4SpecialTokens.Patch,
+    ];
+
     /// <summary>Looks the tokens up.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="tokensPerTile">Patch tokens of a tile: 144 for the published models.</param>
@@ -38,6 +44,13 @@ public sealed class ImageTokens
 
     /// <summary>The id whose embeddings the image features replace.</summary>
     public int PatchId { get; }
+
+    /// <summary>Whether a tokenizer has the tokens of images; those of text-only derivatives may lack them.</summary>
+    public static bool AreIn(Llama4Tokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return Array.TrueForAll(Needed, name => tokenizer.TryGetSpecial(name, out _));
+    }
 
     /// <summary>Length of an image's run.</summary>
     /// <param name="rows">Tiles from top to bottom, at least 1.</param>

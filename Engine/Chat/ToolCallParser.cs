@@ -31,12 +31,10 @@ public static class ToolCallParser
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(tools);
         string content = text.StartsWith(AssistantHeader, StringComparison.Ordinal) ? text[AssistantHeader.Length..] : text;
-        bool ended = false;
-        while (EndToken(content.AsSpan().TrimEnd()) is (> 0 and var length, var reason))
+        for (bool ended = false; EndToken(content.AsSpan().TrimEnd()) is { Length: > 0 } end; ended = true)
         {
-            content = content.TrimEnd()[..^length];
-            stopReason = ended ? stopReason : reason;
-            ended = true;
+            content = content.TrimEnd()[..^end.Length];
+            stopReason = ended ? stopReason : end.Reason;
         }
         (string around, IReadOnlyList<ToolCall> calls, string? code) = new ToolAnswerReader(content, tools, codeInterpreter).Read();
         return new AssistantAnswer(around, calls, stopReason, code);

@@ -1,42 +1,61 @@
 using System.Text.Json;
+using Llama4Kernels.Engine.Checkpoints;
 
 namespace Llama4Kernels.Engine.Images;
 
-/// <summary>Reads a checkpoint's preprocessor_config.json.</summary>
+/// <summary>Reads how a checkpoint wants pictures prepared.</summary>
 public static class PreprocessorConfig
 {
     /// <summary>The file's name inside a model folder.</summary>
     public const string FileName = "preprocessor_config.json";
 
+    /// <summary>The file's name where newer releases merge it with the processor's.</summary>
+    public const string MergedFileName = "processor_config.json";
+
     private const int MaxTileSide = 4096;
     private const int MaxMaxTiles = 1024;
     private const long MaxFileBytes = 1 << 20;
 
-    /// <summary>Reads tile size, tile count and resize policy; a missing file or field means the released models' value.</summary>
+    /// <summary>
+    /// Reads tile size, tile count and resize policy from <c>image_processor</c> of processor_config.json, where newer files have
+    /// it, or else from preprocessor_config.json; a missing file or field means the released models' value.
+    /// </summary>
     /// <param name="folder">The model's folder.</param>
     /// <returns>The options.</returns>
     /// <exception cref="ModelFormatException">The file is malformed or asks for another kind of preprocessing.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
     public static TileOptions Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
+        string merged = Path.Combine(folder, MergedFileName);
+        if (File.Exists(merged))
+        {
+            using JsonDocument document = Parse(merged);
+            if (Find(document.RootElement, "image_processor", out JsonElement nested))
+            {
+                return nested.ValueKind == JsonValueKind.Object
+                    ? Read(nested, merged)
+                    : throw new ModelFormatException(merged, "image_processor", "not an object.");
+            }
+        }
         string path = Path.Combine(folder, FileName);
         if (!File.Exists(path))
         {
             return new TileOptions();
         }
-        if (new FileInfo(path).Length > MaxFileBytes)
-        {
-            throw new ModelFormatException(path, null, $"larger than {MaxFileBytes} bytes.");
-        }
-        using JsonDocument document = Parse(path);
-        JsonElement root = document.RootElement;
-        if (root.ValueKind != JsonValueKind.Object)
-        {
-            throw new ModelFormatException(path, null, "not a JSON object.");
-        }
+        using JsonDocument own = Parse(path);
+        return Read(own.RootElement, path);
+    }
+
+    private static TileOptions Read(JsonElement root, string path)
+    {
         CheckNormalization(root, "image_mean", path);
         CheckNormalization(root, "image_std", path);
+        CheckFixed(root, "resample", path, value => value.ValueKind == JsonValueKind.Number && value.GetDouble() == 2, "2 (bilinear)");
+        CheckFixed(root, "rescale_factor", path, value => value.ValueKind == JsonValueKind.Number && Math.Abs(value.GetDouble() - (1 / 255.0)) < 1e-6, "1/255");
+        foreach (string step in (string[])["do_resize", "do_rescale", "do_normalize"])
+        {
+            CheckFixed(root, step, path, value => value.ValueKind == JsonValueKind.True, "true");
+        }
         TileOptions defaults = new();
         return new TileOptions(
             ReadTile(root, path, defaults.Tile),
@@ -46,13 +65,19 @@ public static class PreprocessorConfig
 
     private static JsonDocument Parse(string path)
     {
-        try
+        if (new FileInfo(path).Length > MaxFileBytes)
         {
-            return JsonDocument.Parse(File.ReadAllBytes(path));
+            throw new ModelFormatException(path, null, $"larger than {MaxFileBytes} bytes.");
         }
-        catch (JsonException inner)
+        return ModelFiles.ReadJson(path);
+    }
+
+    // Steps that the preprocessing has built in; another value read over would change every picture.
+    private static void CheckFixed(JsonElement root, string name, string path, Predicate<JsonElement> isBuiltIn, string supported)
+    {
+        if (Find(root, name, out JsonElement value) && !isBuiltIn(value))
         {
-            throw new ModelFormatException(path, null, "not valid JSON.", inner);
+            throw new ModelFormatException(path, name, $"only {supported} is supported.");
         }
     }
 

@@ -1,4 +1,5 @@
 using SkiaSharp;
+using Llama4Kernels.Interop.Files;
 
 namespace Llama4Kernels.Engine.Images;
 
@@ -52,7 +53,9 @@ public static class TileOverlay
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         byte[] png = Encode(Draw(image, options));
-        File.WriteAllBytes(path, png);
+        using OutputFile file = OutputFile.Create(path);
+        file.Stream.Write(png);
+        file.Commit();
     }
 
     private static byte[] Encode(RgbImage image)

@@ -38,9 +38,11 @@ public sealed class Llama4Model : IDisposable
         }
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
-        _tokenizer = tokenizer;
+        _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
+        EosTokens = EndsOf(c, tokenizer);
         ImageOptions = checkpoint.LoadTileOptions();
-        _chat = tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(tokenizer, TokensPerTile));
+        // Only who chats needs the control tokens of the chat format.
+        _chat = _tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(_tokenizer, TokensPerTile));
     }
 
     /// <summary>How it was loaded.</summary>
@@ -64,19 +66,23 @@ public sealed class Llama4Model : IDisposable
     /// <summary>Whether pictures can be given.</summary>
     public bool HasVision => Vision is not null;
 
-    /// <summary>The tokenizer.</summary>
+    /// <summary>The tokenizer. Ids of the model's vocabulary that it has no token for decode to nothing.</summary>
     /// <exception cref="InvalidOperationException">The checkpoint has none.</exception>
     public Llama4Tokenizer Tokenizer => _tokenizer ?? throw NoTokenizer();
 
     /// <summary>The chat format.</summary>
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    /// <exception cref="ArgumentException">The tokenizer lacks a control token of the format.</exception>
     public ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
 
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }
 
-    /// <summary>Tokens that end a turn.</summary>
-    public IReadOnlyList<int> EosTokens => Config.Text.EosTokens;
+    /// <summary>
+    /// Tokens that end a generation: those that the configuration names, and the format's own (end_of_text, eom, eot), which
+    /// configurations of derivatives often lack.
+    /// </summary>
+    public IReadOnlyList<int> EosTokens { get; }
 
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
     public int TokensPerTile =>
@@ -128,6 +134,13 @@ public sealed class Llama4Model : IDisposable
         }
         Backend.Dispose();
         _checkpoint.Dispose();
+    }
+
+    private static int[] EndsOf(TextConfig config, Llama4Tokenizer? tokenizer)
+    {
+        string[] names = [Llama4SpecialTokens.EndOfText, Llama4SpecialTokens.EndOfMessage, Llama4SpecialTokens.EndOfTurn];
+        IEnumerable<int> own = names.Select(name => tokenizer is not null && tokenizer.TryGetSpecial(name, out int id) ? id : -1);
+        return [.. config.EosTokens.Union(own.Where(id => id >= 0 && id < config.VocabSize))];
     }
 
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions

@@ -27,6 +27,11 @@ internal static class Llama4SpecialTokens
     /// <summary>All 2,048 names; entry i has the id (number of ranks) + i.</summary>
     public static IReadOnlyList<string> Names { get; } = Build();
 
+    private static readonly HashSet<string> s_control = new(Names, StringComparer.Ordinal);
+
+    /// <summary>Whether it is one of <see cref="Names"/>.</summary>
+    public static bool IsControl(string name) => s_control.Contains(name);
+
     private static List<string> Build()
     {
         List<string> names = new(2048)

@@ -19,19 +19,22 @@ public sealed class Llama4Tokenizer
     private readonly MergeTable merges;
     private readonly bool wholePieces;
     private readonly int[] idOfByte = new int[256];
-    private readonly byte[][] specialBytes;
+    private readonly FrozenDictionary<int, byte[]> addedBytes;
     private readonly FrozenDictionary<string, int> specials;
-    private readonly SpecialTokenFinder finder;
+    private readonly FrozenSet<int> specialIds;
+    private readonly AddedTokenFinder verbatim;
+    private readonly AddedTokenFinder normalized;
+    private int decodable;
 
     /// <summary>Joins the parts that a loader has read.</summary>
     /// <param name="file">The file, for errors.</param>
-    /// <param name="tokens">Ordinary tokens.</param>
+    /// <param name="tokens">Ordinary tokens; the ids of added ones among them are empty.</param>
     /// <param name="merges">Merges over them.</param>
     /// <param name="wholePieces">Whether a piece that is a token is taken without merging.</param>
-    /// <param name="specialNames">Special tokens; entry i has the id tokens.Count + i.</param>
+    /// <param name="added">Tokens found by their spelling: the special ones, and others.</param>
     /// <exception cref="ModelFormatException">A single byte has no token, or begin_of_text is missing.</exception>
     internal Llama4Tokenizer(
-        string file, TokenTable tokens, MergeTable merges, bool wholePieces, IReadOnlyList<string> specialNames)
+        string file, TokenTable tokens, MergeTable merges, bool wholePieces, IReadOnlyList<AddedToken> added)
     {
         this.tokens = tokens;
         this.merges = merges;
@@ -45,11 +48,13 @@ public sealed class Llama4Tokenizer
                     file, null, $"the byte 0x{value:X2} has no token; a byte-level vocabulary holds all 256.");
             }
         }
-        specialBytes = [.. specialNames.Select(Encoding.UTF8.GetBytes)];
-        specials = specialNames
-            .Select((name, index) => KeyValuePair.Create(name, tokens.Count + index))
-            .ToFrozenDictionary(StringComparer.Ordinal);
-        finder = new SpecialTokenFinder(specials);
+        addedBytes = added.ToFrozenDictionary(token => token.Id, token => Encoding.UTF8.GetBytes(token.Content));
+        specials = added.Where(token => token.IsSpecial).ToFrozenDictionary(token => token.Content, token => token.Id, StringComparer.Ordinal);
+        specialIds = specials.Values.ToFrozenSet();
+        verbatim = new AddedTokenFinder([.. added.Where(token => !token.IsNormalized)]);
+        normalized = new AddedTokenFinder([.. added.Where(token => token.IsNormalized)]);
+        VocabularySize = Math.Max(tokens.Count, added.Select(token => token.Id + 1).DefaultIfEmpty().Max());
+        decodable = VocabularySize;
         if (!specials.TryGetValue(Llama4SpecialTokens.BeginOfText, out int bos))
         {
             throw new ModelFormatException(
@@ -58,10 +63,10 @@ public sealed class Llama4Tokenizer
         BosId = bos;
     }
 
-    /// <summary>Ordinary and special tokens together: ids are 0…VocabularySize-1.</summary>
-    public int VocabularySize => tokens.Count + specialBytes.Length;
+    /// <summary>All tokens together: ids are 0…VocabularySize-1. Ids that no token has decode to nothing.</summary>
+    public int VocabularySize { get; }
 
-    /// <summary>Ordinary tokens: the first special token has this id.</summary>
+    /// <summary>Ordinary tokens: their ids are below this, except those of tokens added to an older file's vocabulary.</summary>
     public int BaseVocabularySize => tokens.Count;
 
     /// <summary>The id of <c>&lt;|begin_of_text|&gt;</c>.</summary>
@@ -69,6 +74,23 @@ public sealed class Llama4Tokenizer
 
     /// <summary>Ids of the special tokens by name, brackets included.</summary>
     public IReadOnlyDictionary<string, int> SpecialTokens => specials;
+
+    /// <summary>
+    /// The same tokenizer for a model with a larger vocabulary, whose embedding was padded: the ids beyond the tokens decode to
+    /// nothing.
+    /// </summary>
+    /// <param name="vocabulary">The model's vocabulary; a smaller one changes nothing.</param>
+    /// <returns>The tokenizer.</returns>
+    public Llama4Tokenizer PaddedTo(int vocabulary)
+    {
+        if (vocabulary <= decodable)
+        {
+            return this;
+        }
+        Llama4Tokenizer padded = (Llama4Tokenizer)MemberwiseClone();
+        padded.decodable = vocabulary;
+        return padded;
+    }
 
     /// <summary>Whether a folder has a tokenizer.json or a tokenizer.model.</summary>
     /// <param name="folder">The folder.</param>
@@ -112,7 +134,8 @@ public sealed class Llama4Tokenizer
 
     /// <summary>
     /// Reads Hugging Face's <c>tokenizer.json</c>: a byte-level BPE with the o200k pattern. Its added tokens are the
-    /// special tokens; whatever it says about prepending a token is left to the caller.
+    /// special tokens and, not marked as special, words that are found in every text; whatever it says about prepending a
+    /// token is left to the caller.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <returns>The tokenizer.</returns>
@@ -129,13 +152,13 @@ public sealed class Llama4Tokenizer
     /// <summary>Whether an id is a special token's.</summary>
     /// <param name="id">Any number.</param>
     /// <returns>False also for ids outside the vocabulary.</returns>
-    public bool IsSpecial(int id) => id >= tokens.Count && id < VocabularySize;
+    public bool IsSpecial(int id) => specialIds.Contains(id);
 
     /// <summary>Turns text into token ids. Every text is legal; a lone surrogate counts as U+FFFD.</summary>
     /// <param name="text">The text.</param>
     /// <param name="bos">Whether to begin with <c>&lt;|begin_of_text|&gt;</c>.</param>
     /// <param name="eos">Whether to end with <c>&lt;|end_of_text|&gt;</c>.</param>
-    /// <param name="allowed">The special tokens recognised in the text; null for none.</param>
+    /// <param name="allowed">The special tokens recognised in the text; null for none. Added tokens that are not special always are.</param>
     /// <returns>The ids.</returns>
     /// <exception cref="ArgumentException">eos is asked for, and the tokenizer has no such token.</exception>
     public int[] Encode(string text, bool bos = false, bool eos = false, AllowedSpecials? allowed = null)
@@ -184,12 +207,14 @@ public sealed class Llama4Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">The id is negative or not below the vocabulary size.</exception>
     public ReadOnlySpan<byte> BytesOf(int id)
     {
-        if ((uint)id >= (uint)VocabularySize)
+        if ((uint)id >= (uint)decodable)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(id), id, $"Token ids are 0 to {VocabularySize - 1} in this vocabulary.");
+                nameof(id), id, $"Token ids are 0 to {decodable - 1} in this vocabulary.");
         }
-        return id < tokens.Count ? tokens[id] : specialBytes[id - tokens.Count];
+        return id < tokens.Count && tokens[id].Length > 0 ? tokens[id]
+            : addedBytes.TryGetValue(id, out byte[]? bytes) ? bytes
+            : [];
     }
 
     /// <summary>Appends the ids of a text, as <see cref="Encode"/> makes them.</summary>
@@ -199,15 +224,27 @@ public sealed class Llama4Tokenizer
         PieceEncoder encoder = new(tokens, wholePieces, new BytePairMerger(merges, idOfByte));
         foreach (Range slice in new TextSlices(text))
         {
-            ReadOnlySpan<char> rest = text.AsSpan(slice);
-            // The cuts come first: a special token that lies across one is ordinary text.
-            while (!set.IsEmpty && finder.Find(rest, set) is (Start: >= 0, _, _) found)
-            {
-                encoder.Encode(rest[..found.Start], output);
-                output.Add(found.Id);
-                rest = rest[(found.Start + found.Length)..];
-            }
-            encoder.Encode(rest, output);
+            // The cuts come first: an added token that lies across one is ordinary text.
+            EncodeSlice(text.AsSpan(slice), [verbatim, normalized], set, encoder, output);
         }
+    }
+
+    /// <summary>Takes the first finder's tokens out of the text and leaves what is between them to the other finders.</summary>
+    private static void EncodeSlice(ReadOnlySpan<char> text, ReadOnlySpan<AddedTokenFinder> finders, AllowedSpecials allowed, PieceEncoder encoder, List<int> output)
+    {
+        if (finders.IsEmpty)
+        {
+            encoder.Encode(text, output);
+            return;
+        }
+        int done = 0;
+        bool looks = !finders[0].IsEmpty && (finders[0].HasPlain || !allowed.IsEmpty);
+        while (looks && finders[0].Find(text, done, allowed) is (var start, > 0 and var length, var id))
+        {
+            EncodeSlice(text[done..start], finders[1..], allowed, encoder, output);
+            output.Add(id);
+            done = start + length;
+        }
+        EncodeSlice(text[done..], finders[1..], allowed, encoder, output);
     }
 }

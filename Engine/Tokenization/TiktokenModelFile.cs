@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using Llama4Kernels.Engine.Checkpoints;
 
 namespace Llama4Kernels.Engine.Tokenization;
 
@@ -15,8 +16,8 @@ internal static class TiktokenModelFile
     /// <summary>Loads the file; see <see cref="Llama4Tokenizer.FromTiktokenModel"/>.</summary>
     public static Llama4Tokenizer Load(string path)
     {
-        byte[] content = ReadAll(path);
-        List<(byte[] Token, int Rank, int Line)> entries = Parse(path, content);
+        ReadOnlyMemory<byte> content = ReadAll(path);
+        List<(byte[] Token, int Rank, int Line)> entries = Parse(path, content.Span);
         byte[]?[] byRank = new byte[entries.Count][];
         int[] lineOfRank = new int[entries.Count];
         foreach ((byte[] token, int rank, int line) in entries)
@@ -44,11 +45,13 @@ internal static class TiktokenModelFile
             ? Llama4SpecialTokens.SmallVocabularyCount
             : names.Count;
         return new Llama4Tokenizer(
-            path, table, MergeTable.FromRanks(table), wholePieces: true, [.. names.Take(specials)]);
+            path, table, MergeTable.FromRanks(table), wholePieces: true,
+            [.. names.Take(specials).Select((name, index) => new AddedToken(table.Count + index, name, IsSpecial: true))]);
     }
 
-    /// <summary>All bytes of a file of sane size.</summary>
-    public static byte[] ReadAll(string path)
+    /// <summary>All bytes of a file of sane size, without a byte order mark.</summary>
+    /// <exception cref="ModelFormatException">It is too large, a Git LFS pointer, or UTF-16.</exception>
+    public static ReadOnlyMemory<byte> ReadAll(string path)
     {
         FileInfo info = new(path);
         if (info.Exists && info.Length > MaxFileBytes)
@@ -56,7 +59,9 @@ internal static class TiktokenModelFile
             throw new ModelFormatException(
                 path, null, $"{info.Length} bytes are too many for a tokenizer; the limit is {MaxFileBytes}.");
         }
-        return File.ReadAllBytes(path);
+        byte[] content = File.ReadAllBytes(path);
+        GitLfs.ThrowIfPointer(path, content);
+        return ModelFiles.WithoutByteOrderMark(content, path);
     }
 
     private static List<(byte[] Token, int Rank, int Line)> Parse(string path, ReadOnlySpan<byte> content)

@@ -12,7 +12,7 @@ internal sealed class TokenTable
     private readonly ulong[] slots;
     private readonly int mask;
 
-    /// <summary>Takes the tokens in the order of their ids; none is empty.</summary>
+    /// <summary>Takes the tokens in the order of their ids; an empty one stands where an id has no ordinary token.</summary>
     public TokenTable(byte[][] tokens)
     {
         this.tokens = tokens;
@@ -23,6 +23,10 @@ internal sealed class TokenTable
         for (int id = 0; id < tokens.Length; id++)
         {
             MaxLength = Math.Max(MaxLength, tokens[id].Length);
+            if (tokens[id].Length == 0)
+            {
+                continue;
+            }
             if (Find(tokens[id]) >= 0)
             {
                 DuplicateId ??= id;

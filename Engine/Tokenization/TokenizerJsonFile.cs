@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace Llama4Kernels.Engine.Tokenization;
@@ -14,7 +15,19 @@ internal static class TokenizerJsonFile
     public static Llama4Tokenizer Parse(ReadOnlyMemory<byte> content, string path)
     {
         using JsonDocument document = ParseJson(content, path);
-        JsonElement root = document.RootElement;
+        try
+        {
+            return Read(path, document.RootElement);
+        }
+        catch (InvalidOperationException e)
+        {
+            // All kinds of values are checked: what is left is a string that cannot be read.
+            throw new ModelFormatException(path, null, "holds a string that is no text: half a surrogate pair, or ill-formed UTF-8.", e);
+        }
+    }
+
+    private static Llama4Tokenizer Read(string path, JsonElement root)
+    {
         JsonElement model = Member(path, root, "model", JsonValueKind.Object);
         JsonElement type = Member(path, model, "type", JsonValueKind.String);
         if (!type.ValueEquals("BPE"))
@@ -22,11 +35,12 @@ internal static class TokenizerJsonFile
             throw new ModelFormatException(path, "model.type", $"\"{type.GetString()}\" instead of \"BPE\".");
         }
         CheckSplitting(path, root);
-        TokenTable table = ReadVocabulary(path, Member(path, model, "vocab", JsonValueKind.Object));
+        List<AddedToken> added = AddedTokenList.Read(path, Member(path, root, "added_tokens", JsonValueKind.Array));
+        TokenTable table = ReadVocabulary(path, Member(path, model, "vocab", JsonValueKind.Object), added);
         MergeTable merges = ReadMerges(path, Member(path, model, "merges", JsonValueKind.Array), table);
         bool wholePieces = model.TryGetProperty("ignore_merges", out JsonElement ignore)
             && ignore.ValueKind == JsonValueKind.True;
-        return new Llama4Tokenizer(path, table, merges, wholePieces, ReadSpecials(path, root, table.Count));
+        return new Llama4Tokenizer(path, table, merges, wholePieces, added);
     }
 
     private static JsonDocument ParseJson(ReadOnlyMemory<byte> content, string path)
@@ -71,16 +85,43 @@ internal static class TokenizerJsonFile
         }
     }
 
-    private static TokenTable ReadVocabulary(string path, JsonElement vocabulary)
+    private static TokenTable ReadVocabulary(string path, JsonElement vocabulary, List<AddedToken> added)
     {
-        int count = vocabulary.GetPropertyCount();
+        Dictionary<string, AddedToken> addedByName = added.ToDictionary(token => token.Content, StringComparer.Ordinal);
+        Dictionary<int, AddedToken> addedById = added.ToDictionary(token => token.Id);
+        int count = vocabulary.GetPropertyCount() + added.Count;
         byte[]?[] tokens = new byte[count][];
+        int end = 0;
         foreach (JsonProperty entry in vocabulary.EnumerateObject())
         {
             string field = $"model.vocab[{Quote(entry.Name)}]";
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id < 0)
             {
                 throw new ModelFormatException(path, field, "the id is not a whole number from 0 to 2147483647.");
+            }
+            if (entry.Name.Length > TiktokenModelFile.MaxTokenBytes)
+            {
+                throw new ModelFormatException(
+                    path, field, $"{entry.Name.Length} bytes; the limit is {TiktokenModelFile.MaxTokenBytes}.");
+            }
+            // Added tokens may stand in the vocabulary too, spelled as they are.
+            if (addedByName.TryGetValue(entry.Name, out AddedToken? same))
+            {
+                if (same.Id != id)
+                {
+                    throw new ModelFormatException(path, field, $"id {id}, but added_tokens has it with id {same.Id}.");
+                }
+                // A control token is never made of ordinary text.
+                if (Llama4SpecialTokens.IsControl(entry.Name))
+                {
+                    continue;
+                }
+            }
+            else if (addedById.TryGetValue(id, out AddedToken? other) && ByteLevelAlphabet.ToBytes(entry.Name) is { } spelled && !spelled.AsSpan().SequenceEqual(Encoding.UTF8.GetBytes(other.Content)))
+            {
+                throw id < vocabulary.GetPropertyCount()
+                    ? new ModelFormatException(path, $"added_tokens[{added.IndexOf(other)}]", $"id {id} is taken by {Quote(entry.Name)} of the vocabulary.")
+                    : new ModelFormatException(path, field, $"id {id} leaves a gap, and is {Quote(other.Content)}'s of added_tokens.");
             }
             if (id >= count)
             {
@@ -90,16 +131,23 @@ internal static class TokenizerJsonFile
             {
                 throw new ModelFormatException(path, field, $"id {id} is given twice.");
             }
-            if (entry.Name.Length > TiktokenModelFile.MaxTokenBytes)
+            if (ByteLevelAlphabet.ToBytes(entry.Name) is { Length: > 0 } bytes)
             {
-                throw new ModelFormatException(
-                    path, field, $"{entry.Name.Length} bytes; the limit is {TiktokenModelFile.MaxTokenBytes}.");
+                tokens[id] = bytes;
+                end = Math.Max(end, id + 1);
             }
-            tokens[id] = entry.Name.Length > 0 && ByteLevelAlphabet.ToBytes(entry.Name) is byte[] bytes
-                ? bytes
-                : throw new ModelFormatException(path, field, "not written in the byte-level alphabet.");
+            else if (same is null)
+            {
+                throw new ModelFormatException(path, field, "not written in the byte-level alphabet.");
+            }
         }
-        return new TokenTable(tokens!);
+        for (int id = 0; id < end; id++)
+        {
+            tokens[id] ??= addedById.ContainsKey(id)
+                ? []
+                : throw new ModelFormatException(path, "model.vocab", $"no token has the id {id}: a gap below {end}.");
+        }
+        return new TokenTable(tokens[..end]!);
     }
 
     private static MergeTable ReadMerges(string path, JsonElement list, TokenTable table)
@@ -140,41 +188,11 @@ internal static class TokenizerJsonFile
             : throw new ModelFormatException(path, field, $"{Quote(token)} is not in the vocabulary.");
     }
 
-    private static string[] ReadSpecials(string path, JsonElement root, int first)
-    {
-        JsonElement list = Member(path, root, "added_tokens", JsonValueKind.Array);
-        string?[] names = new string[list.GetArrayLength()];
-        HashSet<string> seen = new(StringComparer.Ordinal);
-        int index = 0;
-        foreach (JsonElement entry in list.EnumerateArray())
-        {
-            string field = $"added_tokens[{index++}]";
-            if (entry.ValueKind != JsonValueKind.Object
-                || !entry.TryGetProperty("id", out JsonElement number) || number.ValueKind != JsonValueKind.Number
-                || !number.TryGetInt32(out int id)
-                || !entry.TryGetProperty("content", out JsonElement text) || text.ValueKind != JsonValueKind.String
-                || text.GetString() is not { Length: > 0 and <= TiktokenModelFile.MaxTokenBytes } name)
-            {
-                throw new ModelFormatException(path, field, "expected an object with id and content.");
-            }
-            if (id < first || id - first >= names.Length || names[id - first] is not null)
-            {
-                throw new ModelFormatException(
-                    path, field, $"id {id} is taken, or leaves a gap after the {first} tokens of the vocabulary.");
-            }
-            if (!seen.Add(name))
-            {
-                throw new ModelFormatException(path, field, $"{Quote(name)} is given twice.");
-            }
-            names[id - first] = name;
-        }
-        return names!;
-    }
-
     private static JsonElement Member(string path, JsonElement owner, string name, JsonValueKind kind) =>
         owner.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind
             ? value
             : throw new ModelFormatException(path, name, $"missing, or not of type {kind}.");
 
-    private static string Quote(string token) => token.Length <= 64 ? $"\"{token}\"" : $"\"{token[..64]}…\"";
+    /// <summary>A token as error messages show it.</summary>
+    internal static string Quote(string token) => token.Length <= 64 ? $"\"{token}\"" : $"\"{token[..64]}…\"";
 }

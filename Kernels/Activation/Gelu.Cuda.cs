@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Activation;
 /// <summary><see cref="Gelu"/> on a device.</summary>
 internal static class GeluCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("Gelu", "gelu", "a thread per element, strided")];
+    internal static readonly KernelOption[] Kernels = [new("Gelu", "gelu", "a thread per element, strided")];
 
     /// <summary>As <see cref="Gelu.Run"/>, on a device.</summary>
     public static void Run(CudaQueue queue, Tensor x) =>

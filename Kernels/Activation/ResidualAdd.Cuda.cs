@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.Activation;
 /// <summary><see cref="ResidualAdd"/> on a device.</summary>
 internal static class ResidualAddCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("Add", "residual_add", "a thread per element, strided")];
+    internal static readonly KernelOption[] Kernels = [new("Add", "residual_add", "a thread per element, strided")];
 
     private const int MostGroups = 4096;
 

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Activation;
 /// <summary><see cref="SwiGlu"/> on a device.</summary>
 internal static class SwiGluCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("SwiGlu", "swiglu", "groups of a row share its columns")];
+    internal static readonly KernelOption[] Kernels = [new("SwiGlu", "swiglu", "groups of a row share its columns")];
 
     /// <summary>As <see cref="SwiGlu.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>

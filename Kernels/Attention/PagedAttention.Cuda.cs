@@ -8,9 +8,9 @@ internal static class PagedAttentionCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
-        new("Attention", "attention_split_", "one new row a sequence: its keys are split among groups", static rows => rows == 1),
-        KernelOption.Only("Attention", "attention_combine", "after attention_split: folds the splits in their order"),
-        KernelOption.Only("Attention", "attention_", "several new rows a sequence: eight share the keys that a group reads"),
+        new("Attention", "attention_split_", "one new row a sequence: its keys are split among groups"),
+        new("Attention", "attention_combine", "after attention_split: folds the splits in their order"),
+        new("Attention", "attention_", "several new rows a sequence: eight share the keys that a group reads"),
     ];
 
     /// <summary>Length of the view over the cache; kernels reach pages by offsets and do not read it.</summary>
@@ -41,7 +41,7 @@ internal static class PagedAttentionCuda
         if (!batch.IsDecode)
         {
             DeviceView tiles = batch.Tiles(out int count);
-            Cache(queue.Call("attention_" + Suffix(layout)), queue, batch, qkv).View(tiles).View(output)
+            Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_f32" : "attention_bf16"), queue, batch, qkv).View(tiles).View(output)
                 .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, group), threads);
             return;
         }
@@ -50,15 +50,12 @@ internal static class PagedAttentionCuda
         int splits = (batch.KeyCapacity + splitKeys - 1) / splitKeys;
         Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
         Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
-        Cache(queue.Call("attention_split_" + Suffix(layout)), queue, batch, qkv).View(sums).View(stats)
+        Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_split_f32" : "attention_split_bf16"), queue, batch, qkv).View(sums).View(stats)
             .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(splitKeys).Value(splits)
             .Run(new(qkv.Rows, shape.KvHeads * ((group + Octet - 1) / Octet), splits), threads);
         queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
             .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
     }
-
-    /// <summary>Ending of the names of kernels for a cache format.</summary>
-    internal static string Suffix(KvLayout layout) => layout.Format == KvFormat.F32 ? "f32" : "bf16";
 
     private static KernelCall Cache(KernelCall call, CudaQueue queue, KvBatch batch, Tensor qkv) =>
         call.View(qkv).View(queue.PoolBase, PoolElements).View(batch.Pages).View(batch.Tables).View(batch.Positions);

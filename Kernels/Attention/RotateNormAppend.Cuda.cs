@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Attention;
 /// <summary><see cref="RotateNormAppend"/> on a device.</summary>
 internal static class RotateNormAppendCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("RotateNormAndAppend", "rotate_norm_append_", "a group per row and head; the suffix is the cache's format")];
+    internal static readonly KernelOption[] Kernels = [new("RotateNormAndAppend", "rotate_norm_append_", "a group per row and head; the suffix is the cache's format")];
 
     /// <summary>As <see cref="RotateNormAppend.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or a segment lies outside the batch.</exception>
@@ -18,7 +18,7 @@ internal static class RotateNormAppendCuda
             return;
         }
         batch.Set(qkv.Rows, layout, segments);
-        queue.Call("rotate_norm_append_" + PagedAttentionCuda.Suffix(layout)).View(qkv).View(angles).View(queryScales).View(queue.PoolBase, PagedAttentionCuda.PoolElements)
+        queue.Call(layout.Format == KvFormat.F32 ? "rotate_norm_append_f32" : "rotate_norm_append_bf16").View(qkv).View(angles).View(queryScales).View(queue.PoolBase, PagedAttentionCuda.PoolElements)
             .View(batch.Pages).View(batch.Tables).View(batch.Positions).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens)
             .Value(qkNormEps ?? -1f).Run(new(qkv.Rows, shape.Heads + 2 * shape.KvHeads), KernelCall.ThreadsFor(shape.HeadDim));
     }

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.Embedding;
 /// <summary><see cref="TokenEmbedding"/> on a device.</summary>
 internal static class TokenEmbeddingCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("Embed", "embed_", "a group per token; the table stays as stored")];
+    internal static readonly KernelOption[] Kernels = [new("Embed", "embed_", "a group per token; the table stays as stored")];
 
     /// <summary>As <see cref="TokenEmbedding.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, an id is outside the table, or the table is another backend's.</exception>

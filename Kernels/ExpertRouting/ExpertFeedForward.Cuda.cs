@@ -2,7 +2,6 @@ using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.MatMul;
-using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.ExpertRouting;
 
@@ -11,19 +10,13 @@ internal static class ExpertFeedForwardCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
-        KernelOption.Only("ExpertFeedForward", "gather_scaled", "a group per row brings it into the order of experts, times its score"),
-        new("ExpertFeedForward", "expert_matvec_", "up to 16 rows of experts: a group per output of a row", static slots => slots <= MostVectorSlots),
-        new("ExpertFeedForward", "expert_matmul_", "more: tiles of 64 × 64 results of one expert; groups beyond its rows end at once", static _ => true),
-        KernelOption.Only("ExpertFeedForward", "scatter_add", "a group per token adds its experts' results, best first"),
+        new("ExpertFeedForward", "gather_scaled", "a group per row brings it into the order of experts, times its score"),
+        new("ExpertFeedForward", "scatter_add", "a group per token adds its experts' results, best first"),
     ];
-
-    private const int MostVectorSlots = 16;
-
-    private static readonly KernelOption[] Products = [Kernels[1], Kernels[2]];
 
     /// <summary>As <see cref="ExpertFeedForward.Run"/>, on a device: which expert has which rows is read there, the host never knows.</summary>
     /// <exception cref="ArgumentException">Shapes differ, the routing is another backend's or of another batch, or the experts are no stack.</exception>
-    public static void Run(CudaQueue queue, ExpertScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
+    public static void Run(CudaQueue queue, CudaProducts products, ExpertScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CudaRouting route = CudaRouting.Require(routing);
         int width = ExpertFeedForward.Check(x, routing, experts, output);
@@ -39,33 +32,18 @@ internal static class ExpertFeedForwardCuda
         int threads = KernelCall.ThreadsFor(x.Columns);
         queue.Call("gather_scaled").View(x).View(route.OrderAddress, slots).View(route.ScoreAddress, slots).View(rows).Value(x.Columns).Value(route.TopK)
             .Run(new(slots), threads);
-        Product(queue, scratch.Codes, rows, gateUp, route, wide);
+        Product(queue, products, scratch.Codes, rows, gateUp, route, wide);
         SwiGluCuda.Run(queue, wide, gated);
-        Product(queue, scratch.Codes, gated, down, route, rows);
+        Product(queue, products, scratch.Codes, gated, down, route, rows);
         queue.Call("scatter_add").View(rows).View(route.InverseAddress, slots).View(output).Value(x.Columns).Value(route.TopK)
             .Run(new(x.Rows), threads);
     }
 
-    private static void Product(CudaQueue queue, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
+    private static void Product(CudaQueue queue, CudaProducts products, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
     {
-        if (weights.Layout == CudaLayout.Tiles)
-        {
-            Int4MatVecCuda.RunExperts(queue, codes, x, weights.Codes, weights.ScaleView, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), y);
-            return;
-        }
-        KernelOption option = KernelOption.Choose(Products, x.Rows);
-        bool isVector = option == Products[0];
-        KernelCall call = MatMulCuda.Rows(queue, codes, option.Kernel + weights.Format.Name, x, weights)
-            .View(weights.Codes).View(weights.ScaleView)
-            .View(isVector ? route.RowExpertAddress : route.StartAddress, isVector ? x.Rows : weights.Count + 1).View(y).Value(weights.Rows).Value(weights.Columns);
-        if (isVector)
-        {
-            call.Run(new(weights.Rows, x.Rows), MatMulCuda.ThreadsFor(weights.Columns));
-        }
-        else
-        {
-            call.Run(new(MatMulCuda.Tiles(weights.Rows), MatMulCuda.Tiles(x.Rows), weights.Count), new Interop.Cuda.CudaDim3(16, 16));
-        }
+        var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.MayRound, weights.Count);
+        products.Choose(gemm, weights.Layout).Launch(queue, codes, new ProductOperands(
+            x, weights.Codes, weights.ScaleView, null, y, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1)));
     }
 
     private static CudaMatrixStack StackOf(ReadOnlySpan<ExpertWeights> experts, Func<ExpertWeights, IMatrix> part)

@@ -8,8 +8,8 @@ internal static class TopKRoutingCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
-        KernelOption.Only("RouteTopK", "route_topk", "a group per row"),
-        KernelOption.Only("RouteTopK", "route_group", "a group per expert finds the rows that chose it, in order"),
+        new("RouteTopK", "route_topk", "a group per row"),
+        new("RouteTopK", "route_group", "a group per expert finds the rows that chose it, in order"),
     ];
 
     /// <summary>As <see cref="TopKRouting.Run"/>, on a device; the rows are also put into the order of their experts.</summary>

@@ -64,13 +64,8 @@ internal sealed class CudaMatrixStack
     private readonly CudaMemory? _scales;
     private int _left;
 
-    /// <exception cref="NotSupportedException">There are no kernels for the format.</exception>
     public CudaMatrixStack(CudaContext context, int count, StackedSources shape, CudaLayout layout)
     {
-        if (shape.Format == WeightFormat.F16)
-        {
-            throw new NotSupportedException("There is no product with f16 weights; take f32.");
-        }
         (Count, Shape, Layout) = (count, shape, layout);
         MatrixBytes = layout.CodeBytes(shape);
         ScaleBytes = layout.ScaleBytes(shape);

@@ -8,21 +8,17 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal static class MatMulCuda
 {
     internal static readonly KernelOption[] Kernels =
-    [
-        new("Linear", "matvec_", "up to 8 rows: a group per output reads its weights once for four rows", static rows => rows <= MostVectorRows),
-        new("Linear", "matmul_", "more rows: tiles of 64 × 64 results through shared memory", static _ => true),
-        KernelOption.Only("Linear", "quantise_fp8", "before products with FP8 activations: a group per row"),
-    ];
+        [new("Linear", "quantise_fp8", "before products with FP8 activations: a group per row")];
+
+    /// <summary>Threads of a tile's group along each axis.</summary>
+    internal const int Side = 16;
 
     private const int Tile = 64;
-    private const int Side = 16;
-    private const int VectorRows = 4;
-    private const int MostVectorRows = 8;
     private const float ActivationBound = Quantiser.ActivationBound;
 
     /// <summary>Fills <paramref name="y"/>.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
-    public static void Run(CudaQueue queue, CudaScratch codes, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
+    public static void Run(CudaQueue queue, CudaProducts products, CudaScratch scratch, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
         CudaMatrix w = CudaMatrix.Require(weight);
         ShapeCheck.Require(x, x.Rows, w.Columns, nameof(x));
@@ -35,27 +31,8 @@ internal static class MatMulCuda
         {
             return;
         }
-        if (w.Stack.Layout == CudaLayout.Tiles)
-        {
-            if (bias is not null)
-            {
-                throw new NotSupportedException("Products with int4 weights in tiles add no bias; pack with float32 activations.");
-            }
-            Int4MatVecCuda.Run(queue, codes, x, w.Codes, w.ScaleView, y);
-            return;
-        }
-        bool isVector = KernelOption.Choose(Kernels, x.Rows).Kernel == "matvec_";
-        KernelCall call = Rows(queue, codes, (isVector ? "matvec_" : "matmul_") + w.Format.Name, x, w.Stack)
-            .View(w.Codes).View(w.ScaleView).View(bias).View(y)
-            .Value(x.Rows).Value(w.Rows).Value(w.Columns);
-        if (isVector)
-        {
-            call.Run(new(w.Rows, (x.Rows + VectorRows - 1) / VectorRows), ThreadsFor(w.Columns));
-        }
-        else
-        {
-            call.Run(new(Tiles(w.Rows), Tiles(x.Rows)), new Interop.Cuda.CudaDim3(Side, Side));
-        }
+        var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.MayRound);
+        products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, default, default));
     }
 
     /// <summary>Tiles of 64 that cover some rows or outputs.</summary>
@@ -67,9 +44,9 @@ internal static class MatMulCuda
     /// <summary>
     /// Begins a product: its arguments up to the rows of x, which are quantised first where the weights want that.
     /// </summary>
-    internal static KernelCall Rows(CudaQueue queue, CudaScratch codes, string kernel, Tensor x, CudaMatrixStack weights)
+    internal static KernelCall Rows(CudaQueue queue, CudaScratch codes, string kernel, Tensor x, WeightFormat weights)
     {
-        if (!weights.Format.QuantisesActivations)
+        if (!weights.QuantisesActivations)
         {
             return queue.Call(kernel).View(x);
         }

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Normalization;
 /// <summary><see cref="LayerNorm"/> on a device.</summary>
 internal static class LayerNormCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("LayerNorm", "layer_norm", "a group per row")];
+    internal static readonly KernelOption[] Kernels = [new("LayerNorm", "layer_norm", "a group per row")];
 
     /// <summary>As <see cref="LayerNorm.Run"/>, on a device; sums are float32.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>

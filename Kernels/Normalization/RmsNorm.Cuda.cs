@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Normalization;
 /// <summary><see cref="RmsNorm"/> on a device.</summary>
 internal static class RmsNormCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("RmsNorm", "rms_norm", "a group per row")];
+    internal static readonly KernelOption[] Kernels = [new("RmsNorm", "rms_norm", "a group per row")];
 
     /// <summary>As <see cref="RmsNorm.Run"/>, on a device; sums are float32.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>

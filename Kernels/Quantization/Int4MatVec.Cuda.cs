@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
@@ -10,53 +11,40 @@ namespace Llama4Kernels.Kernels.Quantization;
 internal static class Int4MatVecCuda
 {
     internal static readonly KernelOption[] Kernels =
-    [
-        KernelOption.Only("Linear", Int4OperandPtx.Name, "before products with int4 weights in tiles: rounds x to bfloat16 in the order of fragments"),
-        .. Int4MatVecPtx.RowCounts.Select(rows => new KernelOption("Linear", Int4MatVecPtx.Name(rows, experts: false), $"int4 weights in tiles, {When(rows)}", count => Int4MatVecPtx.RowsAtOnce(count) == rows)),
-        .. Int4MatVecPtx.RowCounts.Select(rows => new KernelOption("ExpertFeedForward", Int4MatVecPtx.Name(rows, experts: true), $"int4 weights in tiles, {When(rows)}, grouped by expert", count => Int4MatVecPtx.RowsAtOnce(count) == rows)),
-    ];
+        [new("Linear", Int4OperandPtx.Name, "before products with int4 weights in tiles: rounds x to bfloat16 in the order of fragments")];
 
-    /// <summary>Why a device cannot take the kernels, or null if it can.</summary>
-    public static string? WhyNot(int sm, int sharedBytesOfBlock)
+    /// <summary>The records, those for few rows first; the last takes any number, in slices.</summary>
+    internal static readonly CudaProduct[] Products = [.. Int4MatVecPtx.RowCounts.Select(Dense), .. Int4MatVecPtx.RowCounts.Select(Grouped)];
+
+    private static CudaProduct Dense(int atOnce)
     {
-        int needed = Int4MatVecPtx.RowCounts.Max(Int4MatVecPtx.SharedBytes);
-        return sm < Int4MatVecPtx.FirstSm ? $"they need sm_{Int4MatVecPtx.FirstSm}"
-            : sharedBytesOfBlock < needed ? $"a block needs {needed} bytes of shared memory, the device has {sharedBytesOfBlock}"
-            : null;
+        string kernel = Int4MatVecPtx.Name(atOnce, experts: false);
+        return Record(kernel, atOnce, isGrouped: false, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+        {
+            if (o.Bias is not null)
+            {
+                throw new NotSupportedException("Products with int4 weights in tiles add no bias; pack with float32 activations.");
+            }
+            DeviceView rounded = Round(queue, scratch, o.X);
+            queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Y).Value(o.X.Rows).Value(o.Y.Columns).Value(o.X.Columns)
+                .Run(new(Int4Tiles.Units(o.Y.Columns), (o.X.Rows + atOnce - 1) / atOnce));
+        });
     }
 
-    /// <summary>A product with one matrix.</summary>
-    /// <param name="queue">Where launches go.</param>
-    /// <param name="operand">Holds the rounded rows.</param>
-    /// <param name="x">[T, in], T at least 1.</param>
-    /// <param name="weights">Codes.</param>
-    /// <param name="scales">Scales.</param>
-    /// <param name="y">[T, out]</param>
-    public static void Run(CudaQueue queue, CudaScratch operand, Tensor x, DeviceView weights, DeviceView scales, Tensor y)
+    private static CudaProduct Grouped(int atOnce)
     {
-        DeviceView rounded = Round(queue, operand, x);
-        int atOnce = Int4MatVecPtx.RowsAtOnce(x.Rows);
-        queue.Call(Int4MatVecPtx.Name(atOnce, experts: false)).View(weights).View(scales).View(rounded).View(y)
-            .Value(x.Rows).Value(y.Columns).Value(x.Columns)
-            .Run(new(Int4Tiles.Units(y.Columns), (x.Rows + atOnce - 1) / atOnce));
+        string kernel = Int4MatVecPtx.Name(atOnce, experts: true);
+        return Record(kernel, atOnce, isGrouped: true, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+        {
+            DeviceView rounded = Round(queue, scratch, o.X);
+            queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.RowExperts).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns)
+                .Run(new(Int4Tiles.Units(o.Y.Columns), o.X.Rows));
+        });
     }
 
-    /// <summary>Products of rows in the order of experts, each with its expert's matrix of a stack.</summary>
-    /// <param name="queue">Where launches go.</param>
-    /// <param name="operand">Holds the rounded rows.</param>
-    /// <param name="x">[slots, in], at least one.</param>
-    /// <param name="weights">Codes of all experts.</param>
-    /// <param name="scales">Scales of all experts.</param>
-    /// <param name="rowExperts">[slots] int32: expert of a row.</param>
-    /// <param name="starts">[E + 1] int32: first row of an expert.</param>
-    /// <param name="y">[slots, out]</param>
-    public static void RunExperts(CudaQueue queue, CudaScratch operand, Tensor x, DeviceView weights, DeviceView scales, DeviceView rowExperts, DeviceView starts, Tensor y)
-    {
-        DeviceView rounded = Round(queue, operand, x);
-        queue.Call(Int4MatVecPtx.Name(Int4MatVecPtx.RowsAtOnce(x.Rows), experts: true)).View(weights).View(scales).View(rounded)
-            .View(rowExperts).View(starts).View(y).Value(y.Columns).Value(x.Columns)
-            .Run(new(Int4Tiles.Units(y.Columns), x.Rows));
-    }
+    private static CudaProduct Record(string kernel, int atOnce, bool isGrouped, CudaProduct.Launcher launch) =>
+        new(kernel, CudaLayout.Tiles, WeightFormat.Int4, isGrouped, atOnce == Int4MatVecPtx.RowCounts[^1] ? int.MaxValue : atOnce,
+            Int4MatVecPtx.SharedBytes(atOnce), Rounds: true, Int4MatVecPtx.FirstSm, $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", launch);
 
     private static DeviceView Round(CudaQueue queue, CudaScratch operand, Tensor x)
     {

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Vision;
 /// <summary><see cref="ClassToken"/> on a device.</summary>
 internal static unsafe class ClassTokenCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("AppendClassTokenAndPositions", "append_class_token", "a group per row")];
+    internal static readonly KernelOption[] Kernels = [new("AppendClassTokenAndPositions", "append_class_token", "a group per row")];
 
     /// <summary>As <see cref="ClassToken.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ.</exception>

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Vision;
 /// <summary><see cref="PatchUnfold"/> on a device.</summary>
 internal static unsafe class PatchUnfoldCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("UnfoldPatches", "unfold_patches", "a group per patch")];
+    internal static readonly KernelOption[] Kernels = [new("UnfoldPatches", "unfold_patches", "a group per patch")];
 
     /// <summary>As <see cref="PatchUnfold.Run"/>, on a device; the pixels are sent there.</summary>
     /// <exception cref="ArgumentException">Sizes do not agree.</exception>

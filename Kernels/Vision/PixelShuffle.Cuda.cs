@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Vision;
 /// <summary><see cref="PixelShuffle"/> on a device.</summary>
 internal static unsafe class PixelShuffleCuda
 {
-    internal static readonly KernelOption[] Kernels = [KernelOption.Only("PixelShuffle", "pixel_shuffle", "a group per output row")];
+    internal static readonly KernelOption[] Kernels = [new("PixelShuffle", "pixel_shuffle", "a group per output row")];
 
     /// <summary>As <see cref="PixelShuffle.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>

@@ -8,8 +8,8 @@ internal static unsafe class VisionAttentionCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
-        KernelOption.Only("VisionAttention", "rotate_pairs", "a group per row and head of q and k"),
-        KernelOption.Only("VisionAttention", "vision_attention", "a group per eight rows of a head"),
+        new("VisionAttention", "rotate_pairs", "a group per row and head of q and k"),
+        new("VisionAttention", "vision_attention", "a group per eight rows of a head"),
     ];
 
     private const int Octet = 8;

@@ -1,10 +1,12 @@
 using System.CommandLine;
+using System.Globalization;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.PtxEmulator.Cases;
@@ -21,6 +23,9 @@ internal static class CommandLine
 
     /// <summary>Exit code of a wrong call or an unusable file.</summary>
     public const int Failed = 2;
+
+    /// <summary>Exit code of a fault of the program itself, as sysexits.h has it.</summary>
+    public const int Unexpected = 70;
 
     /// <summary>Exit code after Ctrl-C, as shells expect it.</summary>
     public const int Interrupted = 130;
@@ -54,7 +59,9 @@ internal static class CommandLine
     /// <returns>The exit code.</returns>
     public static async Task<int> RunAsync(string[] args, CommandConsole console, CancellationToken cancellation = default)
     {
-        ParseResult parsed = Build(console).Parse(args);
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        // A prompt may begin with "@": it names no file of arguments.
+        ParseResult parsed = Build(console).Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             Report(console, string.Join(' ', parsed.Errors.Select(error => error.Message).Distinct(StringComparer.Ordinal)));
@@ -77,10 +84,19 @@ internal static class CommandLine
             Report(console, "interrupted.");
             return Interrupted;
         }
+        catch (OutputClosedException)
+        {
+            return 0;
+        }
         catch (Exception e) when (IsExpected(e))
         {
-            Report(console, e is ArgumentException { ParamName: string name } ? e.Message.Replace($" (Parameter '{name}')", string.Empty, StringComparison.Ordinal) : e.Message);
+            Report(console, FailureReport.MessageOf(e));
             return Failed;
+        }
+        catch (Exception e)
+        {
+            Report(console, FailureReport.Unexpected(e, parsed.CommandResult.Command.Name));
+            return Unexpected;
         }
         finally
         {
@@ -88,10 +104,10 @@ internal static class CommandLine
         }
     }
 
-    // What a file, an argument or the machine may cause. Anything else is a fault of the program and stays loud.
-    private static bool IsExpected(Exception e) =>
-        e is ModelFormatException or ConstraintException or ConstraintDeadEndException or ImageFormatException or ContextOverflowException or ArgumentException or CudaException or KernelModuleException
-            or IOException or UnauthorizedAccessException
+    /// <summary>What a file, an argument or the machine may cause. Anything else is a fault of the program.</summary>
+    internal static bool IsExpected(Exception e) =>
+        e is ModelFormatException or ConstraintException or ConstraintDeadEndException or ImageFormatException or ContextOverflowException or InvalidLogitsException or ArgumentException or CudaException or KernelModuleException
+            or IOException or UnauthorizedAccessException or OutOfMemoryException
             or CaseFormatException or PtxSyntaxException or PtxFindingException or PtxNotImplementedException;
 
     private static void Report(CommandConsole console, string message) =>

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Llama4Kernels.Interop.Files;
 
 namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 
@@ -10,7 +11,8 @@ public static class SafeTensorsWriter
 {
     /// <summary>
     /// Writes a file: tensors by descending element size and then by name, so that each is aligned to its elements, and
-    /// the header padded to a multiple of 8 bytes. The file appears under its name only once it is complete.
+    /// the header padded to a multiple of 8 bytes. A regular file appears under its name only once it is complete; devices and
+    /// pipes are written through, and links stay links.
     /// </summary>
     /// <param name="path">The file; replaced if it exists.</param>
     /// <param name="tensors">The tensors, in any order.</param>
@@ -23,32 +25,22 @@ public static class SafeTensorsWriter
         ArgumentNullException.ThrowIfNull(tensors);
         SafeTensorsEntry[] ordered = [.. tensors.OrderByDescending(t => t.DType.Bits()).ThenBy(t => t.Name, StringComparer.Ordinal)];
         byte[] header = BuildHeader(ordered, metadata);
-        string partial = path + ".partial";
-        try
+        using OutputFile file = OutputFile.Create(path);
+        CountingStream stream = new(file.Stream);
+        Span<byte> length = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        stream.Write(length);
+        stream.Write(header);
+        foreach (SafeTensorsEntry tensor in ordered)
         {
-            using (FileStream stream = new(partial, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
+            long start = stream.Written;
+            tensor.Write(stream);
+            if (stream.Written - start != ByteCount(tensor))
             {
-                Span<byte> length = stackalloc byte[8];
-                BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-                stream.Write(length);
-                stream.Write(header);
-                foreach (SafeTensorsEntry tensor in ordered)
-                {
-                    long start = stream.Position;
-                    tensor.Write(stream);
-                    if (stream.Position - start != ByteCount(tensor))
-                    {
-                        throw new ArgumentException($"Tensor '{tensor.Name}' wrote {stream.Position - start} bytes, its shape needs {ByteCount(tensor)}.", nameof(tensors));
-                    }
-                }
+                throw new ArgumentException($"Tensor '{tensor.Name}' wrote {stream.Written - start} bytes, its shape needs {ByteCount(tensor)}.", nameof(tensors));
             }
-            File.Move(partial, path, overwrite: true);
         }
-        catch
-        {
-            File.Delete(partial);
-            throw;
-        }
+        file.Commit();
     }
 
     private static byte[] BuildHeader(SafeTensorsEntry[] tensors, IReadOnlyDictionary<string, string>? metadata)

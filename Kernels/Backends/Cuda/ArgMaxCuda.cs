@@ -9,7 +9,7 @@ namespace Llama4Kernels.Kernels.Backends.Cuda;
 internal static class ArgMaxCuda
 {
     internal static readonly KernelOption[] Kernels =
-        [KernelOption.Only("TryArgMax", "top_k", "groups for parts of a row, then one for the parts' largest")];
+        [new("TryArgMax", "top_k", "groups for parts of a row, then one for the parts' largest")];
 
     // Enough groups to read a row of logits with the whole device, each with some rounds to go.
     private const int PartColumns = 2048;

@@ -32,7 +32,7 @@ public sealed class CudaBackend : IBackend
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
-    private readonly MatMulPrecision _precision;
+    private readonly CudaProducts _products;
 
     /// <summary>Takes or makes a stream, and a first piece of memory of the device.</summary>
     /// <param name="context">The context.</param>
@@ -49,9 +49,9 @@ public sealed class CudaBackend : IBackend
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
         Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
-        _precision = options.Precision;
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
+        _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
@@ -140,7 +140,7 @@ public sealed class CudaBackend : IBackend
                 StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
                 if (stack is null)
                 {
-                    stack = new CudaMatrixStack(_context, count, shape, LayoutOf(shape));
+                    stack = new CudaMatrixStack(_context, count, shape, _products.Layout(shape, count));
                     packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
                 }
                 else if (shape != stack.Shape)
@@ -174,7 +174,7 @@ public sealed class CudaBackend : IBackend
     public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => RmsNormCuda.Run(_queue, x, weight, eps, output);
 
     /// <inheritdoc/>
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _codes, x, weight, bias, y);
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _codes, x, weight, bias, y);
 
     /// <inheritdoc/>
     public void Add(Tensor x, Tensor destination) => ResidualAddCuda.Run(_queue, x, destination);
@@ -203,7 +203,7 @@ public sealed class CudaBackend : IBackend
 
     /// <inheritdoc/>
     public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output) =>
-        ExpertFeedForwardCuda.Run(_queue, _experts, x, routing, experts, output);
+        ExpertFeedForwardCuda.Run(_queue, _products, _experts, x, routing, experts, output);
 
     /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
@@ -241,11 +241,6 @@ public sealed class CudaBackend : IBackend
             _context.Dispose();
         }
     }
-
-    /// <summary>Tiles for tensor cores where activations may be bfloat16 and the device has what their kernels need, rows elsewhere.</summary>
-    private CudaLayout LayoutOf(StackedSources shape) =>
-        _precision == MatMulPrecision.BFloat16 && shape.Format == WeightFormat.Int4 && Int4MatVecCuda.WhyNot(_queue.Kernels.Limits.Sm, _queue.Kernels.Limits.SharedBytes) is null
-            ? CudaLayout.Tiles : CudaLayout.Rows;
 
     /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
     private static WeightFormat? Decoded(MatrixSource[] sources) =>

@@ -12,6 +12,12 @@ public sealed record CudaBackendOptions
     /// </summary>
     public MatMulPrecision Precision { get; init; } = MatMulPrecision.Float32;
 
+    /// <summary>
+    /// A product's record to be taken wherever it can be, by the name of its kernel (<c>llama4 kernels</c> lists them); null takes the
+    /// best. Weights are packed in the layout that it reads.
+    /// </summary>
+    public string? Product { get; init; }
+
     /// <summary>Device memory is taken in pieces of this size (or larger, for a larger request) and given out from them, bytes.</summary>
     public long ArenaBytes { get; init; } = 64L << 20;
 

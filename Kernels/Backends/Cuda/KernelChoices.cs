@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
@@ -20,6 +21,7 @@ public static class KernelChoices
         .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
         .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels,
+        .. CudaProducts.All.Select(record => new KernelOption(record.IsGrouped ? "ExpertFeedForward" : "Linear", record.Kernel, record.Reason)),
     ];
 
     /// <summary>The kernels that operations take from a set of modules, in the order in which each operation considers them.</summary>
@@ -36,6 +38,23 @@ public static class KernelChoices
                 : names.Select(name => new KernelChoice(option.Operation, name, Source(all.PlaceOf(name)), option.Reason)));
         }
         return choices;
+    }
+
+    /// <summary>What would compute a product, and why not those before it in the list.</summary>
+    /// <param name="gemm">The product.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="forced">A record to be taken wherever it can be; null takes the best.</param>
+    /// <exception cref="ArgumentException">There is no record of that name.</exception>
+    /// <exception cref="NotSupportedException">No record takes the product.</exception>
+    public static ProductChoice Choose(GemmDesc gemm, DeviceLimits device, string? forced = null)
+    {
+        var products = new CudaProducts(device, gemm.MayRound, forced);
+        CudaLayout layout = products.Layout(new StackedSources(gemm.Outputs, gemm.Inner, gemm.Weights), Math.Max(1, gemm.Experts));
+        CudaProduct chosen = products.Choose(gemm, layout);
+        string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)
+            .Where(record => record.Format == gemm.Weights && record.IsGrouped == chosen.IsGrouped)
+            .Select(record => $"{record.Kernel} {record.WhyNot(gemm, device) ?? $"reads {record.Layout.Name}"}")];
+        return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
     }
 
     /// <summary>Where modules come from, in words.</summary>

@@ -150,9 +150,9 @@ public sealed class ChatFormatTests
     public void TokenizerWithoutControlTokensIsRefused()
     {
         TokenTable bytes = new([.. Enumerable.Range(0, 256).Select(value => new[] { (byte)value })]);
-        Llama4Tokenizer tokenizer = new("test", bytes, MergeTable.FromRanks(bytes), true, ["<|begin_of_text|>"]);
+        Llama4Tokenizer tokenizer = new("test", bytes, MergeTable.FromRanks(bytes), true, [new AddedToken(256, "<|begin_of_text|>", IsSpecial: true)]);
         Assert.Contains(
-            "<|image_start|>", Assert.Throws<ArgumentException>(() => new ChatFormat(tokenizer)).Message);
+            "<|header_start|>", Assert.Throws<ArgumentException>(() => new ChatFormat(tokenizer)).Message);
         Assert.Throws<ArgumentException>(() => tokenizer.Encode("a", eos: true));
     }
 

@@ -36,11 +36,28 @@ public sealed class PreprocessorConfigTests : IDisposable
     [InlineData("""{"image_mean": [0.48, 0.46, 0.41]}""", "image_mean")]
     [InlineData("""{"image_std": [0.5, 0.5]}""", "image_std")]
     [InlineData("""{"image_std": "0.5"}""", "image_std")]
+    [InlineData("""{"resample": 3}""", "resample")]
+    [InlineData("""{"rescale_factor": 1}""", "rescale_factor")]
+    [InlineData("""{"do_resize": false}""", "do_resize")]
     public void Faults_name_the_field(string json, string? field)
     {
         ModelFormatException error = Assert.Throws<ModelFormatException>(() => Load(json));
         Assert.Equal(field, error.Field);
         Assert.EndsWith(PreprocessorConfig.FileName, error.File, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_merged_file_goes_first()
+    {
+        string merged = Path.Combine(_folder, PreprocessorConfig.MergedFileName);
+        File.WriteAllText(merged, """{"image_processor": {"max_patches": 3}, "patch_size": 14}""");
+        Assert.Equal(3, Load("""{"max_patches": 4}""").MaxTiles);
+        // Older releases have the file too, with the processor's own values only.
+        File.WriteAllText(merged, """{"patch_size": 14}""");
+        Assert.Equal(4, Load("""{"max_patches": 4}""").MaxTiles);
+        File.WriteAllText(merged, """{"image_processor": {"size": 3}}""");
+        ModelFormatException error = Assert.Throws<ModelFormatException>(() => Load("{}"));
+        Assert.Equal((merged, "size"), (error.File, error.Field));
     }
 
     [Fact]

@@ -89,7 +89,9 @@ public sealed class TokenizerFileFaultTests
     [InlineData("\"merges\"", "\"joins\"", "merges", "missing")]
     [InlineData("\"id\": 1443,", "\"id\": 1442,", "added_tokens[0]", "is taken")]
     [InlineData("\"id\": 1444,", "\"id\": 1443,", "added_tokens[1]", "is taken")]
-    [InlineData("\"id\": 1535,", "\"id\": 1536,", "added_tokens[92]", "leaves a gap")]
+    [InlineData("\"id\": 1535,", "\"id\": 16777216,", "added_tokens[92]", "is not within 0 and 16777215")]
+    [InlineData("\"special\": true", "\"special\": 1", "added_tokens[0].special", "neither true nor false")]
+    [InlineData("\"content\": \"<|end_of_text|>\"", "\"content\": \"\\ud800\"", null, "is no text")]
     [InlineData("\"id\": 1535,", "\"id\": \"1535\",", "added_tokens[92]", "with id and content")]
     [InlineData("\"content\": \"<|end_of_text|>\"", "\"content\": \"<|begin_of_text|>\"", "added_tokens[1]", "twice")]
     [InlineData("\"content\": \"<|begin_of_text|>\"", "\"content\": \"<s>\"", "<|begin_of_text|>", "no Llama 4")]
@@ -100,7 +102,7 @@ public sealed class TokenizerFileFaultTests
     [InlineData("\"#\": 2", "\"#\": null", "model.vocab[\"#\"]", "whole number")]
     [InlineData("\"#\": 2", "\"語\": 2", "model.vocab[\"語\"]", "alphabet")]
     [InlineData("\"#\": 2", "\"\": 2", "model.vocab[\"\"]", "alphabet")]
-    public void BadJsonField(string find, string replace, string field, string reason)
+    public void BadJsonField(string find, string replace, string? field, string reason)
     {
         int at = Json.IndexOf(find, StringComparison.Ordinal);
         Assert.True(at >= 0, $"the sample tokenizer has no {find}");

@@ -20,9 +20,9 @@ internal static class BenchCommand
 
     public static Command Create(CommandConsole console)
     {
-        var promptTokens = new Option<int>("--prompt-tokens", "-p") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 256 };
-        var newTokens = new Option<int>("--new-tokens", "-n") { Description = "Tokens decoded after it.", DefaultValueFactory = _ => 64 };
-        var repeat = new Option<int>("--repeat", "-r") { Description = "Measured runs after one warm-up; the medians are printed.", DefaultValueFactory = _ => 3 };
+        var promptTokens = new Option<int>("--prompt-tokens", "-p") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 256, CustomParser = Numbers.Read<int> };
+        var newTokens = new Option<int>("--new-tokens", "-n") { Description = "Tokens decoded after it.", DefaultValueFactory = _ => 64, CustomParser = Numbers.Read<int> };
+        var repeat = new Option<int>("--repeat", "-r") { Description = "Measured runs after one warm-up; the medians are printed.", DefaultValueFactory = _ => 3, CustomParser = Numbers.Read<int> };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var arguments = new ModelArguments();
         var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, json };
@@ -71,6 +71,7 @@ internal static class BenchCommand
         for (int i = 0; i < generate; i++)
         {
             cancellation.ThrowIfCancellationRequested();
+            FiniteLogits.Check(session.Logits(), session.Logits().Length);
             session.Decode([sequence], [Verification.Metrics.Top(session.Logits())]);
         }
         return new Timing(prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);

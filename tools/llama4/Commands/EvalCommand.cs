@@ -6,6 +6,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Interop.Files;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -22,8 +23,8 @@ internal static class EvalCommand
     {
         var questions = new Argument<string>("questions") { Description = "JSON lines with kind, lang, files, messages and, to judge by, expected, reference and min_margin." };
         var output = new Option<string?>("--out", "-o") { Description = "File for the answers, one row a question." };
-        var limit = new Option<int?>("--limit") { Description = "Ask only the first questions." };
-        var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "The most tokens of an answer.", DefaultValueFactory = _ => 256 };
+        var limit = new Option<int?>("--limit") { Description = "Ask only the first questions.", CustomParser = Numbers.ReadOptional<int> };
+        var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "The most tokens of an answer.", DefaultValueFactory = _ => 256, CustomParser = Numbers.Read<int> };
         var arguments = new ModelArguments();
         var command = new Command("eval", "Answers questions greedily and counts what is right; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens };
         arguments.AddTo(command);
@@ -37,14 +38,17 @@ internal static class EvalCommand
                 rows = rows.Take(most);
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            using TextWriter? file = parsed.GetValue(output) is string name ? new StreamWriter(name) : null;
+            using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
             using var generator = new TextGenerator(model);
             List<Outcome> outcomes = [];
             foreach ((int line, JsonObject row) in rows)
             {
-                Question question = JsonLines.Convert(path, line, row, given => QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!));
-                string answer = await AnswerAsync(model, generator, question, options, cancellation).ConfigureAwait(false);
-                file?.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
+                (Question question, string answer) = await JsonLines.ConvertAsync(path, line, row, async given =>
+                {
+                    Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
+                    return (asked, await AnswerAsync(model, generator, asked, options, cancellation).ConfigureAwait(false));
+                }).ConfigureAwait(false);
+                file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
                 bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
                 if (differs)
                 {
@@ -52,6 +56,7 @@ internal static class EvalCommand
                 }
                 outcomes.Add(new Outcome(question.Kind, question.Language, question.Expected is null ? null : answer == question.Expected, differs));
             }
+            file?.Commit();
             Print("kind", outcomes.GroupBy(outcome => outcome.Kind), console);
             Print("language", outcomes.GroupBy(outcome => outcome.Language), console);
             int different = outcomes.Count(outcome => outcome.Differs);

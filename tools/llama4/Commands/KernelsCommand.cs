@@ -1,7 +1,10 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -13,24 +16,82 @@ internal static class KernelsCommand
 
     public static Command Create(CommandConsole console)
     {
+        var shape = new Option<string?>("--shape") { Description = "Print what each product of a published model takes: scout or maverick." };
+        shape.AcceptOnlyFromAmong(ModelShape.Names);
+        var rows = new Option<string>("--rows") { Description = "With --shape: numbers of rows.", DefaultValueFactory = _ => "1,8,64,512" };
+        var device = new Option<string>("--device") { Description = "With --shape: the device, which need not be there.", DefaultValueFactory = _ => "h100" };
+        device.AcceptOnlyFromAmong([.. DeviceLimits.Known.Select(known => known.Name)]);
+        var weights = new Option<string>("--weights") { Description = "With --shape: format of the experts' weights, shared ones included.", DefaultValueFactory = _ => "int4" };
+        var activations = new Option<string>("--activations") { Description = "With --shape: float32 (exact) or bf16.", DefaultValueFactory = _ => "bf16" };
+        activations.AcceptOnlyFromAmong("float32", "bf16");
+        var force = new Option<string?>("--kernel") { Description = "With --shape: a product's kernel to take wherever it can be taken." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why.") { json };
+        var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why; with --shape, what each product of a model takes.") { shape, rows, device, weights, activations, force, json };
         command.SetAction(parsed =>
         {
-            IReadOnlyList<KernelChoice> choices = KernelChoices.List(DeviceModules.Find());
-            if (parsed.GetValue(json))
+            if (parsed.GetValue(shape) is not string model)
             {
-                console.Out.WriteLine(JsonSerializer.Serialize(choices, s_json));
+                List(console, parsed.GetValue(json));
                 return 0;
             }
-            Table table = new Table().Border(TableBorder.Minimal).AddColumns("operation", "kernel", "source", "when and why");
-            foreach (KernelChoice choice in choices)
-            {
-                table.AddRow(Markup.Escape(choice.Operation), Markup.Escape(choice.Kernel), Markup.Escape(choice.Source), Markup.Escape(choice.Reason));
-            }
-            console.Write(table);
+            DeviceLimits limits = DeviceLimits.Get(parsed.GetRequiredValue(device));
+            WeightFormat format = WeightFormat.Get(parsed.GetRequiredValue(weights));
+            bool mayRound = parsed.GetRequiredValue(activations) == "bf16";
+            int[] counts = Rows(parsed.GetRequiredValue(rows));
+            Choice[] choices = [.. from product in ModelShape.Products(model)
+                                   from count in counts
+                                   let weight = product.Part is "experts" or "shared" ? format : WeightFormat.BF16
+                                   let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, mayRound, product.Experts)
+                                   select Choice.Of(product.Name, KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
+            Print(console, model, limits, choices, parsed.GetValue(json));
             return 0;
         });
         return command;
+    }
+
+    private static void List(CommandConsole console, bool json)
+    {
+        IReadOnlyList<KernelChoice> choices = KernelChoices.List(DeviceModules.Find());
+        if (json)
+        {
+            console.Out.WriteLine(JsonSerializer.Serialize(choices, s_json));
+            return;
+        }
+        Table table = new Table().Border(TableBorder.Minimal).AddColumns("operation", "kernel", "source", "when and why");
+        foreach (KernelChoice choice in choices)
+        {
+            table.AddRow(Markup.Escape(choice.Operation), Markup.Escape(choice.Kernel), Markup.Escape(choice.Source), Markup.Escape(choice.Reason));
+        }
+        console.Write(table);
+    }
+
+    private static void Print(CommandConsole console, string model, DeviceLimits device, Choice[] choices, bool json)
+    {
+        if (json)
+        {
+            console.Out.WriteLine(JsonSerializer.Serialize(new { Shape = model, Device = device, Products = choices }, s_json));
+            return;
+        }
+        console.Out.WriteLine($"{model} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
+        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "kernel", "shared", "why");
+        foreach (Choice choice in choices)
+        {
+            string passed = choice.Passed.Count == 0 ? "" : $"; passed: {string.Join("; ", choice.Passed)}";
+            table.AddRow(
+                Markup.Escape($"{choice.Product} {choice.Outputs} x {choice.Inner}"), choice.Rows.ToString(CultureInfo.InvariantCulture), choice.Weights, choice.Layout,
+                choice.Kernel, choice.SharedBytes.ToString(CultureInfo.InvariantCulture), Markup.Escape(choice.Reason + passed));
+        }
+        console.Write(table);
+    }
+
+    private static int[] Rows(string text) =>
+        [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0
+            ? count
+            : throw new ArgumentException($"--rows takes positive numbers with commas between them, not '{text}'."))];
+
+    private sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)
+    {
+        public static Choice Of(string product, ProductChoice choice) => new(
+            product, choice.Gemm.Rows, choice.Gemm.Outputs, choice.Gemm.Inner, choice.Gemm.Experts, choice.Gemm.Weights.Name, choice.Layout, choice.Kernel, choice.SharedBytes, choice.Reason, choice.Passed);
     }
 }

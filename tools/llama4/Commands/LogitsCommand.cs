@@ -18,8 +18,8 @@ internal static class LogitsCommand
         var input = new Option<string?>("--input", "-i") { Description = "safetensors file with input_ids [N] and, as wanted, pixel_values [tiles,3,S,S] in bf16 and positions [rows]." };
         var tokens = new Option<string?>("--tokens") { Description = "Token ids instead of a file: 1,2,3." };
         var output = new Option<string>("--out", "-o") { Description = "safetensors file to write: logits [rows, V] and, with --greedy, greedy [N].", Required = true };
-        var greedy = new Option<int>("--greedy") { Description = "Tokens to continue by argmax." };
-        var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step." };
+        var greedy = new Option<int>("--greedy") { Description = "Tokens to continue by argmax.", CustomParser = Numbers.Read<int> };
+        var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step.", CustomParser = Numbers.Read<int> };
         var arguments = new ModelArguments();
         var command = new Command("logits", "Computes the logits of given token ids.") { checkpoint, input, tokens, output, greedy, chunk };
         arguments.AddTo(command, named: false);
@@ -37,8 +37,10 @@ internal static class LogitsCommand
             };
             using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
             LogitsResult result = ModelRunner.Run(model, ids, options with { Greedy = parsed.GetValue(greedy), PrefillChunk = parsed.GetValue(chunk) }, cancellation);
-            Write(parsed.GetRequiredValue(output), result, model.Config.Text.VocabSize);
-            console.Out.WriteLine($"{result.Positions.Length} rows of {model.Config.Text.VocabSize} logits, {result.Greedy.Length} continued tokens: {parsed.GetRequiredValue(output)}");
+            string written = parsed.GetRequiredValue(output);
+            Write(written, result, model.Config.Text.VocabSize);
+            FiniteLogits.Check(result.Logits, model.Config.Text.VocabSize, $" They are in {written}.");
+            console.Out.WriteLine($"{result.Positions.Length} rows of {model.Config.Text.VocabSize} logits, {result.Greedy.Length} continued tokens: {written}");
             return Task.FromResult(0);
         });
         return command;

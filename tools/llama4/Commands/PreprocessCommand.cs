@@ -16,8 +16,8 @@ internal static class PreprocessCommand
     public static Command Create(CommandConsole console)
     {
         var image = new Argument<string?>("image") { Description = "The picture.", Arity = ArgumentArity.ZeroOrOne };
-        var tile = new Option<int>("--tile") { Description = "Side of a tile in pixels.", DefaultValueFactory = _ => 336 };
-        var maxTiles = new Option<int>("--max-tiles") { Description = "Most tiles without the global one.", DefaultValueFactory = _ => 16 };
+        var tile = new Option<int>("--tile") { Description = "Side of a tile in pixels.", DefaultValueFactory = _ => 336, CustomParser = Numbers.Read<int> };
+        var maxTiles = new Option<int>("--max-tiles") { Description = "Most tiles without the global one.", DefaultValueFactory = _ => 16, CustomParser = Numbers.Read<int> };
         var largest = new Option<bool>("--resize-to-max-canvas") { Description = "Enlarge small pictures as far as a grid allows." };
         var decode = new Option<string>("--decode") { Description = "full: as a viewer shows it; meta: as Meta's code reads it.", DefaultValueFactory = _ => "full" };
         decode.AcceptOnlyFromAmong("full", "meta");
@@ -51,12 +51,12 @@ internal static class PreprocessCommand
 
     private static void Convert(string path, string folder, string? output, Settings defaults, CommandConsole console, CancellationToken cancellation)
     {
-        using TextWriter? file = output is null ? null : new StreamWriter(output);
         (string Name, ImageDecodeMode Mode, RgbImage Image)? last = null;
-        foreach ((int line, JsonObject row) in JsonLines.Read(path))
+        JsonLines.Convert(path, output, row =>
         {
             cancellation.ThrowIfCancellationRequested();
-            (string name, Settings settings) = JsonLines.Convert(path, line, row, given => (JsonLines.Field(given, "file").GetValue<string>(), SettingsOf(given, defaults)));
+            string name = JsonLines.Field(row, "file").GetValue<string>();
+            Settings settings = SettingsOf(row, defaults);
             JsonObject answer = new() { ["file"] = name };
             if (row["config"] is JsonNode config)
             {
@@ -75,8 +75,8 @@ internal static class PreprocessCommand
             {
                 answer["error"] = e.Message;
             }
-            (file ?? console.Out).WriteLine(answer.ToJsonString());
-        }
+            return answer;
+        }, console);
     }
 
     private static void Describe(JsonObject row, RgbImage image, TileOptions options)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine;
+using Llama4Kernels.Interop.Files;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -40,11 +41,28 @@ internal static class JsonLines
         {
             return convert(row);
         }
-        catch (Exception e) when (e is InvalidOperationException or FormatException or JsonException or ArgumentException)
+        catch (Exception e) when (IsRowFault(e))
         {
-            throw Fault(path, line, e.Message);
+            throw Fault(path, line, FailureReport.MessageOf(e));
         }
     }
+
+    /// <summary>The same for work that takes its time.</summary>
+    public static async Task<T> ConvertAsync<T>(string path, int line, JsonObject row, Func<JsonObject, Task<T>> convert)
+    {
+        try
+        {
+            return await convert(row).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsRowFault(e))
+        {
+            throw Fault(path, line, FailureReport.MessageOf(e));
+        }
+    }
+
+    private static bool IsRowFault(Exception e) =>
+        e is InvalidOperationException or FormatException or JsonException or OverflowException
+        || (CommandLine.IsExpected(e) && e is not (OutputClosedException or OutOfMemoryException));
 
     /// <summary>Converts a file of rows row by row.</summary>
     /// <param name="path">The rows.</param>
@@ -54,10 +72,25 @@ internal static class JsonLines
     /// <param name="options">How to write the rows.</param>
     public static void Convert(string path, string? output, Func<JsonObject, JsonObject> convert, CommandConsole console, JsonSerializerOptions? options = null)
     {
-        using TextWriter? file = output is null ? null : new StreamWriter(output);
-        foreach ((int line, JsonObject row) in Read(path))
+        Write(output, console, writer =>
         {
-            (file ?? console.Out).WriteLine(Convert(path, line, row, convert).ToJsonString(options));
+            foreach ((int line, JsonObject row) in Read(path))
+            {
+                writer.WriteLine(Convert(path, line, row, convert).ToJsonString(options));
+            }
+        });
+    }
+
+    /// <summary>Writes to a file, which appears once it is complete, or prints.</summary>
+    public static void Write(string? output, CommandConsole console, Action<TextWriter> write)
+    {
+        if (output is null)
+        {
+            write(console.Out);
+        }
+        else
+        {
+            OutputFile.Write(output, write);
         }
     }
 

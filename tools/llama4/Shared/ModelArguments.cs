@@ -22,7 +22,7 @@ internal sealed class ModelArguments
         DefaultValueFactory = _ => "bf16",
     };
 
-    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads; 0 takes one per logical processor." };
+    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes that many.", CustomParser = Numbers.Read<int> };
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
 
@@ -40,13 +40,6 @@ internal sealed class ModelArguments
         }
         _activations.AcceptOnlyFromAmong("float32", "bf16");
         _weights.AcceptOnlyFromAmong("bf16", "int4", "fp8");
-        _threads.Validators.Add(result =>
-        {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < 0)
-            {
-                result.AddError("--threads must be 0 or more.");
-            }
-        });
         command.Add(_activations);
         command.Add(_weights);
         command.Add(_threads);
@@ -90,10 +83,37 @@ internal sealed class ModelArguments
         {
             Activations = Activations(parsed),
             Weights = Weights(parsed),
-            Threads = parsed.GetValue(_threads),
+            Threads = Threads(parsed, console),
             LoadVision = !parsed.GetValue(_noVision),
             CreateBackend = _backend.Choose(parsed, folder, Activations(parsed) == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32, out string reason),
         };
+        Llama4Model model = Load(folder, options, reason, console, cancellation);
+        foreach (string warning in model.Config.Warnings)
+        {
+            console.Error.WriteLine("llama4: " + warning);
+        }
+        return model;
+    }
+
+    /// <summary>More threads than processors only wait for each other.</summary>
+    private int Threads(ParseResult parsed, CommandConsole console)
+    {
+        int wanted = parsed.GetValue(_threads);
+        if (wanted < 0)
+        {
+            throw new ArgumentException("--threads must be 0 or more.");
+        }
+        int most = Environment.ProcessorCount;
+        if (wanted <= most)
+        {
+            return wanted;
+        }
+        console.Error.WriteLine($"llama4: --threads {wanted} is more than the {most} logical processors; {most} are used.");
+        return most;
+    }
+
+    private static Llama4Model Load(string folder, ModelOptions options, string reason, CommandConsole console, CancellationToken cancellation)
+    {
         if (!console.ErrorIsTerminal)
         {
             return Llama4Model.Load(folder, options, null, cancellation);

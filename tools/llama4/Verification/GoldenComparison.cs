@@ -1,3 +1,4 @@
+using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 
@@ -17,6 +18,7 @@ internal sealed class GoldenComparison(Llama4Model model, Llama4Model? other, Go
     public GoldenReport Run(int prefillChunk, CancellationToken cancellation)
     {
         LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(_vocabulary, prefillChunk), cancellation);
+        FiniteLogits.Check(result.Logits, _vocabulary);
         bool exact = model.Options.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
         (int choices, int wrong) = CompareStages(result);
         double absolute = Metrics.MaxAbsolute(result.Logits, golden.Logits);

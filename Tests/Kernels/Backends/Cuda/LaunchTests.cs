@@ -1,21 +1,28 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Tests.Interop.Cuda;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
 /// <summary>What launches cost the host, on a driver that runs nothing.</summary>
-public sealed class LaunchTests : IDisposable
+public sealed unsafe class LaunchTests : IDisposable
 {
     private readonly RecordingDriver _driver = new();
     private readonly CudaBackend _backend;
     private readonly DeviceMemory _memory;
+    private readonly IMatrix _weights;
 
     public LaunchTests()
     {
         _backend = new CudaBackend(CudaContext.RetainPrimary(_driver), EmulatedBackend.Modules, new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 1 << 16 }, ownsContext: true);
         _memory = _backend.Allocate(1 << 20);
+        float[] numbers = new float[64 * 64];
+        fixed (float* data = numbers)
+        {
+            _weights = _backend.Pack([MatrixSource.RowMajor((nint)data, ElementType.F32, 64, 64)], WeightFormat.Fp8Activations);
+        }
         // Kernels are loaded when they are first used.
         Step(1, repeats: false);
     }
@@ -23,6 +30,7 @@ public sealed class LaunchTests : IDisposable
     public void Dispose()
     {
         _driver.IsQuiet = false;
+        _weights.Dispose();
         _memory.Dispose();
         _backend.Dispose();
     }
@@ -69,5 +77,6 @@ public sealed class LaunchTests : IDisposable
         _backend.RmsNorm(x, _memory.View(1, 64, 1 << 18), 1e-5f, y);
         _backend.SwiGlu(wide, y);
         _backend.Add(x, y);
+        _backend.Linear(x, _weights, null, y);
     }
 }

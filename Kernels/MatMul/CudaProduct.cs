@@ -1,0 +1,45 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>Where the operands of a product lie on the device.</summary>
+/// <param name="X">[rows, in]</param>
+/// <param name="Weights">Codes, of experts all of them.</param>
+/// <param name="Scales">Scales.</param>
+/// <param name="Bias">[1, out], or none; experts have none.</param>
+/// <param name="Y">[rows, out]</param>
+/// <param name="RowExperts">[rows] int32: each row's expert; empty for one matrix.</param>
+/// <param name="Starts">[E + 1] int32: each expert's first row; empty for one matrix.</param>
+internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, DeviceView RowExperts, DeviceView Starts);
+
+/// <summary>A way to compute products on a device: what it takes, the weights' layout that it reads, and its launches.</summary>
+/// <param name="Kernel">Name of the kernel, also the record's.</param>
+/// <param name="Layout">Layout of the weights.</param>
+/// <param name="Format">Format of the weights.</param>
+/// <param name="IsGrouped">For experts.</param>
+/// <param name="MostRows">Most rows that it is worth taking for; beyond them others follow in the list.</param>
+/// <param name="SharedBytes">Dynamic shared memory of a block.</param>
+/// <param name="Rounds">It rounds activations to bfloat16.</param>
+/// <param name="FirstSm">The earliest device.</param>
+/// <param name="Reason">When it is taken and why then.</param>
+/// <param name="Launch">Puts the launches into a queue; the scratch holds x as the kernel wants it.</param>
+internal sealed record CudaProduct(
+    string Kernel, CudaLayout Layout, WeightFormat Format, bool IsGrouped, int MostRows, int SharedBytes, bool Rounds, int FirstSm, string Reason, CudaProduct.Launcher Launch)
+{
+    public delegate void Launcher(CudaQueue queue, CudaScratch scratch, in ProductOperands operands);
+
+    /// <summary>Whether it takes a product at all, whatever its rows.</summary>
+    public bool Takes(in GemmDesc gemm, DeviceLimits device) =>
+        Format == gemm.Weights && IsGrouped == gemm.Experts > 0 && (gemm.MayRound || !Rounds) && device.Sm >= FirstSm && device.SharedBytes >= SharedBytes;
+
+    /// <summary>Why it does not take a product on a device, for people; null if it does.</summary>
+    public string? WhyNot(in GemmDesc gemm, DeviceLimits device) =>
+        Format != gemm.Weights ? $"reads {Format} weights"
+        : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
+        : Rounds && !gemm.MayRound ? "rounds activations to bf16"
+        : device.Sm < FirstSm ? $"needs sm_{FirstSm}, the device is sm_{device.Sm}"
+        : device.SharedBytes < SharedBytes ? $"needs {SharedBytes} bytes of shared memory a block, the device has {device.SharedBytes}"
+        : gemm.Rows > MostRows ? $"is for up to {MostRows} rows"
+        : null;
+}

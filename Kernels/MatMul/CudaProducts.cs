@@ -1,0 +1,126 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Quantization;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>
+/// The ordered list of products on a device, best first: the first that takes a product, reads its weights' layout and is not
+/// forced away computes it. The layout is chosen when weights are packed: that of the first that takes them.
+/// </summary>
+/// <param name="device">The device.</param>
+/// <param name="mayRound">Activations may be rounded to bfloat16.</param>
+/// <param name="forced">A record to be taken wherever it can be; null for none.</param>
+internal sealed class CudaProducts(DeviceLimits device, bool mayRound, string? forced)
+{
+    private const int VectorRows = 4;
+    private const int MostVectorRows = 8;
+    private const int MostVectorSlots = 16;
+
+    private readonly string? _forced = forced is null || Array.Exists(All, record => record.Kernel == forced)
+        ? forced
+        : throw new ArgumentException($"There is no product '{forced}'; there are {string.Join(", ", All.Select(record => record.Kernel))}.", nameof(forced));
+
+    /// <summary>Formats that kernels in C# read, in rows.</summary>
+    private static readonly WeightFormat[] s_rowFormats = [WeightFormat.F32, WeightFormat.BF16, WeightFormat.Fp8, WeightFormat.Fp8Activations, WeightFormat.Int4];
+
+    /// <summary>All records.</summary>
+    public static CudaProduct[] All { get; } =
+    [
+        .. Int4MatVecCuda.Products,
+        .. s_rowFormats.Select(format => Vector(format)),
+        .. s_rowFormats.Select(format => Tiled(format)),
+        .. s_rowFormats.Select(format => ExpertVector(format)),
+        .. s_rowFormats.Select(format => ExpertTiled(format)),
+    ];
+
+    /// <summary>Whether activations may be rounded to bfloat16.</summary>
+    public bool MayRound => mayRound;
+
+    /// <summary>The layout for weights that are to be packed.</summary>
+    /// <exception cref="NotSupportedException">No kernel reads their format.</exception>
+    public CudaLayout Layout(StackedSources shape, int count)
+    {
+        var gemm = new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, mayRound, count > 1 ? count : 0);
+        return First(gemm, null)?.Layout
+            ?? throw new NotSupportedException($"No kernel for this device reads {shape.Format} weights; take f32.");
+    }
+
+    /// <summary>The record that computes a product with weights in a layout.</summary>
+    /// <exception cref="NotSupportedException">There is none.</exception>
+    public CudaProduct Choose(in GemmDesc gemm, CudaLayout layout) => First(gemm, layout)
+        ?? throw new NotSupportedException($"No kernel for this device takes {gemm} with weights in {layout.Name}.");
+
+    private CudaProduct? First(in GemmDesc gemm, CudaLayout? layout)
+    {
+        CudaProduct? first = null;
+        foreach (CudaProduct record in All)
+        {
+            // A forced record goes before better ones, and beyond the rows that it is best for.
+            bool isForced = record.Kernel == _forced;
+            if ((layout is null ? Covers(record.Layout, gemm) : record.Layout == layout) && record.Takes(gemm, device) && (isForced || gemm.Rows <= record.MostRows))
+            {
+                if (isForced || _forced is null)
+                {
+                    return record;
+                }
+                first ??= record;
+            }
+        }
+        return first;
+    }
+
+    /// <summary>Whether weights in a layout, of which there is one copy, serve any number of rows.</summary>
+    private bool Covers(CudaLayout layout, in GemmDesc gemm)
+    {
+        foreach (CudaProduct record in All)
+        {
+            if (record.Layout == layout && record.MostRows == int.MaxValue && record.Takes(gemm, device))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static CudaProduct Vector(WeightFormat format)
+    {
+        string kernel = "matvec_" + format.Name;
+        return Row(kernel, format, isGrouped: false, MostVectorRows, "up to 8 rows: a group per output reads its weights once for four rows", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+            Dense(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o)
+                .Run(new(o.Y.Columns, (o.X.Rows + VectorRows - 1) / VectorRows), MatMulCuda.ThreadsFor(o.X.Columns)));
+    }
+
+    private static CudaProduct Tiled(WeightFormat format)
+    {
+        string kernel = "matmul_" + format.Name;
+        return Row(kernel, format, isGrouped: false, int.MaxValue, "more rows: tiles of 64 × 64 results through shared memory", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+            Dense(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o)
+                .Run(new(MatMulCuda.Tiles(o.Y.Columns), MatMulCuda.Tiles(o.X.Rows)), new CudaDim3(MatMulCuda.Side, MatMulCuda.Side)));
+    }
+
+    private static CudaProduct ExpertVector(WeightFormat format)
+    {
+        string kernel = "expert_matvec_" + format.Name;
+        return Row(kernel, format, isGrouped: true, MostVectorSlots, "up to 16 rows of experts: a group per output of a row", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+            Grouped(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o, o.RowExperts).Run(new(o.Y.Columns, o.X.Rows), MatMulCuda.ThreadsFor(o.X.Columns)));
+    }
+
+    private static CudaProduct ExpertTiled(WeightFormat format)
+    {
+        string kernel = "expert_matmul_" + format.Name;
+        return Row(kernel, format, isGrouped: true, int.MaxValue, "more: tiles of 64 × 64 results of one expert; groups beyond its rows end at once", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+            Grouped(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o, o.Starts)
+                .Run(new(MatMulCuda.Tiles(o.Y.Columns), MatMulCuda.Tiles(o.X.Rows), (int)o.Starts.Elements - 1), new CudaDim3(MatMulCuda.Side, MatMulCuda.Side)));
+    }
+
+    private static CudaProduct Row(string kernel, WeightFormat format, bool isGrouped, int mostRows, string reason, CudaProduct.Launcher launch) =>
+        new(kernel, CudaLayout.Rows, format, isGrouped, mostRows, SharedBytes: 0, Rounds: false, FirstSm: 80, reason, launch);
+
+    private static KernelCall Dense(KernelCall call, in ProductOperands o) =>
+        call.View(o.Weights).View(o.Scales).View(o.Bias).View(o.Y).Value(o.X.Rows).Value(o.Y.Columns).Value(o.X.Columns);
+
+    private static KernelCall Grouped(KernelCall call, in ProductOperands o, DeviceView groups) =>
+        call.View(o.Weights).View(o.Scales).View(groups).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns);
+}
