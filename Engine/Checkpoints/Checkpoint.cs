@@ -54,8 +54,6 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Whether there is a tokenizer: in the file, or beside it.</summary>
     public bool HasTokenizer => _embeddedTokenizer is not null || Llama4Tokenizer.IsIn(Folder);
 
-    internal ModelLocation Place => _location;
-
     internal WeightNaming Naming { get; }
 
     internal ITensorSource Source { get; }
@@ -86,6 +84,24 @@ public sealed class Checkpoint : IDisposable
             _ => OpenSafeTensors(location, vision),
         };
     }
+
+    /// <summary>Opens the tensors alone: every header is validated, but nothing is compared with a configuration.</summary>
+    /// <param name="path">As for <see cref="Open"/>.</param>
+    /// <param name="projector">As for <see cref="Open"/>.</param>
+    /// <exception cref="ModelFormatException">A file is missing or malformed.</exception>
+    public static ITensorSource OpenTensors(string path, string? projector = null)
+    {
+        ModelLocation location = ModelLocation.Find(path, projector);
+        return location.Kind switch
+        {
+            ModelKind.Gguf => GgufModel.Open(location.File!, location.Projector).Source,
+            ModelKind.Meta => MetaModel.Open(location.Folder),
+            _ => ShardedCheckpoint.Open(location.Folder),
+        };
+    }
+
+    /// <summary>The part of the model that a tensor belongs to, for tables: "attention", "routed experts", …</summary>
+    public string GroupOf(string tensor) => Weights.GroupOf(tensor);
 
     /// <summary>The tokenizer, or null if there is none.</summary>
     /// <exception cref="ModelFormatException">It is malformed or not a Llama 4 tokenizer.</exception>

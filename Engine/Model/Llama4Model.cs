@@ -15,6 +15,8 @@ namespace Llama4Kernels.Engine.Model;
 /// </summary>
 public sealed class Llama4Model : IDisposable
 {
+    private const string NoTokenizerAdvice = "has neither tokenizer.json nor tokenizer.model; put one of them beside the model's files.";
+
     private readonly Checkpoint _checkpoint;
     private readonly IReadOnlyList<IDisposable> _weights;
     private readonly Llama4Tokenizer? _tokenizer;
@@ -112,6 +114,10 @@ public sealed class Llama4Model : IDisposable
         try
         {
             Llama4Tokenizer? tokenizer = checkpoint.LoadTokenizer();
+            if (tokenizer is null && options.NeedsTokenizer)
+            {
+                throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
+            }
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
@@ -158,6 +164,5 @@ public sealed class Llama4Model : IDisposable
         return c.RopeDivisors is null ? frequencies : [.. frequencies.Zip(c.RopeDivisors, (frequency, divisor) => frequency / divisor)];
     }
 
-    private InvalidOperationException NoTokenizer() =>
-        new($"{Folder} has neither tokenizer.json nor tokenizer.model; put one of them beside the model's files.");
+    private InvalidOperationException NoTokenizer() => new($"{Folder} {NoTokenizerAdvice}");
 }

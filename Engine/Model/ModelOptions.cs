@@ -50,6 +50,9 @@ public sealed record ModelOptions
     /// </summary>
     public string? Projector { get; init; }
 
+    /// <summary>Refuse a checkpoint without tokenizer, before its weights are packed.</summary>
+    public bool NeedsTokenizer { get; init; }
+
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;
 }

@@ -42,6 +42,7 @@ internal static class CommandLine
             ParseAnswerCommand.Create(console),
             PreprocessCommand.Create(console),
             InspectCommand.Create(console),
+            ConvertCommand.Create(console),
             LogitsCommand.Create(console),
             VerifyCommand.Create(console),
             EvalCommand.Create(console),

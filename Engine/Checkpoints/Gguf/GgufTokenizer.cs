@@ -51,7 +51,7 @@ internal static class GgufTokenizer
 
     private static ReadOnlyMemory<byte> Write(string[] tokens, int[] types, string[] merges)
     {
-        var buffer = new ArrayBufferWriter<byte>(1 << 20);
+        var buffer = new ArrayBufferWriter<byte>();
         using var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
         json.WriteStartObject();
         json.WriteString("version", "1.0");

@@ -8,6 +8,9 @@ namespace Llama4Kernels.Engine.Checkpoints.Weights;
 /// </summary>
 internal sealed class HuggingFaceNaming : WeightNaming
 {
+    /// <summary>What the names of text tensors begin with in the releases.</summary>
+    public const string NestedPrefix = "language_model.";
+
     private const string Tower = "vision_model.";
     private const string ProjectorPrefix = "multi_modal_projector.";
 
@@ -18,7 +21,6 @@ internal sealed class HuggingFaceNaming : WeightNaming
             ".output_scale", ".q_scale", ".k_scale", ".v_scale",
         ];
 
-    private readonly string _prefix;
     private readonly int _experts;
     private readonly HashSet<string> _separate = new(StringComparer.Ordinal);
     private readonly HashSet<string> _stacked = new(StringComparer.Ordinal);
@@ -28,7 +30,7 @@ internal sealed class HuggingFaceNaming : WeightNaming
     /// <param name="names">The names that there are, from which the form of each layer's experts is taken.</param>
     public HuggingFaceNaming(string prefix, int experts, IEnumerable<string> names)
     {
-        _prefix = prefix;
+        Prefix = prefix;
         _experts = experts;
         const string First = ".experts.0.gate_proj.", Stacked = ".experts.gate_proj.weight";
         foreach (string name in names)
@@ -45,10 +47,13 @@ internal sealed class HuggingFaceNaming : WeightNaming
         }
     }
 
+    /// <summary>What the names of text tensors begin with.</summary>
+    public string Prefix { get; }
+
     /// <inheritdoc/>
     public override WeightParts Locate(Weight weight)
     {
-        string layer = $"{_prefix}model.layers.{weight.Layer}.";
+        string layer = $"{Prefix}model.layers.{weight.Layer}.";
         if (weight.Expert < 0)
         {
             return Plain(weight.IsVision ? VisionName(weight) : TextName(weight, layer), weight);
@@ -81,10 +86,10 @@ internal sealed class HuggingFaceNaming : WeightNaming
     /// <summary>What the names of text tensors begin with; text-only derivatives come with either kind of config and either kind of names.</summary>
     public static string PrefixOf(ModelConfig config, ITensorSource source)
     {
-        const string Nested = "language_model.", Embedding = "model.embed_tokens.weight";
-        return source.TryGet(Nested + Embedding, out _) ? Nested
+        const string Embedding = "model.embed_tokens.weight";
+        return source.TryGet(NestedPrefix + Embedding, out _) ? NestedPrefix
             : source.TryGet(Embedding, out _) || !config.Nested ? ""
-            : Nested;
+            : NestedPrefix;
     }
 
     /// <summary>Whether a name is one of the vision tower or its projector.</summary>
@@ -93,9 +98,9 @@ internal sealed class HuggingFaceNaming : WeightNaming
 
     private string TextName(Weight weight, string layer) => weight.Role switch
     {
-        WeightRole.Embedding => _prefix + "model.embed_tokens.weight",
-        WeightRole.OutputHead => _prefix + "lm_head.weight",
-        WeightRole.FinalNorm => _prefix + "model.norm.weight",
+        WeightRole.Embedding => Prefix + "model.embed_tokens.weight",
+        WeightRole.OutputHead => Prefix + "lm_head.weight",
+        WeightRole.FinalNorm => Prefix + "model.norm.weight",
         WeightRole.AttentionNorm => layer + "input_layernorm.weight",
         WeightRole.FeedForwardNorm => layer + "post_attention_layernorm.weight",
         WeightRole.Query => layer + "self_attn.q_proj.weight",

@@ -9,10 +9,13 @@ namespace Llama4Kernels.Engine.Checkpoints.Weights;
 /// </summary>
 internal sealed class WeightCatalogue
 {
+    private const string Others = "norms and others";
+
     private readonly Dictionary<(WeightRole, int, int), Weight> _byRole;
     private readonly WeightNaming _naming;
     private readonly ITensorSource _source;
     private readonly StoredForms _forms;
+    private Dictionary<string, string>? _groups;
 
     /// <param name="config">The configuration.</param>
     /// <param name="naming">The files' names.</param>
@@ -58,6 +61,14 @@ internal sealed class WeightCatalogue
         return values;
     }
 
+    /// <summary>The part of the model that a tensor, or a companion of one, belongs to.</summary>
+    public string GroupOf(string tensor)
+    {
+        _groups ??= Groups();
+        int dot = tensor.LastIndexOf('.');
+        return _groups.TryGetValue(tensor, out string? group) || (dot > 0 && _groups.TryGetValue(tensor[..dot], out group)) ? group : Others;
+    }
+
     /// <summary>Lets the operating system take back the pages of a matrix that was read; it may be read again.</summary>
     public void GiveBack(MatrixSource matrix)
     {
@@ -66,6 +77,37 @@ internal sealed class WeightCatalogue
             _source.GiveBack(address, bytes);
         }
     }
+
+    // By tensor, and by module for the companions that hold scales.
+    private Dictionary<string, string> Groups()
+    {
+        Dictionary<string, string> groups = new(StringComparer.Ordinal);
+        foreach (Weight weight in Weights)
+        {
+            foreach (string tensor in _naming.Locate(weight).Parts.Select(part => part.Tensor))
+            {
+                groups.TryAdd(tensor, GroupOf(weight));
+                if (weight.IsLinear && tensor.LastIndexOf('.') is > 0 and var dot)
+                {
+                    groups.TryAdd(tensor[..dot], GroupOf(weight));
+                }
+            }
+        }
+        return groups;
+    }
+
+    private static string GroupOf(Weight weight) => weight switch
+    {
+        { IsVision: true } => "vision",
+        { Expert: >= 0 } => "routed experts",
+        { Role: WeightRole.SharedGate or WeightRole.SharedUp or WeightRole.SharedDown } => "shared experts",
+        { Role: WeightRole.Router } => "routers",
+        { Role: WeightRole.Gate or WeightRole.Up or WeightRole.Down } => "dense feed-forward",
+        { Role: >= WeightRole.Query and <= WeightRole.AttentionOutputBias } => "attention",
+        { Role: WeightRole.Embedding } => "embedding",
+        { Role: WeightRole.OutputHead } => "output head",
+        _ => Others,
+    };
 
     private MatrixSource Open(WeightPart part) => _forms.Find(_source, part.Tensor) is { } form
         ? form.Open(_source, part)

@@ -6,6 +6,8 @@ namespace Llama4Kernels.Engine.Checkpoints.Weights;
 /// <summary>Compares a checkpoint's tensors with those that its configuration calls for.</summary>
 internal static class WeightValidator
 {
+    private const string ReadableBlocks = "F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K (with _S, _M and _L), IQ4_NL, IQ4_XS, MXFP4";
+
     /// <summary>Checks names, shapes, types and scales.</summary>
     /// <param name="config">The configuration; without vision, tensors of a vision tower are left alone.</param>
     /// <param name="naming">The files' names.</param>
@@ -62,7 +64,9 @@ internal static class WeightValidator
         if (forms.Find(source, part.Tensor) is not { } form)
         {
             report.Fault(part.Tensor, source.TryGet(part.Tensor, out StoredTensor? other)
-                ? $"is {other.Type}, expected F32, BF16 or F16{(weight.IsLinear ? " or F8_E4M3, or integers with scales" : "")}."
+                ? other.Type.BlockElements >= 32
+                    ? $"is {other.Type}, a block type that this engine does not read; download the model in one of {ReadableBlocks}."
+                    : $"is {other.Type}, expected F32, BF16 or F16{(weight.IsLinear ? " or F8_E4M3, or integers with scales" : "")}."
                 : $"missing, expected [{string.Join(", ", part.Shape)}].");
             return;
         }

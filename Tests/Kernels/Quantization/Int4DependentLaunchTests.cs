@@ -1,6 +1,7 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -58,14 +59,9 @@ public class Int4DependentLaunchTests
             {
                 var codes = new DeviceView(weights.Address, subject.Weights.Length);
                 var factors = new DeviceView(scales.Address, subject.Scales.Length);
-                if (experts)
-                {
-                    Int4MatVecCuda.RunExperts(queue, operand, x.View(rows, 640), codes, factors, new(order.Address, rows), new(order.Address + rows * sizeof(int), 2), y.View(rows, 33));
-                }
-                else
-                {
-                    Int4MatVecCuda.Run(queue, operand, x.View(rows, 640), codes, factors, y.View(rows, 33));
-                }
+                CudaProduct product = Int4MatVecCuda.Products.First(record => record.IsGrouped == experts && rows <= record.MostRows);
+                product.Launch(queue, operand, new ProductOperands(
+                    x.View(rows, 640), codes, factors, null, y.View(rows, 33), new(order.Address, rows), new(order.Address + rows * sizeof(int), 2)));
             }
             float[] results = new float[rows * 33];
             queue.Download(y.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(results.AsSpan()));

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
@@ -161,9 +162,11 @@ public class Int4MatVecTests
     [Fact]
     public void DevicesSayWhatTheyLack()
     {
-        Assert.All(DeviceLimits.Known, device => Assert.Null(Int4MatVecCuda.WhyNot(device.Sm, device.SharedBytes)));
-        Assert.Contains("sm_80", Int4MatVecCuda.WhyNot(75, 64 * 1024), StringComparison.Ordinal);
-        Assert.Contains("78336 bytes of shared memory", Int4MatVecCuda.WhyNot(87, 64 * 1024), StringComparison.Ordinal);
+        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, MayRound: true);
+        var small = new DeviceLimits("small", 87, 64 * 1024, 8);
+        Assert.All(DeviceLimits.Known, device => Assert.All(Int4MatVecCuda.Products.Where(record => !record.IsGrouped), record => Assert.Null(record.WhyNot(gemm, device))));
+        Assert.All(Int4MatVecCuda.Products, record => Assert.Contains("sm_80", record.WhyNot(gemm with { Experts = record.IsGrouped ? 4 : 0 }, small with { Sm = 75 }), StringComparison.Ordinal));
+        Assert.Contains(Int4MatVecCuda.Products, record => record.WhyNot(gemm, small)?.Contains("78336 bytes of shared memory", StringComparison.Ordinal) == true);
     }
 
     private static void Check(string name, int sm, MutationLaunch launch)

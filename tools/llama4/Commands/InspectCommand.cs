@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Contracts;
@@ -16,12 +17,14 @@ internal static class InspectCommand
 
     public static Command Create(CommandConsole console)
     {
-        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint folder." };
+        var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint: a folder (safetensors, GGUF, Meta's consolidated.*.pth) or a .gguf file." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("inspect", "Prints a checkpoint's configuration, tensors and memory needs; validates every header.") { checkpoint, json };
+        Option<string?> projector = ModelArguments.NewProjector();
+        var command = new Command("inspect", "Prints a checkpoint's configuration, tensors and memory needs; validates every header.") { checkpoint, json, projector };
         command.SetAction(parsed =>
         {
-            using Checkpoint opened = Checkpoint.Open(parsed.GetRequiredValue(checkpoint));
+            string path = parsed.GetRequiredValue(checkpoint);
+            using Checkpoint opened = Open(path, parsed.GetValue(projector), console);
             Summary summary = Summarise(opened);
             if (parsed.GetValue(json))
             {
@@ -36,20 +39,57 @@ internal static class InspectCommand
         return command;
     }
 
+    // What would be refused is shown with what the headers say all the same.
+    private static Checkpoint Open(string path, string? projector, CommandConsole console)
+    {
+        try
+        {
+            return Checkpoint.Open(path, vision: true, projector);
+        }
+        catch (ModelFormatException)
+        {
+            PrintHeaders(path, projector, console);
+            throw;
+        }
+    }
+
+    private static void PrintHeaders(string path, string? projector, CommandConsole console)
+    {
+        ITensorSource source;
+        try
+        {
+            source = Checkpoint.OpenTensors(path, projector);
+        }
+        catch (ModelFormatException)
+        {
+            return; // Not even the headers can be read: the first error says why.
+        }
+        using (source)
+        {
+            console.Out.WriteLine($"{source.Location}: refused; its headers list {source.Tensors.Count} tensors, {ByteSize.Text(source.Tensors.Sum(tensor => tensor.Bytes))}");
+            foreach (IGrouping<string, StoredTensor> type in source.Tensors.GroupBy(tensor => tensor.Type.Name))
+            {
+                console.Out.WriteLine($"  {type.Key}: {type.Count()} tensors, {ByteSize.Text(type.Sum(tensor => tensor.Bytes))}, the first is {type.First().Name}");
+            }
+        }
+    }
+
     private static Summary Summarise(Checkpoint checkpoint)
     {
         IReadOnlyList<StoredTensor> tensors = checkpoint.Tensors;
         TextConfig text = checkpoint.Config.Text;
         long[] contexts = [.. new long[] { 4096, 32768, 131072, 1048576, text.MaxPositions }.Where(context => context <= text.MaxPositions).Distinct()];
         return new Summary(
-            checkpoint.Folder,
+            checkpoint.Location,
+            checkpoint.Format,
+            checkpoint.HasTokenizer,
             text,
             checkpoint.Config.Vision,
             checkpoint.Config.Warnings,
             tensors.Count,
             tensors.Sum(tensor => tensor.Elements),
             checkpoint.TotalBytes,
-            [.. tensors.GroupBy(tensor => MemoryEstimate.GroupOf(tensor.Name)).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
+            [.. tensors.GroupBy(tensor => checkpoint.GroupOf(tensor.Name)).OrderByDescending(group => group.Sum(tensor => tensor.Bytes))
                 .Select(group => new GroupSize(group.Key, group.Count(), group.Sum(tensor => tensor.Elements), group.Sum(tensor => tensor.Bytes), string.Join(", ", group.Select(tensor => tensor.Type.Name).Distinct())))],
             [.. MemoryEstimate.Formats.Select(format => new FormatSize(format.Name, MemoryEstimate.Weights(tensors, format)))],
             [.. contexts.Select(context => new CacheSize(context, MemoryEstimate.Cache(text, context, 2), MemoryEstimate.Cache(text, context, 4)))]);
@@ -58,7 +98,7 @@ internal static class InspectCommand
     private static void Print(Summary summary, CommandConsole console)
     {
         TextConfig t = summary.Text;
-        console.Out.WriteLine(summary.Folder);
+        console.Out.WriteLine($"{summary.Folder}: {summary.Format}, {(summary.Tokenizer ? "with" : "without")} tokenizer");
         console.Out.WriteLine($"text    {t.Layers} layers ({t.LayerKinds.Count(layer => layer.IsMoe)} MoE, {t.LayerKinds.Count(layer => !layer.UsesRope)} NoPE), hidden {t.HiddenSize}, heads {t.Heads}/{t.KvHeads} of {t.HeadDim}, experts {t.Experts} (top-{t.ExpertsPerToken}), vocabulary {t.VocabSize}");
         console.Out.WriteLine($"        attention chunk {t.AttentionChunkSize?.ToString(CultureInfo.InvariantCulture) ?? "none"}, context {t.MaxPositions}, QK norm {(t.UseQkNorm ? "yes" : "no")}");
         console.Out.WriteLine(summary.Vision is VisionConfig v
@@ -90,7 +130,7 @@ internal static class InspectCommand
     }
 
     private sealed record Summary(
-        string Folder, TextConfig Text, VisionConfig? Vision, IReadOnlyList<string> Warnings, int Tensors, long Elements, long Bytes,
+        string Folder, string Format, bool Tokenizer, TextConfig Text, VisionConfig? Vision, IReadOnlyList<string> Warnings, int Tensors, long Elements, long Bytes,
         IReadOnlyList<GroupSize> Groups, IReadOnlyList<FormatSize> Weights, IReadOnlyList<CacheSize> Cache);
 
     private sealed record GroupSize(string Group, int Tensors, long Elements, long Bytes, string Types);

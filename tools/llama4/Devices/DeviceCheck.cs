@@ -3,6 +3,8 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Counting;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.PtxEmulator.Execution;
@@ -50,33 +52,37 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
     {
         using CudaContext context = CudaContext.RetainPrimary(driver);
         int sm = (10 * context.Attribute(CudaDeviceAttribute.ComputeCapabilityMajor)) + context.Attribute(CudaDeviceAttribute.ComputeCapabilityMinor);
-        foreach (string name in modules.Names)
+        var all = new CombinedKernelModules(PtxKernelModules.All, modules);
+        foreach (string name in all.Names)
         {
             cancellation.ThrowIfCancellationRequested();
-            yield return Load(context, name, sm);
+            yield return Load(context, all, name, sm);
         }
     }
 
     public IEnumerable<OperationReport> Operations(CancellationToken cancellation)
     {
-        using var recording = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true, Launch = new LaunchOptions { CountMemory = true } });
-        using CudaBackend model = Backend(recording);
-        using CudaBackend device = Backend(driver);
         using var cpu = new CpuBackend();
-        foreach (OperationProbe probe in OperationProbe.All)
+        foreach (IGrouping<MatMulPrecision, OperationProbe> probes in OperationProbe.All.GroupBy(probe => probe.Precision))
         {
-            cancellation.ThrowIfCancellationRequested();
-            yield return Run(probe, cpu, device, model, recording);
+            using var recording = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true, Launch = new LaunchOptions { CountMemory = true } });
+            using CudaBackend model = Backend(recording, probes.Key);
+            using CudaBackend device = Backend(driver, probes.Key);
+            foreach (OperationProbe probe in probes)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                yield return Run(probe, cpu, device, model, recording);
+            }
         }
     }
 
-    private CudaBackend Backend(ICudaDriver on) => new(CudaContext.RetainPrimary(on), modules, s_small, ownsContext: true);
+    private CudaBackend Backend(ICudaDriver on, MatMulPrecision precision) => new(CudaContext.RetainPrimary(on), modules, s_small with { Precision = precision }, ownsContext: true);
 
-    private ModuleReport Load(CudaContext context, string name, int sm)
+    private static ModuleReport Load(CudaContext context, CombinedKernelModules all, string name, int sm)
     {
         try
         {
-            KernelModule text = modules.Get(name, sm);
+            KernelModule text = all.Get(name, sm);
             using CudaModule module = CudaModule.Load(context, text.Text, new CudaJitOptions { Verbose = true });
             CudaFunction function = module.GetFunction(text.Name);
             return new ModuleReport(name, function.Attribute(CudaFunctionAttribute.RegisterCount), function.Attribute(CudaFunctionAttribute.LocalSizeBytes), function.Attribute(CudaFunctionAttribute.SharedSizeBytes), module.Log.Information.Trim(), null);

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Cli.Devices;
 
@@ -17,6 +18,7 @@ internal readonly record struct PreparedProbe(Action Run, Tensor Output);
 internal sealed record OperationProbe(string Name, double Tolerance, long Bytes, Func<ProbeScope, PreparedProbe> Prepare)
 {
     private const double Sums = 1e-5;
+    private const double RoundedActivations = 1e-2;
     private const int Hidden = 512;
     private const int Pages = 8;
 
@@ -26,6 +28,7 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         Norm(9, 1280),
         Elementwise("swiglu 9 x 1024", 9, 1024, (b, x, y) => b.SwiGlu(x, y), halves: true),
         Product(1, WeightFormat.BF16), Product(1, WeightFormat.Int4), Product(1, WeightFormat.Fp8Activations),
+        Rounded(Product(1, WeightFormat.Int4)), Rounded(Product(8, WeightFormat.Int4)), Rounded(Product(67, WeightFormat.Int4)),
         Product(67, WeightFormat.BF16), Product(67, WeightFormat.Int4), Product(67, WeightFormat.Fp8Activations),
         Attention("attention prefill 70", 70, 0, KvFormat.F32), Attention("attention prefill 70, bf16 cache", 70, 0, KvFormat.BF16),
         Attention("attention decode after 300", 1, 300, KvFormat.F32), Attention("attention decode after 300, bf16 cache", 1, 300, KvFormat.BF16),
@@ -33,6 +36,12 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         LayerNorm(10, 704), Elementwise("gelu 10 x 704", 10, 704, (b, x, y) => { b.Add(x, y); b.Gelu(y); }, halves: false),
         VisionPatches(), VisionAttention(), Shuffle(),
     ];
+
+    /// <summary>Precision that the backend has for it; the processor's is float32 always.</summary>
+    public MatMulPrecision Precision { get; init; }
+
+    private static OperationProbe Rounded(OperationProbe probe) =>
+        probe with { Name = $"{probe.Name}, bf16 activations", Tolerance = RoundedActivations, Precision = MatMulPrecision.BFloat16 };
 
     private static OperationProbe Norm(int rows, int columns) => new($"rms norm {rows} x {columns}", Sums, 8L * rows * columns, scope =>
     {

@@ -57,5 +57,7 @@ internal sealed class BackendArguments
         CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
 
     private static long CheckpointBytes(string folder) =>
-        Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length) : 0;
+        File.Exists(folder) ? new FileInfo(folder).Length
+        : !Directory.Exists(folder) ? 0
+        : ((string[])["*.safetensors", "*.gguf", "*.pth"]).Select(files => Directory.EnumerateFiles(folder, files).Sum(file => new FileInfo(file).Length)).FirstOrDefault(bytes => bytes > 0);
 }

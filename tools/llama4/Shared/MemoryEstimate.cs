@@ -19,18 +19,6 @@ internal static class MemoryEstimate
         config.LayerKinds.Sum(layer => 2L * config.KvHeads * config.HeadDim * bytesPerElement
             * (layer.IsChunked ? Math.Min(context, config.AttentionChunkSize ?? context) : context));
 
-    /// <summary>The group of a tensor in the table of sizes.</summary>
-    public static string GroupOf(string name) =>
-        name.StartsWith("vision_model.", StringComparison.Ordinal) || name.StartsWith("multi_modal_projector.", StringComparison.Ordinal) ? "vision"
-        : name.Contains(".experts.", StringComparison.Ordinal) ? "routed experts"
-        : name.Contains(".shared_expert.", StringComparison.Ordinal) ? "shared experts"
-        : name.Contains(".feed_forward.router.", StringComparison.Ordinal) ? "routers"
-        : name.Contains(".feed_forward.", StringComparison.Ordinal) ? "dense feed-forward"
-        : name.Contains(".self_attn.", StringComparison.Ordinal) ? "attention"
-        : name.Contains("embed_tokens", StringComparison.Ordinal) ? "embedding"
-        : name.Contains("lm_head", StringComparison.Ordinal) ? "output head"
-        : "norms and others";
-
     // The scales of quantised weights are part of their format.
     private static bool IsWeight(StoredTensor tensor) => !tensor.Name.EndsWith("_scale", StringComparison.Ordinal);
 }

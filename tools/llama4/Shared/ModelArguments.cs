@@ -1,14 +1,13 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.MatMul;
-using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>The options that say which model to load and how, and the loading with its progress bar.</summary>
 internal sealed class ModelArguments
 {
-    private readonly Option<string?> _model = new("--model", "-m") { Description = "Checkpoint folder; without it the sample model that comes with the tool." };
+    private readonly Option<string?> _model = new("--model", "-m") { Description = "Checkpoint: a folder (safetensors, GGUF, Meta's consolidated.*.pth) or a .gguf file; without it the sample model that comes with the tool." };
 
     private readonly Option<string> _activations = new("--activations")
     {
@@ -26,7 +25,15 @@ internal sealed class ModelArguments
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
 
+    private readonly Option<string?> _projector = NewProjector();
+
     private readonly BackendArguments _backend = new();
+
+    /// <summary>The option that names a GGUF model's vision projector.</summary>
+    public static Option<string?> NewProjector() => new("--mmproj")
+    {
+        Description = "For GGUF: the vision projector's file; without it one beside the model whose name contains 'mmproj'.",
+    };
 
     /// <summary>The sample model's folder beside the program.</summary>
     public static string SampleModel => Path.Combine(AppContext.BaseDirectory, "sample-model");
@@ -44,6 +51,7 @@ internal sealed class ModelArguments
         command.Add(_weights);
         command.Add(_threads);
         command.Add(_noVision);
+        command.Add(_projector);
         _backend.AddTo(command);
     }
 
@@ -71,20 +79,14 @@ internal sealed class ModelArguments
     /// <summary>Loads a model, with a progress bar where a person watches.</summary>
     public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = false)
     {
-        if (!Directory.Exists(folder))
-        {
-            throw new DirectoryNotFoundException($"{folder}: there is no such folder. Give the folder of a checkpoint (config.json and safetensors files).");
-        }
-        if (needsTokenizer && !File.Exists(Path.Combine(folder, "tokenizer.json")) && !File.Exists(Path.Combine(folder, "tokenizer.model")))
-        {
-            throw new FileNotFoundException($"{folder} has neither tokenizer.json nor tokenizer.model; put one of them beside config.json.");
-        }
         var options = new ModelOptions
         {
             Activations = Activations(parsed),
             Weights = Weights(parsed),
             Threads = Threads(parsed, console),
             LoadVision = !parsed.GetValue(_noVision),
+            Projector = parsed.GetValue(_projector),
+            NeedsTokenizer = needsTokenizer,
             CreateBackend = _backend.Choose(parsed, folder, Activations(parsed) == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32, out string reason),
         };
         Llama4Model model = Load(folder, options, reason, console, cancellation);
@@ -114,26 +116,10 @@ internal sealed class ModelArguments
 
     private static Llama4Model Load(string folder, ModelOptions options, string reason, CommandConsole console, CancellationToken cancellation)
     {
-        if (!console.ErrorIsTerminal)
+        if (console.ErrorIsTerminal)
         {
-            return Llama4Model.Load(folder, options, null, cancellation);
+            console.Error.WriteLine(reason);
         }
-        console.Error.WriteLine(reason);
-        IAnsiConsole terminal = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(console.Error) });
-        return terminal.Progress().AutoClear(true).Start(context =>
-        {
-            ProgressTask task = context.AddTask("loading");
-            return Llama4Model.Load(folder, options, new Bar(task), cancellation);
-        });
-    }
-
-    private sealed class Bar(ProgressTask task) : IProgress<LoadProgress>
-    {
-        public void Report(LoadProgress value)
-        {
-            task.MaxValue = Math.Max(1, value.BytesTotal);
-            task.Value = value.BytesDone;
-            task.Description = Markup.Escape("loading " + value.Current);
-        }
+        return LoadBar.Run(console, "loading", progress => Llama4Model.Load(folder, options, progress, cancellation));
     }
 }

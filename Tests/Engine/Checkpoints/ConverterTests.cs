@@ -1,0 +1,112 @@
+using System.Text.Json.Nodes;
+using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.Conversion;
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Checkpoints.Weights;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Tests.Engine.Checkpoints.Gguf;
+using Llama4Kernels.Tests.Tools;
+
+namespace Llama4Kernels.Tests.Engine.Checkpoints;
+
+/// <summary>Converted checkpoints are the published ones: names, shapes, bits.</summary>
+public sealed class ConverterTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Metas_files_become_the_published_ones_bit_for_bit()
+    {
+        using (Checkpoint meta = Checkpoint.Open(GoldenFiles.Path("meta", "tiny-maverick")))
+        {
+            CheckpointConverter.Convert(meta, _folder.File("out"), shardBytes: 1_000_000);
+        }
+        AssertSameTensors(GoldenFiles.Path("tiny-maverick"), _folder.File("out"));
+        Assert.True(Directory.GetFiles(_folder.File("out"), "model-*-of-*.safetensors").Length > 3);
+        JsonNode index = JsonNode.Parse(File.ReadAllText(Path.Combine(_folder.File("out"), "model.safetensors.index.json")))!;
+        using Checkpoint converted = Checkpoint.Open(_folder.File("out"));
+        Assert.Equal(converted.TotalBytes, index["metadata"]!["total_size"]!.GetValue<long>());
+        using Checkpoint twin = Checkpoint.Open(GoldenFiles.Path("tiny-maverick"));
+        Assert.Equal(twin.Config.Text.LayerKinds, converted.Config.Text.LayerKinds);
+        Assert.Equal(twin.Config.Vision, converted.Config.Vision);
+        Assert.Equal(twin.Config.Text.EosTokens, converted.Config.Text.EosTokens);
+        Assert.Equal(twin.LoadTileOptions(), converted.LoadTileOptions());
+    }
+
+    [Fact]
+    public async Task A_gguf_model_with_its_projector_becomes_the_sample_model_bit_for_bit()
+    {
+        using (var nano = new NanoGguf())
+        {
+            nano.Model().Write(_folder.File("nano.gguf"));
+            nano.Projector().Write(_folder.File("mmproj.gguf"));
+        }
+        CliRun run = await CliRun.Of("convert", _folder.File("nano.gguf"), "--out", _folder.File("out"));
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.Contains("from GGUF", run.Out, StringComparison.Ordinal);
+        AssertSameTensors(GoldenFiles.SampleModel, _folder.File("out"));
+        using Checkpoint converted = Checkpoint.Open(_folder.File("out"));
+        Assert.Equal(Llama4Kernels.Engine.Tokenization.Llama4Tokenizer.Load(GoldenFiles.SampleModel).Encode("Was ist auf dem Bild?"), converted.LoadTokenizer()!.Encode("Was ist auf dem Bild?"));
+        (await CliRun.Of("convert", _folder.File("nano.gguf"), "--out", _folder.File("out"))).AssertFails("exists and is not empty; nothing is overwritten");
+        Assert.Equal(3, Directory.GetFileSystemEntries(_folder.Path).Length);
+    }
+
+    [Fact]
+    public void Fp8_is_dequantised_and_rounded()
+    {
+        using Checkpoint stored = Checkpoint.Open(GoldenFiles.Path("tiny-fp8"));
+        CheckpointConverter.Convert(stored, _folder.File("out"));
+        Assert.DoesNotContain("quantization_config", File.ReadAllText(_folder.File("out") + "/config.json"), StringComparison.Ordinal);
+        using Checkpoint converted = Checkpoint.Open(_folder.File("out"));
+        Assert.All(converted.Tensors, tensor => Assert.Equal("BF16", tensor.Type.Name));
+        foreach (WeightRole role in (WeightRole[])[WeightRole.ExpertGate, WeightRole.ExpertUp, WeightRole.ExpertDown])
+        {
+            Assert.Equal(
+                Array.ConvertAll(stored.Weights.Values(stored.Weights[role, 1, 2]), Bf16.Round),
+                converted.Weights.Values(converted.Weights[role, 1, 2]));
+        }
+    }
+
+    [Fact]
+    public void Failure_and_cancellation_leave_nothing_behind()
+    {
+        using Checkpoint source = Checkpoint.Open(GoldenFiles.Path("tiny-long"));
+        using var cancel = new CancellationTokenSource();
+        var progress = new Cancelling(cancel);
+        Assert.ThrowsAny<OperationCanceledException>(() => CheckpointConverter.Convert(source, _folder.File("out"), progress: progress, cancellation: cancel.Token));
+        Assert.InRange(progress.Reports, 1, 5);
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+        _folder.Write("file", "x");
+        Assert.Throws<IOException>(() => CheckpointConverter.Convert(source, _folder.File("file")));
+        Directory.CreateDirectory(_folder.File("empty"));
+        CheckpointConverter.Convert(source, _folder.File("empty"));
+        AssertSameTensors(GoldenFiles.Path("tiny-long"), _folder.File("empty"));
+    }
+
+    private static void AssertSameTensors(string expected, string actual)
+    {
+        using ShardedCheckpoint a = ShardedCheckpoint.Open(expected), b = ShardedCheckpoint.Open(actual);
+        Assert.Equal(a.Tensors.Select(tensor => tensor.Name).Order(StringComparer.Ordinal), b.Tensors.Select(tensor => tensor.Name).Order(StringComparer.Ordinal));
+        foreach (TensorInfo tensor in a.Tensors)
+        {
+            Assert.True(a.TryGet(tensor.Name, out SafeTensorsFile? from, out _) & b.TryGet(tensor.Name, out SafeTensorsFile? to, out TensorInfo? written));
+            Assert.Equal((tensor.DType, string.Join(",", tensor.Shape)), (written!.DType, string.Join(",", written.Shape)));
+            Assert.True(from!.ReadBytes(tensor.Name).AsSpan().SequenceEqual(to!.ReadBytes(tensor.Name)), tensor.Name);
+        }
+    }
+
+    private sealed class Cancelling(CancellationTokenSource source) : IProgress<LoadProgress>
+    {
+        public int Reports { get; private set; }
+
+        public void Report(LoadProgress value)
+        {
+            Reports++;
+            source.Cancel();
+        }
+    }
+}
