@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.Grammars;
 using Llama4Kernels.Engine.Constraints.JsonSchema;
 using Llama4Kernels.Engine.Constraints.Lexing;
 using Llama4Kernels.Engine.Constraints.Parsing;
@@ -87,7 +88,16 @@ public sealed class ConstraintCompiler
     }
 
     /// <summary>Texts of a grammar.</summary>
-    /// <exception cref="ConstraintException">A rule is missing, recurs on its left through others, has no text, or is beyond a limit.</exception>
+    /// <param name="grammar">The grammar in the notation of Lark, with a rule <c>start</c>; docs/constraints.md says which part of it.</param>
+    /// <exception cref="ConstraintException">The grammar is malformed, has a construct that is not supported, describes no text, or is beyond a limit.</exception>
+    public Constraint Grammar(string grammar)
+    {
+        ArgumentNullException.ThrowIfNull(grammar);
+        return FromGrammar(GrammarReader.Read(grammar, Limits));
+    }
+
+    /// <summary>Texts of a grammar.</summary>
+    /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
     internal Constraint FromGrammar(Grammar grammar) =>
         FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
 

@@ -50,7 +50,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         {
             if (text.Words is not null)
             {
-                words.AddRange(text.Words.Select(word => (TextDecoder.Write(StrictForm, word), 0)));
+                words.AddRange(text.Words.SelectMany(word => TextDecoder.Writings(StrictForm, word)).Select(word => (word, 0)));
             }
             else
             {

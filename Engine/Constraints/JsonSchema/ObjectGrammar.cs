@@ -9,14 +9,14 @@ internal sealed class ObjectGrammar
     private readonly JsonGrammar grammar;
     private readonly ObjectShape shape;
     private readonly Dictionary<State, Node> nodes = [];
-    private readonly byte[][] names;
+    private readonly byte[][][] names;
     private Automaton? others;
 
     public ObjectGrammar(JsonGrammar grammar, ObjectShape shape)
     {
         this.grammar = grammar;
         this.shape = shape;
-        names = [.. shape.Properties.Select(property => TextDecoder.Write(grammar.StrictForm, property.Name))];
+        names = [.. shape.Properties.Select(property => TextDecoder.Writings(grammar.StrictForm, property.Name).ToArray())];
         Open = At(new State(Phase.Open, 0, 0, 0));
     }
 
@@ -65,7 +65,7 @@ internal sealed class ObjectGrammar
 
     private void AddKeys(State at, List<Node.Terminal> terminals)
     {
-        (byte[], int)[] named = [.. NamedKeys(at).Select(property => (names[property], property))];
+        (byte[], int)[] named = [.. NamedKeys(at).SelectMany(property => names[property].Select(name => (name, property)))];
         if (named.Length > 0)
         {
             terminals.Add(grammar.Terminal(new LiteralAutomaton(named), property => AfterKey(
@@ -138,7 +138,7 @@ internal sealed class ObjectGrammar
     {
         Automaton texts = grammar.Names(all);
         byte[][] taken = [.. shape.Properties.Where(property => all.TagOf(property.Name) >= 0)
-            .Select(property => TextDecoder.Write(grammar.StrictForm, property.Name))];
+            .SelectMany(property => TextDecoder.Writings(grammar.StrictForm, property.Name))];
         return taken.Length == 0 ? texts : new ExceptAutomaton(texts, taken);
     }
 

@@ -127,14 +127,16 @@ internal static class TextDecoder
         }
     }
 
+    /// <summary>A text in all the ways that the form writes it: in Python in either quotes, else one.</summary>
+    public static IEnumerable<byte[]> Writings(TextForm form, string text) =>
+        form == TextForm.Python ? [Write(form, text, '\''), Write(form, text, '"')] : [Write(form, text)];
+
     /// <summary>A text as the form writes it in its one way; Python in single quotes.</summary>
-    public static byte[] Write(TextForm form, string text)
+    public static byte[] Write(TextForm form, string text) =>
+        form == TextForm.Raw ? Encoding.UTF8.GetBytes(text) : Write(form, text, form == TextForm.Python ? '\'' : '"');
+
+    private static byte[] Write(TextForm form, string text, char quote)
     {
-        if (form == TextForm.Raw)
-        {
-            return Encoding.UTF8.GetBytes(text);
-        }
-        char quote = form == TextForm.Python ? '\'' : '"';
         StringBuilder written = new();
         written.Append(quote);
         foreach (char c in text)

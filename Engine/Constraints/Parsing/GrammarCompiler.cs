@@ -1,11 +1,11 @@
 using Llama4Kernels.Engine.Constraints.JsonSchema;
 using Llama4Kernels.Engine.Constraints.Lexing;
-using Llama4Kernels.Engine.Constraints.Regex;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>
-/// Turns a grammar into rules of nodes. What is regular becomes one automaton, so that the machine meets only what nests.
+/// Turns a grammar into rules of the machine. What is regular becomes one automaton, so that the machine meets only what nests. Rules
+/// may be empty, recur in any way, and hold what no text belongs to; none of that is left when the machine runs.
 /// </summary>
 internal sealed class GrammarCompiler
 {
@@ -13,7 +13,9 @@ internal sealed class GrammarCompiler
     private readonly AutomatonLibrary library;
     private readonly ConstraintBudget budget;
     private readonly RegularParts regular;
-    private readonly Dictionary<string, Rule> rules = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, GrammarRule> rules = new(StringComparer.Ordinal);
+    private readonly Queue<(string Name, GrammarRule Rule)> unread = new();
+    private readonly List<GrammarState> states = [];
 
     private GrammarCompiler(Grammar grammar, AutomatonLibrary library, ConstraintBudget budget)
     {
@@ -23,134 +25,156 @@ internal sealed class GrammarCompiler
         regular = new RegularParts(grammar, budget);
     }
 
-    /// <exception cref="ConstraintException">A rule is missing, recurs on its left through others, has no text, or is beyond a limit.</exception>
-    public static Rule Compile(Grammar grammar, AutomatonLibrary library, ConstraintBudget budget)
+    /// <summary>The rule of whole texts.</summary>
+    /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
+    public static Rule Compile(Grammar grammar, AutomatonLibrary library, ConstraintBudget budget) =>
+        new GrammarCompiler(grammar, library, budget).Compile();
+
+    private Rule Compile()
     {
-        grammar = LeftRecursion.Remove(grammar);
-        GrammarChecks.Check(grammar);
-        return new GrammarCompiler(grammar, library, budget).RuleOf(grammar.Start);
+        GrammarRule start = RuleOf(grammar.Start);
+        while (unread.TryDequeue(out (string Name, GrammarRule Rule) next))
+        {
+            Body(next.Rule.Start!, grammar.Rules[next.Name]).IsFinal = true;
+        }
+        new GrammarReduction([.. rules.Values], states, budget).Apply();
+        if (!start.IsProductive)
+        {
+            throw budget.Exceeded($"no text belongs to {grammar.Start}: every way to write it needs itself, or what matches nothing.");
+        }
+        return new Rule(() => new LazyNode(() => new Node.Edges([], [new Node.Call(start.Parsed, LazyNode.End)], start.IsNullable)));
     }
 
-    private Rule RuleOf(string name)
+    private GrammarRule RuleOf(string name)
     {
-        if (!rules.TryGetValue(name, out Rule? rule))
+        if (!rules.TryGetValue(name, out GrammarRule? rule))
         {
-            rule = new Rule(() => Before(grammar.Rules[name], new GrammarNode(isFinal: true)));
+            if (!grammar.Rules.ContainsKey(name))
+            {
+                throw new ConstraintException("grammar", string.Empty, $"there is no rule {name}.");
+            }
+            rule = new GrammarRule { Start = NewState() };
             rules.Add(name, rule);
-            // Everything is looked at now, so that what cannot be compiled is refused before the first token.
-            _ = rule.Start;
+            unread.Enqueue((name, rule));
         }
         return rule;
     }
 
-    /// <summary>The place before an expression that goes on at a place after it.</summary>
-    private GrammarNode Before(GrammarExpression expression, GrammarNode after)
+    private GrammarState NewState()
+    {
+        budget.CountStates(1);
+        GrammarState state = new();
+        states.Add(state);
+        return state;
+    }
+
+    /// <summary>Adds an expression at a place and returns the place after it.</summary>
+    private GrammarState Body(GrammarState from, GrammarExpression expression)
     {
         if (regular.TryCompile(expression, out string key, out Dfa? dfa))
         {
-            return BeforeTexts(key, dfa, after);
+            return Texts(from, key, dfa);
         }
         switch (expression)
         {
             case GrammarExpression.Automaton texts:
-                return BeforeTexts(texts.Key, texts.Texts, after);
+                return Texts(from, texts.Key, texts.Texts);
             case GrammarExpression.Sequence sequence:
-                return BeforeSequence(sequence, after);
+                return Sequence(from, sequence);
             case GrammarExpression.Choice choice:
-                GrammarNode node = new();
-                node.Free.AddRange(choice.Parts.Select(part => Before(part, after)));
-                return node;
+                GrammarState joined = NewState();
+                foreach (GrammarExpression part in choice.Parts)
+                {
+                    GrammarState branch = NewState();
+                    from.Empty.Add(branch);
+                    Body(branch, part).Empty.Add(joined);
+                }
+                return joined;
             case GrammarExpression.Repeat repeat:
-                return BeforeRepeat(repeat, after);
+                return Repeat(from, repeat);
             case GrammarExpression.Value value:
                 SchemaProgram program = new(value.Schema.Clone(), library, budget);
-                return BeforeRule(new JsonGrammar(program, value.Dialect, value.FreeSpace).Root(), after);
+                return Call(from, new GrammarRule { Parsed = new JsonGrammar(program, value.Dialect, value.FreeSpace).Root(), IsProductive = true });
             case GrammarExpression.Reference reference:
-                return BeforeRule(RuleOf(reference.Rule), after);
+                return Call(from, RuleOf(reference.Rule));
             default:
                 throw new InvalidOperationException($"{expression.GetType().Name} is regular.");
         }
     }
 
-    private static GrammarNode BeforeRule(Rule rule, GrammarNode after)
+    private GrammarState Call(GrammarState from, GrammarRule rule)
     {
-        GrammarNode node = new();
-        node.Calls.Add(new Node.Call(rule, after));
-        return node;
+        GrammarState after = NewState();
+        from.Calls.Add((rule, after));
+        return after;
     }
 
-    private GrammarNode BeforeTexts(string key, Dfa dfa, GrammarNode after)
+    private GrammarState Texts(GrammarState from, string key, Dfa dfa)
     {
-        GrammarNode node = new();
-        if (dfa.IsEmpty)
+        GrammarState after = NewState();
+        if (!dfa.IsEmpty)
         {
-            return node;
+            if (dfa.Tags[0] >= 0)
+            {
+                from.Empty.Add(after);
+            }
+            TextAutomaton automaton = library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+            if (automaton.Continues(0))
+            {
+                from.Terminals.Add((automaton, after));
+            }
         }
-        if (dfa.Tags[0] >= 0)
-        {
-            node.Free.Add(after);
-        }
-        TextAutomaton automaton = library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
-        if (automaton.Continues(0))
-        {
-            node.Terminals.Add(new Node.Terminal(automaton, _ => after));
-        }
-        return node;
+        return after;
     }
 
     // Neighbours that are regular together become one automaton.
-    private GrammarNode BeforeSequence(GrammarExpression.Sequence sequence, GrammarNode after)
+    private GrammarState Sequence(GrammarState from, GrammarExpression.Sequence sequence)
     {
-        GrammarNode node = after;
-        for (int last = sequence.Parts.Count - 1; last >= 0;)
+        for (int first = 0; first < sequence.Parts.Count;)
         {
-            int first = last;
-            while (first > 0 && regular.IsRegular(sequence.Parts[last]) && regular.IsRegular(sequence.Parts[first - 1]))
+            int end = first + 1;
+            while (end < sequence.Parts.Count && regular.IsRegular(sequence.Parts[first]) && regular.IsRegular(sequence.Parts[end]))
             {
-                first--;
+                end++;
             }
-            GrammarExpression part = first == last ? sequence.Parts[last]
-                : new GrammarExpression.Sequence([.. sequence.Parts.Skip(first).Take(last - first + 1)]);
-            if (part is GrammarExpression.Sequence run && first < last && !regular.TryCompile(run, out _, out _))
+            if (end - first > 1 && (first > 0 || end < sequence.Parts.Count)
+                && regular.TryCompile(new GrammarExpression.Sequence([.. sequence.Parts.Skip(first).Take(end - first)]), out string key, out Dfa? dfa))
             {
-                first = last;
-                part = sequence.Parts[last];
+                from = Texts(from, key, dfa);
+                first = end;
             }
-            node = Before(part, node);
-            last = first - 1;
+            else
+            {
+                from = Body(from, sequence.Parts[first++]);
+            }
         }
-        return node;
+        return from;
     }
 
-    private GrammarNode BeforeRepeat(GrammarExpression.Repeat repeat, GrammarNode after)
+    private GrammarState Repeat(GrammarState from, GrammarExpression.Repeat repeat)
     {
-        if (repeat is { Min: 0, Max: int.MaxValue })
+        for (int i = 0; i < repeat.Min; i++)
         {
-            GrammarNode loop = new();
-            loop.Free.Add(after);
-            loop.Free.Add(Before(repeat.Part, loop));
-            return loop;
+            from = Body(from, repeat.Part);
         }
-        return Round(0);
-
-        // One more round is made when the one before it is reached.
-        GrammarNode Round(int count)
+        GrammarState end = NewState();
+        if (repeat.Max == int.MaxValue)
         {
-            if (count >= repeat.Min && repeat.Max == int.MaxValue)
-            {
-                return BeforeRepeat(repeat with { Min = 0 }, after);
-            }
-            GrammarNode node = new();
-            if (count >= repeat.Min)
-            {
-                node.Free.Add(after);
-            }
-            if (count < repeat.Max)
-            {
-                GrammarNode next = new() { Prepare = following => following.Free.Add(Round(count + 1)) };
-                node.Free.Add(Before(repeat.Part, next));
-            }
-            return node;
+            // A place of its own to come back to: what leads to the one before must not be repeated.
+            GrammarState loop = NewState();
+            from.Empty.Add(loop);
+            Body(loop, repeat.Part).Empty.Add(loop);
+            loop.Empty.Add(end);
+            return end;
         }
+        for (int i = repeat.Min; i < repeat.Max; i++)
+        {
+            from.Empty.Add(end);
+            GrammarState once = NewState();
+            from.Empty.Add(once);
+            from = Body(once, repeat.Part);
+        }
+        from.Empty.Add(end);
+        return end;
     }
 }

@@ -10,25 +10,42 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
     // An automaton of more states than this is taken apart into its pieces instead.
     private const int MaxStates = 4096;
 
-    private readonly Dictionary<string, bool> regularRules = new(StringComparer.Ordinal);
-    private readonly Dictionary<GrammarExpression, (string Key, Dfa? Dfa)> compiled = new(ReferenceEqualityComparer.Instance);
-    private int lastKey;
+    // Rules inside rules beyond which they stay rules.
+    private const int MaxDepth = 64;
 
-    public bool IsRegular(GrammarExpression expression) => expression switch
+    private static readonly TimeSpan MaxTime = TimeSpan.FromMilliseconds(200);
+
+    private readonly Dictionary<string, bool> regularRules = new(StringComparer.Ordinal);
+    private readonly Dictionary<GrammarExpression, bool> regularExpressions = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<GrammarExpression, (string Key, Dfa? Dfa)> compiled = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<GrammarExpression, RegexNode> converted = new(ReferenceEqualityComparer.Instance);
+    private readonly RegexAlgebra algebra = new();
+    private readonly string name = $"grammar {Guid.NewGuid():N} ";
+    private int depth;
+
+    public bool IsRegular(GrammarExpression expression)
     {
-        GrammarExpression.Value or GrammarExpression.Automaton => false,
-        GrammarExpression.Sequence sequence => sequence.Parts.All(IsRegular),
-        GrammarExpression.Choice choice => choice.Parts.All(IsRegular),
-        GrammarExpression.Repeat repeat => IsRegular(repeat.Part),
-        GrammarExpression.Reference reference => IsRegular(reference.Rule),
-        _ => true,
-    };
+        if (!regularExpressions.TryGetValue(expression, out bool known))
+        {
+            known = expression switch
+            {
+                GrammarExpression.Value or GrammarExpression.Automaton => false,
+                GrammarExpression.Sequence sequence => sequence.Parts.All(IsRegular),
+                GrammarExpression.Choice choice => choice.Parts.All(IsRegular),
+                GrammarExpression.Repeat repeat => IsRegular(repeat.Part),
+                GrammarExpression.Reference reference => IsRegular(reference.Rule),
+                _ => true,
+            };
+            regularExpressions.Add(expression, known);
+        }
+        return known;
+    }
 
     public bool TryCompile(GrammarExpression expression, out string key, [NotNullWhen(true)] out Dfa? dfa)
     {
         if (!compiled.TryGetValue(expression, out (string Key, Dfa? Dfa) known))
         {
-            known = ($"grammar {Guid.NewGuid():N} {lastKey++}", IsRegular(expression) ? Compile(expression) : null);
+            known = (name + compiled.Count, IsRegular(expression) ? Compile(expression) : null);
             compiled.Add(expression, known);
         }
         (key, dfa) = known;
@@ -41,7 +58,9 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
         {
             // A rule that comes back to itself before it is known recurs.
             regularRules[rule] = false;
-            known = IsRegular(grammar.Rules[rule]);
+            depth++;
+            known = depth < MaxDepth && grammar.Rules.TryGetValue(rule, out GrammarExpression? body) && IsRegular(body);
+            depth--;
             regularRules[rule] = known;
         }
         return known;
@@ -49,31 +68,41 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
 
     private Dfa? Compile(GrammarExpression expression)
     {
-        RegexAlgebra algebra = new();
-        ConstraintBudget own = new(budget.Limits with { MaxStates = MaxStates }) { Subject = budget.Subject };
-        bool isPattern = expression is GrammarExpression.Pattern or GrammarExpression.Literal or GrammarExpression.Character;
+        bool isPiece = expression is GrammarExpression.Pattern or GrammarExpression.Literal or GrammarExpression.Character;
+        ConstraintBudget own = new(budget.Limits with { MaxStates = MaxStates, MaxCompileTime = MaxTime }) { Subject = budget.Subject };
+        RegexNode node = Convert(expression);
         try
         {
-            Dfa dfa = RegexDerivatives.Compile(algebra, Convert(expression, algebra), isPattern ? budget : own);
+            Dfa dfa = RegexDerivatives.Compile(algebra, node, isPiece ? budget : own);
             budget.CountStates(dfa.StateCount);
             return dfa;
         }
-        catch (ConstraintException error) when (!isPattern && error.Keyword == own.Subject.Keyword)
+        catch (ConstraintException) when (!isPiece)
         {
+            budget.CountAlternatives(1);
             return null;
         }
     }
 
-    private RegexNode Convert(GrammarExpression expression, RegexAlgebra algebra) => expression switch
+    private RegexNode Convert(GrammarExpression expression)
     {
-        GrammarExpression.Literal literal => algebra.Literal(literal.Text),
-        GrammarExpression.Character character => algebra.Set(character.Set),
-        GrammarExpression.Pattern pattern => RegexParser.Parse(pattern.Expression, algebra, budget.Limits).Before(algebra.Empty, algebra),
-        GrammarExpression.Sequence sequence => sequence.Parts.Reverse().Aggregate(
-            algebra.Empty, (rest, part) => algebra.Concat(Convert(part, algebra), rest)),
-        GrammarExpression.Choice choice => algebra.Or([.. choice.Parts.Select(part => Convert(part, algebra))]),
-        GrammarExpression.Repeat repeat => algebra.Loop(Convert(repeat.Part, algebra), repeat.Min, repeat.Max),
-        GrammarExpression.Reference reference => Convert(grammar.Rules[reference.Rule], algebra),
-        _ => throw new InvalidOperationException($"{expression.GetType().Name} is not regular."),
-    };
+        if (!converted.TryGetValue(expression, out RegexNode? node))
+        {
+            budget.CountAlternatives(1);
+            node = expression switch
+            {
+                GrammarExpression.Literal literal => algebra.Literal(literal.Text),
+                GrammarExpression.Character character => algebra.Set(character.Set),
+                GrammarExpression.Pattern pattern => RegexParser.Parse(pattern.Expression, algebra, budget.Limits).Before(algebra.Empty, algebra),
+                GrammarExpression.Sequence sequence => sequence.Parts.Reverse().Aggregate(
+                    algebra.Empty, (rest, part) => algebra.Concat(Convert(part), rest)),
+                GrammarExpression.Choice choice => algebra.Or([.. choice.Parts.Select(Convert)]),
+                GrammarExpression.Repeat repeat => algebra.Loop(Convert(repeat.Part), repeat.Min, repeat.Max),
+                GrammarExpression.Reference reference => Convert(grammar.Rules[reference.Rule]),
+                _ => throw new InvalidOperationException($"{expression.GetType().Name} is not regular."),
+            };
+            converted.Add(expression, node);
+        }
+        return node;
+    }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
@@ -15,17 +16,31 @@ internal static class ChatCommand
         var prompt = new Argument<string?>("prompt") { Description = "The message; without it a conversation starts.", Arity = ArgumentArity.ZeroOrOne };
         var system = new Option<string?>("--system", "-s") { Description = "System message." };
         var tools = new Option<string?>("--tools") { Description = "JSON list of the functions the model may call." };
+        var toolChoice = new Option<string?>("--tool-choice") { Description = "none, auto, required, or the name of the tool to call; calls then keep to the tools' schemas." };
         var images = new Option<string[]>("--image") { Description = "Picture of the first message; may be repeated." };
         var arguments = new ModelArguments();
         var sampling = new SamplingArguments();
-        var command = new Command("chat", "Chats with a model; pictures and tool calls included.") { prompt, system, tools, images };
+        var constraints = new ConstraintArguments();
+        var command = new Command("chat", "Chats with a model; pictures and tool calls included.") { prompt, system, tools, toolChoice, images };
         arguments.AddTo(command);
         sampling.AddTo(command);
+        constraints.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             GenerationOptions options = sampling.Read(parsed);
-            string? instructions = SystemText(parsed.GetValue(system), parsed.GetValue(tools));
+            IReadOnlyList<ToolDefinition>? declared = parsed.GetValue(tools) is string file ? ToolsFile.Read(file) : null;
+            string? instructions = SystemText(parsed.GetValue(system), declared);
+            string? choice = parsed.GetValue(toolChoice);
+            if (choice is not null && declared is null)
+            {
+                throw new ArgumentException("--tool-choice needs --tools.");
+            }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            options = options with
+            {
+                Constraint = constraints.Read(parsed, model.Tokenizer, choice is null ? null : "--tool-choice")
+                    ?? (choice is null ? null : ToolCallConstraint.Compile(new ConstraintCompiler(model.Tokenizer), declared!, ChoiceOf(choice)).Start()),
+            };
             PreprocessedImage[] pictures = [.. (parsed.GetValue(images) ?? []).Select(path => Conversation.Picture(model, path))];
             using var generator = new TextGenerator(model);
             var loop = new Loop(model, generator, options, instructions, pictures, console);
@@ -43,11 +58,19 @@ internal static class ChatCommand
     }
 
     /// <summary>The tools' description follows the system message.</summary>
-    private static string? SystemText(string? system, string? tools)
+    private static string? SystemText(string? system, IReadOnlyList<ToolDefinition>? tools)
     {
-        string? described = tools is null ? null : ToolPrompt.Render(ToolsFile.Read(tools));
+        string? described = tools is null ? null : ToolPrompt.Render(tools);
         return system is null || described is null ? system ?? described : system + "\n\n" + described;
     }
+
+    private static ToolChoice ChoiceOf(string choice) => choice switch
+    {
+        "none" => ToolChoice.None,
+        "auto" => ToolChoice.Auto,
+        "required" => ToolChoice.Required,
+        string name => ToolChoice.Named(name),
+    };
 
     private sealed class Loop(
         Llama4Model model, TextGenerator generator, GenerationOptions options, string? system, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
