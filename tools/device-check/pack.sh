@@ -44,9 +44,9 @@ if $emulated; then
   copy tiny-fp8 text-5
   copy tiny-maverick text-5
 else
-  copy tiny-scout text-5 text-40 text-97 int4
+  copy tiny-scout text-5 text-40 int4
   copy tiny-fp8 text-5 text-40 fp8
-  copy tiny-maverick text-5 text-40
+  copy tiny-maverick text-5
 fi
 cp "$here/run.sh" "$here/README.md" "$out/"
 git -C "$root" describe --always --dirty >"$out/version.txt" 2>/dev/null || echo unknown >"$out/version.txt"
