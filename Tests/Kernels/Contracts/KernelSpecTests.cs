@@ -28,7 +28,10 @@ public sealed class KernelSpecTests
     {
         var spec = new KernelSpec("k", new KernelTarget(90, IsExact: true), s_arguments)
         {
-            Block = new CudaDim3(128, 2), SharedBytes = 100_000, Cluster = new CudaDim3(2), DependentLaunch = true,
+            Block = new CudaDim3(128, 2),
+            SharedBytes = 100_000,
+            Cluster = new CudaDim3(2),
+            DependentLaunch = true,
         };
         KernelModule module = KernelModule.Parse(KernelModule.Create(spec, ".version 8.0\n").Text);
         Assert.Equal(spec.ToHeader(), module.Spec.ToHeader());

@@ -1,5 +1,5 @@
-using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Machine;
+using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Tests.Kernels.Ptx;

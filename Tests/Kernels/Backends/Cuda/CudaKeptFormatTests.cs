@@ -1,6 +1,6 @@
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
-using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Tests.Kernels.Quantization;
 using Llama4Kernels.Tests.Oracles;
 
