@@ -34,7 +34,7 @@ internal sealed class RegexParser
         RegexNode whole = algebra.Or(alternatives.Select(alternative =>
         {
             RegexNode found = alternative.Before(algebra.Anything, algebra);
-            return found == algebra.Begin ? algebra.Anything
+            return found == algebra.Begin ? algebra.Empty
                 : found.Kind == RegexKind.Concat && found.Children[0] == algebra.Begin ? found.Children[1]
                 : algebra.Concat(algebra.Anything, found);
         }));

@@ -10,6 +10,8 @@ public class JsonSchemaKeywordTests
     [InlineData("""{"minimum":-1.5,"exclusiveMaximum":20}""", """-1.5|0|19.99|-0|"x"|[]""", "-1.51|20|20.0|100|-2")]
     [InlineData("""{"type":"number","multipleOf":0.25}""", "0|1|0.5|-7.75|1.250", "0.3|1.251")]
     [InlineData("""{"type":"string","minLength":2,"maxLength":3}""", """ "ab"|"äöü"|"a\n"|"😀😀"  """, """ "a"|"abcd"|"😀"|"\n"  """)]
+    [InlineData("""{"type":"string","pattern":"^$|^a+$"}""", """ ""|"aa" """, """ "b"|"ab"|" " """)]
+    [InlineData("""{"type":"string","pattern":"^"}""", """ ""|"b" """, "1")]
     [InlineData("""{"type":"string","pattern":"^a+$|z"}""", """ "aa"|"xzx"|"z"  """, """ "ab"|""|"b"  """)]
     [InlineData("""{"oneOf":[{"required":["a"]},{"required":["b"]}],"type":"object"}""", """{"a":1}|{"b":1}|{"b":1,"c":2}""", """{}|{"a":1,"b":2}""")]
     [InlineData("""{"not":{"type":"integer"}}""", """1.5|"1"|null|[1]""", "1|-3|0")]
