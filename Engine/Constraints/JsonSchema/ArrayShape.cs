@@ -39,7 +39,7 @@ internal sealed class ArrayShape(
                 literals.Add(demands[i].Literal ^ 1);
             }
         }
-        return program.Intern(literals);
+        return program.Intern(literals, item.Scope);
     }
 
     /// <summary>The demands that an item may count for, in all combinations.</summary>

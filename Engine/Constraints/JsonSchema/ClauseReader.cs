@@ -30,8 +30,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         {
             return clauses;
         }
-        bool refOnly = schema.Resource is { Draft: <= SchemaDraft.Draft7, Declared: true } && schema.TryGet("$ref", out JsonElement reference)
-            && reference.ValueKind == JsonValueKind.String;
+        bool refOnly = schema.IsReferenceOnly;
         foreach (JsonProperty property in schema.Json.EnumerateObject())
         {
             if (!refOnly || property.Name == "$ref")
@@ -170,7 +169,13 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                     texts.Add(value.GetString()!);
                     break;
                 case JsonValueKind.Number:
-                    numbers.Add(Decimal(schema, keyword, value));
+                    string number = Decimal(schema, keyword, value);
+                    numbers.Add(number);
+                    if (value.GetRawText().TrimEnd('0').TrimEnd('.') == number)
+                    {
+                        // As the schema writes it, with zeros at the end.
+                        numbers.Add(value.GetRawText());
+                    }
                     break;
                 case JsonValueKind.Array:
                     arrays.Add(document.Synthetic(ConstantSchema.OfArray(value), schema).Positive);

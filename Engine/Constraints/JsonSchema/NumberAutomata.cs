@@ -49,7 +49,7 @@ internal static class NumberAutomata
                 NumberTestKind.MoreThan => Compare(test.Operand, order => order > 0, budget),
                 NumberTestKind.MultipleOf => MultipleOf(test.Operand, budget),
                 _ => test.Negative
-                    ? test.Operand.Split(' ').Select(value => Compare(value, order => order == 0, budget)).Aggregate((a, b) => DfaOperations.Union(a, b, budget))
+                    ? test.Operand.Split(' ').Select(value => Compare(PlainDecimal.Of(value)!, order => order == 0, budget)).Aggregate((a, b) => DfaOperations.Union(a, b, budget))
                     : Words(test.Operand.Split(' '), budget),
             };
             result = test.Negative ? DfaOperations.Except(result, holds, budget) : DfaOperations.Intersect(result, holds, budget);

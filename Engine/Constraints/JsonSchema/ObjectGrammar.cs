@@ -9,15 +9,14 @@ internal sealed class ObjectGrammar
     private readonly JsonGrammar grammar;
     private readonly ObjectShape shape;
     private readonly Dictionary<State, Node> nodes = [];
-    private readonly byte[][][] names;
+    private readonly Dictionary<(int From, int To), LiteralAutomaton> keys = [];
     private Automaton? others;
 
     public ObjectGrammar(JsonGrammar grammar, ObjectShape shape)
     {
         this.grammar = grammar;
         this.shape = shape;
-        names = [.. shape.Properties.Select(property => TextDecoder.Writings(grammar.StrictForm, property.Name).ToArray())];
-        Open = At(new State(Phase.Open, 0, 0, 0));
+        Open = At(new State(Phase.Open, 0, 0, 0, 0));
     }
 
     private enum Phase
@@ -53,7 +52,7 @@ internal sealed class ObjectGrammar
             {
                 AddKeys(at, terminals);
             }
-            else if (HasKey(at))
+            else if (NamedKeys(at).Any() || ListedKeys(at).Any() || OtherClasses(at).Any())
             {
                 terminals.Add(grammar.Mark(",", At(at with { Phase = Phase.AfterComma })));
             }
@@ -61,37 +60,54 @@ internal sealed class ObjectGrammar
         return new Node.Edges([.. terminals], [], false);
     }
 
-    private bool HasKey(State at) => NamedKeys(at).Any() || (MayBeOther(at) && OtherClasses(at).Any());
-
     private void AddKeys(State at, List<Node.Terminal> terminals)
     {
-        (byte[], int)[] named = [.. NamedKeys(at).SelectMany(property => names[property].Select(name => (name, property)))];
+        int[] named = [.. NamedKeys(at)];
         if (named.Length > 0)
         {
-            terminals.Add(grammar.Terminal(new LiteralAutomaton(named), property => AfterKey(
-                shape.Properties[property].Value, shape.Properties[property].Demands, at, property + 1)));
+            terminals.Add(grammar.Terminal(
+                Keys(named), property => AfterKey(Place(shape.Properties[property], at, property + 1, at.Used))));
         }
-        if (!MayBeOther(at))
+        int[] listed = [.. ListedKeys(at)];
+        if (listed.Length > 0)
         {
-            return;
+            terminals.Add(grammar.Terminal(
+                new LiteralAutomaton(listed.SelectMany(i => Written(shape.Listed[i].Name, i))),
+                i => AfterKey(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i)))));
         }
         int[] classes = [.. OtherClasses(at)];
         if (classes.Length > 0)
         {
-            Automaton automaton = classes.Length == PossibleClasses ? Others() : Only(classes);
-            terminals.Add(grammar.Terminal(
-                automaton, tag => AfterKey(shape.Classes[tag].Value, shape.Classes[tag].Demands, at, shape.Properties.Length), isOpenKey: true));
+            Automaton automaton = classes.Length == shape.Classes.Count(names => names.Value.IsProductive) ? Others() : Only(classes);
+            terminals.Add(grammar.Terminal(automaton, tag => AfterKey(Place(shape.Classes[tag], at)), isOpenKey: true));
         }
     }
 
-    private int PossibleClasses => shape.Classes.Count(names => names.Value.IsProductive);
+    // Properties that follow each other without a gap are most of them; their automaton serves several places.
+    private LiteralAutomaton Keys(int[] named)
+    {
+        (int From, int To) key = (named[0], named[^1]);
+        if (named.Length != key.To - key.From + 1)
+        {
+            return Make();
+        }
+        if (!keys.TryGetValue(key, out LiteralAutomaton? known))
+        {
+            keys.Add(key, known = Make());
+        }
+        return known;
+
+        LiteralAutomaton Make() => new(named.SelectMany(property => Written(shape.Properties[property].Name, property)));
+    }
+
+    private IEnumerable<(byte[], int)> Written(string name, int tag) => TextDecoder.Writings(grammar.StrictForm, name).Select(text => (text, tag));
 
     // Optional properties may be passed over, up to the first that is required.
     private IEnumerable<int> NamedKeys(State at)
     {
         for (int property = at.Position; property < shape.Properties.Length; property++)
         {
-            if (shape.IsPossible(property) && Ways(shape.Properties[property].Value, shape.Properties[property].Demands, at, property + 1).Any())
+            if (Ways(Place(shape.Properties[property], at, property + 1, at.Used)).Any())
             {
                 yield return property;
             }
@@ -102,30 +118,41 @@ internal sealed class ObjectGrammar
         }
     }
 
-    private bool MayBeOther(State at) => shape.IsOpen && shape.RequiredFrom(at.Position) == 0;
+    private IEnumerable<int> ListedKeys(State at) => shape.RequiredFrom(at.Position) > 0 ? [] : Enumerable.Range(0, shape.Listed.Length).Where(
+        i => (at.Used >> i & 1) == 0 && Ways(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i))).Any());
 
-    private IEnumerable<int> OtherClasses(State at) => Enumerable.Range(0, shape.Classes.Length).Where(
-        tag => shape.Classes[tag].Value.IsProductive && Ways(shape.Classes[tag].Value, shape.Classes[tag].Demands, at, shape.Properties.Length).Any());
+    private IEnumerable<int> OtherClasses(State at) => shape.RequiredFrom(at.Position) > 0 || shape.Names.IsEmpty ? []
+        : Enumerable.Range(0, shape.Classes.Length).Where(tag => Ways(Place(shape.Classes[tag], at)).Any());
+
+    private Choice Place(ObjectShape.Property property, State at, int position, ulong used) =>
+        new(property.Value, property.Demands, at, position, used);
+
+    private Choice Place(ObjectShape.NameClass names, State at) =>
+        new(names.Value, names.Demands, at, shape.Properties.Length, at.Used);
 
     // What the value may be, and the place after it.
-    private IEnumerable<(SchemaSet Value, State After)> Ways(SchemaSet value, int demands, State at, int position)
+    private IEnumerable<(SchemaSet Value, State After)> Ways(Choice key)
     {
-        int count = shape.Max == int.MaxValue ? Math.Min(at.Count + 1, shape.Min) : at.Count + 1;
-        foreach (int counts in shape.Counts(demands, at.Met))
+        if (!key.Value.IsProductive && key.Demands == 0)
         {
-            SchemaSet way = shape.Value(value, counts);
-            State after = new(Phase.AfterValue, position, count, at.Met | counts);
-            if (way.IsProductive && shape.CanComplete(position, count, after.Met))
+            yield break;
+        }
+        int count = shape.Max == int.MaxValue ? Math.Min(key.At.Count + 1, shape.Min) : key.At.Count + 1;
+        foreach (int counts in shape.Counts(key.Demands, key.At.Met))
+        {
+            SchemaSet way = shape.Value(key.Value, counts);
+            State after = new(Phase.AfterValue, key.Position, count, key.At.Met | counts, key.Used);
+            if (way.IsProductive && shape.CanComplete(key.Position, count, after.Met, key.Used))
             {
                 yield return (way, after);
             }
         }
     }
 
-    private LazyNode AfterKey(SchemaSet value, int demands, State at, int position)
+    private LazyNode AfterKey(Choice key)
     {
         LazyNode values = new(() => new Node.Edges(
-            [], [.. Ways(value, demands, at, position).Select(way => new Node.Call(grammar.RuleOf(way.Value), At(way.After)))], false));
+            [], [.. Ways(key).Select(way => new Node.Call(grammar.RuleOf(way.Value), At(way.After)))], false));
         return new LazyNode(() => new Node.Edges([grammar.Mark(":", values)], [], false));
     }
 
@@ -142,5 +169,17 @@ internal sealed class ObjectGrammar
         return taken.Length == 0 ? texts : new ExceptAutomaton(texts, taken);
     }
 
-    private readonly record struct State(Phase Phase, int Position, int Count, int Met);
+    /// <param name="Phase">What has just been written.</param>
+    /// <param name="Position">The named properties before this one are written or passed over.</param>
+    /// <param name="Count">Properties written, at most as many as make a difference.</param>
+    /// <param name="Met">Demands met.</param>
+    /// <param name="Used">Listed properties written, as bits.</param>
+    private readonly record struct State(Phase Phase, int Position, int Count, int Met, ulong Used);
+
+    /// <param name="Value">What the value is.</param>
+    /// <param name="Demands">Demands that the name counts for.</param>
+    /// <param name="At">The place before the key.</param>
+    /// <param name="Position">The place after it.</param>
+    /// <param name="Used">Listed properties then written.</param>
+    private readonly record struct Choice(SchemaSet Value, int Demands, State At, int Position, ulong Used);
 }

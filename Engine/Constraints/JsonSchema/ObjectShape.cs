@@ -1,19 +1,24 @@
-using System.Numerics;
 using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>
-/// Objects: named properties in the order that they are written, then others by classes of names, how many, and which must be among
-/// them.
+/// Objects: named properties in the order that they are written, then others, listed or by classes of names; how many, and which must be
+/// among them.
 /// </summary>
 internal sealed class ObjectShape(
-    SchemaProgram program, ObjectShape.Property[] properties, Dfa names, ObjectShape.NameClass[] classes, int min, int max, int?[] demands)
+    SchemaProgram program, ObjectShape.Property[] properties, ObjectShape.Property[] listed, Dfa names, ObjectShape.NameClass[] classes,
+    int min, int max, int?[] demands)
 {
+    private const int Impossible = int.MaxValue / 2;
+
     // required[i]: required properties from i on.
     private readonly int[] required = CountRequired(properties);
 
     public Property[] Properties => properties;
+
+    /// <summary>Other properties whose names are few, in any order; at most 64, none required.</summary>
+    public Property[] Listed => listed;
 
     /// <summary>Names of other properties, tagged with their class; named properties take precedence.</summary>
     public Dfa Names { get; private set; } = names;
@@ -27,9 +32,6 @@ internal sealed class ObjectShape(
     /// <summary>A bit for each property that must be there whatever its name.</summary>
     public int AllDemands => (1 << demands.Length) - 1;
 
-    /// <summary>Whether a named property may be written, once all values that exist are known.</summary>
-    public bool IsPossible(int property) => properties[property].Value is { } value && value.IsProductive;
-
     /// <summary>The demands that a property may newly count for, in all combinations.</summary>
     /// <param name="matching">Demands that its name counts for.</param>
     /// <param name="met">Demands met before.</param>
@@ -38,6 +40,7 @@ internal sealed class ObjectShape(
         int open = matching & ~met;
         for (int counts = 0; counts <= open; counts++)
         {
+            // A demand of nothing but a name is met by the name.
             if ((counts & ~open) == 0 && Enumerable.Range(0, demands.Length).All(i => demands[i] is not null || ((open & ~counts) >> i & 1) == 0))
             {
                 yield return counts;
@@ -56,17 +59,17 @@ internal sealed class ObjectShape(
                 literals.Add(literal);
             }
         }
-        return literals.Count == value.Literals.Length ? value : program.Intern(literals);
+        return literals.Count == value.Literals.Length ? value : program.Intern(literals, value.Scope);
     }
 
     /// <summary>All that values can be.</summary>
     public IEnumerable<SchemaSet> Values() =>
-        properties.SelectMany(property => Counts(property.Demands, 0).Select(counts => Value(property.Value, counts)))
+        properties.Concat(listed).SelectMany(property => Counts(property.Demands, 0).Select(counts => Value(property.Value, counts)))
             .Concat(classes.SelectMany(names => Counts(names.Demands, 0).Select(counts => Value(names.Value, counts))));
 
     /// <summary>Whether there is such an object, as far as the values known to exist tell.</summary>
     public bool IsProductive() =>
-        properties.All(property => !property.Required || property.Value.IsProductive) && CanComplete(0, 0, 0);
+        properties.All(property => !property.Required || property.Value.IsProductive) && CanComplete(0, 0, 0, 0);
 
     /// <summary>Takes out the classes of names without values, once all values that exist are known.</summary>
     public void Settle(ConstraintBudget budget)
@@ -77,9 +80,6 @@ internal sealed class ObjectShape(
         }
     }
 
-    /// <summary>Whether other properties than the named ones may be written.</summary>
-    public bool IsOpen => !Names.IsEmpty;
-
     /// <summary>Required properties from an index on.</summary>
     public int RequiredFrom(int position) => required[position];
 
@@ -87,55 +87,81 @@ internal sealed class ObjectShape(
     /// <param name="position">The named properties before this one are written or passed over.</param>
     /// <param name="count">Properties written, at most as many as make a difference.</param>
     /// <param name="met">Demands met.</param>
-    public bool CanComplete(int position, int count, int met)
+    /// <param name="used">Listed properties written, as bits.</param>
+    public bool CanComplete(int position, int count, int met, ulong used)
     {
-        int missing = AllDemands & ~met;
-        bool open = IsOpen && classes.Any(names => names.Value.IsProductive);
-        for (int i = 0; i < demands.Length; i++)
-        {
-            if ((missing >> i & 1) != 0 && !CanMeet(i, position))
-            {
-                return false;
-            }
-        }
-        int least = Math.Max(required[position], Math.Max(min - count, missing == 0 ? 0 : 1));
-        if (missing != 0)
-        {
-            // Demands are met by properties of their own at worst; required ones may serve.
-            int serving = 0;
-            for (int i = position; i < properties.Length; i++)
-            {
-                serving |= properties[i].Required ? properties[i].Demands : 0;
-            }
-            least = Math.Max(least, required[position] + BitOperations.PopCount((uint)(missing & ~serving)));
-        }
-        if (max != int.MaxValue && count + least > max)
+        int least = Math.Max(Needed(position, met, used), min - count);
+        if (least >= Impossible || (max != int.MaxValue && count + least > max))
         {
             return false;
         }
-        if (open)
+        if (least <= 0 || (!Names.IsEmpty && classes.Any(names => names.Value.IsProductive)))
         {
             return true;
         }
         int available = 0;
         for (int i = position; i < properties.Length; i++)
         {
-            available += IsPossible(i) ? 1 : 0;
+            available += properties[i].Value.IsProductive ? 1 : 0;
+        }
+        for (int i = 0; i < listed.Length; i++)
+        {
+            available += (used >> i & 1) == 0 && listed[i].Value.IsProductive ? 1 : 0;
         }
         return available >= least;
     }
 
-    private bool CanMeet(int demand, int position)
+    // The fewest properties that are still needed, where one may meet several demands.
+    private int Needed(int position, int met, ulong used)
     {
-        int bit = 1 << demand;
+        int missing = AllDemands & ~met;
+        if (missing == 0)
+        {
+            return required[position];
+        }
+        int[] fewest = [.. Enumerable.Repeat(Impossible, missing + 1)];
+        fewest[0] = 0;
         for (int i = position; i < properties.Length; i++)
         {
-            if ((properties[i].Demands & bit) != 0 && Value(properties[i].Value, bit).IsProductive)
+            fewest = With(fewest, properties[i].Value, properties[i].Demands & missing, properties[i].Required);
+        }
+        for (int i = 0; i < listed.Length; i++)
+        {
+            if ((used >> i & 1) == 0)
             {
-                return true;
+                fewest = With(fewest, listed[i].Value, listed[i].Demands & missing, false);
             }
         }
-        return classes.Any(names => (names.Demands & bit) != 0 && Value(names.Value, bit).IsProductive);
+        foreach (NameClass names in classes)
+        {
+            // As often as there are demands: there are more names than that.
+            for (int round = 0; round < demands.Length; round++)
+            {
+                fewest = With(fewest, names.Value, names.Demands & missing, false);
+            }
+        }
+        return fewest[missing];
+    }
+
+    private int[] With(int[] fewest, SchemaSet value, int matching, bool isRequired)
+    {
+        if (matching == 0)
+        {
+            return isRequired ? [.. fewest.Select(count => Math.Min(count + 1, Impossible))] : fewest;
+        }
+        int[] result = isRequired ? [.. Enumerable.Repeat(Impossible, fewest.Length)] : [.. fewest];
+        foreach (int counts in Counts(matching, 0).Where(counts => Value(value, counts).IsProductive))
+        {
+            for (int before = 0; before < fewest.Length; before++)
+            {
+                int after = before | counts;
+                if (after < result.Length)
+                {
+                    result[after] = Math.Min(result[after], fewest[before] + 1);
+                }
+            }
+        }
+        return result;
     }
 
     private static int[] CountRequired(Property[] properties)

@@ -10,12 +10,14 @@ internal sealed class ObjectShapeBuilder
 
     private readonly SchemaProgram program;
     private readonly Conjunct conjunct;
+    private readonly int[] scope;
     private readonly string[] patterns;
     private readonly int[] nameLiterals;
     private readonly Dfa[] automata;
 
-    private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct)
+    private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct, int[] scope)
     {
+        this.scope = scope;
         this.program = program;
         this.conjunct = conjunct;
         patterns = [.. conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern))
@@ -30,19 +32,20 @@ internal sealed class ObjectShapeBuilder
 
     /// <param name="program">The schema.</param>
     /// <param name="conjunct">The conditions.</param>
-    /// <param name="ranks">The order of the properties that schemas name.</param>
+    /// <param name="scope">What orders the properties.</param>
     /// <returns>The shape, or null if there is plainly no such object.</returns>
-    public static ObjectShape? Build(SchemaProgram program, Conjunct conjunct, Dictionary<string, int> ranks)
+    public static ObjectShape? Build(SchemaProgram program, Conjunct conjunct, int[] scope)
     {
         if (conjunct.Demands.Count > MaxDemands)
         {
             throw program.Budget.Exceeded($"more than {MaxDemands} properties must be there whatever their names.");
         }
-        return new ObjectShapeBuilder(program, conjunct).Build(ranks);
+        return new ObjectShapeBuilder(program, conjunct, scope).Build();
     }
 
-    private ObjectShape? Build(Dictionary<string, int> ranks)
+    private ObjectShape? Build()
     {
+        Dictionary<string, int> ranks = program.Scopes.Ranks(scope);
         HashSet<string> declared = new(StringComparer.Ordinal);
         foreach (ObjectPart part in conjunct.ObjectParts)
         {
@@ -53,10 +56,10 @@ internal sealed class ObjectShapeBuilder
         declared.UnionWith(conjunct.Named.Select(entry => entry.Name));
         List<ObjectShape.NameClass> classes = [];
         Dfa names = OpenNames(classes);
-        if (automata.Length > 0 && DfaWords.TryList(names, MaxListedNames) is { } listed)
+        ObjectShape.Property[] listed = [];
+        if (automata.Length > 0 && DfaWords.TryList(names, MaxListedNames) is { } words)
         {
-            // Names that are few are written like the named ones, each once.
-            declared.UnionWith(listed.Select(entry => entry.Word));
+            listed = [.. words.Select(entry => entry.Word).Where(word => !declared.Contains(word)).Select(Property)];
             classes.Clear();
             names = DfaOperations.Nothing;
         }
@@ -71,7 +74,7 @@ internal sealed class ObjectShapeBuilder
             properties.Add(property);
         }
         return new ObjectShape(
-            program, [.. properties], names, [.. classes], conjunct.MinProperties, conjunct.MaxProperties,
+            program, [.. properties], listed, names, [.. classes], conjunct.MinProperties, conjunct.MaxProperties,
             [.. conjunct.Demands.Select(demand => demand.Literal)]);
     }
 
@@ -87,7 +90,7 @@ internal sealed class ObjectShapeBuilder
         {
             literals.Add(SchemaLiterals.False);
         }
-        return new ObjectShape.Property(name, program.Intern(literals), conjunct.Required.Contains(name), Demands(name, holds));
+        return new ObjectShape.Property(name, program.Intern(literals, program.Scopes.OfProperty(scope, name)), conjunct.Required.Contains(name), Demands(name, holds));
     }
 
     // Sorts the names that are not declared by what they match, for all that follows from a name follows from that.

@@ -140,9 +140,12 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
         SchemaSet[] prefix = new SchemaSet[longest];
         for (int index = 0; index < longest; index++)
         {
-            prefix[index] = program.Intern(conjunct.ArrayParts.Select(part => index < part.Prefix.Count ? part.Prefix[index] : part.Rest ?? SchemaLiterals.True));
+            prefix[index] = program.Intern(
+                conjunct.ArrayParts.Select(part => index < part.Prefix.Count ? part.Prefix[index] : part.Rest ?? SchemaLiterals.True),
+                program.Scopes.OfItem(set.Scope, index));
         }
-        SchemaSet rest = program.Intern(conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True));
+        SchemaSet rest = program.Intern(
+            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest));
         ContainsDemand[] demands = [.. conjunct.Contains.Distinct()];
         if (demands.Length > 4)
         {
@@ -157,11 +160,11 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private void AddObject(Conjunct conjunct)
     {
-        if (ObjectShapeBuilder.Build(program, conjunct, program.Ranks(set)) is not ObjectShape built)
+        if (ObjectShapeBuilder.Build(program, conjunct, set.Scope) is not ObjectShape built)
         {
             return;
         }
-        string key = $"{{{string.Join(',', built.Properties.Select(property => $"{property.Name}\0{property.Value.Id}{property.Required}"))};"
+        string key = $"{{{string.Join(',', built.Properties.Concat(built.Listed).Select(property => $"{property.Name}\0{property.Value.Id}{property.Required}"))};"
             + $"{string.Join(',', conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern)))};"
             + $"{string.Join(',', built.Classes.Select(names => names.Value.Id))};{built.Min};{built.Max};"
             + $"{string.Join(',', conjunct.Names)};{string.Join(',', conjunct.Demands.Select(demand => demand.GetHashCode()))}";

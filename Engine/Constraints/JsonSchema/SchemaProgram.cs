@@ -17,6 +17,7 @@ internal sealed class SchemaProgram
         Library = library;
         Budget = budget;
         Document = new SchemaDocument(json, budget.Limits);
+        Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
         reader = new ClauseReader(Document, budget, TypesOf, AreDisjoint);
         Subschema root = Document.Root;
         Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
@@ -36,13 +37,29 @@ internal sealed class SchemaProgram
     /// <summary>The whole document.</summary>
     public SchemaSet Root { get; }
 
-    public SchemaSet Intern(IEnumerable<int> literals)
+    /// <summary>How properties are ordered.</summary>
+    public PropertyScopes Scopes { get; }
+
+    /// <summary>The set of some literals.</summary>
+    /// <param name="literals">The literals.</param>
+    /// <param name="scope">What orders properties; null for the literals' schemas.</param>
+    public SchemaSet Intern(IEnumerable<int> literals, int[]? scope = null)
     {
-        int[] key = [.. literals.Where(literal => literal != SchemaLiterals.True).Distinct().Order()];
-        key = key.Length > 1 && key[0] == SchemaLiterals.False ? [SchemaLiterals.False] : key;
+        int[] distinct = [.. literals.Where(literal => literal != SchemaLiterals.True).Distinct().Order()];
+        distinct = distinct.Length > 1 && distinct[0] == SchemaLiterals.False ? [SchemaLiterals.False] : distinct;
+        int[] own = [.. distinct.Select(literal => literal & ~1).Distinct()];
+        int[] key = distinct;
+        if (scope is null || scope.AsSpan().SequenceEqual(own) || distinct is [] or [SchemaLiterals.False])
+        {
+            scope = own;
+        }
+        else
+        {
+            key = [.. distinct, -1, .. scope];
+        }
         if (!sets.TryGetValue(key, out SchemaSet? set))
         {
-            set = new SchemaSet(sets.Count, key);
+            set = new SchemaSet(sets.Count, distinct, scope);
             sets.Add(key, set);
         }
         return set;
@@ -63,9 +80,6 @@ internal sealed class SchemaProgram
     /// <summary>The strings of a set, bounds of length included.</summary>
     public Dfa Texts(SchemaSet set) => Expand(set).Texts.Aggregate(
         DfaOperations.Nothing, (texts, more) => DfaOperations.Union(texts, more.ToDfa(Library, Budget), Budget));
-
-    /// <summary>The order of the properties that the schemas of a set name.</summary>
-    public Dictionary<string, int> Ranks(SchemaSet set) => set.Ranks ??= PropertyRanks.Of(Document, set.Literals);
 
     public List<Clause> Clauses(Subschema schema)
     {

@@ -3,12 +3,15 @@ using Llama4Kernels.Engine.Constraints.Parsing;
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>Schemas that a value must meet together, and others that it must not. Equal sets of a schema are one object.</summary>
-internal sealed class SchemaSet(int id, int[] literals)
+internal sealed class SchemaSet(int id, int[] literals, int[] scope)
 {
     public int Id => id;
 
     /// <summary>Ascending.</summary>
     public int[] Literals => literals;
+
+    /// <summary>The schemas that order the properties, see <see cref="PropertyScopes"/>.</summary>
+    public int[] Scope => scope;
 
     /// <summary>The values, once they have been worked out.</summary>
     public ValueShape? Shape { get; set; }
@@ -18,9 +21,6 @@ internal sealed class SchemaSet(int id, int[] literals)
 
     /// <summary>Whether there is a value.</summary>
     public bool IsProductive { get; set; }
-
-    /// <summary>Properties that its schemas name, in the order that their values are written.</summary>
-    public Dictionary<string, int>? Ranks { get; set; }
 
     /// <summary>The rule that writes a value.</summary>
     public Rule? Rule { get; set; }

@@ -13,13 +13,18 @@ namespace Llama4Kernels.Engine.Constraints;
 public sealed class SchemaWriter
 {
     private readonly SchemaDocument document;
+    private readonly PropertyScopes scopes;
     private readonly ConstraintBudget budget = new(ConstraintLimits.Default);
     private readonly Dictionary<string, Dfa?> patterns = new(StringComparer.Ordinal);
 
     /// <summary>Takes a schema.</summary>
     /// <param name="schema">Any JSON; what is not a schema orders nothing.</param>
     /// <exception cref="ConstraintException">The schema is neither an object nor true or false, or nests too deeply.</exception>
-    public SchemaWriter(JsonElement schema) => document = new SchemaDocument(schema.Clone(), budget.Limits);
+    public SchemaWriter(JsonElement schema)
+    {
+        document = new SchemaDocument(schema.Clone(), budget.Limits);
+        scopes = new PropertyScopes(document, Pattern);
+    }
 
     /// <summary>Writes a document, which need not be valid.</summary>
     /// <param name="value">The document.</param>
@@ -36,8 +41,7 @@ public sealed class SchemaWriter
         switch (value.ValueKind)
         {
             case JsonValueKind.Object:
-                List<Subschema> schemas = PropertyRanks.Closure(document, literals);
-                Dictionary<string, int> ranks = PropertyRanks.Of(document, literals);
+                Dictionary<string, int> ranks = scopes.Ranks(literals);
                 WriteItems(
                     '{', '}',
                     [.. value.EnumerateObject().DistinctBy(property => property.Name, StringComparer.Ordinal)
@@ -46,13 +50,12 @@ public sealed class SchemaWriter
                     property =>
                     {
                         text.Append(Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, property.Name))).Append(level < 0 ? ":" : ": ");
-                        Write(property.Value, ValuesOf(schemas, property.Name), Deeper(level), text);
+                        Write(property.Value, scopes.OfProperty(literals, property.Name), Deeper(level), text);
                     });
                 break;
             case JsonValueKind.Array:
-                List<Subschema> lists = PropertyRanks.Closure(document, literals);
                 int index = 0;
-                WriteItems('[', ']', [.. value.EnumerateArray()], level, text, item => Write(item, ItemsOf(lists, index++), Deeper(level), text));
+                WriteItems('[', ']', [.. value.EnumerateArray()], level, text, item => Write(item, scopes.OfItem(literals, index++), Deeper(level), text));
                 break;
             case JsonValueKind.String:
                 text.Append(Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, value.GetString()!)));
@@ -65,6 +68,7 @@ public sealed class SchemaWriter
                 break;
         }
     }
+
 
     private static int Deeper(int level) => level < 0 ? level : level + 1;
 
@@ -90,65 +94,6 @@ public sealed class SchemaWriter
         {
             text.Append('\n').Append(' ', 2 * level);
         }
-    }
-
-    private int[] ValuesOf(List<Subschema> schemas, string name)
-    {
-        List<int> values = [];
-        foreach (Subschema schema in schemas)
-        {
-            bool found = false;
-            if (schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
-                && properties.TryGetProperty(name, out JsonElement named))
-            {
-                found = Add(values, schema, named, "properties", name);
-            }
-            if (schema.TryGet("patternProperties", out JsonElement matching) && matching.ValueKind == JsonValueKind.Object)
-            {
-                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => Pattern(entry.Name)?.Accepts(name) == true))
-                {
-                    found = Add(values, schema, entry.Value, "patternProperties", entry.Name);
-                }
-            }
-            if (!found && schema.TryGet("additionalProperties", out JsonElement others))
-            {
-                Add(values, schema, others, "additionalProperties");
-            }
-        }
-        return [.. values];
-    }
-
-    private int[] ItemsOf(List<Subschema> schemas, int index)
-    {
-        List<int> values = [];
-        foreach (Subschema schema in schemas)
-        {
-            bool isPrefix = false;
-            foreach (string keyword in (string[])["prefixItems", "items"])
-            {
-                if (schema.TryGet(keyword, out JsonElement items) && items.ValueKind == JsonValueKind.Array && index < items.GetArrayLength())
-                {
-                    isPrefix = Add(values, schema, items[index], keyword, $"{index}");
-                }
-            }
-            foreach (string keyword in (string[])["items", "additionalItems"])
-            {
-                if (!isPrefix && schema.TryGet(keyword, out JsonElement items))
-                {
-                    Add(values, schema, items, keyword);
-                }
-            }
-        }
-        return [.. values];
-    }
-
-    private bool Add(List<int> values, Subschema schema, JsonElement json, params ReadOnlySpan<string> path)
-    {
-        if (json.ValueKind == JsonValueKind.Object)
-        {
-            values.Add(document.Child(schema, json, path).Positive);
-        }
-        return true;
     }
 
     private Dfa? Pattern(string pattern)

@@ -26,6 +26,10 @@ internal sealed class Subschema(int id, JsonElement json, string pointer, Schema
 
     public bool IsFalse => json.ValueKind == JsonValueKind.False;
 
+    /// <summary>Whether only its reference counts, as the drafts up to 7 have it.</summary>
+    public bool IsReferenceOnly => resource is { Draft: <= SchemaDraft.Draft7, Declared: true }
+        && TryGet("$ref", out JsonElement reference) && reference.ValueKind == JsonValueKind.String;
+
     public bool TryGet(string keyword, out JsonElement value)
     {
         value = default;

@@ -22,6 +22,17 @@ public class JsonSchemaKeywordTests
     [InlineData("""{"patternProperties":{"^s_":{"type":"string"}},"additionalProperties":{"type":"integer"},"minProperties":1}""",
         """{"s_a":"x"}|{"a":1}|{"s_a":"x","b":2}|[]""", """{}|{"s_a":1}|{"a":"x"}""")]
     [InlineData("""{"contains":{"const":1},"maxItems":3}""", "[1]|[0,1]|[0,0,1]|7", "[]|[0]|[0,0,0]|[1,1,1,1]")]
+    [InlineData("""{"anyOf":[{"properties":{"b":{"const":3},"a":{"const":4}},"required":["a","b"]},{"properties":{"a":{"const":1},"b":{"const":2}},"required":["a","b"]}]}""",
+        """{"b":3,"a":4}|{"b":2,"a":1}""", """{"b":3,"a":1}|{"b":2}""")]
+    [InlineData("""{"type":"object","patternProperties":{"^(x|y)$":{"type":"integer"}},"additionalProperties":false}""",
+        """{}|{"x":1}|{"x":1,"y":2}|{"y":2,"x":1}""", """{"z":1}|{"x":"1"}""")]
+    [InlineData("""{"type":"object","allOf":[{"not":{"propertyNames":{"not":{"pattern":"a"}}}},{"not":{"propertyNames":{"not":{"pattern":"b"}}}}],"maxProperties":1}""",
+        """{"ab":1}|{"bxa":null}""", """{"a":1}|{"b":1}|{}|{"a":1,"b":1}""")]
+    [InlineData("""{"type":"object","patternProperties":{"^.$":{"minItems":1}},"additionalProperties":false,"not":{"propertyNames":{"not":{"enum":["1","3"]}}},"maxProperties":2}""",
+        """{"1":[0]}|{"3":[0]}|{"1":[0],"2":[0]}""", """{"2":[0]}|{}|{"1":[]}""")]
+    [InlineData("""{"$schema":"http://json-schema.org/draft-04/schema#","$ref":"#/definitions/v","properties":{"t":{"type":"string"}},"definitions":{"v":{"type":"object","properties":{"r":{"type":"string"}}}}}""",
+        """{"r":"x","t":1}|{"t":1}""", """{"r":1}|3""")]
+    [InlineData("""{"enum":[{"a":1.0}]}""", """{"a":1.0}|{"a":1}""", """{"a":true}|{"a":1.5}|{"a":2}""")]
     public void KeepsToTheSchema(string schema, string valid, string invalid)
     {
         Assert.All(valid.Split('|'), document => ConstraintChecks.Check(schema, document, true));

@@ -1,0 +1,187 @@
+using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Engine.Constraints.JsonSchema;
+
+/// <summary>
+/// What orders the properties of a value: all schemas that may hold for it, whichever way alternatives go. A scope is these schemas as
+/// literals, so that each alternative writes the properties that it has in one order common to all.
+/// </summary>
+internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?> pattern)
+{
+    private static readonly string[] Lists = ["allOf", "anyOf", "oneOf"];
+    private static readonly string[] Singles = ["if", "then", "else", "not"];
+    private static readonly string[] PrefixKeywords = ["prefixItems", "items"];
+    private static readonly string[] RestKeywords = ["items", "additionalItems"];
+
+    private readonly Dictionary<int[], Scope> scopes = new(SequenceComparer.Instance);
+
+    /// <summary>
+    /// The order of properties: as the schemas name them, first their own <c>properties</c>, then those of the schemas that they refer to
+    /// or are made of, then names that are only required or depended on.
+    /// </summary>
+    public Dictionary<string, int> Ranks(int[] scope) => Of(scope).Ranks;
+
+    /// <summary>The scope of a property's value.</summary>
+    public int[] OfProperty(int[] scope, string name)
+    {
+        List<int> values = [];
+        foreach (Subschema schema in Of(scope).Schemas)
+        {
+            bool found = false;
+            if (schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
+                && properties.TryGetProperty(name, out JsonElement named))
+            {
+                found = Add(values, schema, named, "properties", name);
+            }
+            if (schema.TryGet("patternProperties", out JsonElement matching) && matching.ValueKind == JsonValueKind.Object)
+            {
+                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => pattern(entry.Name)?.Accepts(name) == true))
+                {
+                    found = Add(values, schema, entry.Value, "patternProperties", entry.Name);
+                }
+            }
+            if (!found && schema.TryGet("additionalProperties", out JsonElement others))
+            {
+                Add(values, schema, others, "additionalProperties");
+            }
+        }
+        return Sorted(values);
+    }
+
+    /// <summary>The scope of an item.</summary>
+    public int[] OfItem(int[] scope, int index)
+    {
+        List<int> values = [];
+        foreach (Subschema schema in Of(scope).Schemas)
+        {
+            bool isPrefix = false;
+            foreach (string keyword in PrefixKeywords)
+            {
+                if (schema.TryGet(keyword, out JsonElement items) && items.ValueKind == JsonValueKind.Array && index < items.GetArrayLength())
+                {
+                    isPrefix = Add(values, schema, items[index], keyword, $"{index}");
+                }
+            }
+            foreach (string keyword in RestKeywords)
+            {
+                if (!isPrefix && schema.TryGet(keyword, out JsonElement items))
+                {
+                    Add(values, schema, items, keyword);
+                }
+            }
+        }
+        return Sorted(values);
+    }
+
+    private static int[] Sorted(List<int> values) => [.. values.Distinct().Order()];
+
+    private bool Add(List<int> values, Subschema schema, JsonElement json, params ReadOnlySpan<string> path)
+    {
+        if (json.ValueKind == JsonValueKind.Object)
+        {
+            values.Add(document.Child(schema, json, path).Positive);
+        }
+        return true;
+    }
+
+    private Scope Of(int[] literals)
+    {
+        if (!scopes.TryGetValue(literals, out Scope? scope))
+        {
+            List<Subschema> schemas = Closure(literals);
+            scope = new Scope(schemas, RanksOf(schemas));
+            scopes.Add(literals, scope);
+        }
+        return scope;
+    }
+
+    private static Dictionary<string, int> RanksOf(List<Subschema> schemas)
+    {
+        Dictionary<string, int> ranks = new(StringComparer.Ordinal);
+        List<string> later = [];
+        foreach (Subschema schema in schemas)
+        {
+            if (schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object)
+            {
+                foreach (JsonProperty property in properties.EnumerateObject())
+                {
+                    ranks.TryAdd(property.Name, ranks.Count);
+                }
+            }
+            if (schema.TryGet("required", out JsonElement required))
+            {
+                later.AddRange(Texts(required));
+            }
+            foreach (string keyword in (string[])["dependencies", "dependentRequired", "dependentSchemas"])
+            {
+                if (schema.TryGet(keyword, out JsonElement dependencies) && dependencies.ValueKind == JsonValueKind.Object)
+                {
+                    later.AddRange(dependencies.EnumerateObject().SelectMany(entry => Texts(entry.Value).Prepend(entry.Name)));
+                }
+            }
+        }
+        foreach (string name in later)
+        {
+            ranks.TryAdd(name, ranks.Count);
+        }
+        return ranks;
+    }
+
+    private static IEnumerable<string> Texts(JsonElement value) => value.ValueKind == JsonValueKind.Array
+        ? value.EnumerateArray().Where(name => name.ValueKind == JsonValueKind.String).Select(name => name.GetString()!)
+        : [];
+
+    private List<Subschema> Closure(int[] literals)
+    {
+        List<Subschema> closure = [];
+        HashSet<int> seen = [];
+        Queue<Subschema> pending = new(literals.Select(literal => document[literal / 2]));
+        while (pending.TryDequeue(out Subschema? schema))
+        {
+            if (!seen.Add(schema.Id) || schema.Json.ValueKind != JsonValueKind.Object)
+            {
+                continue;
+            }
+            if (schema.TryGet("$ref", out JsonElement reference) && reference.ValueKind == JsonValueKind.String)
+            {
+                pending.Enqueue(document.Resolve(schema, "$ref", reference.GetString()!));
+                if (schema.IsReferenceOnly)
+                {
+                    continue;
+                }
+            }
+            closure.Add(schema);
+            foreach (JsonProperty keyword in schema.Json.EnumerateObject())
+            {
+                Follow(schema, keyword.Name, keyword.Value, pending);
+            }
+        }
+        return closure;
+    }
+
+    private void Follow(Subschema schema, string keyword, JsonElement value, Queue<Subschema> pending)
+    {
+        if (Lists.Contains(keyword) && value.ValueKind == JsonValueKind.Array)
+        {
+            int index = 0;
+            foreach (JsonElement item in value.EnumerateArray())
+            {
+                pending.Enqueue(document.Child(schema, item, keyword, $"{index++}"));
+            }
+        }
+        else if (value.ValueKind == JsonValueKind.Object && Singles.Contains(keyword))
+        {
+            pending.Enqueue(document.Child(schema, value, keyword));
+        }
+        else if (value.ValueKind == JsonValueKind.Object && keyword is "dependencies" or "dependentSchemas")
+        {
+            foreach (JsonProperty property in value.EnumerateObject().Where(property => property.Value.ValueKind == JsonValueKind.Object))
+            {
+                pending.Enqueue(document.Child(schema, property.Value, keyword, property.Name));
+            }
+        }
+    }
+
+    private sealed record Scope(List<Subschema> Schemas, Dictionary<string, int> Ranks);
+}
