@@ -26,18 +26,6 @@ public sealed class MetricsTests
         Assert.Equal(expected / 2, Metrics.MeanKl([MathF.Log(0.25f), MathF.Log(0.75f), 1, 1], [half, half, half, half], 2), 1e-6);
     }
 
-    /// <summary>As far as the official implementation: the median, and a share of rows that may be far, one at least.</summary>
-    [Theory]
-    [InlineData(100, 7.7e-5, 3, 96, true)]
-    [InlineData(100, 7.8e-5, 0, 100, false)]
-    [InlineData(100, 1e-5, 4, 96, false)]
-    [InlineData(100, 1e-5, 3, 95, false)]
-    [InlineData(5, 1e-5, 1, 4, true)]
-    [InlineData(5, 1e-5, 2, 4, false)]
-    [InlineData(5, double.NaN, 5, 5, false)]
-    public void As_near_as_the_official_implementation(int rows, double median, int far, int top1, bool expected) =>
-        Assert.Equal(expected, new Divergence(rows, 1, median, far, top1).IsOfficial);
-
     [Fact]
     public void Rows_that_are_no_numbers_are_far()
     {

@@ -92,7 +92,11 @@ public sealed class CudaInt4Tests : IDisposable
         int vocabulary = model.Config.Text.VocabSize;
         LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(vocabulary, capture: false) with { Greedy = 5 });
         Assert.Empty(driver.Findings);
-        Assert.True(Divergence.Of(result.Logits, golden.Logits, vocabulary).IsOfficial);
+        // verify's own bound of the mean, and the official implementation's median in bfloat16; no router's choice flips here.
+        var divergence = Divergence.Of(result.Logits, golden.Logits, vocabulary);
+        Assert.InRange(divergence.Mean, 0, 1e-3);
+        Assert.InRange(divergence.Median, 0, 7.7e-5);
+        Assert.Equal((0, divergence.Rows), (divergence.FarRows, divergence.SameTop1));
         Assert.NotEqual(0, Compare.RangeError(result.Logits, golden.Logits));
         Assert.NotEqual(0, ((CudaBackend)model.Backend).Graphs.Launched);
     }
