@@ -62,7 +62,7 @@ public static partial class IlgpuCompiler
         KernelModule[] modules = [.. IlgpuKernels.All.Select(kernel => Compile(kernel, sm, cacheFolder))];
         foreach (KernelModule module in modules)
         {
-            Write(FolderKernelModules.PathOf(folder, module.Name, sm), module.Text);
+            Write(FolderKernelModules.PathOf(folder, module.Name, module.Spec.Target), module.Text);
         }
         return modules;
     }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Ptx;
@@ -13,15 +12,15 @@ public sealed class PtxKernelModules : IKernelModules
     private const string Extension = ".ptx";
     private const string TargetMark = "_sm";
 
-    private readonly Dictionary<string, int[]> _targets;
-    private readonly ConcurrentDictionary<(string Name, int Target), KernelModule> _modules = new();
+    private readonly Dictionary<string, KernelTarget[]> _targets;
+    private readonly ConcurrentDictionary<(string Name, KernelTarget Target), KernelModule> _modules = new();
 
     private PtxKernelModules()
     {
         _targets = typeof(PtxKernelModules).Assembly.GetManifestResourceNames().Where(resource => resource.EndsWith(Extension, StringComparison.Ordinal))
             .Select(resource => (Resource: resource, At: resource.LastIndexOf(TargetMark, StringComparison.Ordinal)))
-            .GroupBy(file => file.Resource[..file.At], file => int.Parse(file.Resource.AsSpan()[(file.At + TargetMark.Length)..^Extension.Length], CultureInfo.InvariantCulture))
-            .ToDictionary(kernel => kernel.Key, kernel => kernel.OrderDescending().ToArray(), StringComparer.Ordinal);
+            .GroupBy(file => file.Resource[..file.At], file => TargetOf(file.Resource, file.At))
+            .ToDictionary(kernel => kernel.Key, kernel => kernel.OrderByDescending(target => target.Sm).ToArray(), StringComparer.Ordinal);
         Names = [.. _targets.Keys.Order(StringComparer.Ordinal)];
     }
 
@@ -32,25 +31,27 @@ public sealed class PtxKernelModules : IKernelModules
     public IReadOnlyList<string> Names { get; }
 
     /// <summary>The file of a kernel for a target.</summary>
-    public static string FileName(string name, int target) => string.Create(CultureInfo.InvariantCulture, $"{name}{TargetMark}{target}{Extension}");
+    public static string FileName(string name, KernelTarget target) => $"{name}{TargetMark}{target.ToString()["sm_".Length..]}{Extension}";
 
     /// <summary>The targets that a kernel has texts for, the latest first.</summary>
     /// <exception cref="ArgumentException">There is no such kernel.</exception>
-    public IReadOnlyList<int> Targets(string name) => _targets.TryGetValue(name, out int[]? targets)
+    public IReadOnlyList<KernelTarget> Targets(string name) => _targets.TryGetValue(name, out KernelTarget[]? targets)
         ? targets
         : throw new ArgumentException($"There is no kernel '{name}' among those written as PTX.", nameof(name));
 
     /// <inheritdoc/>
     public KernelModule Get(string name, int sm)
     {
-        IReadOnlyList<int> targets = Targets(name);
-        int target = targets.FirstOrDefault(target => target <= sm);
-        if (target == 0)
-        {
-            throw new ArgumentOutOfRangeException(nameof(sm), sm, $"'{name}' needs sm_{targets[^1]} at least.");
-        }
+        IReadOnlyList<KernelTarget> targets = Targets(name);
+        KernelTarget target = KernelTarget.Best(targets, sm)
+            ?? throw new ArgumentOutOfRangeException(nameof(sm), sm, $"A device of sm_{sm} takes no text of '{name}': they are for {string.Join(", ", targets)}.");
         return _modules.GetOrAdd((name, target), static key => Read(FileName(key.Name, key.Target)));
     }
+
+    private static KernelTarget TargetOf(string resource, int mark) =>
+        KernelTarget.TryParse(resource.AsSpan()[(mark + TargetMark.Length)..^Extension.Length], out KernelTarget target)
+            ? target
+            : throw new InvalidOperationException($"The resource {resource} names no target.");
 
     private static KernelModule Read(string resource)
     {

@@ -28,7 +28,7 @@ public sealed class DeviceModulesTests : IDisposable
         Assert.Equal(80, modules.Get("gelu", 90).Spec.Target.Sm);
         Assert.DoesNotContain(KernelChoices.List(modules), choice => choice.Source != "compiled ahead of time" && !PtxKernelModules.All.Names.Contains(choice.Kernel));
 
-        string path = FolderKernelModules.PathOf(folder, "gelu", 80);
+        string path = FolderKernelModules.PathOf(folder, "gelu", new KernelTarget(80));
         string text = File.ReadAllText(path);
         File.WriteAllText(path, text.Replace(".target sm_80", ".target sm_90", StringComparison.Ordinal));
         KernelModuleException damaged = Assert.Throws<KernelModuleException>(() => modules.Get("gelu", 90));

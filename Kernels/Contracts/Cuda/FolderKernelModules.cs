@@ -1,20 +1,19 @@
-using System.Globalization;
-
 namespace Llama4Kernels.Kernels.Contracts.Cuda;
 
 /// <summary>
-/// Modules that were compiled ahead of time: files <c>name.sm_90.ptx</c> of a folder. They are listed once and read when asked
-/// for. A device takes modules for any lower capability too.
+/// Modules that were compiled ahead of time: files <c>name.sm_90.ptx</c> or <c>name.sm_90a.ptx</c> of a folder. They are listed once and
+/// read when asked for. A device takes the one for just itself, else the latest for any capability that is not above its own.
 /// </summary>
 public sealed class FolderKernelModules : IKernelModules
 {
+    private const string Extension = ".ptx";
     private const string Remedy = "Compile them again (llama4 ptx dump, or publish the program again).";
 
     private readonly string _folder;
-    private readonly Dictionary<string, int[]> _targets;
+    private readonly Dictionary<string, KernelTarget[]> _targets;
 
     /// <summary>Lists the modules of a folder.</summary>
-    /// <exception cref="KernelModuleException">There is no such folder, or it has no modules.</exception>
+    /// <exception cref="KernelModuleException">There is no such folder, it has no modules, or a .ptx file's name does not say whose module for which target it is.</exception>
     public FolderKernelModules(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -23,11 +22,12 @@ public sealed class FolderKernelModules : IKernelModules
             throw new KernelModuleException($"There is no folder {folder} with device kernels. {Remedy}");
         }
         _folder = folder;
-        _targets = Directory.GetFiles(folder, "*.sm_*.ptx")
-            .Select(path => Path.GetFileName(path).Split('.'))
-            .Where(parts => parts.Length == 3 && int.TryParse(parts[1]["sm_".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out _))
-            .GroupBy(parts => parts[0], parts => int.Parse(parts[1]["sm_".Length..], CultureInfo.InvariantCulture))
-            .ToDictionary(modules => modules.Key, modules => modules.OrderDescending().ToArray());
+        _targets = Directory.GetFiles(folder)
+            .Where(path => path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase))
+            .Order(StringComparer.Ordinal)
+            .Select(Read)
+            .GroupBy(module => module.Name, module => module.Target, StringComparer.Ordinal)
+            .ToDictionary(modules => modules.Key, modules => modules.ToArray(), StringComparer.Ordinal);
         if (_targets.Count == 0)
         {
             throw new KernelModuleException($"{folder} holds no modules of device kernels (name.sm_90.ptx). {Remedy}");
@@ -46,15 +46,12 @@ public sealed class FolderKernelModules : IKernelModules
     public KernelModule Get(string name, int sm)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (!_targets.TryGetValue(name, out int[]? targets))
+        if (!_targets.TryGetValue(name, out KernelTarget[]? targets))
         {
             throw new ArgumentException($"{_folder} holds no module of '{name}'. {Remedy}", nameof(name));
         }
-        int target = Array.Find(targets, target => target <= sm);
-        if (target == 0)
-        {
-            throw new ArgumentOutOfRangeException(nameof(sm), sm, $"Modules of '{name}' need sm_{targets[^1]} at least.");
-        }
+        KernelTarget target = KernelTarget.Best(targets, sm)
+            ?? throw new ArgumentOutOfRangeException(nameof(sm), sm, $"A device of sm_{sm} takes no module of '{name}' in {_folder}: they are for {string.Join(", ", targets)}.");
         string path = PathOf(_folder, name, target);
         KernelModule module;
         try
@@ -65,12 +62,20 @@ public sealed class FolderKernelModules : IKernelModules
         {
             throw new KernelModuleException($"{path} is damaged. {Remedy}", e);
         }
-        return module.Name == name && module.Spec.Target == new KernelTarget(target)
+        return module.Name == name && module.Spec.Target == target
             ? module
             : throw new KernelModuleException($"{path} is the module of '{module.Name}' for {module.Spec.Target}. {Remedy}");
     }
 
     /// <summary>The file of a module in a folder.</summary>
-    public static string PathOf(string folder, string name, int sm) =>
-        Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{name}.sm_{sm}.ptx"));
+    public static string PathOf(string folder, string name, KernelTarget target) => Path.Combine(folder, $"{name}.{target}{Extension}");
+
+    /// <summary>What a file's name says. One that is left out would be a slower kernel, or none, without a word.</summary>
+    private static (string Name, KernelTarget Target) Read(string path)
+    {
+        string file = Path.GetFileName(path);
+        return file.Split('.') is [{ Length: > 0 } name, var target, "ptx"] && KernelTarget.TryParse(target, out KernelTarget parsed) && target == parsed.ToString()
+            ? (name, parsed)
+            : throw new KernelModuleException($"{path} is not named as a module of a device kernel is (name.sm_90.ptx, name.sm_90a.ptx). Rename or remove it.");
+    }
 }

@@ -18,7 +18,7 @@ public sealed class KernelSpecTests
     [Fact]
     public void ArgumentsLieWherePtxPutsThem()
     {
-        var spec = new KernelSpec("k", new KernelTarget(90, IsExact: true), s_arguments);
+        var spec = new KernelSpec("k", new KernelTarget(90, 'a'), s_arguments);
         Assert.Equal([0, 8, 24, 64, 192, 200], spec.Offsets.ToArray());
         Assert.Equal(208, spec.ArgumentBytes);
     }
@@ -26,7 +26,7 @@ public sealed class KernelSpecTests
     [Fact]
     public void TheHeadSaysEverything()
     {
-        var spec = new KernelSpec("k", new KernelTarget(90, IsExact: true), s_arguments)
+        var spec = new KernelSpec("k", new KernelTarget(90, 'a'), s_arguments)
         {
             Block = new CudaDim3(128, 2),
             SharedBytes = 100_000,
@@ -67,6 +67,7 @@ public sealed class KernelSpecTests
         Assert.True(KernelTarget.TryParse("90a", out KernelTarget exact) && KernelTarget.TryParse("sm_80", out KernelTarget open) && !open.IsExact && exact.IsExact);
         Assert.Equal([false, true, false], new[] { 89, 90, 100 }.Select(exact.Runs));
         Assert.Equal([false, true, true], new[] { 75, 80, 120 }.Select(new KernelTarget(80).Runs));
+        Assert.True(KernelTarget.TryParse("sm_100f", out KernelTarget family) && family.IsExact && family.ToString() == "sm_100f" && !family.Runs(120));
         Assert.All(["", "a", "90b", "sm_", "-1"], text => Assert.False(KernelTarget.TryParse(text, out _)));
     }
 

@@ -74,7 +74,7 @@ public sealed class IlgpuCompilerTests
         {
             Assert.Throws<KernelModuleException>(() => new FolderKernelModules(folder));
             IReadOnlyList<KernelModule> compiled = IlgpuCompiler.CompileAll(80, folder);
-            File.WriteAllText(FolderKernelModules.PathOf(folder, "gelu", 90), IlgpuCompiler.Compile(IlgpuKernels.Get("gelu"), 90).Text);
+            File.WriteAllText(FolderKernelModules.PathOf(folder, "gelu", new KernelTarget(90)), IlgpuCompiler.Compile(IlgpuKernels.Get("gelu"), 90).Text);
             var modules = new FolderKernelModules(folder);
             Assert.Equal(new IlgpuKernelModules().Names, modules.Names);
             foreach (KernelModule expected in compiled)
@@ -86,7 +86,7 @@ public sealed class IlgpuCompilerTests
             Assert.Equal(90, modules.Get("gelu", 120).Spec.Target.Sm);
             Assert.Throws<ArgumentOutOfRangeException>(() => modules.Get("gelu", 75));
             Assert.Throws<ArgumentException>(() => modules.Get("nothing", 90));
-            string path = FolderKernelModules.PathOf(folder, "gelu", 90);
+            string path = FolderKernelModules.PathOf(folder, "gelu", new KernelTarget(90));
             File.WriteAllText(path, compiled[0].Text);
             Assert.Contains("publish the program again", Assert.Throws<KernelModuleException>(() => modules.Get("gelu", 90)).Message);
             File.WriteAllText(path, compiled[0].Text[..^9]);

@@ -15,7 +15,7 @@ public class WrittenKernelTests
     public void TheTextIsWhatItsWriterGives(int index)
     {
         (string room, string name, int sm, KernelWriter writer) = WrittenKernels.All[index];
-        string path = Path.Combine(GoldenFiles.Repository, "Kernels", room, PtxKernelModules.FileName(name, sm));
+        string path = Path.Combine(GoldenFiles.Repository, "Kernels", room, PtxKernelModules.FileName(name, new KernelTarget(sm)));
         KernelModule module = writer.Module();
         if (Environment.GetEnvironmentVariable("LLAMA4_UPDATE_PTX") == "1")
         {
@@ -37,8 +37,8 @@ public class WrittenKernelTests
     public void EveryShippedTextHasAWriter()
     {
         Assert.Equal(
-            WrittenKernels.All.Select(kernel => PtxKernelModules.FileName(kernel.Name, kernel.Sm)).Order(StringComparer.Ordinal),
-            PtxKernelModules.All.Names.SelectMany(name => PtxKernelModules.All.Targets(name).Select(sm => PtxKernelModules.FileName(name, sm))).Order(StringComparer.Ordinal));
+            WrittenKernels.All.Select(kernel => PtxKernelModules.FileName(kernel.Name, new KernelTarget(kernel.Sm))).Order(StringComparer.Ordinal),
+            PtxKernelModules.All.Names.SelectMany(name => PtxKernelModules.All.Targets(name).Select(target => PtxKernelModules.FileName(name, target))).Order(StringComparer.Ordinal));
     }
 
     [Theory]

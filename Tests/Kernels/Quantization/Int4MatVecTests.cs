@@ -37,7 +37,7 @@ public class Int4MatVecTests
     {
         int atOnce = Int4MatVecPtx.RowsAtOnce(rows);
         var subject = new Int4Case(rows, outputs, columns, seed: rows + outputs);
-        foreach (int sm in PtxKernelModules.All.Targets(Int4MatVecPtx.Name(atOnce, experts: false)))
+        foreach (int sm in PtxKernelModules.All.Targets(Int4MatVecPtx.Name(atOnce, experts: false)).Select(target => target.Sm))
         {
             Check(Int4MatVecPtx.Name(atOnce, experts: false), sm, subject.Product(atOnce));
             Check(Int4OperandPtx.Name, sm, subject.Rounding());
@@ -56,7 +56,7 @@ public class Int4MatVecTests
     {
         var subject = new Int4Case(starts[^1], outputs, 640, seed: atOnce + outputs, starts);
         string name = Int4MatVecPtx.Name(atOnce, experts: true);
-        foreach (int sm in PtxKernelModules.All.Targets(name))
+        foreach (int sm in PtxKernelModules.All.Targets(name).Select(target => target.Sm))
         {
             Check(name, sm, subject.Product(atOnce));
         }

@@ -27,7 +27,7 @@ internal static partial class PtxCommand
             {
                 cancellation.ThrowIfCancellationRequested();
                 KernelModule module = modules.Get(name, sm);
-                string file = FolderKernelModules.PathOf(path, name, module.Spec.Target.Sm);
+                string file = FolderKernelModules.PathOf(path, name, module.Spec.Target);
                 File.WriteAllText(file, module.Text);
                 console.Out.WriteLine(file);
             }
