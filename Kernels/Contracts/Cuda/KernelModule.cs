@@ -40,5 +40,13 @@ public sealed record KernelModule(KernelSpec Spec, string Text)
         return new KernelModule(KernelSpec.Parse(content), text);
     }
 
+    /// <summary>What the head of a text says, changed or not since it was made; null for PTX that has no head.</summary>
+    /// <exception cref="FormatException">The head is damaged.</exception>
+    public static KernelSpec? SpecOf(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return text.Split('\n', 3) is [var first, var hash, var rest] && hash.StartsWith(HashMark, StringComparison.Ordinal) ? KernelSpec.Parse($"{first}\n{rest}") : null;
+    }
+
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

@@ -29,6 +29,8 @@ internal sealed record DeviceLimits(int Capability, int Multiprocessors, int War
         new(120, 170, 48, 32, 100 * 1024, 96 << 20, 512),
     ];
 
+    public static int[] Capabilities { get; } = [.. Known.Select(known => known.Capability)];
+
     public int Major => Capability / 10;
 
     /// <summary>Shared memory of a block that opts in.</summary>
@@ -36,7 +38,7 @@ internal sealed record DeviceLimits(int Capability, int Multiprocessors, int War
 
     /// <exception cref="ArgumentOutOfRangeException">No such generation is known.</exception>
     public static DeviceLimits Of(int capability) => Known.FirstOrDefault(limits => limits.Capability == capability)
-        ?? throw new ArgumentOutOfRangeException(nameof(capability), capability, $"Devices are emulated for {string.Join(", ", Known.Select(k => k.Capability))}.");
+        ?? throw new ArgumentOutOfRangeException(nameof(capability), capability, $"Devices are emulated for {string.Join(", ", Capabilities)}.");
 
     public bool TryAttribute(CudaDeviceAttribute attribute, out int value)
     {

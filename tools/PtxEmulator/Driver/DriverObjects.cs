@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Parsing;
 
@@ -59,6 +60,9 @@ internal sealed class EmulatedModule(EmulatedContext context, PtxProgram program
 
     /// <summary>Its text has a griddepcontrol.wait.</summary>
     public bool Waits { get; init; }
+
+    /// <summary>What its head says, if it has one.</summary>
+    public KernelSpec? Spec { get; init; }
 
     public Dictionary<string, nint> Functions { get; } = new(StringComparer.Ordinal);
 

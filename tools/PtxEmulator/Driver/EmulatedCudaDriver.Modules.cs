@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.PtxEmulator.Checking;
 using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Findings;
@@ -35,7 +36,9 @@ public sealed unsafe partial class EmulatedCudaDriver
             PtxProgram? program = null;
             try
             {
-                PtxModule text = PtxModule.Parse(Encoding.UTF8.GetString(image[..end]));
+                string source = Encoding.UTF8.GetString(image[..end]);
+                KernelSpec? spec = KernelModule.SpecOf(source);
+                PtxModule text = PtxModule.Parse(source);
                 CudaResult fit = CheckTarget(text, out int target, out string reason);
                 if (fit != CudaResult.Success)
                 {
@@ -48,10 +51,15 @@ public sealed unsafe partial class EmulatedCudaDriver
                     log = new CudaJitLog("", string.Join('\n', errors));
                     return CudaResult.InvalidPtx;
                 }
+                if (spec is not null && SpecCheck.Difference(spec, text) is string difference)
+                {
+                    log = new CudaJitLog("", $"The module is not what its head says: {difference}.");
+                    return CudaResult.InvalidPtx;
+                }
                 PtxInstruction[] dependent = [.. text.Functions.SelectMany(function => function.Body).Where(instruction => instruction.Opcode[0] == "griddepcontrol")];
                 _tracksOverlap |= dependent.Length > 0;
                 program = PtxProgram.Load(text, context.Memory);
-                var loaded = new EmulatedModule(context, program, options.MaxRegisters, target) { Waits = dependent.Any(instruction => instruction.Opcode.Contains("wait")) };
+                var loaded = new EmulatedModule(context, program, options.MaxRegisters, target) { Waits = dependent.Any(instruction => instruction.Opcode.Contains("wait")), Spec = spec };
                 // As an assembler would: what cannot be executed shows now, not at a launch.
                 foreach (PtxEntry entry in text.EntryPoints)
                 {
@@ -61,6 +69,11 @@ public sealed unsafe partial class EmulatedCudaDriver
                 log = new CudaJitLog(options.Verbose ? Report(loaded) : "", "");
                 program = null;
                 return CudaResult.Success;
+            }
+            catch (FormatException e)
+            {
+                log = new CudaJitLog("", e.Message);
+                return CudaResult.InvalidPtx;
             }
             catch (PtxSyntaxException e)
             {

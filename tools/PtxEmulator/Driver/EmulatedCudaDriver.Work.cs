@@ -82,7 +82,7 @@ public sealed unsafe partial class EmulatedCudaDriver
 
     private CudaResult Check(EmulatedContext context, GraphWork work) => work switch
     {
-        KernelWork launch => CheckLaunch(launch.Function, launch.Config),
+        KernelWork launch => CheckLaunch(launch.Function, launch.Config) is var result && result != CudaResult.Success ? result : CheckSpec(context, launch),
         CopyWork copy => CheckRange(copy.From, copy.Source, copy.Bytes, "source") is var source && source != CudaResult.Success
             ? source
             : CheckRange(copy.To, copy.Destination, copy.Bytes, "destination"),
@@ -131,6 +131,12 @@ public sealed unsafe partial class EmulatedCudaDriver
         }
         return CheckCluster(function, config);
     }
+
+    /// <summary>Launcher and kernel were written against one description: where they differ, one of them is wrong, whatever a device would make of it.</summary>
+    private CudaResult CheckSpec(EmulatedContext context, KernelWork launch) =>
+        launch.Function.Module.Spec is { } spec && spec.Name == launch.Function.Kernel.Name && SpecCheck.Difference(spec, launch.Config, launch.Parameters) is string difference
+            ? Fault(context, new PtxFinding(PtxFindingKind.Launch, spec.Name, launch.Function.Kernel.Function.Symbol.Line, default, 0, $"The launch has {difference}."))
+            : CudaResult.Success;
 
     private CudaResult CheckCluster(EmulatedFunction function, in CudaLaunchConfig config)
     {

@@ -5,7 +5,10 @@ namespace Llama4Kernels.PtxEmulator.Driver;
 /// <summary>What machine an <see cref="EmulatedCudaDriver"/> pretends to be.</summary>
 public sealed record EmulatedDriverOptions
 {
-    /// <summary>Compute capability as in sm_90: 80, 86, 89, 90, 100 or 120.</summary>
+    /// <summary>The capabilities that devices are emulated for.</summary>
+    public static IReadOnlyList<int> Capabilities => DeviceLimits.Capabilities;
+
+    /// <summary>Compute capability as in sm_90: one of <see cref="Capabilities"/>.</summary>
     public int Capability { get; init; } = 90;
 
     /// <summary>Number of equal devices.</summary>

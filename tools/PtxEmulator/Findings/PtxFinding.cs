@@ -27,6 +27,9 @@ public enum PtxFindingKind
     /// <summary>Memory of the host was freed or written over while work that uses it was under way.</summary>
     InFlight,
 
+    /// <summary>A launch that is not what the head of the kernel's module says: its block, shared memory, cluster or arguments.</summary>
+    Launch,
+
     /// <summary>The kernel executed <c>trap</c>, or a value that PTX does not define.</summary>
     Trap,
 }

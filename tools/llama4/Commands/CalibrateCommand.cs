@@ -15,15 +15,18 @@ internal static class CalibrateCommand
     {
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var emulator = new Option<bool>("--emulator") { Description = "Do the same work on the emulator, which checks it and times nothing." };
+        var device = new EmulatedDevice();
         var command = new Command("calibrate", "Measures on a CUDA device what predictions take as given: read bandwidth by the bytes under way, the gap between kernels of a graph with and without programmatic dependent launch, the rate of matrix instructions with and without decoding int4.") { emulator, json };
+        device.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
+            EmulatedDriverOptions options = device.Options(parsed, parsed.GetValue(emulator), "--emulator");
             ICudaDriver? driver = null;
             if (!parsed.GetValue(emulator) && !CudaDriver.TryLoad(out driver, out string reason))
             {
                 throw new ArgumentException($"There is no CUDA driver ({reason}). --emulator does the same work without a device and times nothing.");
             }
-            using EmulatedCudaDriver? emulated = driver is null ? new EmulatedCudaDriver() : null;
+            using EmulatedCudaDriver? emulated = driver is null ? new EmulatedCudaDriver(options) : null;
             using var calibration = new Calibration(driver ?? emulated!);
             bool text = !parsed.GetValue(json);
             CalibrationReport report = calibration.Run(figure => Print(text, console, figure), cancellation);

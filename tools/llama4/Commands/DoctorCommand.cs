@@ -25,7 +25,9 @@ internal static class DoctorCommand
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var threads = new Option<int>("--threads", "-t") { Description = "Threads that read; 0 is the engine's own choice.", DefaultValueFactory = _ => 0 };
         var emulator = new Option<bool>("--emulator") { Description = "Check the device kernels on the emulator, with or without a device." };
+        var device = new EmulatedDevice();
         var command = new Command("doctor", "Prints what this machine has: processor features, memory and its speed, CUDA driver and devices; with a device, how its compiler takes every kernel and whether each operation gives what the CPU gives, in which time. Exit code 1 if a kernel fails.") { threads, emulator, json };
+        device.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
             int wanted = parsed.GetValue(threads);
@@ -33,6 +35,7 @@ internal static class DoctorCommand
             {
                 throw new ArgumentException("--threads must be 0 or more.");
             }
+            EmulatedDriverOptions options = device.Options(parsed, parsed.GetValue(emulator), "--emulator");
             bool found = CudaDriver.TryLoad(out ICudaDriver? driver, out string reason);
             Cuda cuda = found ? Cuda.Read(driver!) : Cuda.Missing(reason);
             var report = new Report(Processor.Read(), Memory.Measure(wanted), Strategies(), cuda);
@@ -44,7 +47,7 @@ internal static class DoctorCommand
             bool good = true;
             if (parsed.GetValue(emulator))
             {
-                using var emulated = new EmulatedCudaDriver();
+                using var emulated = new EmulatedCudaDriver(options);
                 (report, good) = Check(report, emulated, text, console, cancellation);
             }
             else if (cuda.Devices.Count > 0)

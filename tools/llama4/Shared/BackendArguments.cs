@@ -18,8 +18,11 @@ internal sealed class BackendArguments
         DefaultValueFactory = _ => "auto",
     };
 
+    private readonly EmulatedDevice _device = new();
+
     public void AddTo(Command command)
     {
+        _device.AddTo(command);
         _backend.AcceptOnlyFromAmong("cpu", "cuda", "emulator", "auto");
         command.Add(_backend);
     }
@@ -32,14 +35,14 @@ internal sealed class BackendArguments
     /// <param name="folder">The checkpoint, whose packed size decides in mode auto.</param>
     /// <param name="model">How it is to be loaded.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
-    /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded.</exception>
+    /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded; or --device does not fit.</exception>
     /// <exception cref="Engine.ModelFormatException">The checkpoint had to be looked at, and is malformed.</exception>
     public Func<IBackend>? Choose(ParseResult parsed, string folder, ModelOptions model, out string reason) =>
         Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason,
-            model.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32);
+            _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), model.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32);
 
     internal static Func<IBackend>? Choose(
-        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, MatMulPrecision precision = MatMulPrecision.Float32)
+        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, EmulatedDriverOptions? emulated = null, MatMulPrecision precision = MatMulPrecision.Float32)
     {
         switch (backend)
         {
@@ -48,7 +51,7 @@ internal sealed class BackendArguments
                 return null;
             case "emulator":
                 reason = "backend emulator: demanded";
-                return () => CreateEmulator(precision);
+                return () => CreateEmulator(emulated ?? new EmulatedDriverOptions(), precision);
         }
         // Who demands a device gets it, whatever room it has.
         Func<IBackend>? create = CudaBackendChoice.Auto(backend == "auto" ? need : null, DeviceModules.Find, load, out reason, new CudaBackendOptions { Precision = precision });
@@ -57,7 +60,7 @@ internal sealed class BackendArguments
             : create;
     }
 
-    private static CudaBackend CreateEmulator(MatMulPrecision precision) =>
+    private static CudaBackend CreateEmulator(EmulatedDriverOptions emulated, MatMulPrecision precision) =>
         // Emulated memory is host memory, twice: small pieces.
-        CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
+        CudaBackendChoice.Create(new EmulatedCudaDriver(emulated), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
 }
