@@ -39,7 +39,7 @@ internal sealed class TextModel
         bool repeats = observer is null && batch.IsDecode;
         int rows = repeats ? Math.Min(_backend.Steps.Padded(batch.Rows), a.MostDecodeRows) : batch.Rows;
         a.Use(rows);
-        _backend.BeginStep(rows, repeats);
+        _backend.BeginStep(rows, repeats, batch.Rows);
         foreach (Batch.Part part in batch.Parts)
         {
             part.Cache.BeginStep(part.Rows);

@@ -1,18 +1,16 @@
-using System.Numerics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>
-/// The segments of a layer as kernels read them: page offsets, and for each row where its table starts and its position.
-/// Tables are padded to powers of two, those of decoding all to the same one, so that growing, joining and leaving sequences
-/// seldom change a step's shape.
+/// The segments of a layer as kernels read them: page offsets, and for each row where its table starts and its position. Tables are as
+/// long as their sequences and lie apart from all else, reached from one address, so that a step's shape does not depend on how
+/// long its sequences are.
 /// </summary>
 internal sealed unsafe class KvBatch(CudaQueue queue)
 {
     private const int TileRows = 8;
-    private const int FewestPages = 4;
 
     private KvSegment[] _segments = new KvSegment[8];
     private int _count = -1;
@@ -20,10 +18,7 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
     private int[] _tables = [], _positions = [];
     private int[] _tiles = new int[16];
 
-    /// <summary>[·] int64</summary>
-    public DeviceView Pages { get; private set; }
-
-    /// <summary>[T] int32</summary>
+    /// <summary>[T] int32: each row's first entry among the page tables, which count from <see cref="CudaQueue.PageBase"/>.</summary>
     public DeviceView Tables { get; private set; }
 
     /// <summary>[T] int32</summary>
@@ -31,9 +26,6 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
 
     /// <summary>Every segment has one row.</summary>
     public bool IsDecode { get; private set; }
-
-    /// <summary>A power of two that no row's number of keys exceeds.</summary>
-    public int KeyCapacity { get; private set; }
 
     /// <summary>Whether this holds just these segments.</summary>
     public bool Holds(ReadOnlySpan<KvSegment> segments) => _count == segments.Length && segments.SequenceEqual(_segments.AsSpan(0, _count));
@@ -51,41 +43,31 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
         Grow(ref _positions, rows);
         _tables.AsSpan(0, rows).Clear();
         _positions.AsSpan(0, rows).Fill(-1);
-        int used = 0, keys = 1;
+        int used = 0;
         IsDecode = true;
         foreach (KvSegment segment in segments)
         {
             IsDecode &= segment.Rows == 1;
-            keys = Math.Max(keys, segment.LocalPosition + segment.Rows);
-        }
-        int most = Padded(keys, layout);
-        foreach (KvSegment segment in segments)
-        {
             int end = segment.LocalPosition + segment.Rows;
             int pages = (end + layout.PageTokens - 1) / layout.PageTokens;
-            int padded = IsDecode ? most : Padded(end, layout);
-            Grow(ref _pages, used + padded);
+            Grow(ref _pages, used + pages);
             nint* table = (nint*)segment.PageTable;
-            for (int i = 0; i < padded; i++)
+            for (int i = 0; i < pages; i++)
             {
-                _pages[used + i] = i < pages ? (table[i] - queue.PoolBase) / layout.ElementBytes : 0;
+                _pages[used + i] = (table[i] - queue.PoolBase) / layout.ElementBytes;
             }
             for (int i = 0; i < segment.Rows; i++)
             {
                 _tables[segment.FirstRow + i] = used;
                 _positions[segment.FirstRow + i] = segment.LocalPosition + i;
             }
-            used += padded;
+            used += pages;
         }
-        if (IsDecode)
+        int first = queue.PutPages(_pages.AsSpan(0, used));
+        for (int row = 0; row < rows; row++)
         {
-            // Rows without a sequence have tables too, which nothing reads.
-            Grow(ref _pages, rows * most);
-            _pages.AsSpan(used, rows * most - used).Clear();
-            used = rows * most;
+            _tables[row] += first;
         }
-        KeyCapacity = (int)BitOperations.RoundUpToPowerOf2((uint)keys);
-        Pages = Put<long>(_pages.AsSpan(0, Math.Max(used, 1)));
         Tables = Put<int>(_tables.AsSpan(0, rows));
         Positions = Put<int>(_positions.AsSpan(0, rows));
     }
@@ -106,9 +88,6 @@ internal sealed unsafe class KvBatch(CudaQueue queue)
         }
         return Put<int>(_tiles.AsSpan(0, 2 * count));
     }
-
-    private static int Padded(int keys, KvLayout layout) =>
-        Math.Max(FewestPages, (int)BitOperations.RoundUpToPowerOf2((uint)((keys + layout.PageTokens - 1) / layout.PageTokens)));
 
     private DeviceView Put<T>(ReadOnlySpan<T> values)
         where T : unmanaged => new(queue.Put(values), values.Length);

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 
@@ -13,11 +14,13 @@ internal static class PagedAttentionCuda
         new("Attention", "attention_", "several new rows a sequence: eight share the keys that a group reads"),
     ];
 
-    /// <summary>Length of the view over the cache; kernels reach pages by offsets and do not read it.</summary>
+    /// <summary>Length of the views over the cache and the page tables; kernels reach both by offsets and do not read it.</summary>
     internal const long PoolElements = 1L << 40;
 
     private const int FewestSplitKeys = 256;
+    private const int FewestSplits = 16;
     private const int MostSplits = 64;
+    private const int GroupsPerProcessor = 4;
     private const int Octet = 8;
     private const int LargestHead = 256;
 
@@ -45,24 +48,31 @@ internal static class PagedAttentionCuda
                 .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, group), threads);
             return;
         }
-        // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
-        int splitKeys = SplitKeys(batch.KeyCapacity), splits = Splits(batch.KeyCapacity);
+        int splits = Splits(qkv.Rows, shape, queue.Kernels.Limits);
         Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
         Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
         Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_split_f32" : "attention_split_bf16"), queue, batch, qkv).View(sums).View(stats)
-            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(splitKeys).Value(splits)
-            .Run(new(qkv.Rows, shape.KvHeads * ((group + Octet - 1) / Octet), splits), threads);
-        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
+            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(FewestSplitKeys).Value(splits)
+            .Run(new(qkv.Rows, shape.KvHeads * Octets(shape), splits), threads);
+        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(splits)
             .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
     }
 
-    /// <summary>Splits of rows with up to so many keys.</summary>
-    internal static int Splits(int keys) => (keys + SplitKeys(keys) - 1) / SplitKeys(keys);
+    /// <summary>
+    /// Splits that fill the device, whatever the rows' keys: kernels read those, so that the launch is the same for contexts of all lengths.
+    /// Some even where rows alone fill it: one of them may be far longer than the others.
+    /// </summary>
+    internal static int Splits(int rows, AttentionShape shape, DeviceLimits device)
+    {
+        int groups = rows * shape.KvHeads * Octets(shape);
+        int wanted = (GroupsPerProcessor * device.Multiprocessors + groups - 1) / groups;
+        return Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)wanted), FewestSplits, MostSplits);
+    }
 
-    private static int SplitKeys(int keys) => Math.Max(FewestSplitKeys, keys / MostSplits);
+    private static int Octets(AttentionShape shape) => (shape.Heads / shape.KvHeads + Octet - 1) / Octet;
 
     private static KernelCall Cache(KernelCall call, CudaQueue queue, KvBatch batch, Tensor qkv) =>
-        call.View(qkv).View(queue.PoolBase, PoolElements).View(batch.Pages).View(batch.Tables).View(batch.Positions);
+        call.View(qkv).View(queue.PoolBase, PoolElements).View(queue.PageBase, PoolElements).View(batch.Tables).View(batch.Positions);
 }
 
 /// <summary>Partial results of split attention.</summary>
@@ -72,9 +82,9 @@ internal sealed class AttentionScratch(CudaQueue queue) : IDisposable
 
     public CudaScratch Stats { get; } = new(queue);
 
-    /// <summary>Bytes for rows with up to so many keys.</summary>
-    public static long Bytes(int rows, AttentionShape shape, int keys) =>
-        (long)rows * shape.Heads * PagedAttentionCuda.Splits(keys) * (shape.HeadDim + 2) * sizeof(float);
+    /// <summary>Bytes for so many rows.</summary>
+    public static long Bytes(int rows, AttentionShape shape, DeviceLimits device) =>
+        (long)rows * shape.Heads * PagedAttentionCuda.Splits(rows, shape, device) * (shape.HeadDim + 2) * sizeof(float);
 
     public void Dispose()
     {

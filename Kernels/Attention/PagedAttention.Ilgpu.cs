@@ -22,8 +22,8 @@ public static class PagedAttentionIlgpu
         Prefill<ushort, Bf16Decoder>(qkv, pool, pages, tables, positions, tiles, output, heads, kvHeads, headDim, pageTokens);
 
     /// <summary>
-    /// Group (row, key/value head and octet of its query heads, split): the keys split·splitKeys …; splits beyond the row's
-    /// position end at once. sums [T, H, maxSplits, d] are not normalised, stats [T, H, maxSplits, 2] hold maximum and weight.
+    /// Group (row, key/value head and octet of its query heads, split): a row's keys are shared out among splits of at least splitKeys; those
+    /// that get none end at once. What a row gives depends on no other row. sums [T, H, maxSplits, d] are not normalised, stats [T, H, maxSplits, 2] hold maximum and weight.
     /// </summary>
     public static void SplitF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits) =>
         Split<float, F32Decoder>(qkv, pool, pages, tables, positions, sums, stats, heads, kvHeads, headDim, pageTokens, splitKeys, maxSplits);
@@ -41,7 +41,8 @@ public static class PagedAttentionIlgpu
         {
             return;
         }
-        int splits = position / splitKeys + 1;
+        int length = SplitLength(position + 1, splitKeys, maxSplits);
+        int splits = position / length + 1;
         long vector = row * Grid.DimY + Grid.IdxY;
         long at = vector * maxSplits;
         float maximum = float.NegativeInfinity;
@@ -63,6 +64,13 @@ public static class PagedAttentionIlgpu
             }
             output[vector * headDim + c] = sum / weight;
         }
+    }
+
+    /// <summary>Keys of a split: so many that the splits there are hold a row's keys, and no fewer than are worth a group.</summary>
+    private static int SplitLength(int keys, int fewest, int splits)
+    {
+        int share = (keys + splits - 1) / splits;
+        return share > fewest ? share : fewest;
     }
 
     private static KeyValuePlace Place(int table, int kvHead, int kvHeads, int headDim, int pageTokens)
@@ -142,12 +150,13 @@ public static class PagedAttentionIlgpu
         long row = Grid.IdxX;
         int split = Grid.IdxZ;
         int end = positions[row] + 1;
-        int begin = split * splitKeys;
+        int length = SplitLength(end, splitKeys, maxSplits);
+        int begin = split * length;
         if (begin >= end)
         {
             return;
         }
-        end = end - begin < splitKeys ? end : begin + splitKeys;
+        end = end - begin < length ? end : begin + length;
         int group = heads / kvHeads;
         int octets = (group + OctetAttention.Rows - 1) / OctetAttention.Rows;
         int kvHead = Grid.IdxY / octets;

@@ -19,7 +19,7 @@ internal static class RotateNormAppendCuda
         }
         batch.Set(qkv.Rows, layout, segments);
         queue.Call(layout.Format == KvFormat.F32 ? "rotate_norm_append_f32" : "rotate_norm_append_bf16").View(qkv).View(angles).View(queryScales).View(queue.PoolBase, PagedAttentionCuda.PoolElements)
-            .View(batch.Pages).View(batch.Tables).View(batch.Positions).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens)
+            .View(queue.PageBase, PagedAttentionCuda.PoolElements).View(batch.Tables).View(batch.Positions).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens)
             .Value(qkNormEps ?? -1f).Run(new(qkv.Rows, shape.Heads + 2 * shape.KvHeads), KernelCall.ThreadsFor(shape.HeadDim));
     }
 }

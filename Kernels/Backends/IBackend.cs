@@ -78,7 +78,8 @@ public interface IBackend : IDisposable
     /// </summary>
     /// <param name="rows">Rows of the batch; of a step that repeats, those of <see cref="StepSizes.Padded"/>.</param>
     /// <param name="repeats">Steps of this shape come again and again, as decoding does.</param>
-    void BeginStep(int rows, bool repeats)
+    /// <param name="used">Rows that mean something, the first ones; null for all.</param>
+    void BeginStep(int rows, bool repeats, int? used = null)
     {
     }
 

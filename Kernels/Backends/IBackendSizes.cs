@@ -31,5 +31,4 @@ public interface IBackendSizes
 /// <param name="ExpertsPerToken">Experts of a token; 0 without experts.</param>
 /// <param name="WidestInner">Most columns of a product's input.</param>
 /// <param name="Attention">Heads.</param>
-/// <param name="Keys">Most cached positions of a sequence.</param>
-public readonly record struct StepShape(int Rows, int DecodeRows, int Hidden, int ExpertWidth, int ExpertsPerToken, int WidestInner, AttentionShape Attention, int Keys);
+public readonly record struct StepShape(int Rows, int DecodeRows, int Hidden, int ExpertWidth, int ExpertsPerToken, int WidestInner, AttentionShape Attention);

@@ -43,7 +43,7 @@ internal static class ExpertFeedForwardCuda
     {
         var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.MayRound, weights.Count);
         products.Choose(gemm, weights.Layout).Launch(queue, codes, new ProductOperands(
-            x, weights.Codes, weights.ScaleView, null, y, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1)));
+            x, weights.Codes, weights.ScaleView, null, y, null, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1)));
     }
 
     private static CudaMatrixStack StackOf(ReadOnlySpan<ExpertWeights> experts, Func<ExpertWeights, IMatrix> part)

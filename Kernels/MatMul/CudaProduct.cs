@@ -9,9 +9,10 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <param name="Scales">Scales.</param>
 /// <param name="Bias">[1, out], or none; experts have none.</param>
 /// <param name="Y">[rows, out]</param>
+/// <param name="Counts">Gives the number of rows where kernels read it; null for experts, whose starts say it.</param>
 /// <param name="RowExperts">[rows] int32: each row's expert; empty for one matrix.</param>
 /// <param name="Starts">[E + 1] int32: each expert's first row; empty for one matrix.</param>
-internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, DeviceView RowExperts, DeviceView Starts);
+internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts);
 
 /// <summary>A way to compute products on a device: what it takes, the weights' layout that it reads, and its launches.</summary>
 /// <param name="Kernel">Name of the kernel, also the record's.</param>

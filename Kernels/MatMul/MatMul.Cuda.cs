@@ -18,7 +18,7 @@ internal static class MatMulCuda
 
     /// <summary>Fills <paramref name="y"/>.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
-    public static void Run(CudaQueue queue, CudaProducts products, CudaScratch scratch, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
+    public static void Run(CudaQueue queue, CudaProducts products, CudaScratch scratch, RowCounts counts, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
         CudaMatrix w = CudaMatrix.Require(weight);
         ShapeCheck.Require(x, x.Rows, w.Columns, nameof(x));
@@ -32,7 +32,7 @@ internal static class MatMulCuda
             return;
         }
         var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.MayRound);
-        products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, default, default));
+        products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, counts, default, default));
     }
 
     /// <summary>Most bytes of a row of x as a product wants it: rounded for tensor cores, or in FP8 with its scale.</summary>

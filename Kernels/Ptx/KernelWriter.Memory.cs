@@ -10,6 +10,9 @@ internal sealed partial class KernelWriter
         Emit("cvta.to.global.u64", d, d);
     }
 
+    /// <summary>How many elements a view has, up to 2³².</summary>
+    public void LoadElements(Reg<U32> d, Parameter<GlobalAddress> view) => Emit("ld.param.u32", d, $"[{view.Name}+8]");
+
     /// <summary>A parameter's value.</summary>
     public void Load(Reg<U32> d, Parameter<U32> parameter) => Emit("ld.param.u32", d, $"[{parameter.Name}]");
 
@@ -18,6 +21,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>Four words from global memory that nobody writes and nobody reads again: they do not stay in L1.</summary>
     public void LoadOnce(Vec4<U32> d, Address<GlobalAddress> from) => Emit("ld.global.nc.L1::no_allocate.v4.u32", d, from);
+
+    /// <summary>A value from global memory.</summary>
+    public void Load(Reg<F32> d, Address<GlobalAddress> from) => Emit("ld.global.f32", d, from);
 
     /// <summary>Two values from global memory.</summary>
     public void Load(Vec2<F32> d, Address<GlobalAddress> from) => Emit("ld.global.v2.f32", d, from);

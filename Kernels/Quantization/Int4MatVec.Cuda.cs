@@ -21,12 +21,9 @@ internal static class Int4MatVecCuda
         string kernel = Int4MatVecPtx.Name(atOnce, experts: false);
         return Record(kernel, atOnce, isGrouped: false, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
-            if (o.Bias is not null)
-            {
-                throw new NotSupportedException("Products with int4 weights in tiles add no bias; pack with float32 activations.");
-            }
-            DeviceView rounded = Round(queue, scratch, o.X);
-            queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Y).Value(o.X.Rows).Value(o.Y.Columns).Value(o.X.Columns)
+            // Before the rounding: what the number takes to come must not stand between grids that overlap.
+            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Round(queue, scratch, o.X);
+            queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns)
                 .Run(new(Int4Tiles.Units(o.Y.Columns), (o.X.Rows + atOnce - 1) / atOnce));
         });
     }

@@ -183,6 +183,8 @@ internal sealed partial class Int4MatVecPtx
 
         public Vec4<F32> Scale { get; } = k.Quad<F32>("scale", "scales of the rows g, g + 8, g + 16, g + 24");
 
+        public Reg<F32> Bias { get; } = k.Register<F32>("bias_value", "the output's bias");
+
         public Vec2<F32>[] Offset { get; } = [.. Enumerable.Range(0, columns).Select(n => k.Pair<F32>($"offset{n}_", "-24 times the sums of the columns 2t, 2t + 1"))];
     }
 }

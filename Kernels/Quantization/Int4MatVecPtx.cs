@@ -91,8 +91,9 @@ internal sealed partial class Int4MatVecPtx
         Parameter<GlobalAddress> x = _k.View("x", "[rows][inner / 128][288] bytes: Int4Operand");
         Parameter<GlobalAddress>? rowExperts = _experts ? _k.View("row_experts", "[rows] s32: a row's expert") : null;
         Parameter<GlobalAddress>? starts = _experts ? _k.View("starts", "[experts + 1] s32: an expert's first row") : null;
+        Parameter<GlobalAddress>? bias = _experts ? null : _k.View("bias", "[outputs] f32, or empty");
         Parameter<GlobalAddress> y = _k.View("y", "[rows][outputs] f32");
-        Parameter<U32>? rowCount = _experts ? null : _k.Value("rows", "rows of x");
+        Parameter<GlobalAddress>? rowCount = _experts ? null : _k.View("row_count", "[1] s32: rows of x that mean something");
         Parameter<U32> outputs = _k.Value("outputs", "rows of W");
         Parameter<U32> inner = _k.Value("inner", "columns of W, a multiple of 128");
 
@@ -119,14 +120,7 @@ internal sealed partial class Int4MatVecPtx
         }
         else
         {
-            _k.BlockY(_r.First);
-            if (_rows > 1)
-            {
-                _k.Multiply(_r.First, _r.First, _rows);
-                _k.Load(_r.Valid, rowCount!.Value);
-                _k.Subtract(_r.Valid, _r.Valid, _r.First);
-                _k.Minimum(_r.Valid, _r.Valid, _rows);
-            }
+            Rows(rowCount!.Value, end);
         }
         Split();
         Pointers();
@@ -151,13 +145,33 @@ internal sealed partial class Int4MatVecPtx
         }
         _k.BranchUniform(loop);
         _k.Place(done);
-        Reduce(end);
+        Reduce(bias, end);
         _k.Place(end);
         _k.Return();
     }
 
     /// <summary>One row has one column of results: the first and third of a fragment.</summary>
     private bool IsUsed(int element) => _rows > 1 || element % 2 == 0;
+
+    /// <summary>The rows of this slice. What is beyond the last that means something ends at once: a grid may be for more.</summary>
+    private void Rows(Parameter<GlobalAddress> rowCount, Label end)
+    {
+        _k.Comment("its rows; no grid before writes how many there are");
+        _k.BlockY(_r.First);
+        if (_rows > 1)
+        {
+            _k.Multiply(_r.First, _r.First, _rows);
+        }
+        _k.Load(_r.Pointer, rowCount);
+        _k.Load(_r.Valid, _r.Pointer);
+        _k.Less(_r.Last, _r.First, _r.Valid);
+        _k.Unless(_r.Last, () => _k.BranchUniform(end));
+        if (_rows > 1)
+        {
+            _k.Subtract(_r.Valid, _r.Valid, _r.First);
+            _k.Minimum(_r.Valid, _r.Valid, _rows);
+        }
+    }
 
     private void Expert(Parameter<GlobalAddress> rowExperts, Parameter<GlobalAddress> starts, Label end)
     {
@@ -311,7 +325,7 @@ internal sealed partial class Int4MatVecPtx
         }
     }
 
-    private void Reduce(Label end)
+    private void Reduce(Parameter<GlobalAddress>? bias, Label end)
     {
         _k.Comment("the warps' sums [rows][36] f32: 36, so that no two lanes meet in a bank");
         // Where the warp's own ring was: its copies have landed and its lanes are behind the last barrier.
@@ -356,6 +370,16 @@ internal sealed partial class Int4MatVecPtx
         _k.Add(_r.Row, _r.First, _r.Warp);
         _k.ShiftLeft(_r.RowBytes, _r.Outputs, 2);
         _k.Advance(_r.Y, _r.Y, _r.Row, _r.RowBytes);
+        if (bias is Parameter<GlobalAddress> given)
+        {
+            _k.Comment("the output's bias, 0 without one");
+            _k.Move(_r.Bias, 0f);
+            _k.LoadElements(_r.Work, given);
+            _k.Less(_r.Copies, _r.Unit, _r.Work);
+            _k.Load(_r.Pointer, given);
+            _k.Advance(_r.Pointer, _r.Pointer, _r.Unit, sizeof(float));
+            _k.When(_r.Copies, () => _k.Load(_r.Bias, _r.Pointer));
+        }
         _k.Place(next);
         _k.Less(_r.Last, _r.Warp, _rows == 1 ? 1 : _r.Valid);
         _k.Unless(_r.Last, () => _k.BranchUniform(end));
@@ -366,6 +390,10 @@ internal sealed partial class Int4MatVecPtx
         _k.Add(_r.Scale.X, _r.Scale.X, _r.Scale.Y);
         _k.Add(_r.Scale.Z, _r.Scale.Z, _r.Scale.W);
         _k.Add(_r.Scale.X, _r.Scale.X, _r.Scale.Z);
+        if (!_experts)
+        {
+            _k.Add(_r.Scale.X, _r.Scale.X, _r.Bias);
+        }
         _k.When(_r.Take, () => _k.Store(_r.Y, _r.Scale.X));
         if (_rows > 1)
         {

@@ -29,6 +29,7 @@ public sealed class CudaBackend : IBackend
     private readonly KvBatch _kv;
     private readonly CudaScratch _codes;
     private readonly CudaScratch _best;
+    private readonly RowCounts _rowCounts;
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
@@ -56,6 +57,7 @@ public sealed class CudaBackend : IBackend
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
         _best = new CudaScratch(_queue);
+        _rowCounts = new RowCounts(_queue);
         _attention = new AttentionScratch(_queue);
         _experts = new ExpertScratch(_queue);
     }
@@ -109,14 +111,21 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BeginStep(int rows, bool repeats)
+    public void BeginStep(int rows, bool repeats, int? used = null)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(used ?? rows, rows, nameof(used));
+        repeats &= rows <= Steps.GraphRows;
         _kv.Forget();
-        _queue.BeginStep(repeats && rows <= Steps.GraphRows);
+        _queue.BeginStep(repeats);
+        _rowCounts.BeginStep(repeats ? rows : 0, used ?? rows);
     }
 
     /// <inheritdoc/>
-    public void EndStep() => _queue.EndStep();
+    public void EndStep()
+    {
+        _rowCounts.EndStep();
+        _queue.EndStep();
+    }
 
     /// <inheritdoc/>
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
@@ -174,7 +183,7 @@ public sealed class CudaBackend : IBackend
     public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => RmsNormCuda.Run(_queue, x, weight, eps, output);
 
     /// <inheritdoc/>
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _codes, x, weight, bias, y);
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _codes, _rowCounts, x, weight, bias, y);
 
     /// <inheritdoc/>
     public void Add(Tensor x, Tensor destination) => ResidualAddCuda.Run(_queue, x, destination);
@@ -234,6 +243,7 @@ public sealed class CudaBackend : IBackend
         _upload.Dispose();
         _codes.Dispose();
         _best.Dispose();
+        _rowCounts.Dispose();
         _attention.Dispose();
         _experts.Dispose();
         _queue.Dispose();

@@ -34,13 +34,13 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
     }
 
     /// <inheritdoc/>
-    /// <remarks>With the two staging areas' places on the device, and a piece of the arena more: its last one is seldom full.</remarks>
+    /// <remarks>With the staging areas' places on the device, and a piece of the arena more: its last one is seldom full.</remarks>
     public long Scratch(in StepShape step)
     {
         long slots = (long)step.Rows * step.ExpertsPerToken;
         return ExpertScratch.Bytes(slots, step.Hidden, step.ExpertWidth)
             + (Math.Max(slots, step.Rows) + step.Rows) * MatMulCuda.OperandBytes(step.WidestInner)
-            + AttentionScratch.Bytes(step.DecodeRows, step.Attention, step.Keys)
-            + (2 * _options.StagingBytes) + _options.ArenaBytes;
+            + AttentionScratch.Bytes(step.DecodeRows, step.Attention, device)
+            + (3 * _options.StagingBytes) + _options.ArenaBytes;
     }
 }

@@ -11,6 +11,7 @@ namespace Llama4Kernels.Kernels.Contracts.Cuda;
 internal sealed unsafe class CudaQueue : IDisposable
 {
     private const long DownloadBytes = 4L << 20;
+    private const long FewestPageBytes = 1024;
 
     private readonly Lock _gate = new();
     private readonly CudaKernels _kernels;
@@ -21,7 +22,7 @@ internal sealed unsafe class CudaQueue : IDisposable
     private readonly KernelCall _call;
     private readonly LaunchList _pending = new();
     private readonly List<(nint Address, long Bytes)> _retired = [];
-    private StepBuffer _staging, _spare;
+    private StepBuffer _staging, _spare, _pages;
     private float[] _host = [];
     private bool _collecting, _repeats, _disposed;
 
@@ -45,6 +46,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         _download = PinnedMemory.Allocate(context, DownloadBytes);
         _staging = new StepBuffer(context, stagingBytes);
         _spare = new StepBuffer(context, stagingBytes);
+        _pages = new StepBuffer(context, Math.Max(stagingBytes / 8, FewestPageBytes));
         _graphs = new StepGraphs(Stream, Issue, graphs);
         _call = new KernelCall(this);
     }
@@ -59,6 +61,9 @@ internal sealed unsafe class CudaQueue : IDisposable
 
     /// <summary>Address that offsets of cache pages count from.</summary>
     public nint PoolBase => _arena.Base;
+
+    /// <summary>Address that the entries of page tables count from.</summary>
+    public nint PageBase => _pages.Address;
 
     public long ArenaBytes => _arena.Bytes;
 
@@ -139,6 +144,29 @@ internal sealed unsafe class CudaQueue : IDisposable
         return address;
     }
 
+    /// <summary>
+    /// Brings page tables to the device, for launches until the step's end, and gives the place of the first entry, counted from
+    /// <see cref="PageBase"/>. Only that number depends on how much was put before, not an argument of a launch.
+    /// </summary>
+    public int PutPages(ReadOnlySpan<long> offsets)
+    {
+        ReadOnlySpan<byte> data = MemoryMarshal.AsBytes(offsets);
+        if (!_pages.TryPut(data, out nint address))
+        {
+            // All launches that read the earlier ones are over then; a step of this size finds room the next time.
+            Synchronize();
+            var larger = new StepBuffer(Context, 2 * Math.Max(_pages.Capacity, data.Length));
+            _pages.Dispose();
+            _pages = larger;
+            _ = _pages.TryPut(data, out address);
+        }
+        if (!_collecting)
+        {
+            _pages.Send(Stream);
+        }
+        return checked((int)((address - _pages.Address) / sizeof(long)));
+    }
+
     /// <summary>At least so many values to fill and upload; each call gives the same array.</summary>
     public float[] HostValues(int count)
     {
@@ -191,6 +219,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         Stream.Synchronize();
         _staging.Arrived();
         _spare.Arrived();
+        _pages.Arrived();
     }
 
     /// <summary>From here to <see cref="EndStep"/> is a step; what an earlier one left open is dropped.</summary>
@@ -200,11 +229,12 @@ internal sealed unsafe class CudaQueue : IDisposable
         _collecting = false;
         _pending.Clear();
         FreeRetired();
-        if (_staging.IsInFlight)
+        if (_staging.IsInFlight || _pages.IsInFlight)
         {
             Synchronize();
         }
         _staging.Reset();
+        _pages.Reset();
         _collecting = true;
         _repeats = repeats && !IsLegacy(Stream);
     }
@@ -220,7 +250,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         {
             if (_repeats)
             {
-                _staging.Send(Stream);
+                SendStaged();
                 lock (_gate)
                 {
                     _collecting = false;
@@ -264,6 +294,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         _graphs.Dispose();
         _staging.Dispose();
         _spare.Dispose();
+        _pages.Dispose();
         _download.Dispose();
         _arena.Dispose();
         _kernels.Dispose();
@@ -280,7 +311,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         {
             return;
         }
-        _staging.Send(Stream);
+        SendStaged();
         lock (_gate)
         {
             _repeats = false;
@@ -288,6 +319,12 @@ internal sealed unsafe class CudaQueue : IDisposable
             _pending.Clear();
             FreeRetired();
         }
+    }
+
+    private void SendStaged()
+    {
+        _staging.Send(Stream);
+        _pages.Send(Stream);
     }
 
     private static bool IsLegacy(CudaStream stream) => stream.Handle is 0 or 1;

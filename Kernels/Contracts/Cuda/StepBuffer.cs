@@ -17,6 +17,9 @@ internal sealed unsafe class StepBuffer(CudaContext context, long bytes) : IDisp
 
     public long Capacity => _host.Bytes;
 
+    /// <summary>The device's first byte.</summary>
+    public nint Address => _device.Address;
+
     /// <summary>Something was sent since the stream was last waited for.</summary>
     public bool IsInFlight { get; private set; }
 

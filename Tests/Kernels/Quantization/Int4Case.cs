@@ -10,10 +10,13 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 /// <summary>A product of int4 weights with its operands, in the kernels' layouts and for the oracle.</summary>
 internal sealed class Int4Case
 {
+    private const int RowCountBuffer = 3;
+
     private readonly int _outputs, _columns;
     private readonly sbyte[][] _codes;
     private readonly float[][] _scales;
     private readonly int[] _rowExperts;
+    private readonly float[] _bias;
 
     /// <summary>Random operands.</summary>
     /// <param name="rows">Rows of x.</param>
@@ -21,7 +24,8 @@ internal sealed class Int4Case
     /// <param name="columns">Columns, a multiple of 128.</param>
     /// <param name="seed">Of the operands.</param>
     /// <param name="starts">First row of each expert and the number of rows; null for one matrix.</param>
-    public Int4Case(int rows, int outputs, int columns, int seed, int[]? starts = null)
+    /// <param name="withBias">One matrix has a bias.</param>
+    public Int4Case(int rows, int outputs, int columns, int seed, int[]? starts = null, bool withBias = false)
     {
         var random = new Random(seed);
         (Rows, _outputs, _columns, Starts) = (rows, outputs, columns, starts);
@@ -31,6 +35,7 @@ internal sealed class Int4Case
         // A bias, since the products are of 24 + code: what they take off again must not cost digits.
         X = [.. Enumerable.Range(0, rows).Select(_ => Enumerable.Range(0, columns).Select(_ => (float)(random.NextDouble() - 0.25)).ToArray())];
         _rowExperts = starts is null ? [] : [.. Enumerable.Range(0, rows).Select(row => Array.FindLastIndex(starts, start => start <= row))];
+        _bias = withBias ? [.. Enumerable.Range(0, outputs).Select(_ => (float)(20 * random.NextDouble()) - 10)] : [];
         int units = Int4Tiles.Units(outputs);
         Weights = new byte[experts * units * Int4Tiles.UnitCodeBytes(columns)];
         Scales = new float[experts * units * groups * Int4Tiles.UnitRows];
@@ -62,7 +67,8 @@ internal sealed class Int4Case
     public (double Value, double Magnitude) Expected(int row, int output)
     {
         int of = (Starts is null ? 0 : _rowExperts[row] * _outputs) + output;
-        return Int4MatVecOracle.Dot(_codes[of], _scales[of], X[row]);
+        (double value, double magnitude) = Int4MatVecOracle.Dot(_codes[of], _scales[of], X[row]);
+        return _bias.Length == 0 ? (value, magnitude) : (value + _bias[output], magnitude + Math.Abs(_bias[output]));
     }
 
     /// <summary>The launch that rounds x, and the operand it must give by the layout's own functions.</summary>
@@ -75,7 +81,9 @@ internal sealed class Int4Case
     }
 
     /// <summary>The launch of the product.</summary>
-    public MutationLaunch Product(int rowsAtOnce)
+    /// <param name="rowsAtOnce">Rows that the kernel takes at once.</param>
+    /// <param name="spare">Slices of one matrix's rows that the grid has and x has not.</param>
+    public MutationLaunch Product(int rowsAtOnce, int spare = 0)
     {
         byte[] operand = Operand();
         byte[] y = new byte[Rows * _outputs * sizeof(float)];
@@ -94,10 +102,24 @@ internal sealed class Int4Case
             buffers.Add(Same(Starts));
             arguments.AddRange([new BufferArgument(3, Rows), new BufferArgument(4, Starts.Length)]);
         }
+        else
+        {
+            buffers.Add(Same<int>([Rows]));
+            // A view that is empty has no buffer.
+            arguments.Add(_bias.Length > 0 ? new BufferArgument(buffers.Count, _outputs) : null);
+            if (_bias.Length > 0)
+            {
+                buffers.Add(Same(_bias));
+            }
+        }
         arguments.Add(new BufferArgument(buffers.Count, Rows * _outputs));
         buffers.Add(new MutationBuffer(null, y, new Agreement(ElementFormat.F32, 1e-5, 2e-6, 0)));
-        arguments.AddRange(Starts is null ? [Rows, _outputs, _columns] : [_outputs, _columns]);
-        int slices = Starts is null ? (Rows + rowsAtOnce - 1) / rowsAtOnce : Rows;
+        if (Starts is null)
+        {
+            arguments.Add(new BufferArgument(RowCountBuffer, 1));
+        }
+        arguments.AddRange([_outputs, _columns]);
+        int slices = Starts is null ? ((Rows + rowsAtOnce - 1) / rowsAtOnce) + spare : Rows;
         return new MutationLaunch(new CudaDim3(Int4Tiles.Units(_outputs), slices), new CudaDim3(Int4MatVecPtx.Threads), Int4MatVecPtx.SharedBytes(rowsAtOnce), arguments, buffers);
     }
 

@@ -50,6 +50,9 @@ public class Int4DependentLaunchTests
         using CudaContext context = CudaContext.RetainPrimary(driver);
         using var queue = new CudaQueue(context, new Damaged(damaged), null, 1 << 20, 1 << 20, 4);
         using var operand = new CudaScratch(queue);
+        using var counts = new RowCounts(queue);
+        // As in a step: the number of rows comes once.
+        counts.BeginStep(rows, rows);
         using ArenaMemory weights = Upload(queue, subject.Weights), scales = Upload(queue, subject.Scales);
         using ArenaMemory x = Upload<float>(queue, [.. subject.X.SelectMany(row => row)]), y = queue.Allocate(rows * 33 * sizeof(float));
         using ArenaMemory order = Upload<int>(queue, [.. new int[rows], 0, rows]);
@@ -61,7 +64,7 @@ public class Int4DependentLaunchTests
                 var factors = new DeviceView(scales.Address, subject.Scales.Length);
                 CudaProduct product = Int4MatVecCuda.Products.First(record => record.IsGrouped == experts && rows <= record.MostRows);
                 product.Launch(queue, operand, new ProductOperands(
-                    x.View(rows, 640), codes, factors, null, y.View(rows, 33), new(order.Address, rows), new(order.Address + rows * sizeof(int), 2)));
+                    x.View(rows, 640), codes, factors, null, y.View(rows, 33), counts, new(order.Address, rows), new(order.Address + rows * sizeof(int), 2)));
             }
             float[] results = new float[rows * 33];
             queue.Download(y.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(results.AsSpan()));

@@ -64,11 +64,16 @@ internal static class ExtraLaunches
         Closeness.Check(Array.ConvertAll(gates, gate => ActivationOracle.Silu(gate)), device.Download<float>(output), 1e-6);
     }
 
-    /// <summary>Parts of the keys that are longer than a group, so that a part takes several turns.</summary>
+    /// <summary>Parts of the keys that are longer than a group, so that a part takes several turns: as long as is asked for, or longer for the splits to hold all keys.</summary>
     public static void LongSplits(DeviceRunner device, string format)
     {
+        LongSplits(device, format, 2 * device.Threads + 5);
+        LongSplits(device, format, 7);
+    }
+
+    private static void LongSplits(DeviceRunner device, string format, int splitKeys)
+    {
         const int Heads = 3, D = 6, PageTokens = 200, Splits = 2, Position = 130, Columns = (Heads + 2) * D;
-        int splitKeys = 2 * device.Threads + 5;
         float[] qkv = Numbers(Columns, 5), pool = Array.ConvertAll(Numbers(2 * D * PageTokens, 6), Bf16.Round);
         DeviceBuffer pools = format == "f32" ? device.Upload(pool) : device.Upload(Array.ConvertAll(pool, Bf16.FromSingle));
         double[] expected = [.. Enumerable.Range(0, Heads).SelectMany(head => AttentionOracle.Attend(qkv.AsSpan(head * D, D), Position + 1,

@@ -68,6 +68,6 @@ public class WrittenKernelMutationTests(ITestOutputHelper output)
             _ => [(15, 33, 384), (17, 17, 3200), (2, 16, 3968)],
         };
         return shapes.Select(shape => new Int4Case(shape.Rows, shape.Outputs, shape.Columns, seed: 3, name != Int4MatVecPtx.Name(atOnce, experts: true) ? null
-            : shape.Rows == 1 ? [0, 0, 1] : atOnce == 1 ? [0, 0, 1, 2] : [0, 2, 2, shape.Rows]).Product(atOnce));
+            : shape.Rows == 1 ? [0, 0, 1] : atOnce == 1 ? [0, 0, 1, 2] : [0, 2, 2, shape.Rows], withBias: shape.Outputs == 33).Product(atOnce, spare: 1));
     }
 }

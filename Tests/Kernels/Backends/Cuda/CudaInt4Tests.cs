@@ -55,7 +55,7 @@ public sealed class CudaInt4Tests : IDisposable
     }
 
     [Fact]
-    public void ABiasIsRefusedAndOtherFormatsStayRows()
+    public void OtherFormatsAndExactProductsStayRows()
     {
         float[] weights = new float[32 * 128];
         GCHandle pin = GCHandle.Alloc(weights, GCHandleType.Pinned);
@@ -65,10 +65,46 @@ public sealed class CudaInt4Tests : IDisposable
         using IMatrix rows = exact.Backend.Pack([source], WeightFormat.Int4);
         pin.Free();
         Assert.Equal(["tiles", "rows", "rows", "rows"], new[] { tiles, fp8, stored, rows }.Select(matrix => matrix.Layout));
-        using DeviceMemory x = _emulated.Backend.Allocate(512), y = _emulated.Backend.Allocate(128), bias = _emulated.Backend.Allocate(128);
-        NotSupportedException refused = Assert.Throws<NotSupportedException>(() => _emulated.Backend.Linear(x.View(1, 128), tiles, bias.View(1, 32), y.View(1, 32)));
-        Assert.Contains("float32 activations", refused.Message, StringComparison.Ordinal);
+        using DeviceMemory x = _emulated.Backend.Allocate(512), y = _emulated.Backend.Allocate(128);
         _emulated.Backend.Linear(x.View(0, 128), tiles, null, y.View(0, 32));
+    }
+
+    /// <summary>One graph serves all numbers of rows up to its own, and does no work for what is beyond them.</summary>
+    [Fact]
+    public void AGraphReadsHowManyRowsMeanSomething()
+    {
+        const int Rows = 64, Outputs = 33, Columns = 256;
+        var random = new Random(4);
+        float[] weights = [.. Enumerable.Range(0, Outputs * Columns).Select(_ => random.NextSingle() - 0.5f)], bias = [.. Enumerable.Range(0, Outputs).Select(i => i * 0.5f)];
+        float[] x = [.. Enumerable.Range(0, Rows * Columns).Select(_ => random.NextSingle() - 0.25f)], marks = [.. Enumerable.Repeat(-777f, Rows * Outputs)];
+        using DeviceMemory input = Upload(x, Rows, Columns), added = Upload(bias, 1, Outputs), output = Upload(marks, Rows, Outputs);
+        GCHandle pin = GCHandle.Alloc(weights, GCHandleType.Pinned);
+        using IMatrix matrix = _emulated.Backend.Pack([MatrixSource.RowMajor(pin.AddrOfPinnedObject(), ElementType.F32, Outputs, Columns)], WeightFormat.Int4);
+        pin.Free();
+        foreach (int used in new[] { 33, 64, 16, 1, 48, 17 })
+        {
+            _emulated.Backend.Upload(marks, output.View(Rows, Outputs));
+            _emulated.Backend.BeginStep(Rows, repeats: true, used);
+            _emulated.Backend.Linear(input.View(Rows, Columns), matrix, added.View(1, Outputs), output.View(Rows, Outputs));
+            _emulated.Backend.EndStep();
+            float[] y = new float[Rows * Outputs];
+            _emulated.Backend.Download(output.View(Rows, Outputs), y);
+            for (int i = 0; i < y.Length; i++)
+            {
+                if (i / Outputs >= used)
+                {
+                    // Not even the rows of its last slice.
+                    Assert.Equal(-777f, y[i]);
+                    continue;
+                }
+                (sbyte[] codes, float[] scales) = Quantise(weights.AsSpan(i % Outputs * Columns, Columns));
+                (double expected, double magnitude) = Int4MatVecOracle.Dot(codes, scales, x.AsSpan(i / Outputs * Columns, Columns));
+                Assert.InRange(y[i], expected + bias[i % Outputs] - 1e-5 * magnitude, expected + bias[i % Outputs] + 1e-5 * magnitude);
+            }
+        }
+        Assert.Equal((1, 5), _emulated.Backend.Graphs);
+        Assert.Throws<ArgumentOutOfRangeException>(() => _emulated.Backend.BeginStep(4, repeats: true, used: 5));
+        Assert.Empty(_emulated.Driver.Findings);
     }
 
     /// <summary>
