@@ -59,7 +59,7 @@ internal static unsafe class AffineQuick
                     IMatrix w = matrices[i];
                     nint data = w is AffineMatrix a ? (nint)a.Panel(0) : (nint)((PackedMatrix)w).Panel(0);
                     ceilings[i] = Math.Max(ceilings[i], ReadBandwidth.Measure(team, [(data, w.Bytes)]));
-                    best[i] = Math.Min(best[i], Ceilings.Best(2, () => linear.Run(new Tensor((nint)x, tokens, Columns), w, null, new Tensor((nint)y, tokens, Rows))));
+                    best[i] = Math.Min(best[i], Ceilings.Best(2, () => linear.Run(new Tensor((nint)x, tokens, Columns, ElementType.F32, MemoryPlace.Host), w, null, new Tensor((nint)y, tokens, Rows, ElementType.F32, MemoryPlace.Host))));
                 }
             }
             for (int i = 0; i < matrices.Count; i++)

@@ -19,7 +19,7 @@ internal static class ExpertFeedForwardCuda
     public static void Run(CudaQueue queue, CudaProducts products, ExpertScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CudaRouting route = CudaRouting.Require(routing);
-        int width = ExpertFeedForward.Check(x, routing, experts, output);
+        int width = ExpertFeedForward.Check(MemoryPlace.Device, x, routing, experts, output);
         CudaMatrixStack gateUp = StackOf(experts, static expert => expert.GateUp), down = StackOf(experts, static expert => expert.Down);
         int slots = route.Slots;
         if (slots == 0)

@@ -39,12 +39,7 @@ internal sealed unsafe class CpuLinear : IDisposable
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
     public void Run(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
-        ShapeCheck.Require(x, x.Rows, weight.Columns, nameof(x));
-        ShapeCheck.Require(y, x.Rows, weight.Rows, nameof(y));
-        if (bias is Tensor b)
-        {
-            ShapeCheck.Require(b, 1, weight.Rows, nameof(bias));
-        }
+        Linear.Check(MemoryPlace.Host, x, weight, bias, y);
         Run(x.Pointer, x.Rows, weight, bias is Tensor given ? given.Pointer : null, y.Pointer);
     }
 

@@ -90,14 +90,14 @@ public sealed class CudaBackend : IBackend
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
-        CheckCount(source.Length, destination);
+        ShapeCheck.Require(destination, MemoryPlace.Device, source.Length, nameof(destination));
         _queue.Upload(source, destination.Address);
     }
 
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
-        CheckCount(destination.Length, source);
+        ShapeCheck.Require(source, MemoryPlace.Device, destination.Length, nameof(source));
         _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
     }
 
@@ -246,12 +246,4 @@ public sealed class CudaBackend : IBackend
     /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
     private static WeightFormat? Decoded(MatrixSource[] sources) =>
         Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
-
-    private static void CheckCount(int elements, Tensor tensor)
-    {
-        if (elements != tensor.Elements)
-        {
-            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
-        }
-    }
 }

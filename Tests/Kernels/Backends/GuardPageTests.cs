@@ -101,7 +101,7 @@ public sealed unsafe class GuardPageTests : IDisposable
         {
             value = _random.NextSingle() - 0.5f;
         }
-        return new Tensor(memory.Address, rows, columns);
+        return new Tensor(memory.Address, rows, columns, ElementType.F32, MemoryPlace.Host);
     }
 
     private nint Bits(int count)
