@@ -22,7 +22,7 @@ internal static unsafe class AffineQuick
     public static void Run()
     {
         using var team = new ThreadTeam(1);
-        using var linear = new CpuLinear(team, MatMulPrecision.Float32, null);
+        using var linear = new CpuLinear(team, ActivationPrecision.Float32, null);
         double fma = CpuFeatures.Avx512 ? Ceilings.FmaPeak(team) : 0;
         Console.WriteLine($"{team.Threads} threads, {linear.Description}, W [{Rows}, {Columns}], FMA peak {fma / 1e9:F0} GFLOP/s");
         var random = new Random(1);

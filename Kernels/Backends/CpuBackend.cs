@@ -51,6 +51,9 @@ public sealed unsafe class CpuBackend : IBackend
     public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
 
     /// <inheritdoc/>
+    public ActivationPrecision Activations => _linear.Precision;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
 
     /// <inheritdoc/>

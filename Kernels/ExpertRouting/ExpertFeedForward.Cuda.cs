@@ -41,7 +41,7 @@ internal static class ExpertFeedForwardCuda
 
     private static void Product(CudaQueue queue, CudaProducts products, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
     {
-        var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.MayRound, weights.Count);
+        var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.Activations, weights.Count);
         products.Choose(gemm, weights.Layout).Launch(queue, codes, new ProductOperands(
             x, weights.Codes, weights.ScaleView, null, y, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1)));
     }

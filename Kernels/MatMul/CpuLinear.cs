@@ -9,19 +9,22 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal sealed unsafe class CpuLinear : IDisposable
 {
     private readonly MatMul _product;
-    private readonly MatMulPrecision _precision;
+    private readonly ActivationPrecision _precision;
     private readonly bool _isForced;
     private readonly ThreadTeam _team;
     private readonly CpuScratch _scratch = new();
     private readonly CpuScratch _parts = new();
 
-    public CpuLinear(ThreadTeam team, MatMulPrecision precision, MatMulStrategy? strategy)
+    public CpuLinear(ThreadTeam team, ActivationPrecision precision, MatMulStrategy? strategy)
     {
         _product = new MatMul(team, strategy);
         _precision = precision;
         _team = team;
         _isForced = strategy is not null;
     }
+
+    /// <summary>What products may make of their activations.</summary>
+    public ActivationPrecision Precision => _precision;
 
     public string Description => $"{_product.Strategy}, {_precision} activations";
 

@@ -26,7 +26,7 @@ internal static class MatMulCuda
         {
             return;
         }
-        var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.MayRound);
+        var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.Activations);
         products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, default, default));
     }
 

@@ -51,7 +51,7 @@ public sealed class CudaBackend : IBackend
         Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
-        _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
+        _products = new CudaProducts(_queue.Kernels.Limits, options.Precision, options.Product);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
@@ -83,6 +83,9 @@ public sealed class CudaBackend : IBackend
 
     /// <inheritdoc/>
     public StepSizes Steps { get; }
+
+    /// <inheritdoc/>
+    public ActivationPrecision Activations => _products.Activations;
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -31,10 +31,10 @@ internal sealed class BackendArguments
     /// <param name="precision">Of activations in products.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
     /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded.</exception>
-    public Func<IBackend>? Choose(ParseResult parsed, string folder, MatMulPrecision precision, out string reason) =>
+    public Func<IBackend>? Choose(ParseResult parsed, string folder, ActivationPrecision precision, out string reason) =>
         Choose(parsed.GetRequiredValue(_backend), CheckpointBytes(folder), CudaBackendChoice.LoadDriver, out reason, precision);
 
-    internal static Func<IBackend>? Choose(string backend, long bytes, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, MatMulPrecision precision = MatMulPrecision.Float32)
+    internal static Func<IBackend>? Choose(string backend, long bytes, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, ActivationPrecision precision = ActivationPrecision.Float32)
     {
         switch (backend)
         {
@@ -52,7 +52,7 @@ internal sealed class BackendArguments
             : create;
     }
 
-    private static CudaBackend CreateEmulator(MatMulPrecision precision) =>
+    private static CudaBackend CreateEmulator(ActivationPrecision precision) =>
         // Emulated memory is host memory, twice: small pieces.
         CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
 
