@@ -87,8 +87,8 @@ internal sealed class ModelArguments
             LoadVision = !parsed.GetValue(_noVision),
             Projector = parsed.GetValue(_projector),
             NeedsTokenizer = needsTokenizer,
-            CreateBackend = _backend.Choose(parsed, folder, Activations(parsed), out string reason),
         };
+        options = options with { CreateBackend = _backend.Choose(parsed, folder, options, out string reason) };
         Llama4Model model = Load(folder, options, reason, console, cancellation);
         foreach (string warning in model.Config.Warnings)
         {
