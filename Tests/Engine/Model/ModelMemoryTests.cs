@@ -6,7 +6,6 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
