@@ -4,7 +4,6 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -39,10 +38,10 @@ internal sealed class BackendArguments
     /// <exception cref="Engine.ModelFormatException">The checkpoint had to be looked at, and is malformed.</exception>
     public Func<IBackend>? Choose(ParseResult parsed, string folder, ModelOptions model, out string reason) =>
         Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason,
-            _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), model.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32);
+            _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), model.Activations);
 
     internal static Func<IBackend>? Choose(
-        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, EmulatedDriverOptions? emulated = null, MatMulPrecision precision = MatMulPrecision.Float32)
+        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, EmulatedDriverOptions? emulated = null, ActivationPrecision precision = ActivationPrecision.Float32)
     {
         switch (backend)
         {
@@ -60,7 +59,7 @@ internal sealed class BackendArguments
             : create;
     }
 
-    private static CudaBackend CreateEmulator(EmulatedDriverOptions emulated, MatMulPrecision precision) =>
+    private static CudaBackend CreateEmulator(EmulatedDriverOptions emulated, ActivationPrecision precision) =>
         // Emulated memory is host memory, twice: small pieces.
         CudaBackendChoice.Create(new EmulatedCudaDriver(emulated), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
 }
