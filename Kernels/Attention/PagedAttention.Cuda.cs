@@ -4,15 +4,25 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Attention;
 
+/// <summary>What the choice of a kernel for attention depends on.</summary>
+/// <param name="IsDecode">Every sequence has one new row.</param>
+/// <param name="Format">Elements of the cache.</param>
+/// <param name="HeadDim">Elements of a head.</param>
+internal readonly record struct AttentionCase(bool IsDecode, KvFormat Format, int HeadDim);
+
 /// <summary><see cref="PagedAttention"/> on a device.</summary>
 internal static class PagedAttentionCuda
 {
-    internal static readonly KernelOption[] Kernels =
-    [
-        new("Attention", "attention_split_", "one new row a sequence: its keys are split among groups"),
-        new("Attention", "attention_combine", "after attention_split: folds the splits in their order"),
-        new("Attention", "attention_", "several new rows a sequence: eight share the keys that a group reads"),
-    ];
+    /// <summary>Kernels that follow others.</summary>
+    internal static readonly KernelOption[] Kernels = [new("Attention", "attention_combine", "after attention_split: folds the splits in their order")];
+
+    /// <summary>The records; those that take tiles of rows take single ones too.</summary>
+    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new(
+        "Attention",
+        Split(KvFormat.F32), Split(KvFormat.BF16), Tiled(KvFormat.F32), Tiled(KvFormat.BF16));
+
+    /// <summary>Puts the launches into a queue; the batch holds the segments.</summary>
+    internal delegate void Launcher(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, Tensor output);
 
     /// <summary>Length of the views over the cache and the page tables; kernels reach both by offsets and do not read it.</summary>
     internal const long PoolElements = 1L << 40;
@@ -26,11 +36,11 @@ internal static class PagedAttentionCuda
 
     /// <summary>As <see cref="PagedAttention.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
+    /// <exception cref="NotSupportedException">Heads have more than 256 elements.</exception>
     public static void Run(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
     {
         PagedAttention.Check(MemoryPlace.Device, qkv, shape, layout, segments);
         ShapeCheck.Require(output, MemoryPlace.Device, qkv.Rows, shape.QueryColumns, nameof(output));
-        ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
         if (qkv.Rows == 0)
         {
             return;
@@ -39,24 +49,53 @@ internal static class PagedAttentionCuda
         {
             batch.Set(qkv.Rows, layout, segments);
         }
-        int threads = Math.Max(KernelCall.Threads, KernelCall.ThreadsFor(shape.HeadDim));
-        int group = shape.Heads / shape.KvHeads;
-        if (!batch.IsDecode)
-        {
-            DeviceView tiles = batch.Tiles(out int count);
-            Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_f32" : "attention_bf16"), queue, batch, qkv).View(tiles).View(output)
-                .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, group), threads);
-            return;
-        }
-        int splits = Splits(qkv.Rows, shape, queue.Kernels.Limits);
-        Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
-        Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
-        Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_split_f32" : "attention_split_bf16"), queue, batch, qkv).View(sums).View(stats)
-            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(FewestSplitKeys).Value(splits)
-            .Run(new(qkv.Rows, shape.KvHeads * Octets(shape), splits), threads);
-        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(splits)
-            .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+        Records.Choose(new AttentionCase(batch.IsDecode, layout.Format, shape.HeadDim)).Launch(queue, batch, scratch, qkv, shape, layout, output);
     }
+
+    private static KernelRecord<AttentionCase, Launcher> Split(KvFormat format)
+    {
+        string kernel = "attention_split_" + Suffix(format);
+        return new(
+            kernel,
+            what => what.Format != format ? WrongFormat(format) : !what.IsDecode ? "is for one new row a sequence" : TooLarge(what),
+            "one new row a sequence: its keys are split among groups",
+            (queue, batch, scratch, qkv, shape, layout, output) =>
+            {
+                int splits = Splits(qkv.Rows, shape, queue.Kernels.Limits);
+                Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
+                Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
+                Cache(queue.Call(kernel), queue, batch, qkv).View(sums).View(stats)
+                    .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(FewestSplitKeys).Value(splits)
+                    .Run(new(qkv.Rows, shape.KvHeads * Octets(shape), splits), Threads(shape));
+                queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(splits)
+                    .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+            });
+    }
+
+    private static KernelRecord<AttentionCase, Launcher> Tiled(KvFormat format)
+    {
+        string kernel = "attention_" + Suffix(format);
+        return new(
+            kernel,
+            what => what.Format != format ? WrongFormat(format) : TooLarge(what),
+            "several new rows a sequence: eight share the keys that a group reads",
+            (queue, batch, scratch, qkv, shape, layout, output) =>
+            {
+                DeviceView tiles = batch.Tiles(out int count);
+                Cache(queue.Call(kernel), queue, batch, qkv).View(tiles).View(output)
+                    .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, shape.Heads / shape.KvHeads), Threads(shape));
+            });
+    }
+
+    /// <summary>What names of kernels end with that read or write a cache.</summary>
+    internal static string Suffix(KvFormat format) => format == KvFormat.F32 ? "f32" : "bf16";
+
+    /// <summary>Why a kernel does not take another cache.</summary>
+    internal static string WrongFormat(KvFormat format) => format == KvFormat.F32 ? "is for a cache of float32" : "is for a cache of bf16";
+
+    private static string? TooLarge(AttentionCase what) => what.HeadDim > LargestHead ? "has room for heads of 256 elements" : null;
+
+    private static int Threads(AttentionShape shape) => Math.Max(KernelCall.Threads, KernelCall.ThreadsFor(shape.HeadDim));
 
     /// <summary>
     /// Splits that fill the device, whatever the rows' keys: kernels read those, so that the launch is the same for contexts of all lengths.

@@ -7,7 +7,12 @@ namespace Llama4Kernels.Kernels.Embedding;
 /// <summary><see cref="TokenEmbedding"/> on a device.</summary>
 internal static class TokenEmbeddingCuda
 {
-    internal static readonly KernelOption[] Kernels = [new("Embed", "embed_", "a group per token; the table stays as stored")];
+    /// <summary>The records, one for each type of the table's elements.</summary>
+    internal static readonly KernelRecords<ElementType, Launcher> Records = new(
+        "Embed", Record("embed_f32", ElementType.F32), Record("embed_bf16", ElementType.BF16), Record("embed_f16", ElementType.F16));
+
+    /// <summary>Puts the launch into a queue.</summary>
+    internal delegate void Launcher(CudaQueue queue, CudaEmbedding table, ReadOnlySpan<int> ids, Tensor output);
 
     /// <summary>As <see cref="TokenEmbedding.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, an id is outside the table, or the table is another backend's.</exception>
@@ -22,13 +27,14 @@ internal static class TokenEmbeddingCuda
         {
             return;
         }
-        string kernel = embedding.Type switch
-        {
-            ElementType.F32 => "embed_f32",
-            ElementType.BF16 => "embed_bf16",
-            _ => "embed_f16",
-        };
-        queue.Call(kernel).View(embedding.Address, (long)embedding.Rows * embedding.Columns).View(queue.Put(ids), ids.Length).View(output)
-            .Value(embedding.Columns).Value((long)embedding.Columns).Run(new(ids.Length), KernelCall.ThreadsFor(embedding.Columns));
+        Records.Choose(embedding.Type).Launch(queue, embedding, ids, output);
     }
+
+    private static KernelRecord<ElementType, Launcher> Record(string kernel, ElementType type) => new(
+        kernel,
+        what => what == type ? null : "reads another type",
+        "a group per token; the table stays as stored",
+        (queue, table, ids, output) =>
+            queue.Call(kernel).View(table.Address, (long)table.Rows * table.Columns).View(queue.Put(ids), ids.Length).View(output)
+                .Value(table.Columns).Value((long)table.Columns).Run(new(ids.Length), KernelCall.ThreadsFor(table.Columns)));
 }

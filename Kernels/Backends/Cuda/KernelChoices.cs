@@ -6,6 +6,7 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
+using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Vision;
@@ -17,7 +18,7 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] Options =
     [
-        .. TokenEmbeddingCuda.Kernels, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Kernels, .. PagedAttentionCuda.Kernels,
+        .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
         .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
         .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels,
@@ -32,10 +33,7 @@ public static class KernelChoices
         List<KernelChoice> choices = [];
         foreach (KernelOption option in Options)
         {
-            string[] names = [.. all.Names.Where(name => Names(option, name))];
-            choices.AddRange(names.Length == 0
-                ? [new KernelChoice(option.Operation, option.Kernel, "missing", option.Reason)]
-                : names.Select(name => new KernelChoice(option.Operation, name, Source(all.PlaceOf(name)), option.Reason)));
+            choices.Add(new KernelChoice(option.Operation, option.Kernel, all.Names.Contains(option.Kernel) ? Source(all.PlaceOf(option.Kernel)) : "missing", option.Reason));
         }
         return choices;
     }
@@ -57,6 +55,26 @@ public static class KernelChoices
         return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
     }
 
+    /// <summary>What does the operations other than products that have a choice, and why not those before it in the lists.</summary>
+    /// <param name="cache">Elements of the cache.</param>
+    /// <param name="headDim">Elements of a head.</param>
+    /// <param name="table">Elements of the table of embeddings.</param>
+    /// <exception cref="NotSupportedException">No record takes one of them.</exception>
+    public static IReadOnlyList<OperationChoice> Choose(KvFormat cache, int headDim, ElementType table) =>
+    [
+        Choose(TokenEmbeddingCuda.Records, table, $"{table} table"),
+        Choose(RotateNormAppendCuda.Records, cache, $"{cache} cache"),
+        Choose(PagedAttentionCuda.Records, new AttentionCase(true, cache, headDim), $"one row a sequence, {cache} cache, heads of {headDim}"),
+        Choose(PagedAttentionCuda.Records, new AttentionCase(false, cache, headDim), $"several rows a sequence, {cache} cache, heads of {headDim}"),
+    ];
+
+    private static OperationChoice Choose<TCase, TLaunch>(KernelRecords<TCase, TLaunch> records, TCase what, string text)
+        where TLaunch : Delegate
+    {
+        KernelRecord<TCase, TLaunch> chosen = records.Choose(what);
+        return new OperationChoice(records.Operation, text, chosen.Kernel, chosen.Reason, records.Passed(what));
+    }
+
     /// <summary>Where modules come from, in words.</summary>
     internal static string Source(IKernelModules modules) => modules switch
     {
@@ -65,9 +83,4 @@ public static class KernelChoices
         FolderKernelModules => "compiled ahead of time",
         _ => "C#, compiled by ILGPU",
     };
-
-    private static bool Names(KernelOption option, string name) => !option.Kernel.EndsWith('_')
-        ? name == option.Kernel
-        : name.StartsWith(option.Kernel, StringComparison.Ordinal) && !name.AsSpan(option.Kernel.Length).Contains('_')
-            && !Options.Any(other => other.Kernel == name);
 }

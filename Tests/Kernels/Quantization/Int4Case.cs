@@ -35,7 +35,7 @@ internal sealed class Int4Case
         // A bias, since the products are of 24 + code: what they take off again must not cost digits.
         X = [.. Enumerable.Range(0, rows).Select(_ => Enumerable.Range(0, columns).Select(_ => (float)(random.NextDouble() - 0.25)).ToArray())];
         _rowExperts = starts is null ? [] : [.. Enumerable.Range(0, rows).Select(row => Array.FindLastIndex(starts, start => start <= row))];
-        _bias = withBias ? [.. Enumerable.Range(0, outputs).Select(_ => (float)(20 * random.NextDouble()) - 10)] : [];
+        _bias = withBias && starts is null ? [.. Enumerable.Range(0, outputs).Select(_ => (float)(20 * random.NextDouble()) - 10)] : [];
         int units = Int4Tiles.Units(outputs);
         Weights = new byte[experts * units * Int4Tiles.UnitCodeBytes(columns)];
         Scales = new float[experts * units * groups * Int4Tiles.UnitRows];

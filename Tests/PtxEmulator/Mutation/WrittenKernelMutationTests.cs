@@ -51,7 +51,7 @@ public class WrittenKernelMutationTests(ITestOutputHelper output)
     }
 
     /// <summary>
-    /// Few groups, as many as a ring holds, and so many that each slot is filled again and each of a warp's last groups lies in
+    /// Few groups a warp, as many as a ring holds, and so many that each slot is filled again and each of a warp's last groups lies in
     /// every slot; outputs and rows that end within a unit and a slice.
     /// </summary>
     private static IEnumerable<MutationLaunch> Launches(string name)
@@ -63,7 +63,7 @@ public class WrittenKernelMutationTests(ITestOutputHelper output)
         int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
         (int Rows, int Outputs, int Columns)[] shapes = atOnce switch
         {
-            1 => [(2, 33, 384), (1, 1, 2048), (2, 17, 5248)],
+            1 => [(2, 33, 384), (1, 1, 1024), (1, 1, 1536), (1, 1, 2048), (2, 17, 5248)],
             8 => [(7, 33, 384), (9, 17, 4224)],
             _ => [(15, 33, 384), (17, 17, 3200), (2, 16, 3968)],
         };

@@ -4,6 +4,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Numerics;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -40,7 +41,9 @@ internal static class KernelsCommand
                                    let weight = product.Part is "experts" or "shared" ? format : WeightFormat.BF16
                                    let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, precision, product.Experts)
                                    select Choice.Of(product.Name, KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
-            Print(console, model, limits, choices, parsed.GetValue(json));
+            // The cache has the operands' precision, heads and table are the published models'.
+            IReadOnlyList<OperationChoice> others = KernelChoices.Choose(precision == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32, ModelShape.HeadDim, ElementType.BF16);
+            Print(console, new Report(model, limits, choices, others), parsed.GetValue(json));
             return 0;
         });
         return command;
@@ -62,16 +65,17 @@ internal static class KernelsCommand
         console.Write(table);
     }
 
-    private static void Print(CommandConsole console, string model, DeviceLimits device, Choice[] choices, bool json)
+    private static void Print(CommandConsole console, Report report, bool json)
     {
         if (json)
         {
-            ReportJson.Write(console, new Report(model, device, choices));
+            ReportJson.Write(console, report);
             return;
         }
-        console.Out.WriteLine($"{model} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
+        DeviceLimits device = report.Device;
+        console.Out.WriteLine($"{report.Shape} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
         Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "kernel", "shared", "why");
-        foreach (Choice choice in choices)
+        foreach (Choice choice in report.Products)
         {
             string passed = choice.Passed.Count == 0 ? "" : $"; passed: {string.Join("; ", choice.Passed)}";
             table.AddRow(
@@ -79,6 +83,13 @@ internal static class KernelsCommand
                 choice.Kernel, choice.SharedBytes.ToString(CultureInfo.InvariantCulture), Markup.Escape(choice.Reason + passed));
         }
         console.Write(table);
+        Table others = new Table().Border(TableBorder.Minimal).AddColumns("operation", "of", "kernel", "why");
+        foreach (OperationChoice choice in report.Operations)
+        {
+            string passed = choice.Passed.Count == 0 ? "" : $"; passed: {string.Join("; ", choice.Passed)}";
+            others.AddRow(Markup.Escape(choice.Operation), Markup.Escape(choice.Case), choice.Kernel, Markup.Escape(choice.Reason + passed));
+        }
+        console.Write(others);
     }
 
     private static int[] Rows(string text) =>
@@ -86,8 +97,8 @@ internal static class KernelsCommand
             ? count
             : throw new ArgumentException($"--rows takes positive numbers with commas between them, not '{text}'."))];
 
-    /// <summary>What each product of a model takes on a device.</summary>
-    internal sealed record Report(string Shape, DeviceLimits Device, IReadOnlyList<Choice> Products);
+    /// <summary>What each product of a model takes on a device, and the other operations that have a choice.</summary>
+    internal sealed record Report(string Shape, DeviceLimits Device, IReadOnlyList<Choice> Products, IReadOnlyList<OperationChoice> Operations);
 
     /// <summary>A product and the kernel that it takes.</summary>
     internal sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)

@@ -13,6 +13,9 @@ internal static class ModelShape
 {
     private const int Hidden = 5120, Heads = 5120, Qkv = 7168, Width = 8192, DenseWidth = 16384, Vocabulary = 202048;
 
+    /// <summary>Elements of a head.</summary>
+    public const int HeadDim = 128;
+
     /// <summary>Their names.</summary>
     public static string[] Names { get; } = ["scout", "maverick"];
 

@@ -1,0 +1,150 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Embedding;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.PtxEmulator.Driver;
+using DeviceLimits = Llama4Kernels.Kernels.Contracts.Cuda.DeviceLimits;
+
+namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
+
+/// <summary>The ordered lists of the operations other than products: what is chosen, and that every record that takes a case computes it.</summary>
+public sealed unsafe class KernelRecordsTests
+{
+    private static readonly AttentionShape[] s_shapes = [new(4, 2, 16), new(10, 1, 128), new(3, 3, 36)];
+
+    public static TheoryData<string, bool, int> AttentionCases()
+    {
+        var data = new TheoryData<string, bool, int>();
+        foreach (KernelRecord<AttentionCase, PagedAttentionCuda.Launcher> record in PagedAttentionCuda.Records.All)
+        {
+            foreach (bool isDecode in (bool[])[true, false])
+            {
+                for (int shape = 0; shape < s_shapes.Length; shape++)
+                {
+                    if (Enum.GetValues<KvFormat>().Any(format => record.WhyNot(new AttentionCase(isDecode, format, s_shapes[shape].HeadDim)) is null))
+                    {
+                        data.Add(record.Kernel, isDecode, shape);
+                    }
+                }
+            }
+        }
+        return data;
+    }
+
+    /// <summary>Each record at each shape that it takes, best or not, against the processor; through the records that write its cache.</summary>
+    [Theory]
+    [MemberData(nameof(AttentionCases))]
+    public void EveryAttentionComputesItsCases(string kernel, bool isDecode, int index)
+    {
+        KernelRecord<AttentionCase, PagedAttentionCuda.Launcher> record = PagedAttentionCuda.Records.All.Single(record => record.Kernel == kernel);
+        AttentionShape shape = s_shapes[index];
+        KvFormat format = Enum.GetValues<KvFormat>().Single(format => record.WhyNot(new AttentionCase(isDecode, format, shape.HeadDim)) is null);
+        var layout = new KvLayout(16, shape.KvHeads, shape.HeadDim, format);
+        using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        using var driver = new EmulatedCudaDriver();
+        using CudaContext context = CudaContext.RetainPrimary(driver);
+        using var queue = new CudaQueue(context, EmulatedBackend.Modules, null, 1 << 20, 1 << 20, 4);
+        using var scratch = new AttentionScratch(queue);
+        var batch = new KvBatch(queue);
+        float[] expected = Run(isDecode, shape, layout, cpu.Allocate, (values, to) => cpu.Upload(values, to), (from, to) => cpu.Download(from, to),
+            (qkv, segments) => cpu.RotateNormAndAppend(qkv, shape, null, null, null, layout, segments),
+            (qkv, segments, output) => cpu.Attention(qkv, shape, layout, segments, output));
+        float[] actual = Run(isDecode, shape, layout, queue.Allocate, (values, to) => queue.Upload<float>(values, to.Address), (from, to) => queue.Download(from.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(to.AsSpan())),
+            (qkv, segments) => RotateNormAppendCuda.Run(queue, batch, qkv, shape, null, null, null, layout, segments),
+            (qkv, _, output) => record.Launch(queue, batch, scratch, qkv, shape, layout, output));
+        float range = expected.Max() - expected.Min();
+        Assert.All(expected.Zip(actual), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 3e-6f * range));
+        Assert.Empty(driver.Findings);
+    }
+
+    [Theory]
+    [InlineData(true, KvFormat.F32, "attention_split_f32")]
+    [InlineData(true, KvFormat.BF16, "attention_split_bf16")]
+    [InlineData(false, KvFormat.F32, "attention_f32")]
+    [InlineData(false, KvFormat.BF16, "attention_bf16")]
+    public void TheFirstThatTakesACaseIsChosenAndTheOthersHaveReasons(bool isDecode, KvFormat format, string kernel)
+    {
+        var what = new AttentionCase(isDecode, format, 128);
+        Assert.Equal(kernel, PagedAttentionCuda.Records.Choose(what).Kernel);
+        string[] passed = PagedAttentionCuda.Records.Passed(what);
+        Assert.Equal(PagedAttentionCuda.Records.All.TakeWhile(record => record.Kernel != kernel).Select(record => record.Kernel), passed.Select(reason => reason.Split(' ')[0]));
+        Assert.All(passed, reason => Assert.Contains(" is for ", reason, StringComparison.Ordinal));
+        OperationChoice[] choices = [.. KernelChoices.Choose(format, 128, ElementType.BF16)];
+        Assert.Equal(["Embed", "RotateNormAndAppend", "Attention", "Attention"], choices.Select(choice => choice.Operation));
+        Assert.Equal((kernel, passed), (choices[isDecode ? 2 : 3].Kernel, choices[isDecode ? 2 : 3].Passed));
+        Assert.Equal((format == KvFormat.F32 ? "rotate_norm_append_f32" : "rotate_norm_append_bf16", "embed_bf16"), (choices[1].Kernel, choices[0].Kernel));
+    }
+
+    [Fact]
+    public void WhatNobodyTakesIsRefusedWithEachReason()
+    {
+        string message = Assert.Throws<NotSupportedException>(() => PagedAttentionCuda.Records.Choose(new AttentionCase(true, KvFormat.F32, 300))).Message;
+        Assert.Contains("attention_split_f32 has room for heads of 256 elements; attention_split_bf16 is for a cache of bf16;", message, StringComparison.Ordinal);
+        Assert.Throws<NotSupportedException>(() => TokenEmbeddingCuda.Records.Choose(ElementType.F8E4M3));
+    }
+
+    /// <summary>No record is behind others that take all it takes, and every one has its kernel.</summary>
+    [Fact]
+    public void EveryRecordIsChosenSomewhere()
+    {
+        Check(TokenEmbeddingCuda.Records, [ElementType.F32, ElementType.BF16, ElementType.F16]);
+        Check(RotateNormAppendCuda.Records, Enum.GetValues<KvFormat>());
+        Check(PagedAttentionCuda.Records, [.. from isDecode in (bool[])[true, false] from format in Enum.GetValues<KvFormat>() select new AttentionCase(isDecode, format, 64)]);
+
+        static void Check<TCase, TLaunch>(KernelRecords<TCase, TLaunch> records, TCase[] cases)
+            where TLaunch : Delegate
+        {
+            Assert.Equal(records.All.Select(record => record.Kernel).Order(StringComparer.Ordinal), cases.Select(what => records.Choose(what).Kernel).Order(StringComparer.Ordinal));
+            Assert.All(records.All, record => Assert.Contains(record.Kernel, EmulatedBackend.Modules.Names));
+        }
+    }
+
+    /// <summary>4 · 132 groups for an H100, 4 · 72 for an A10, of 8 a row; between 16 and 64 splits.</summary>
+    [Theory]
+    [InlineData("h100", 1, 64)]
+    [InlineData("h100", 2, 64)]
+    [InlineData("h100", 4, 32)]
+    [InlineData("h100", 64, 16)]
+    [InlineData("a10", 1, 64)]
+    [InlineData("a10", 2, 32)]
+    public void SplitsFollowRowsAndDeviceAlone(string device, int rows, int splits) =>
+        Assert.Equal(splits, PagedAttentionCuda.Splits(rows, new AttentionShape(40, 8, 128), DeviceLimits.Get(device)));
+
+    private static float[] Run(
+        bool isDecode, AttentionShape shape, KvLayout layout, Func<long, DeviceMemory> allocate, Action<float[], Tensor> upload, Action<Tensor, float[]> download,
+        Append append, Attend attend)
+    {
+        const int Sequences = 3, PagesEach = 24;
+        int[] before = [0, 70, 300], rows = isDecode ? [1, 1, 1] : [11, 1, 9];
+        var random = new Random(shape.HeadDim);
+        float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
+        using DeviceMemory cache = allocate(Sequences * PagesEach * layout.PageBytes);
+        nint[] table = [.. Enumerable.Range(0, Sequences * PagesEach).Reverse().Select(page => cache.Address + (nint)(page * layout.PageBytes))];
+        fixed (nint* tables = table)
+        {
+            // What came before, appended as prompts are.
+            int old = before.Sum();
+            using DeviceMemory past = allocate((long)old * shape.QkvColumns * sizeof(float));
+            upload(Values(past.Length / sizeof(float)), past.View(old, shape.QkvColumns));
+            append(past.View(old, shape.QkvColumns), [new(0, before[1], 0, (nint)(tables + PagesEach)), new(before[1], before[2], 0, (nint)(tables + 2 * PagesEach))]);
+            int count = rows.Sum();
+            using DeviceMemory memory = allocate((long)count * (shape.QkvColumns + shape.QueryColumns) * sizeof(float));
+            Tensor qkv = memory.View(count, shape.QkvColumns), output = memory.View(count, shape.QueryColumns, qkv.Elements * sizeof(float));
+            upload(Values(qkv.Elements), qkv);
+            KvSegment[] segments = [.. Enumerable.Range(0, Sequences).Select(i => new KvSegment(rows[..i].Sum(), rows[i], before[i], (nint)(tables + i * PagesEach)))];
+            append(qkv, segments);
+            attend(qkv, segments, output);
+            float[] result = new float[output.Elements];
+            download(output, result);
+            return result;
+        }
+    }
+
+    private delegate void Append(Tensor qkv, KvSegment[] segments);
+
+    private delegate void Attend(Tensor qkv, KvSegment[] segments, Tensor output);
+}
