@@ -21,7 +21,7 @@ internal sealed class ModelArguments
         DefaultValueFactory = _ => "bf16",
     };
 
-    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes that many.", CustomParser = Numbers.Read<int> };
+    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes one per core that the process may use.", CustomParser = Numbers.Read<int> };
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
 
