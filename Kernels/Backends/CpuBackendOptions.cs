@@ -1,4 +1,5 @@
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Backends;
 

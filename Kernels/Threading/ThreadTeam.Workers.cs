@@ -13,8 +13,27 @@ public sealed unsafe partial class ThreadTeam
 
     private readonly Worker[] _workers;
 
+    /// <summary>Called by a worker, with its number, wherever the system may take its processor away: tests keep it there.</summary>
+    private readonly Action<int, Stop>? _onStop;
+
     /// <summary>Most workers that are awake at a time: one fewer than there are processors.</summary>
     private readonly int _helpers;
+
+    /// <summary>Where a worker may be when it loses its processor.</summary>
+    internal enum Stop
+    {
+        /// <summary>Before it looks for an item.</summary>
+        Looking,
+
+        /// <summary>Between saying that it is parked and leaving the number of those awake.</summary>
+        Parking,
+
+        /// <summary>After the last look, before it sleeps.</summary>
+        Parked,
+
+        /// <summary>After its last item of a job, still inside.</summary>
+        Leaving,
+    }
 
     private void Start()
     {
@@ -38,8 +57,13 @@ public sealed unsafe partial class ThreadTeam
     private bool TryAwait(Worker worker, out int item)
     {
         long start = 0;
-        for (int turn = 0; !TryEnter(out item); turn++)
+        for (int turn = 0; ; turn++)
         {
+            _onStop?.Invoke(worker.Number, Stop.Looking);
+            if (TryEnter(out item))
+            {
+                return true;
+            }
             if (_disposed)
             {
                 return false;
@@ -55,7 +79,6 @@ public sealed unsafe partial class ThreadTeam
                 turn = 0;
             }
         }
-        return true;
     }
 
     /// <summary>
@@ -82,12 +105,14 @@ public sealed unsafe partial class ThreadTeam
     private void Park(Worker worker)
     {
         worker.Announce();
+        _onStop?.Invoke(worker.Number, Stop.Parking);
         Interlocked.Decrement(ref _board->Awake);
         if ((Volatile.Read(ref _board->State) >= Item || _disposed) && worker.TryUnpark())
         {
             Interlocked.Increment(ref _board->Awake);
             return;
         }
+        _onStop?.Invoke(worker.Number, Stop.Parked);
         worker.Signal.WaitOne();
     }
 
@@ -123,15 +148,16 @@ public sealed unsafe partial class ThreadTeam
     private sealed class Worker
     {
         private readonly ThreadTeam _team;
-        private readonly int _number;
         private bool _isParked = true;
 
         public Worker(ThreadTeam team, int number)
         {
             _team = team;
-            _number = number;
+            Number = number;
             Thread = new Thread(Work) { IsBackground = true, Name = $"llama4 worker {number}" };
         }
+
+        public int Number { get; }
 
         public Thread Thread { get; }
 
@@ -151,7 +177,8 @@ public sealed unsafe partial class ThreadTeam
             Signal.WaitOne();
             while (_team.TryAwait(this, out int item))
             {
-                _team._board->Body(_team, item, _number);
+                _team._board->Body(_team, item, Number);
+                _team._onStop?.Invoke(Number, Stop.Leaving);
                 Interlocked.Decrement(ref _team._board->State);
             }
             Signal.Dispose();

@@ -45,12 +45,13 @@ public sealed unsafe partial class ThreadTeam : IDisposable
     {
     }
 
-    /// <summary>A team that takes the machine for one with another number of processors, so that more or fewer are awake.</summary>
-    internal ThreadTeam(int threads, int processors)
+    /// <summary>A team that takes the machine for one with another number of processors, and whose workers can be held up.</summary>
+    internal ThreadTeam(int threads, int processors, Action<int, Stop>? onStop = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
         Threads = threads;
+        _onStop = onStop;
         _helpers = Math.Min(threads, processors) - 1;
         _workers = new Worker[threads - 1];
         _board = (Board*)(((nint)Unsafe.AsPointer(ref _memory[0]) + LineBytes - 1) & -LineBytes);

@@ -44,6 +44,15 @@ public class DoctorCommandTests
     public async Task AWrongNumberOfThreadsIsRefused() => (await CliRun.Of("doctor", "--threads", "-1")).AssertFails("--threads");
 
     [Fact]
+    public async Task MoreThreadsThanProcessorsAreCappedWithAWord()
+    {
+        CliRun run = await CliRun.Of("doctor", "--threads", "100000", "--json");
+        run.AssertSucceeds();
+        Assert.Contains($"--threads 100000 is more than the {Environment.ProcessorCount} logical processors", run.Error, StringComparison.Ordinal);
+        Assert.Contains($"\"threads\": {Environment.ProcessorCount}", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void DevicesAreListed()
     {
         DoctorCommand.Cuda cuda = DoctorCommand.Cuda.Read(new RecordingDriver());
