@@ -25,8 +25,8 @@ internal static class PagedAttentionCuda
     /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
     public static void Run(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
     {
-        PagedAttention.Check(qkv, shape, layout, segments);
-        ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
+        PagedAttention.Check(MemoryPlace.Device, qkv, shape, layout, segments);
+        ShapeCheck.Require(output, MemoryPlace.Device, qkv.Rows, shape.QueryColumns, nameof(output));
         ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
         if (qkv.Rows == 0)
         {
