@@ -16,11 +16,17 @@ switch (args)
     case ["--quick", "vision"]:
         ModelQuick.Vision();
         return 0;
+    case ["--quick", "int4-device"]:
+        Int4DeviceQuick.Run();
+        return 0;
     case ["--quick", "emulator"]:
         EmulatorQuick.Run();
         return 0;
+    case ["--quick", "team"]:
+        TeamQuick.Run();
+        return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, emulator");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device, emulator, team");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -1,3 +1,4 @@
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 
@@ -24,11 +25,22 @@ internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, De
 /// <param name="Operands">What it makes of x.</param>
 /// <param name="FirstSm">The earliest device.</param>
 /// <param name="Reason">When it is taken and why then.</param>
+/// <param name="Extents">Grid and block of the product's launch.</param>
 /// <param name="Launch">Puts the launches into a queue; the scratch holds x as the kernel wants it.</param>
 internal sealed record CudaProduct(
-    string Kernel, CudaLayout Layout, WeightFormat Format, bool IsGrouped, int MostRows, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason, CudaProduct.Launcher Launch)
+    string Kernel, CudaLayout Layout, WeightFormat Format, bool IsGrouped, int MostRows, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason,
+    CudaProduct.ExtentsOf Extents, CudaProduct.Launcher Launch)
 {
+    public delegate (CudaDim3 Grid, CudaDim3 Block) ExtentsOf(int rows, int outputs, int inner, int experts);
+
     public delegate void Launcher(CudaQueue queue, CudaScratch scratch, in ProductOperands operands);
+
+    /// <summary>Launches a kernel whose arguments were given.</summary>
+    public static void Run(KernelCall call, ExtentsOf extents, in ProductOperands o)
+    {
+        (CudaDim3 grid, CudaDim3 block) = extents(o.X.Rows, o.Y.Columns, o.X.Columns, Math.Max(0, (int)o.Starts.Elements - 1));
+        call.Run(grid, block);
+    }
 
     /// <summary>Whether it takes a product at all, whatever its rows.</summary>
     public bool Takes(in GemmDesc gemm, DeviceLimits device) =>

@@ -1,4 +1,3 @@
-using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Quantization;
@@ -84,39 +83,30 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
         return false;
     }
 
-    private static CudaProduct Vector(WeightFormat format)
-    {
-        string kernel = "matvec_" + format.Name;
-        return Row(kernel, format, isGrouped: false, MostVectorRows, "up to 8 rows: a group per output reads its weights once for four rows", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
-            Dense(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o)
-                .Run(new(o.Y.Columns, (o.X.Rows + VectorRows - 1) / VectorRows), MatMulCuda.ThreadsFor(o.X.Columns)));
-    }
+    private static CudaProduct Vector(WeightFormat format) =>
+        Row("matvec_" + format.Name, format, isGrouped: false, MostVectorRows, "up to 8 rows: a group per output reads its weights once for four rows",
+            (rows, outputs, inner, _) => (new(outputs, (rows + VectorRows - 1) / VectorRows), new(MatMulCuda.ThreadsFor(inner))), Dense);
 
-    private static CudaProduct Tiled(WeightFormat format)
-    {
-        string kernel = "matmul_" + format.Name;
-        return Row(kernel, format, isGrouped: false, int.MaxValue, "more rows: tiles of 64 × 64 results through shared memory", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
-            Dense(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o)
-                .Run(new(MatMulCuda.Tiles(o.Y.Columns), MatMulCuda.Tiles(o.X.Rows)), new CudaDim3(MatMulCuda.Side, MatMulCuda.Side)));
-    }
+    private static CudaProduct Tiled(WeightFormat format) =>
+        Row("matmul_" + format.Name, format, isGrouped: false, int.MaxValue, "more rows: tiles of 64 × 64 results through shared memory",
+            (rows, outputs, _, _) => (new(MatMulCuda.Tiles(outputs), MatMulCuda.Tiles(rows)), new(MatMulCuda.Side, MatMulCuda.Side)), Dense);
 
-    private static CudaProduct ExpertVector(WeightFormat format)
-    {
-        string kernel = "expert_matvec_" + format.Name;
-        return Row(kernel, format, isGrouped: true, MostVectorSlots, "up to 16 rows of experts: a group per output of a row", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
-            Grouped(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o, o.RowExperts).Run(new(o.Y.Columns, o.X.Rows), MatMulCuda.ThreadsFor(o.X.Columns)));
-    }
+    private static CudaProduct ExpertVector(WeightFormat format) =>
+        Row("expert_matvec_" + format.Name, format, isGrouped: true, MostVectorSlots, "up to 16 rows of experts: a group per output of a row",
+            (rows, outputs, inner, _) => (new(outputs, rows), new(MatMulCuda.ThreadsFor(inner))),
+            (KernelCall call, in ProductOperands o) => Grouped(call, o, o.RowExperts));
 
-    private static CudaProduct ExpertTiled(WeightFormat format)
-    {
-        string kernel = "expert_matmul_" + format.Name;
-        return Row(kernel, format, isGrouped: true, int.MaxValue, "more: tiles of 64 × 64 results of one expert; groups beyond its rows end at once", (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
-            Grouped(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o, o.Starts)
-                .Run(new(MatMulCuda.Tiles(o.Y.Columns), MatMulCuda.Tiles(o.X.Rows), (int)o.Starts.Elements - 1), new CudaDim3(MatMulCuda.Side, MatMulCuda.Side)));
-    }
+    private static CudaProduct ExpertTiled(WeightFormat format) =>
+        Row("expert_matmul_" + format.Name, format, isGrouped: true, int.MaxValue, "more: tiles of 64 × 64 results of one expert; groups beyond its rows end at once",
+            (rows, outputs, _, experts) => (new(MatMulCuda.Tiles(outputs), MatMulCuda.Tiles(rows), experts), new(MatMulCuda.Side, MatMulCuda.Side)),
+            (KernelCall call, in ProductOperands o) => Grouped(call, o, o.Starts));
 
-    private static CudaProduct Row(string kernel, WeightFormat format, bool isGrouped, int mostRows, string reason, CudaProduct.Launcher launch) =>
-        new(kernel, CudaLayout.Rows, format, isGrouped, mostRows, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, launch);
+    private static CudaProduct Row(string kernel, WeightFormat format, bool isGrouped, int mostRows, string reason, CudaProduct.ExtentsOf extents, Arguments arguments) =>
+        new(kernel, CudaLayout.Rows, format, isGrouped, mostRows, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+            CudaProduct.Run(arguments(MatMulCuda.Rows(queue, scratch, kernel, o.X, format), o), extents, o));
+
+    /// <summary>Adds the arguments behind those of x.</summary>
+    private delegate KernelCall Arguments(KernelCall call, in ProductOperands o);
 
     private static KernelCall Dense(KernelCall call, in ProductOperands o) =>
         call.View(o.Weights).View(o.Scales).View(o.Bias).View(o.Y).Value(o.X.Rows).Value(o.Y.Columns).Value(o.X.Columns);

@@ -19,29 +19,29 @@ internal static class Int4MatVecCuda
     private static CudaProduct Dense(int atOnce)
     {
         string kernel = Int4MatVecPtx.Name(atOnce, experts: false);
-        return Record(kernel, atOnce, isGrouped: false, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+        CudaProduct.ExtentsOf extents = (rows, outputs, _, _) => (new(Int4Tiles.Units(outputs), (rows + atOnce - 1) / atOnce), new(Int4MatVecPtx.Threads));
+        return Record(kernel, atOnce, isGrouped: false, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
             // Before the rounding: what the number takes to come must not stand between grids that overlap.
             DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Round(queue, scratch, o.X);
-            queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns)
-                .Run(new(Int4Tiles.Units(o.Y.Columns), (o.X.Rows + atOnce - 1) / atOnce));
+            CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
 
     private static CudaProduct Grouped(int atOnce)
     {
         string kernel = Int4MatVecPtx.Name(atOnce, experts: true);
-        return Record(kernel, atOnce, isGrouped: true, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
+        CudaProduct.ExtentsOf extents = (rows, outputs, _, _) => (new(Int4Tiles.Units(outputs), rows), new(Int4MatVecPtx.Threads));
+        return Record(kernel, atOnce, isGrouped: true, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
             DeviceView rounded = Round(queue, scratch, o.X);
-            queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.RowExperts).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns)
-                .Run(new(Int4Tiles.Units(o.Y.Columns), o.X.Rows));
+            CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.RowExperts).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
 
-    private static CudaProduct Record(string kernel, int atOnce, bool isGrouped, CudaProduct.Launcher launch) =>
+    private static CudaProduct Record(string kernel, int atOnce, bool isGrouped, CudaProduct.ExtentsOf extents, CudaProduct.Launcher launch) =>
         new(kernel, CudaLayout.Tiles, WeightFormat.Int4, isGrouped, atOnce == Int4MatVecPtx.RowCounts[^1] ? int.MaxValue : atOnce,
-            Int4MatVecPtx.SharedBytes(atOnce), ActivationPrecision.BFloat16, Int4MatVecPtx.FirstSm, $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", launch);
+            Int4MatVecPtx.SharedBytes(atOnce), ActivationPrecision.BFloat16, Int4MatVecPtx.FirstSm, $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", extents, launch);
 
     private static DeviceView Round(CudaQueue queue, CudaScratch operand, Tensor x)
     {

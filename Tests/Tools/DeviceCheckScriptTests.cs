@@ -39,8 +39,30 @@ public sealed class DeviceCheckScriptTests : IDisposable
         Assert.Contains(" 1 failed", output, StringComparison.Ordinal);
     }
 
+    /// <summary>A step that neither ends nor heeds a polite signal is stopped at the deadline, the others are left out, and the report is there.</summary>
+    [Fact]
+    public void AStepThatHangsIsStoppedAndTheReportWritten()
+    {
+        (int code, string output, string report) = Run("trap '' TERM; echo \"began $*\"; while :; do sleep 1; done", "--minutes", "0.25");
+        Assert.Equal(1, code);
+        Assert.Contains("began doctor --emulator", report, StringComparison.Ordinal);
+        Assert.Matches(@"## doctor[^
+]*: ran out of its [1-7] s", report);
+        foreach (string step in (string[])["verify tiny-scout text-5", "calibrate"])
+        {
+            Assert.Matches($@"## {step}[^
+]*: skipped, the time is up", report);
+        }
+        Assert.DoesNotContain("began calibrate", report, StringComparison.Ordinal);
+        Assert.Matches(@"
+0 steps passed, 1 failed, [0-9]+ skipped, in ", report);
+        Assert.Contains(" 1 failed", output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--minutes", "0")]
+    [InlineData("--minutes", "0.2")]
+    [InlineData("--minutes", "-1")]
     [InlineData("--minutes", "soon")]
     [InlineData("--fast")]
     public void WrongCallsAreRefused(params string[] arguments) => Assert.Equal(2, Run("true", arguments).Code);

@@ -9,7 +9,7 @@ run.sh [--minutes N] [--emulator] [--out FILE]
 Checks the engine on this machine's first NVIDIA device and writes a report. Needs the NVIDIA driver; ptxas, nvidia-smi,
 compute-sanitizer and ncu are used where they are on the PATH or in /usr/local/cuda/bin.
 
-  --minutes N   ends within so many minutes, whatever happens (default 4); the most telling steps come first
+  --minutes N   ends within so many minutes, 0.25 at least, whatever happens (default 4); the most telling steps come first
   --emulator    tries the same on the emulator, without a device: nothing is timed
   --out FILE    the report (default: report.md beside this file)
 
@@ -28,7 +28,8 @@ while [ $# -gt 0 ]; do
     *) echo "run.sh: unknown argument $1" >&2; usage >&2; exit 2 ;;
   esac
 done
-[[ $minutes =~ ^[1-9][0-9]{0,2}$ ]] || { echo "run.sh: --minutes takes a whole number from 1 to 999, not '$minutes'" >&2; exit 2; }
+[[ $minutes =~ ^[0-9]{1,3}(\.[0-9]{1,2})?$ ]] && seconds=$(awk "BEGIN { print int(60 * $minutes) }") && [ "$seconds" -ge 15 ] ||
+  { echo "run.sh: --minutes takes a number from 0.25 to 999, not '$minutes'" >&2; exit 2; }
 [ -n "$report" ] || { echo "run.sh: --out needs a file" >&2; exit 2; }
 
 export PATH=$PATH:/usr/local/cuda/bin DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
@@ -36,7 +37,7 @@ llama4=$here/bin/llama4 golden=$here/golden
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 # Room to stop a step that does not end by itself, and to write the report.
 readonly margin=8
-deadline=$((SECONDS + 60 * minutes - margin))
+deadline=$((SECONDS + seconds - margin))
 if $emulator; then backend=emulator device=--emulator; else backend=cuda device=; fi
 failed=0 passed=0 skipped=0
 

@@ -1,3 +1,4 @@
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Contracts;
@@ -52,7 +53,8 @@ public static class KernelChoices
         string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)
             .Where(record => record.Format == gemm.Weights && record.IsGrouped == chosen.IsGrouped)
             .Select(record => $"{record.Kernel} {record.WhyNot(gemm, device) ?? $"reads {record.Layout.Name}"}")];
-        return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
+        (CudaDim3 grid, CudaDim3 block) = chosen.Extents(gemm.Rows, gemm.Outputs, gemm.Inner, gemm.Experts);
+        return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, grid, block, chosen.Reason, passed);
     }
 
     /// <summary>What does the operations other than products that have a choice, and why not those before it in the lists.</summary>

@@ -7,9 +7,18 @@ namespace Llama4Kernels.PtxEmulator.Counting;
 /// use of their result, asynchronous copies to the wait that covers them. Jumps are ignored, and an assembler may move loads
 /// up: the figure is a guess to start from.
 /// </summary>
-internal static class LoadsInFlight
+public static class LoadsInFlight
 {
-    public static long BytesPerThread(FunctionSymbol function)
+    /// <summary>Of an entry of a module.</summary>
+    /// <exception cref="ArgumentException">There is no such entry.</exception>
+    public static long BytesPerThread(PtxModule module, string entry)
+    {
+        ArgumentNullException.ThrowIfNull(module);
+        return BytesPerThread(module.Functions.FirstOrDefault(function => function.IsEntry && function.Name == entry)
+            ?? throw new ArgumentException($"The module has no entry '{entry}'.", nameof(entry)));
+    }
+
+    internal static long BytesPerThread(FunctionSymbol function)
     {
         var loads = new List<(HashSet<string> Registers, int Bytes)>();
         var groups = new List<long>();

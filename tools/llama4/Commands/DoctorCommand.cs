@@ -23,18 +23,14 @@ internal static class DoctorCommand
     public static Command Create(CommandConsole console)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var threads = new Option<int>("--threads", "-t") { Description = "Threads that read; 0 is the engine's own choice.", DefaultValueFactory = _ => 0 };
+        var threads = new Option<int>("--threads", "-t") { Description = "Threads that read memory, at most one per logical processor; 0 is the engine's choice, one per core that the process may use.", DefaultValueFactory = _ => 0 };
         var emulator = new Option<bool>("--emulator") { Description = "Check the device kernels on the emulator, with or without a device." };
         var device = new EmulatedDevice();
         var command = new Command("doctor", "Prints what this machine has: processor features, memory and its speed, CUDA driver and devices; with a device, how its compiler takes every kernel and whether each operation gives what the CPU gives, in which time. Exit code 1 if a kernel fails.") { threads, emulator, json };
         device.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
-            int wanted = parsed.GetValue(threads);
-            if (wanted < 0)
-            {
-                throw new ArgumentException("--threads must be 0 or more.");
-            }
+            int wanted = ThreadArgument.Check(parsed.GetValue(threads), console);
             EmulatedDriverOptions options = device.Options(parsed, parsed.GetValue(emulator), "--emulator");
             bool found = CudaDriver.TryLoad(out ICudaDriver? driver, out string reason);
             Cuda cuda = found ? Cuda.Read(driver!) : Cuda.Missing(reason);
@@ -79,7 +75,41 @@ internal static class DoctorCommand
             operations.Add(operation);
             Print(text, console, operation.Name, operation.IsGood, operation.Failure ?? Measure(operation));
         }
-        return (report with { Modules = modules, Operations = operations }, modules.All(module => module.IsGood) && operations.All(operation => operation.IsGood));
+        List<ProductReport> products = [];
+        ReadFigures figures = Figures(driver, cancellation);
+        Say(text, console, $"products of the published models, predicted with {figures.Source} read rates{(driver is EmulatedCudaDriver ? "; on the emulator smaller than theirs, not timed" : "")}");
+        foreach (ProductReport product in new ProductTiming(driver, DeviceModules.Find(), figures).Run(cancellation))
+        {
+            products.Add(product);
+            Print(text, console, string.Create(CultureInfo.InvariantCulture, $"{product.Product} {product.Outputs} x {product.Inner} {product.Weights}, {product.Rows} rows"), product.IsGood, Measure(product));
+        }
+        return (report with { Modules = modules, Operations = operations, Reads = figures, Products = products },
+            modules.All(module => module.IsGood) && operations.All(operation => operation.IsGood) && products.All(product => product.IsGood));
+    }
+
+    /// <summary>A device's own rates, measured now; the emulator has none.</summary>
+    private static ReadFigures Figures(ICudaDriver driver, CancellationToken cancellation)
+    {
+        if (driver is EmulatedCudaDriver)
+        {
+            return ReadFigures.Assumed;
+        }
+        using var calibration = new Calibration(driver);
+        return ReadFigures.Of(calibration.Run(_ => { }, cancellation), CudaDeviceInfo.Read(driver, 0).Multiprocessors);
+    }
+
+    private static string Measure(ProductReport product)
+    {
+        string measured = product.MeasuredMicroseconds is double time ? string.Create(CultureInfo.InvariantCulture, $"{time:F1} us measured over {product.Launches} launches, {product.MeasuredGBs:F0} GB/s of weights, ") : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{product.Kernel}: {measured}{product.PredictedMicroseconds:F1} us predicted for reading {product.WeightBytes / 1e6:F1} MB with {product.BytesInFlight >> 10} KiB under way a multiprocessor; differs by {product.Error:E1} (allowed {product.Tolerance:E0})");
+    }
+
+    private static void Say(bool text, CommandConsole console, string line)
+    {
+        if (text)
+        {
+            console.Out.WriteLine(line);
+        }
     }
 
     private static string Measure(OperationReport operation)
@@ -158,6 +188,12 @@ internal static class DoctorCommand
 
         /// <summary>Every operation on the device that was checked.</summary>
         public IReadOnlyList<OperationReport> Operations { get; init; } = [];
+
+        /// <summary>How fast the device reads by the bytes under way, and its launch gaps: what predictions of products take; null without a check.</summary>
+        public ReadFigures? Reads { get; init; }
+
+        /// <summary>Products at the shapes of the published models.</summary>
+        public IReadOnlyList<ProductReport> Products { get; init; } = [];
 
         public string ToText()
         {

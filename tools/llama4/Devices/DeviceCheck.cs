@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
@@ -27,7 +26,7 @@ internal sealed record ModuleReport(string Name, int Registers, int LocalBytes, 
 /// <param name="Name">The operation and its size.</param>
 /// <param name="Error">Largest difference as a share of the output's range.</param>
 /// <param name="Tolerance">What is allowed.</param>
-/// <param name="MeasuredMicroseconds">Time of a run on the device, host work included; null on the emulator.</param>
+/// <param name="MeasuredMicroseconds">Time of a run on the device, of many in a graph between two events; null on the emulator.</param>
 /// <param name="PredictedMicroseconds">Time that the model predicts for an H100; null if it was not asked for.</param>
 /// <param name="Bound">The model's term that decides.</param>
 /// <param name="Failure">What went wrong, or null.</param>
@@ -39,7 +38,7 @@ internal sealed record OperationReport(string Name, double Error, double Toleran
 /// <summary>Loads every module on a device and runs every operation on it, on the CPU and, for a prediction, on the emulator.</summary>
 internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
 {
-    private const int Repeats = 50;
+    private const int Repeats = 20, Runs = 3;
 
     /// <summary>Registers of a thread that the prediction assumes for how many blocks fit: what is declared says too much.</summary>
     private const int AssumedRegisters = 64;
@@ -67,11 +66,13 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
         {
             using var recording = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true, Launch = new LaunchOptions { CountMemory = true } });
             using CudaBackend model = Backend(recording, probes.Key);
-            using CudaBackend device = Backend(driver, probes.Key);
+            using CudaContext context = CudaContext.RetainPrimary(driver);
+            using var timer = new CudaTimer(context);
+            using CudaBackend device = new(context, modules, s_small with { Precision = probes.Key, Stream = timer.Stream });
             foreach (OperationProbe probe in probes)
             {
                 cancellation.ThrowIfCancellationRequested();
-                yield return Run(probe, cpu, device, model, recording);
+                yield return Run(probe, cpu, device, timer, model, recording);
             }
         }
     }
@@ -94,12 +95,12 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
         }
     }
 
-    private OperationReport Run(OperationProbe probe, IBackend cpu, CudaBackend device, CudaBackend model, EmulatedCudaDriver recording)
+    private OperationReport Run(OperationProbe probe, IBackend cpu, CudaBackend device, CudaTimer timer, CudaBackend model, EmulatedCudaDriver recording)
     {
         float[] expected = Once(probe, cpu);
         try
         {
-            (float[] actual, double? measured) = OnDevice(probe, device);
+            (float[] actual, double? measured) = OnDevice(probe, device, timer);
             (double predicted, string bound) = Predict(probe, model, recording);
             float range = expected.Max() - expected.Min();
             double error = expected.Zip(actual, (a, b) => float.IsNaN(b) ? double.PositiveInfinity : Math.Abs((double)a - b)).Max() / range;
@@ -119,23 +120,13 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
         return scope.Read(prepared.Output);
     }
 
-    private (float[] Output, double? Microseconds) OnDevice(OperationProbe probe, CudaBackend device)
+    private (float[] Output, double? Microseconds) OnDevice(OperationProbe probe, CudaBackend device, CudaTimer timer)
     {
         using var scope = new ProbeScope(device);
         PreparedProbe prepared = probe.Prepare(scope);
         prepared.Run();
         float[] output = scope.Read(prepared.Output);
-        if (IsEmulated)
-        {
-            return (output, null);
-        }
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < Repeats; i++)
-        {
-            prepared.Run();
-        }
-        scope.Read(prepared.Output);
-        return (output, Stopwatch.GetElapsedTime(start).TotalMicroseconds / Repeats);
+        return (output, IsEmulated ? null : timer.Seconds(device, Repeats, Runs, _ => prepared.Run()) * 1e6);
     }
 
     private static (double Seconds, string Bound) Predict(OperationProbe probe, CudaBackend model, EmulatedCudaDriver recording)

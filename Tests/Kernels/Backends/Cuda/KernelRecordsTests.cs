@@ -135,7 +135,11 @@ public sealed unsafe class KernelRecordsTests
             using DeviceMemory memory = allocate((long)count * (shape.QkvColumns + shape.QueryColumns) * sizeof(float));
             Tensor qkv = memory.View(count, shape.QkvColumns), output = memory.View(count, shape.QueryColumns, qkv.Elements * sizeof(float));
             upload(Values(qkv.Elements), qkv);
-            KvSegment[] segments = [.. Enumerable.Range(0, Sequences).Select(i => new KvSegment(rows[..i].Sum(), rows[i], before[i], (nint)(tables + i * PagesEach)))];
+            var segments = new KvSegment[Sequences];
+            for (int i = 0; i < Sequences; i++)
+            {
+                segments[i] = new KvSegment(rows[..i].Sum(), rows[i], before[i], (nint)(tables + i * PagesEach));
+            }
             append(qkv, segments);
             attend(qkv, segments, output);
             float[] result = new float[output.Elements];
