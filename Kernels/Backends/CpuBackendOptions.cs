@@ -1,11 +1,12 @@
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Backends;
 
 /// <summary>How a <see cref="CpuBackend"/> runs.</summary>
 public sealed record CpuBackendOptions
 {
-    /// <summary>Threads that share the work; 0 for one per logical processor.</summary>
+    /// <summary>Threads that share the work, at most <see cref="ThreadTeam.MaxThreads"/>; 0 for one per core that the process may use. No more work at a time than there are processors.</summary>
     public int Threads { get; init; }
 
     /// <summary>What products may make of their activations: float32 is exact, bfloat16 rounds them where weights are bfloat16.</summary>

@@ -12,7 +12,7 @@ public static class CpuKernelChoices
     /// <summary>All records, best first.</summary>
     public static IReadOnlyList<CpuKernel> List() =>
         [.. CpuProducts.All.Select(record => new CpuKernel(
-            record.Name, record.Format?.Name ?? "kept", record.Layout.Name, record.Operands, record.Reason, record.Lacks(CpuLimits.This)))];
+            record.Name, record.Format?.Name ?? "kept", record.Layout.Name, record.Operands.ToString(), record.Reason, record.Lacks(CpuLimits.This)))];
 
     /// <summary>What would compute a product here, and why not those before it in the list. Of experts each is a product.</summary>
     /// <param name="gemm">The product.</param>
@@ -33,4 +33,4 @@ public static class CpuKernelChoices
 /// <param name="Operands">What it makes of x.</param>
 /// <param name="Reason">When it is taken and why then.</param>
 /// <param name="Lacks">What this processor lacks for it, or null.</param>
-public sealed record CpuKernel(string Name, string Weights, string Layout, ActivationPrecision Operands, string Reason, string? Lacks);
+public sealed record CpuKernel(string Name, string Weights, string Layout, string Operands, string Reason, string? Lacks);

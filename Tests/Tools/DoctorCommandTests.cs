@@ -36,7 +36,7 @@ public class DoctorCommandTests
         Assert.Equal(1, report.GetProperty("memory").GetProperty("threads").GetInt32());
         Assert.True(report.GetProperty("memory").GetProperty("readGBs").GetDouble() > 0.1);
         JsonElement[] strategies = [.. report.GetProperty("matrixProduct").EnumerateArray()];
-        CpuKernel[] kernels = [.. CpuKernelChoices.List().Where(kernel => kernel is { Weights: "bf16", Operands: ActivationPrecision.Float32 })];
+        CpuKernel[] kernels = [.. CpuKernelChoices.List().Where(kernel => kernel is { Weights: "bf16", Operands: nameof(ActivationPrecision.Float32) })];
         Assert.Equal(kernels.Select(kernel => kernel.Name), strategies.Select(s => s.GetProperty("name").GetString()));
         string chosen = CpuKernelChoices.Choose(new GemmDesc(1, 64, 64, WeightFormat.BF16, ActivationPrecision.Float32)).Kernel;
         Assert.Equal(chosen, strategies.Single(s => s.GetProperty("chosen").GetBoolean()).GetProperty("name").GetString());
@@ -45,6 +45,15 @@ public class DoctorCommandTests
 
     [Fact]
     public async Task AWrongNumberOfThreadsIsRefused() => (await CliRun.Of("doctor", "--threads", "-1")).AssertFails("--threads");
+
+    [Fact]
+    public async Task MoreThreadsThanProcessorsAreCappedWithAWord()
+    {
+        CliRun run = await CliRun.Of("doctor", "--threads", "100000", "--json");
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains($"--threads 100000 is more than the {Environment.ProcessorCount} logical processors", run.Error, StringComparison.Ordinal);
+        Assert.Equal(Environment.ProcessorCount, JsonDocument.Parse(run.Out).RootElement.GetProperty("memory").GetProperty("threads").GetInt32());
+    }
 
     [Fact]
     public void DevicesAreListed()

@@ -85,7 +85,7 @@ internal static class KernelsCommand
         Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "weights", "layout", "operands", "how", "here");
         foreach (CpuKernel kernel in kernels)
         {
-            table.AddRow(kernel.Name, kernel.Weights, kernel.Layout, kernel.Operands.ToString(), Markup.Escape(kernel.Reason), Markup.Escape(kernel.Lacks ?? "yes"));
+            table.AddRow(kernel.Name, kernel.Weights, kernel.Layout, kernel.Operands, Markup.Escape(kernel.Reason), Markup.Escape(kernel.Lacks ?? "yes"));
         }
         console.Write(table);
     }
