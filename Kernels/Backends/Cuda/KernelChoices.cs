@@ -47,14 +47,9 @@ public static class KernelChoices
     /// <exception cref="NotSupportedException">No record takes the product.</exception>
     public static ProductChoice Choose(GemmDesc gemm, DeviceLimits device, string? forced = null)
     {
-        var products = new CudaProducts(device, gemm.Activations, forced);
-        CudaLayout layout = products.Layout(new StackedSources(gemm.Outputs, gemm.Inner, gemm.Weights), Math.Max(1, gemm.Experts));
-        CudaProduct chosen = products.Choose(gemm, layout);
-        string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)
-            .Where(record => record.Format == gemm.Weights && record.IsGrouped == chosen.IsGrouped)
-            .Select(record => $"{record.Kernel} {record.WhyNot(gemm, device) ?? $"reads {record.Layout.Name}"}")];
+        (CudaProduct chosen, IReadOnlyList<string> passed) = new CudaProducts(device, gemm.Activations, forced).Explain(gemm);
         (CudaDim3 grid, CudaDim3 block) = chosen.Extents(gemm.Rows, gemm.Outputs, gemm.Inner, gemm.Experts);
-        return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, grid, block, chosen.Reason, passed);
+        return new ProductChoice(gemm, chosen.Kernel, chosen.Layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed) { Grid = grid, Block = block };
     }
 
     /// <summary>What does the operations other than products that have a choice, and why not those before it in the lists.</summary>
