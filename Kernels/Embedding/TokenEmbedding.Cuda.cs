@@ -1,6 +1,7 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.Embedding;
 
@@ -20,6 +21,13 @@ internal static class TokenEmbeddingCuda
         TokenEmbedding.CheckIds(table, ids, output);
         if (ids.IsEmpty)
         {
+            return;
+        }
+        if (embedding.Panels is AffineLayout panels)
+        {
+            AffineProductCuda.Layout(
+                queue.Call("embed_affine").View(embedding.Address, embedding.Bytes).View(queue.Put(ids), ids.Length).View(output).Value(embedding.Columns), panels)
+                .Run(new(ids.Length), KernelCall.ThreadsFor((embedding.Columns + 3) / 4));
             return;
         }
         string kernel = embedding.Type switch

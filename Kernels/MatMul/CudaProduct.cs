@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
@@ -11,12 +12,14 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <param name="Y">[rows, out]</param>
 /// <param name="RowExperts">[rows] int32: each row's expert; empty for one matrix.</param>
 /// <param name="Starts">[E + 1] int32: each expert's first row; empty for one matrix.</param>
-internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, DeviceView RowExperts, DeviceView Starts);
+/// <param name="Panels">Where things lie in the weights' panels, if that is their layout.</param>
+internal readonly record struct ProductOperands(
+    Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, DeviceView RowExperts, DeviceView Starts, AffineLayout Panels = default);
 
 /// <summary>A way to compute products on a device: what it takes, the weights' layout that it reads, and its launches.</summary>
 /// <param name="Kernel">Name of the kernel, also the record's.</param>
 /// <param name="Layout">Layout of the weights.</param>
-/// <param name="Format">Format of the weights.</param>
+/// <param name="Format">Format of the weights; null for all that are kept as they are stored.</param>
 /// <param name="IsGrouped">For experts.</param>
 /// <param name="MostRows">Most rows that it is worth taking for; beyond them others follow in the list.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
@@ -25,17 +28,20 @@ internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, De
 /// <param name="Reason">When it is taken and why then.</param>
 /// <param name="Launch">Puts the launches into a queue; the scratch holds x as the kernel wants it.</param>
 internal sealed record CudaProduct(
-    string Kernel, CudaLayout Layout, WeightFormat Format, bool IsGrouped, int MostRows, int SharedBytes, bool Rounds, int FirstSm, string Reason, CudaProduct.Launcher Launch)
+    string Kernel, CudaLayout Layout, WeightFormat? Format, bool IsGrouped, int MostRows, int SharedBytes, bool Rounds, int FirstSm, string Reason, CudaProduct.Launcher Launch)
 {
     public delegate void Launcher(CudaQueue queue, CudaScratch scratch, in ProductOperands operands);
 
+    /// <summary>Whether it reads weights of a format.</summary>
+    public bool Reads(WeightFormat format) => Format is null ? !WeightFormat.All.Contains(format) : Format == format;
+
     /// <summary>Whether it takes a product at all, whatever its rows.</summary>
     public bool Takes(in GemmDesc gemm, DeviceLimits device) =>
-        Format == gemm.Weights && IsGrouped == gemm.Experts > 0 && (gemm.MayRound || !Rounds) && device.Sm >= FirstSm && device.SharedBytes >= SharedBytes;
+        Reads(gemm.Weights) && IsGrouped == gemm.Experts > 0 && (gemm.MayRound || !Rounds) && device.Sm >= FirstSm && device.SharedBytes >= SharedBytes;
 
     /// <summary>Why it does not take a product on a device, for people; null if it does.</summary>
     public string? WhyNot(in GemmDesc gemm, DeviceLimits device) =>
-        Format != gemm.Weights ? $"reads {Format} weights"
+        !Reads(gemm.Weights) ? $"reads {Format?.Name ?? "kept"} weights"
         : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
         : Rounds && !gemm.MayRound ? "rounds activations to bf16"
         : device.Sm < FirstSm ? $"needs sm_{FirstSm}, the device is sm_{device.Sm}"

@@ -29,6 +29,7 @@ internal sealed class CudaProducts(DeviceLimits device, bool mayRound, string? f
     public static CudaProduct[] All { get; } =
     [
         .. Int4MatVecCuda.Products,
+        .. AffineProductCuda.Products,
         .. s_rowFormats.Select(format => Vector(format)),
         .. s_rowFormats.Select(format => Tiled(format)),
         .. s_rowFormats.Select(format => ExpertVector(format)),

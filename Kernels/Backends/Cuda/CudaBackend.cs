@@ -27,7 +27,7 @@ public sealed class CudaBackend : IBackend
     private readonly CudaQueue _queue;
     private readonly MatrixUpload _upload;
     private readonly KvBatch _kv;
-    private readonly CudaScratch _codes;
+    private readonly LinearScratch _linear;
     private readonly CudaScratch _best;
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
@@ -54,7 +54,7 @@ public sealed class CudaBackend : IBackend
         _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
-        _codes = new CudaScratch(_queue);
+        _linear = new LinearScratch(_queue);
         _best = new CudaScratch(_queue);
         _attention = new AttentionScratch(_queue);
         _experts = new ExpertScratch(_queue);
@@ -130,35 +130,13 @@ public sealed class CudaBackend : IBackend
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         ArgumentNullException.ThrowIfNull(matrix);
-        CudaMatrixStack? stack = null;
-        CudaMatrix[] packed = [];
-        try
+        using var packing = new StackPacking(_queue, _products, _upload, count);
+        for (int i = 0; i < count; i++)
         {
-            for (int i = 0; i < count; i++)
-            {
-                (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
-                if (stack is null)
-                {
-                    stack = new CudaMatrixStack(_queue, count, shape, _products.Layout(shape, count));
-                    packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
-                }
-                else if (shape != stack.Shape)
-                {
-                    throw new ArgumentException($"Matrix {i} of a stack is [{shape.Rows}, {shape.Columns}] {shape.Format}, the first [{stack.Rows}, {stack.Columns}] {stack.Format}.", nameof(matrix));
-                }
-                _upload.Write(sources, packed[i]);
-            }
-            return packed;
+            (MatrixSource[] sources, WeightFormat? format) = matrix(i);
+            packing.Add(sources, format);
         }
-        catch
-        {
-            foreach (CudaMatrix item in packed)
-            {
-                item.Dispose();
-            }
-            throw;
-        }
+        return packing.Finish();
     }
 
     /// <inheritdoc/>
@@ -174,7 +152,7 @@ public sealed class CudaBackend : IBackend
     public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => RmsNormCuda.Run(_queue, x, weight, eps, output);
 
     /// <inheritdoc/>
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _codes, x, weight, bias, y);
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _linear, x, weight, bias, y);
 
     /// <inheritdoc/>
     public void Add(Tensor x, Tensor destination) => ResidualAddCuda.Run(_queue, x, destination);
@@ -232,7 +210,7 @@ public sealed class CudaBackend : IBackend
     {
         _queue.Drain();
         _upload.Dispose();
-        _codes.Dispose();
+        _linear.Dispose();
         _best.Dispose();
         _attention.Dispose();
         _experts.Dispose();
@@ -242,10 +220,6 @@ public sealed class CudaBackend : IBackend
             _context.Dispose();
         }
     }
-
-    /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
-    private static WeightFormat? Decoded(MatrixSource[] sources) =>
-        Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
 
     private static void CheckCount(int elements, Tensor tensor)
     {

@@ -52,7 +52,7 @@ public static class KernelChoices
         CudaLayout layout = products.Layout(new StackedSources(gemm.Outputs, gemm.Inner, gemm.Weights), Math.Max(1, gemm.Experts));
         CudaProduct chosen = products.Choose(gemm, layout);
         string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)
-            .Where(record => record.Format == gemm.Weights && record.IsGrouped == chosen.IsGrouped)
+            .Where(record => record.Reads(gemm.Weights) && record.IsGrouped == chosen.IsGrouped)
             .Select(record => $"{record.Kernel} {record.WhyNot(gemm, device) ?? $"reads {record.Layout.Name}"}")];
         return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
     }

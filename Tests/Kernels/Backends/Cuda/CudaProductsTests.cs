@@ -14,7 +14,7 @@ public sealed unsafe class CudaProductsTests
 
     private static readonly DeviceLimits s_h100 = DeviceLimits.Get("h100");
 
-    public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Where(record => !record.IsGrouped).Select(record => record.Kernel)];
+    public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Where(record => record is { IsGrouped: false, Format: not null }).Select(record => record.Kernel)];
 
     [Theory]
     [InlineData(1, true, "tiles", "matvec1_int4")]
@@ -60,7 +60,7 @@ public sealed unsafe class CudaProductsTests
         foreach (DeviceLimits device in DeviceLimits.Known)
         {
             Assert.Equal(device.Sm switch { 80 => 163, 90 => 227, _ => 99 }, device.SharedBytes / 1024);
-            foreach (WeightFormat format in WeightFormat.All.Where(format => format != WeightFormat.F16))
+            foreach (WeightFormat format in WeightFormat.All.Where(format => format != WeightFormat.F16).Concat(KeptFormats.All))
             {
                 foreach (int rows in new[] { 1, 2, 8, 9, 16, 17, 64, 4096 })
                 {
@@ -73,7 +73,18 @@ public sealed unsafe class CudaProductsTests
         }
     }
 
-    /// <summary>Each record, forced, at each number of rows: the same product by the oracle, and twice the same bits.</summary>
+    [Theory]
+    [InlineData(1, 0, "matvec_affine")]
+    [InlineData(9, 0, "matmul_affine")]
+    [InlineData(16, 16, "expert_matvec_affine")]
+    [InlineData(17, 16, "expert_matmul_affine")]
+    public void OneFamilyReadsAllFormatsThatAreKeptAsStored(int rows, int experts, string kernel) => Assert.All(KeptFormats.All, format =>
+    {
+        ProductChoice choice = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, format, MayRound: true, experts), s_h100);
+        Assert.Equal((kernel, "panels"), (choice.Kernel, choice.Layout));
+    });
+
+    /// <summary>Each record of a format of its own, forced, at each number of rows: the same product by the oracle, and twice the same bits.</summary>
     [Theory]
     [MemberData(nameof(Records))]
     public void EveryRecordComputesTheProduct(string kernel)
