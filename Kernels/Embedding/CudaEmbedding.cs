@@ -19,19 +19,27 @@ internal sealed class CudaEmbedding : IEmbedding
         _queue = queue;
         using var check = new CpuEmbedding(source);
         ShapeCheck.Require(source.Rows > 0 && source.Columns > 0, "The table is empty.", nameof(source));
-        (Rows, Columns, Type) = (source.Rows, source.Columns, source.PlainType ?? ElementType.F32);
+        (Rows, Columns, Type, Bytes) = (source.Rows, source.Columns, TypeOf(source), BytesOf(source));
+        _table = CudaMemory.Allocate(queue.Context, Bytes);
         if (source is CodedMatrix coded)
         {
-            AffineMatrix.Check([coded]);
             Panels = new AffineLayout(coded.Codes, Columns);
-            Bytes = AffinePanel.Count(Rows) * Panels.Value.PanelBytes;
-            _table = CudaMemory.Allocate(queue.Context, Bytes);
             upload.WritePanels([coded], Rows, Panels.Value, _table.Address);
             return;
         }
-        Bytes = (long)Rows * Columns * Type.Size();
-        _table = CudaMemory.Allocate(queue.Context, Bytes);
         upload.WriteRaw(source, _table.Address);
+    }
+
+    /// <summary>Bytes that a table takes on the device.</summary>
+    /// <exception cref="ArgumentException">Its codes cannot be packed.</exception>
+    public static long BytesOf(MatrixSource source)
+    {
+        if (source is CodedMatrix coded)
+        {
+            AffineMatrix.Check([coded]);
+            return AffinePanel.Count(source.Rows) * new AffineLayout(coded.Codes, source.Columns).PanelBytes;
+        }
+        return (long)source.Rows * source.Columns * TypeOf(source).Size();
     }
 
     /// <inheritdoc/>
@@ -50,6 +58,8 @@ internal sealed class CudaEmbedding : IEmbedding
     public long Bytes { get; }
 
     public nint Address => _table.Address;
+
+    private static ElementType TypeOf(MatrixSource source) => source.PlainType ?? ElementType.F32;
 
     /// <inheritdoc/>
     public void Dispose()

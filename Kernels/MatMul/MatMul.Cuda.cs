@@ -24,12 +24,7 @@ internal static class MatMulCuda
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
     public static void Run(CudaQueue queue, CudaProducts products, LinearScratch scratch, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
-        ShapeCheck.Require(x, x.Rows, weight.Columns, nameof(x));
-        ShapeCheck.Require(y, x.Rows, weight.Rows, nameof(y));
-        if (bias is Tensor b)
-        {
-            ShapeCheck.Require(b, 1, weight.Rows, nameof(bias));
-        }
+        Linear.Check(MemoryPlace.Device, x, weight, bias, y);
         if (weight is not StackedMatrix stacked)
         {
             Part(queue, products, scratch, x, CudaMatrix.Require(weight), bias, y);
@@ -40,7 +35,7 @@ internal static class MatMulCuda
         {
             CudaMatrix part = CudaMatrix.Require(item);
             Tensor outputs = scratch.Part.Require(x.Rows, part.Rows);
-            Part(queue, products, scratch, x, part, bias is Tensor all ? new Tensor(all.Address + first * sizeof(float), 1, part.Rows) : null, outputs);
+            Part(queue, products, scratch, x, part, bias is Tensor all ? all with { Address = all.Address + first * sizeof(float), Columns = part.Rows } : null, outputs);
             Place(queue, outputs, y, first);
             first += part.Rows;
         }
@@ -55,10 +50,13 @@ internal static class MatMulCuda
     {
         if (x.Rows > 0)
         {
-            var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.MayRound);
+            var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.Activations);
             products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch.Rows, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, default, default, w.Stack.Panels));
         }
     }
+
+    /// <summary>Most bytes of a row of x as a product wants it: rounded for tensor cores, or in FP8 with its scale.</summary>
+    internal static long OperandBytes(int columns) => Math.Max(Int4Operand.RowBytes(columns + Int4Tiles.GroupColumns - 1), columns + sizeof(float));
 
     /// <summary>Tiles of 64 that cover some rows or outputs.</summary>
     internal static int Tiles(int count) => (count + Tile - 1) / Tile;

@@ -102,11 +102,17 @@ internal sealed class StackPacking(CudaQueue queue, CudaProducts products, Matri
     private StackedSources[] Shapes(MatrixSource[] sources, WeightFormat? format)
     {
         MatrixSource.CheckStack(sources);
-        return [.. Runs(sources, format).Select(run => Shape(run, _decode ? WeightFormat.F32 : format))];
+        return _decode ? [StackedSources.Check(sources, WeightFormat.F32)] : ShapesOf(sources, format);
     }
 
-    private IReadOnlyList<MatrixSource[]> Runs(MatrixSource[] sources, WeightFormat? format) =>
-        format is null && !_decode ? StackedMatrix.Runs(sources) : [sources];
+    private IReadOnlyList<MatrixSource[]> Runs(MatrixSource[] sources, WeightFormat? format) => _decode ? [sources] : RunsOf(sources, format);
+
+    /// <summary>What sources become: a shape, or one for each run of rows that keeps a format of its own.</summary>
+    /// <exception cref="ArgumentException">They cannot be packed.</exception>
+    public static StackedSources[] ShapesOf(ReadOnlySpan<MatrixSource> sources, WeightFormat? format) => [.. RunsOf(sources, format).Select(run => Shape(run, format))];
+
+    private static IReadOnlyList<MatrixSource[]> RunsOf(ReadOnlySpan<MatrixSource> sources, WeightFormat? format) =>
+        format is null ? StackedMatrix.Runs(sources) : [sources.ToArray()];
 
     private static StackedSources Shape(MatrixSource[] run, WeightFormat? format)
     {

@@ -44,5 +44,5 @@ internal static class AffineProductCuda
     private static int ThreadsFor(int inner) => KernelCall.ThreadsFor((inner + ChunkColumns - 1) / ChunkColumns * AffineLayout.PanelRows);
 
     private static CudaProduct Record(string kernel, bool isGrouped, int mostRows, string reason, CudaProduct.Launcher launch) =>
-        new(kernel, CudaLayout.Panels, null, isGrouped, mostRows, SharedBytes: 0, Rounds: false, FirstSm: 80, reason, launch);
+        new(kernel, CudaLayout.Panels, null, isGrouped, mostRows, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, launch);
 }

@@ -48,10 +48,10 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
-        Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
+        Steps = StepsOf(options);
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
-        _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
+        _products = Products(_queue.Kernels.Limits, options);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
         _linear = new LinearScratch(_queue);
@@ -85,19 +85,22 @@ public sealed class CudaBackend : IBackend
     public StepSizes Steps { get; }
 
     /// <inheritdoc/>
+    public ActivationPrecision Activations => _products.Activations;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
-        CheckCount(source.Length, destination);
+        ShapeCheck.Require(destination, MemoryPlace.Device, source.Length, nameof(destination));
         _queue.Upload(source, destination.Address);
     }
 
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
-        CheckCount(destination.Length, source);
+        ShapeCheck.Require(source, MemoryPlace.Device, destination.Length, nameof(source));
         _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
     }
 
@@ -221,11 +224,8 @@ public sealed class CudaBackend : IBackend
         }
     }
 
-    private static void CheckCount(int elements, Tensor tensor)
-    {
-        if (elements != tensor.Elements)
-        {
-            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
-        }
-    }
+    internal static StepSizes StepsOf(CudaBackendOptions options) => new(options.StepRows, options.GraphRows, LogitRows: 64);
+
+    internal static CudaProducts Products(DeviceLimits device, CudaBackendOptions options) =>
+        new(device, options.Precision, options.Product);
 }
