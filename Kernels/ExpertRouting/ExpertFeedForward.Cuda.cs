@@ -20,7 +20,8 @@ internal static class ExpertFeedForwardCuda
     {
         CudaRouting route = CudaRouting.Require(routing);
         int width = ExpertFeedForward.Check(MemoryPlace.Device, x, routing, experts, output);
-        CudaMatrixStack gateUp = StackOf(experts, static expert => expert.GateUp), down = StackOf(experts, static expert => expert.Down);
+        CheckStacks(experts, static expert => expert.GateUp);
+        CheckStacks(experts, static expert => expert.Down);
         int slots = route.Slots;
         if (slots == 0)
         {
@@ -32,33 +33,59 @@ internal static class ExpertFeedForwardCuda
         int threads = KernelCall.ThreadsFor(x.Columns);
         queue.Call("gather_scaled").View(x).View(route.OrderAddress, slots).View(route.ScoreAddress, slots).View(rows).Value(x.Columns).Value(route.TopK)
             .Run(new(slots), threads);
-        Product(queue, products, scratch.Codes, rows, gateUp, route, wide);
+        Product(queue, products, scratch.Linear, rows, experts[0].GateUp, route, wide);
         SwiGluCuda.Run(queue, wide, gated);
-        Product(queue, products, scratch.Codes, gated, down, route, rows);
+        Product(queue, products, scratch.Linear, gated, experts[0].Down, route, rows);
         queue.Call("scatter_add").View(rows).View(route.InverseAddress, slots).View(output).Value(x.Columns).Value(route.TopK)
             .Run(new(x.Rows), threads);
+    }
+
+    /// <summary>The product with the stack that a matrix is of, or with the stacks of its parts.</summary>
+    private static void Product(CudaQueue queue, CudaProducts products, LinearScratch scratch, Tensor x, IMatrix first, CudaRouting route, Tensor y)
+    {
+        if (first is not StackedMatrix stacked)
+        {
+            Product(queue, products, scratch.Rows, x, CudaMatrix.Require(first).Stack, route, y);
+            return;
+        }
+        int column = 0;
+        foreach (IMatrix part in stacked.Parts)
+        {
+            Tensor outputs = scratch.Part.Require(x.Rows, part.Rows);
+            Product(queue, products, scratch.Rows, x, CudaMatrix.Require(part).Stack, route, outputs);
+            MatMulCuda.Place(queue, outputs, y, column);
+            column += part.Rows;
+        }
     }
 
     private static void Product(CudaQueue queue, CudaProducts products, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
     {
         var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.Activations, weights.Count);
         products.Choose(gemm, weights.Layout).Launch(queue, codes, new ProductOperands(
-            x, weights.Codes, weights.ScaleView, null, y, null, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1)));
+            x, weights.Codes, weights.ScaleView, null, y, null, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), weights.Panels));
     }
 
-    private static CudaMatrixStack StackOf(ReadOnlySpan<ExpertWeights> experts, Func<ExpertWeights, IMatrix> part)
+    private static void CheckStacks(ReadOnlySpan<ExpertWeights> experts, Func<ExpertWeights, IMatrix> weight)
     {
-        CudaMatrixStack stack = CudaMatrix.Require(part(experts[0])).Stack;
+        IMatrix first = weight(experts[0]);
         for (int i = 0; i < experts.Length; i++)
         {
-            CudaMatrix matrix = CudaMatrix.Require(part(experts[i]));
-            if (matrix.Stack != stack || matrix.Index != i || stack.Count != experts.Length)
+            IMatrix own = weight(experts[i]);
+            for (int part = 0; part < Parts(first); part++)
             {
-                throw new ArgumentException("The experts' matrices are not one stack in order; make them with PackStack.", nameof(experts));
+                CudaMatrix matrix = Part(own, part);
+                if (Parts(own) != Parts(first) || matrix.Stack != Part(first, part).Stack || matrix.Index != i || matrix.Stack.Count != experts.Length)
+                {
+                    throw new ArgumentException("The experts' matrices are not one stack in order; make them with PackStack.", nameof(experts));
+                }
             }
         }
-        return stack;
     }
+
+    private static int Parts(IMatrix matrix) => matrix is StackedMatrix stacked ? stacked.Parts.Count : 1;
+
+    private static CudaMatrix Part(IMatrix matrix, int index) =>
+        CudaMatrix.Require(matrix is StackedMatrix stacked && index < stacked.Parts.Count ? stacked.Parts[index] : matrix);
 }
 
 /// <summary>What lies between the experts' products.</summary>
@@ -73,8 +100,8 @@ internal sealed class ExpertScratch(CudaQueue queue) : IDisposable
     /// <summary>[slots, F]</summary>
     public CudaScratch Gated { get; } = new(queue);
 
-    /// <summary>Quantised rows</summary>
-    public CudaScratch Codes { get; } = new(queue);
+    /// <summary>What the products need</summary>
+    public LinearScratch Linear { get; } = new(queue);
 
     /// <summary>Bytes for so many slots, without the codes.</summary>
     public static long Bytes(long slots, int hidden, int width) => slots * (hidden + 3L * width) * sizeof(float);
@@ -84,6 +111,6 @@ internal sealed class ExpertScratch(CudaQueue queue) : IDisposable
         Rows.Dispose();
         Wide.Dispose();
         Gated.Dispose();
-        Codes.Dispose();
+        Linear.Dispose();
     }
 }

@@ -14,11 +14,16 @@ internal sealed record CudaLayout(string Name, int UnitRows) : WeightLayout(Name
     /// <summary>int4 in <see cref="Int4Tiles"/>, for tensor cores.</summary>
     public static CudaLayout Tiles { get; } = new("tiles", Int4Tiles.UnitRows);
 
-    /// <summary>Bytes of a matrix's codes.</summary>
-    public long CodeBytes(StackedSources shape) => PaddedRows(shape) * shape.Format.CodeBytes(shape.Columns);
+    /// <summary>Codes as they are stored with their scales and offsets, in panels of 32 rows: <see cref="AffineLayout"/>.</summary>
+    public static CudaLayout Panels { get; } = new("panels", AffineLayout.PanelRows);
 
-    /// <summary>Bytes of a matrix's scales, 0 without.</summary>
-    public long ScaleBytes(StackedSources shape) => PaddedRows(shape) * shape.Format.ScaleBytes(shape.Columns);
+    /// <summary>Bytes of a matrix's codes, in panels with all that belongs to them.</summary>
+    public long CodeBytes(StackedSources shape) => this == Panels
+        ? AffinePanel.Count(shape.Rows) * new AffineLayout(shape.Format, shape.Columns).PanelBytes
+        : PaddedRows(shape) * shape.Format.CodeBytes(shape.Columns);
+
+    /// <summary>Bytes of a matrix's scales where they lie apart, else 0.</summary>
+    public long ScaleBytes(StackedSources shape) => this == Panels ? 0 : PaddedRows(shape) * shape.Format.ScaleBytes(shape.Columns);
 
     private long PaddedRows(StackedSources shape) => ((long)shape.Rows + UnitRows - 1) / UnitRows * UnitRows;
 }

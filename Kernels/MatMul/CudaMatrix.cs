@@ -1,6 +1,7 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
@@ -68,6 +69,7 @@ internal sealed class CudaMatrixStack
     public CudaMatrixStack(CudaQueue queue, int count, StackedSources shape, CudaLayout layout)
     {
         (_queue, Count, Shape, Layout) = (queue, count, shape, layout);
+        Panels = layout == CudaLayout.Panels ? new AffineLayout(shape.Format, shape.Columns) : default;
         MatrixBytes = layout.CodeBytes(shape);
         ScaleBytes = layout.ScaleBytes(shape);
         _left = count;
@@ -88,6 +90,9 @@ internal sealed class CudaMatrixStack
     public StackedSources Shape { get; }
 
     public CudaLayout Layout { get; }
+
+    /// <summary>Where things lie in a panel, if that is the layout.</summary>
+    public AffineLayout Panels { get; }
 
     public int Rows => Shape.Rows;
 

@@ -1,6 +1,7 @@
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
@@ -13,12 +14,14 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <param name="Counts">Gives the number of rows where kernels read it; null for experts, whose starts say it.</param>
 /// <param name="RowExperts">[rows] int32: each row's expert; empty for one matrix.</param>
 /// <param name="Starts">[E + 1] int32: each expert's first row; empty for one matrix.</param>
-internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts);
+/// <param name="Panels">Where things lie in the weights' panels, if that is their layout.</param>
+internal readonly record struct ProductOperands(
+    Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts, AffineLayout Panels = default);
 
 /// <summary>A way to compute products on a device: what it takes, the weights' layout that it reads, and its launches.</summary>
 /// <param name="Kernel">Name of the kernel, also the record's.</param>
 /// <param name="Layout">Layout of the weights.</param>
-/// <param name="Format">Format of the weights.</param>
+/// <param name="Format">Format of the weights; null for all that are kept as they are stored.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
 /// <param name="Operands">What it makes of x.</param>
 /// <param name="FirstSm">The earliest device.</param>
@@ -26,7 +29,7 @@ internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, De
 /// <param name="Extents">Grid and block of the product's launch.</param>
 /// <param name="Launch">Puts the launches into a queue; the scratch holds x as the kernel wants it.</param>
 internal sealed record CudaProduct(
-    string Kernel, CudaLayout Layout, WeightFormat Format, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason, CudaProduct.ExtentsOf Extents, CudaProduct.Launcher Launch)
+    string Kernel, CudaLayout Layout, WeightFormat? Format, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason, CudaProduct.ExtentsOf Extents, CudaProduct.Launcher Launch)
     : Product<DeviceLimits>(Kernel, Operands, Reason)
 {
     public delegate (CudaDim3 Grid, CudaDim3 Block) ExtentsOf(int rows, int outputs, int inner, int experts);
@@ -44,10 +47,10 @@ internal sealed record CudaProduct(
     public override CudaLayout Layout { get; } = Layout;
 
     /// <inheritdoc/>
-    public override string Formats => Format.Name;
+    public override string Formats => Format?.Name ?? "kept";
 
     /// <inheritdoc/>
-    public override bool Reads(WeightFormat format) => Format == format;
+    public override bool Reads(WeightFormat format) => Format is null ? !WeightFormat.All.Contains(format) : Format == format;
 
     /// <inheritdoc/>
     public override string? Lacks(DeviceLimits machine) =>

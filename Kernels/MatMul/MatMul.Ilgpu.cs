@@ -9,8 +9,8 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </summary>
 public static class MatMulIlgpu
 {
-    private const int TileK = 16;
-    private const int Pitch = 17;
+    private const int TileK = TileRows.Columns;
+    private const int Pitch = TileRows.Pitch;
     private const int VectorTokens = 4;
 
     /// <summary>Group (output, four tokens): dot products over the group's threads, each weight read once; for few tokens.</summary>
@@ -38,23 +38,23 @@ public static class MatMulIlgpu
     /// thread makes 4 × 4 results.
     /// </summary>
     public static void TiledF32(ArrayView<float> x, ArrayView<float> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<float, F32Decoder, float, F32Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+        Tiled(new StoredRows<float, F32Decoder>(x, ArrayView<float>.Empty), new StoredRows<float, F32Decoder>(w, scales), bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>As <see cref="TiledF32"/> for bf16 bits.</summary>
     public static void TiledBf16(ArrayView<float> x, ArrayView<ushort> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<float, F32Decoder, ushort, Bf16Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+        Tiled(new StoredRows<float, F32Decoder>(x, ArrayView<float>.Empty), new StoredRows<ushort, Bf16Decoder>(w, scales), bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>As <see cref="TiledF32"/> for FP8 codes.</summary>
     public static void TiledFp8(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<float, F32Decoder, byte, Fp8Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+        Tiled(new StoredRows<float, F32Decoder>(x, ArrayView<float>.Empty), new StoredRows<byte, Fp8Decoder>(w, scales), bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>As <see cref="TiledF32"/> for int4 codes.</summary>
     public static void TiledInt4(ArrayView<float> x, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<float, F32Decoder, byte, Int4Decoder>(x, ArrayView<float>.Empty, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+        Tiled(new StoredRows<float, F32Decoder>(x, ArrayView<float>.Empty), new StoredRows<byte, Int4Decoder>(w, scales), bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>As <see cref="TiledFp8"/> for x in FP8 codes with a scale a row.</summary>
     public static void TiledFp8Activations(ArrayView<byte> x, ArrayView<float> xScales, ArrayView<byte> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner) =>
-        Tiled<byte, Fp8Decoder, byte, Fp8Decoder>(x, xScales, w, scales, bias, y, 0, tokens, 0, outputs, inner);
+        Tiled(new StoredRows<byte, Fp8Decoder>(x, xScales), new StoredRows<byte, Fp8Decoder>(w, scales), bias, y, 0, tokens, 0, outputs, inner);
 
     /// <summary>
     /// One output of up to <see cref="VectorTokens"/> tokens from row <paramref name="token"/> of x on, with row
@@ -114,11 +114,9 @@ public static class MatMulIlgpu
     }
 
     /// <summary>The product of rows <paramref name="firstRow"/> … <paramref name="endRow"/> of x with the rows of w from <paramref name="weightRow"/> on.</summary>
-    internal static void Tiled<TX, TXDecoder, TW, TWDecoder>(ArrayView<TX> x, ArrayView<float> xScales, ArrayView<TW> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int firstRow, int endRow, long weightRow, int outputs, int inner)
-        where TX : unmanaged
-        where TXDecoder : struct, IDecoder<TX>
-        where TW : unmanaged
-        where TWDecoder : struct, IDecoder<TW>
+    internal static void Tiled<TX, TW>(TX x, TW w, ArrayView<float> bias, ArrayView<float> y, int firstRow, int endRow, long weightRow, int outputs, int inner)
+        where TX : struct, ITileRows
+        where TW : struct, ITileRows
     {
         // [k, row]: a thread's four rows lie together.
         ArrayView<Float4> a = SharedMemory.Allocate<Float4>(TileK * Pitch);
@@ -133,8 +131,8 @@ public static class MatMulIlgpu
         Float4 c0 = default, c1 = default, c2 = default, c3 = default;
         for (int k0 = 0; k0 < inner; k0 += TileK)
         {
-            Fill<TX, TXDecoder>(x, xScales, a, token0, endRow, k0, inner);
-            Fill<TW, TWDecoder>(w, scales, b, weightRow + output0, weightRow + outputs, k0, inner);
+            x.Fill(a, token0, endRow, k0, inner);
+            w.Fill(b, weightRow + output0, weightRow + outputs, k0, inner);
             Group.Barrier();
             int rowA = Group.IdxY;
             int rowB = Group.IdxX;
@@ -156,10 +154,10 @@ public static class MatMulIlgpu
         }
         long token = token0 + 4 * Group.IdxY;
         int output = output0 + 4 * Group.IdxX;
-        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token, endRow, weightRow, output, outputs, c0);
-        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token + 1, endRow, weightRow, output, outputs, c1);
-        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token + 2, endRow, weightRow, output, outputs, c2);
-        StoreRow<TX, TXDecoder, TW, TWDecoder>(xScales, scales, bias, y, token + 3, endRow, weightRow, output, outputs, c3);
+        StoreRow(x, w, bias, y, token, endRow, weightRow, output, outputs, c0);
+        StoreRow(x, w, bias, y, token + 1, endRow, weightRow, output, outputs, c1);
+        StoreRow(x, w, bias, y, token + 2, endRow, weightRow, output, outputs, c2);
+        StoreRow(x, w, bias, y, token + 3, endRow, weightRow, output, outputs, c3);
     }
 
     private static void Vector<TX, TXDecoder, TW, TWDecoder>(ArrayView<TX> x, ArrayView<float> xScales, ArrayView<TW> w, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner)
@@ -173,68 +171,26 @@ public static class MatMulIlgpu
         Dot<TX, TXDecoder, TW, TWDecoder>(x, xScales, w, scales, bias, y, token, left < VectorTokens ? left : VectorTokens, Grid.IdxX, Grid.IdxX, outputs, inner);
     }
 
-    /// <summary>16 columns from <paramref name="k0"/> of a tile's rows, transposed; zeros outside the matrix.</summary>
-    private static void Fill<T, TDecoder>(ArrayView<T> source, ArrayView<float> scales, ArrayView<Float4> tile, long row0, long endRow, int k0, int inner)
-        where T : unmanaged
-        where TDecoder : struct, IDecoder<T>
-    {
-        TDecoder decoder = default;
-        ArrayView<float> values = tile.Cast<float>();
-        int side = Group.DimY;
-        for (int i = Group.IdxY * side + Group.IdxX; i < TileK * side; i += side * side)
-        {
-            int row = i >> 2;
-            int k = k0 + 4 * (i & 3);
-            Float4 quad = default;
-            if (row0 + row < endRow && k < inner)
-            {
-                long at = (row0 + row) * inner + k;
-                if (inner % 4 == 0)
-                {
-                    quad = decoder.Quad(source, scales, at);
-                }
-                else
-                {
-                    quad = new Float4(
-                        decoder.One(source, scales, at),
-                        k + 1 < inner ? decoder.One(source, scales, at + 1) : 0f,
-                        k + 2 < inner ? decoder.One(source, scales, at + 2) : 0f,
-                        k + 3 < inner ? decoder.One(source, scales, at + 3) : 0f);
-                }
-            }
-            int to = (k - k0) * (4 * Pitch) + row;
-            values[to] = quad.A;
-            values[to + 4 * Pitch] = quad.B;
-            values[to + 8 * Pitch] = quad.C;
-            values[to + 12 * Pitch] = quad.D;
-        }
-    }
-
-    private static void StoreRow<TX, TXDecoder, TW, TWDecoder>(ArrayView<float> xScales, ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, long token, int endRow, long weightRow, int output, int outputs, Float4 sums)
-        where TX : unmanaged
-        where TXDecoder : struct, IDecoder<TX>
-        where TW : unmanaged
-        where TWDecoder : struct, IDecoder<TW>
+    private static void StoreRow<TX, TW>(TX x, TW w, ArrayView<float> bias, ArrayView<float> y, long token, int endRow, long weightRow, int output, int outputs, Float4 sums)
+        where TX : struct, ITileRows
+        where TW : struct, ITileRows
     {
         if (token < endRow)
         {
-            TXDecoder left = default;
-            float factor = left.RowScale(xScales, token);
-            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output, outputs, factor, sums.A);
-            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output + 1, outputs, factor, sums.B);
-            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output + 2, outputs, factor, sums.C);
-            StoreScaled<TW, TWDecoder>(scales, bias, y, token, weightRow, output + 3, outputs, factor, sums.D);
+            float factor = x.RowScale(token);
+            StoreScaled(w, bias, y, token, weightRow, output, outputs, factor, sums.A);
+            StoreScaled(w, bias, y, token, weightRow, output + 1, outputs, factor, sums.B);
+            StoreScaled(w, bias, y, token, weightRow, output + 2, outputs, factor, sums.C);
+            StoreScaled(w, bias, y, token, weightRow, output + 3, outputs, factor, sums.D);
         }
     }
 
-    private static void StoreScaled<TW, TWDecoder>(ArrayView<float> scales, ArrayView<float> bias, ArrayView<float> y, long token, long weightRow, int output, int outputs, float factor, float sum)
-        where TW : unmanaged
-        where TWDecoder : struct, IDecoder<TW>
+    private static void StoreScaled<TW>(TW w, ArrayView<float> bias, ArrayView<float> y, long token, long weightRow, int output, int outputs, float factor, float sum)
+        where TW : struct, ITileRows
     {
         if (output < outputs)
         {
-            TWDecoder right = default;
-            Store(y, bias, token, output, outputs, sum * right.RowScale(scales, weightRow + output) * factor);
+            Store(y, bias, token, output, outputs, sum * w.RowScale(weightRow + output) * factor);
         }
     }
 

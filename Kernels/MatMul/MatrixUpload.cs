@@ -38,6 +38,11 @@ internal sealed unsafe class MatrixUpload : IDisposable
             WriteTiles(new RowStack(sources), matrix);
             return;
         }
+        if (matrix.Stack.Layout == CudaLayout.Panels)
+        {
+            WritePanels(Array.ConvertAll(sources, source => (CodedMatrix)source), matrix.Rows, matrix.Stack.Panels, matrix.Address);
+            return;
+        }
         int first = 0;
         foreach (MatrixSource source in sources)
         {
@@ -53,6 +58,10 @@ internal sealed unsafe class MatrixUpload : IDisposable
         int size = codec.Format.Bits / 8;
         Send(source.Rows, (long)source.Columns * size, 0, destination, 0, (row, to, scale) => codec.Write(source, row, new RowTarget(to, size, 0, scale, 0)));
     }
+
+    /// <summary>Writes codes as they are stored, one matrix below the other, in panels.</summary>
+    public void WritePanels(CodedMatrix[] stacked, int rows, AffineLayout layout, nint destination) =>
+        Send(AffinePanel.Count(rows), layout.PanelBytes, 0, destination, 0, (panel, to, _) => AffinePanel.Pack(stacked, rows, panel, layout, &CodePlanes.Pack, to));
 
     public void Dispose()
     {

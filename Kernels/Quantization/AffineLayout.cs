@@ -33,6 +33,9 @@ internal readonly struct AffineLayout
         PanelBytes = (long)SlabBytes * (slabs - 1) + CodesAt + CodeBytes(Padded - (slabs - 1) * Slab);
     }
 
+    /// <summary>What codes, scales and offsets are, in one number for a device: bits, encoding, kinds of scale and offset, a byte each.</summary>
+    public int Form => Bits | (int)Encoding << 8 | (int)Scale << 16 | (int)Offset << 24;
+
     public WeightEncoding Encoding { get; }
 
     public ScaleKind Scale { get; }

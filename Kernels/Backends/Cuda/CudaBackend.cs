@@ -27,9 +27,8 @@ public sealed class CudaBackend : IBackend
     private readonly CudaQueue _queue;
     private readonly MatrixUpload _upload;
     private readonly KvBatch _kv;
-    private readonly CudaScratch _codes;
+    private readonly LinearScratch _linear;
     private readonly CudaScratch _best;
-    private readonly RowCounts _rowCounts;
     private readonly AttentionScratch _attention;
     private readonly ExpertScratch _experts;
     private readonly bool _ownsContext;
@@ -55,9 +54,8 @@ public sealed class CudaBackend : IBackend
         _products = Products(_queue.Kernels.Limits, options);
         _upload = new MatrixUpload(_queue);
         _kv = new KvBatch(_queue);
-        _codes = new CudaScratch(_queue);
+        _linear = new LinearScratch(_queue);
         _best = new CudaScratch(_queue);
-        _rowCounts = new RowCounts(_queue);
         _attention = new AttentionScratch(_queue);
         _experts = new ExpertScratch(_queue);
     }
@@ -120,13 +118,13 @@ public sealed class CudaBackend : IBackend
         repeats &= rows <= Steps.GraphRows;
         _kv.Forget();
         _queue.BeginStep(repeats);
-        _rowCounts.BeginStep(repeats ? rows : 0, used ?? rows);
+        _linear.Counts.BeginStep(repeats ? rows : 0, used ?? rows);
     }
 
     /// <inheritdoc/>
     public void EndStep()
     {
-        _rowCounts.EndStep();
+        _linear.Counts.EndStep();
         _queue.EndStep();
     }
 
@@ -142,35 +140,13 @@ public sealed class CudaBackend : IBackend
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
         ArgumentNullException.ThrowIfNull(matrix);
-        CudaMatrixStack? stack = null;
-        CudaMatrix[] packed = [];
-        try
+        using var packing = new StackPacking(_queue, _products, _upload, count);
+        for (int i = 0; i < count; i++)
         {
-            for (int i = 0; i < count; i++)
-            {
-                (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = ShapeOf(_products, sources, format);
-                if (stack is null)
-                {
-                    stack = new CudaMatrixStack(_queue, count, shape, _products.Layout(shape, count));
-                    packed = [.. Enumerable.Range(0, count).Select(index => new CudaMatrix(stack, index))];
-                }
-                else if (shape != stack.Shape)
-                {
-                    throw new ArgumentException($"Matrix {i} of a stack is [{shape.Rows}, {shape.Columns}] {shape.Format}, the first [{stack.Rows}, {stack.Columns}] {stack.Format}.", nameof(matrix));
-                }
-                _upload.Write(sources, packed[i]);
-            }
-            return packed;
+            (MatrixSource[] sources, WeightFormat? format) = matrix(i);
+            packing.Add(sources, format);
         }
-        catch
-        {
-            foreach (CudaMatrix item in packed)
-            {
-                item.Dispose();
-            }
-            throw;
-        }
+        return packing.Finish();
     }
 
     /// <inheritdoc/>
@@ -186,7 +162,7 @@ public sealed class CudaBackend : IBackend
     public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => RmsNormCuda.Run(_queue, x, weight, eps, output);
 
     /// <inheritdoc/>
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _codes, _rowCounts, x, weight, bias, y);
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _linear, x, weight, bias, y);
 
     /// <inheritdoc/>
     public void Add(Tensor x, Tensor destination) => ResidualAddCuda.Run(_queue, x, destination);
@@ -244,9 +220,8 @@ public sealed class CudaBackend : IBackend
     {
         _queue.Drain();
         _upload.Dispose();
-        _codes.Dispose();
+        _linear.Dispose();
         _best.Dispose();
-        _rowCounts.Dispose();
         _attention.Dispose();
         _experts.Dispose();
         _queue.Dispose();
@@ -260,15 +235,4 @@ public sealed class CudaBackend : IBackend
 
     internal static CudaProducts Products(DeviceLimits device, CudaBackendOptions options) =>
         new(device, options.Precision, options.Product);
-
-    /// <summary>What sources are packed as. Stored codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
-    internal static StackedSources ShapeOf(CudaProducts products, ReadOnlySpan<MatrixSource> sources, WeightFormat? format)
-    {
-        if (format is not null)
-        {
-            return StackedSources.Check(sources, format);
-        }
-        StackedSources stored = StackedSources.Stored(sources);
-        return products.Reads(stored) ? StackedSources.Check(sources, stored.Format) : StackedSources.Check(sources, WeightFormat.F32);
-    }
 }

@@ -1,6 +1,7 @@
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
@@ -15,22 +16,29 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
     private readonly CudaBackendOptions _options = options ?? new CudaBackendOptions();
     private readonly CudaProducts _products = CudaBackend.Products(device, options ?? new CudaBackendOptions());
 
+    // Outputs of a part of a weight whose parts lie apart, the widest of those that were counted.
+    private int _widestPart;
+
     /// <inheritdoc/>
     public StepSizes Steps => CudaBackend.StepsOf(_options);
 
     /// <inheritdoc/>
     public long Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format, int count)
     {
-        StackedSources shape = CudaBackend.ShapeOf(_products, stacked, format);
-        CudaLayout layout = _products.Layout(shape, count);
-        return count * (layout.CodeBytes(shape) + layout.ScaleBytes(shape));
+        StackedSources[] shapes = StackPacking.ShapesOf(stacked, format);
+        _widestPart = shapes.Length > 1 ? Math.Max(_widestPart, shapes.Max(shape => shape.Rows)) : _widestPart;
+        return count * shapes.Sum(shape =>
+        {
+            CudaLayout layout = _products.Layout(shape, count);
+            return layout.CodeBytes(shape) + layout.ScaleBytes(shape);
+        });
     }
 
     /// <inheritdoc/>
     public long Embedding(MatrixSource table)
     {
         ArgumentNullException.ThrowIfNull(table);
-        return (long)table.Rows * table.Columns * (table.PlainType ?? ElementType.F32).Size();
+        return CudaEmbedding.BytesOf(table);
     }
 
     /// <inheritdoc/>
@@ -40,6 +48,7 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
         long slots = (long)step.Rows * step.ExpertsPerToken;
         return ExpertScratch.Bytes(slots, step.Hidden, step.ExpertWidth)
             + (Math.Max(slots, step.Rows) + step.Rows) * MatMulCuda.OperandBytes(step.WidestInner)
+            + (Math.Max(slots, step.Rows) + step.Rows) * _widestPart * sizeof(float)
             + AttentionScratch.Bytes(step.DecodeRows, step.Attention, device)
             + (3 * _options.StagingBytes) + _options.ArenaBytes;
     }

@@ -22,7 +22,7 @@ internal static class KernelsCommand
         var rows = new Option<string>("--rows") { Description = "With --shape: numbers of rows.", DefaultValueFactory = _ => "1,8,64,512" };
         var device = new Option<string>("--device") { Description = "The device, which need not be there; with cpu, this machine's products.", DefaultValueFactory = _ => "h100" };
         device.AcceptOnlyFromAmong([Host, .. DeviceLimits.Known.Select(known => known.Name)]);
-        var weights = new Option<string>("--weights") { Description = "With --shape: format of the experts' weights, shared ones included.", DefaultValueFactory = _ => "int4" };
+        var weights = new Option<string>("--weights") { Description = "With --shape: format of the experts' weights, shared ones included; also one that only files have, such as q4_k or uint4g64-bf16-affine.", DefaultValueFactory = _ => "int4" };
         var activations = new Option<string>("--activations") { Description = "With --shape: float32 (exact) or bf16.", DefaultValueFactory = _ => "bf16" };
         activations.AcceptOnlyFromAmong("float32", "bf16");
         var force = new Option<string?>("--kernel") { Description = "With --shape: a product to take wherever it can be taken, by name." };
@@ -44,7 +44,7 @@ internal static class KernelsCommand
                 return 0;
             }
             DeviceLimits? limits = onHost ? null : DeviceLimits.Get(parsed.GetRequiredValue(device));
-            WeightFormat format = WeightFormat.Get(parsed.GetRequiredValue(weights));
+            WeightFormat format = Format(parsed.GetRequiredValue(weights));
             ActivationPrecision precision = parsed.GetRequiredValue(activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
             int[] counts = Rows(parsed.GetRequiredValue(rows));
             Choice[] choices = [.. from product in ModelShape.Products(model)
@@ -125,6 +125,8 @@ internal static class KernelsCommand
         }
         console.Write(others);
     }
+
+    private static WeightFormat Format(string name) => KeptFormats.Find(name) ?? WeightFormat.Get(name);
 
     private static int[] Rows(string text) =>
         [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0

@@ -30,6 +30,7 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         Product(1, WeightFormat.BF16), Product(1, WeightFormat.Int4), Product(1, WeightFormat.Fp8Activations),
         Rounded(Product(1, WeightFormat.Int4)), Rounded(Product(8, WeightFormat.Int4)), Rounded(Product(67, WeightFormat.Int4)),
         Product(67, WeightFormat.BF16), Product(67, WeightFormat.Int4), Product(67, WeightFormat.Fp8Activations),
+        Kept(1), Kept(67),
         Attention("attention prefill 70", 70, 0, KvFormat.F32), Attention("attention prefill 70, bf16 cache", 70, 0, KvFormat.BF16),
         Attention("attention decode after 300", 1, 300, KvFormat.F32), Attention("attention decode after 300, bf16 cache", 1, 300, KvFormat.BF16),
         Experts("experts 1 token", 1), Experts("experts 40 tokens", 40),
@@ -70,6 +71,19 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         {
             Tensor x = scope.Input(rows, Hidden), y = scope.Empty(rows, Outputs);
             IMatrix weight = scope.Weight(Outputs, Hidden, format);
+            return new(() => scope.Backend.Linear(x, weight, null, y), y);
+        });
+    }
+
+    /// <summary>Codes as files have them: MLX's four bits with added offsets.</summary>
+    private static OperationProbe Kept(int rows)
+    {
+        const int Outputs = 768;
+        WeightFormat format = KeptFormats.Integers(4, 64, ScaleKind.BF16, OffsetKind.Added);
+        return new($"product {rows} x {Hidden} x {Outputs} {format}", Sums, format.Bytes(Outputs, Hidden) + (4L * rows * (Hidden + Outputs)), scope =>
+        {
+            Tensor x = scope.Input(rows, Hidden), y = scope.Empty(rows, Outputs);
+            IMatrix weight = scope.Codes(Outputs, Hidden, format);
             return new(() => scope.Backend.Linear(x, weight, null, y), y);
         });
     }

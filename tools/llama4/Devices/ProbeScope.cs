@@ -1,6 +1,7 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Cli.Devices;
 
@@ -57,6 +58,21 @@ internal sealed unsafe class ProbeScope(IBackend backend) : IDisposable
                 Own(matrix);
             }
             return packed;
+        }
+    }
+
+    /// <summary>A weight matrix of random codes with scales of bf16, as files have them.</summary>
+    public IMatrix Codes(int rows, int columns, WeightFormat format)
+    {
+        int groups = columns / format.GroupColumns, rowBytes = (int)format.CodeBytes(columns);
+        byte[] codes = new byte[rows * rowBytes];
+        _random.NextBytes(codes);
+        ushort[] scales = Halves(rows * groups), offsets = Halves(rows * groups);
+        fixed (byte* data = codes)
+        fixed (ushort* scale = scales, offset = offsets)
+        {
+            GroupNumbers Numbers(ushort* numbers) => new((nint)numbers, ElementType.BF16, groups);
+            return Own(backend.Pack([new IntegerMatrix((nint)data, rowBytes, rows, columns, format, Numbers(scale), Numbers(offset))]));
         }
     }
 

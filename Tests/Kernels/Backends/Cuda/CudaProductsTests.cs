@@ -17,7 +17,8 @@ public sealed class CudaProductsTests
 {
     private static readonly DeviceLimits s_h100 = DeviceLimits.Get("h100");
 
-    public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Select(record => record.Kernel)];
+    /// <summary>Records of a format of their own; those that read many are tested with each of these (<see cref="CudaKeptFormatTests"/>).</summary>
+    public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Where(record => record.Format is not null).Select(record => record.Kernel)];
 
     [Theory]
     [InlineData(1, ActivationPrecision.BFloat16, "tiles", "matvec1_int4")]
@@ -63,7 +64,7 @@ public sealed class CudaProductsTests
         foreach (DeviceLimits device in DeviceLimits.Known)
         {
             Assert.Equal(device.Sm switch { 80 => 163, 90 => 227, _ => 99 }, device.SharedBytes / 1024);
-            foreach (WeightFormat format in WeightFormat.All.Where(format => format != WeightFormat.F16))
+            foreach (WeightFormat format in WeightFormat.All.Where(format => format != WeightFormat.F16).Concat(KeptFormats.All))
             {
                 foreach (int rows in new[] { 1, 2, 8, 9, 16, 17, 64, 4096 })
                 {
@@ -76,12 +77,24 @@ public sealed class CudaProductsTests
         }
     }
 
+    [Theory]
+    [InlineData(1, 0, "matvec_affine")]
+    [InlineData(9, 0, "matmul_affine")]
+    [InlineData(16, 16, "expert_matvec_affine")]
+    [InlineData(17, 16, "expert_matmul_affine")]
+    public void OneFamilyReadsAllFormatsThatAreKeptAsStored(int rows, int experts, string kernel) => Assert.All(KeptFormats.All, format =>
+    {
+        ProductChoice choice = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, format, ActivationPrecision.BFloat16, experts), s_h100);
+        Assert.Equal((kernel, "panels"), (choice.Kernel, choice.Layout));
+    });
+
     /// <summary>Each record at each shape and number of rows, of experts with one that has no rows: the oracle's product, and twice the same bits.</summary>
     [Theory]
     [MemberData(nameof(Records))]
     public void EveryRecordComputesTheProduct(string kernel)
     {
         CudaProduct record = CudaProducts.All.Single(record => record.Kernel == kernel);
+        WeightFormat format = record.Format!;
         using var driver = new EmulatedCudaDriver();
         using CudaContext context = CudaContext.RetainPrimary(driver);
         using var queue = new CudaQueue(context, new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
@@ -90,8 +103,8 @@ public sealed class CudaProductsTests
         using var counts = new RowCounts(queue);
         foreach ((int outputs, int inner) in ((int, int)[])[(70, 256), (33, 384)])
         {
-            ProductCase[] subjects = [.. Enumerable.Range(0, record.IsGrouped ? 3 : 1).Select(expert => ProductCase.Of(record.Format, outputs, inner, seed: outputs + expert))];
-            var stack = new CudaMatrixStack(queue, subjects.Length, new StackedSources(outputs, inner, record.Format), record.Layout);
+            ProductCase[] subjects = [.. Enumerable.Range(0, record.IsGrouped ? 3 : 1).Select(expert => ProductCase.Of(format, outputs, inner, seed: outputs + expert))];
+            var stack = new CudaMatrixStack(queue, subjects.Length, new StackedSources(outputs, inner, format), record.Layout);
             CudaMatrix[] packed = [.. subjects.Select((subject, index) => new CudaMatrix(stack, index))];
             using var owned = new Owned([.. packed, .. subjects]);
             for (int i = 0; i < subjects.Length; i++)
@@ -107,7 +120,7 @@ public sealed class CudaProductsTests
                 float[] bias = [.. Enumerable.Range(0, outputs).Select(i => record.IsGrouped ? 0 : i - 30f)];
                 float[] x = subjects[0].Rows(rows), y = Run(), again = Run();
                 Assert.Equal(y, again);
-                float[] input = record.Format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : x;
+                float[] input = format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : x;
                 for (int row = 0; row < rows; row++)
                 {
                     float[] weights = subjects[record.IsGrouped ? groups[row] : 0].Weights;

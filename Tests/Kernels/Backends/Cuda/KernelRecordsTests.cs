@@ -92,7 +92,7 @@ public sealed unsafe class KernelRecordsTests
     [Fact]
     public void EveryRecordIsChosenSomewhere()
     {
-        Check(TokenEmbeddingCuda.Records, [ElementType.F32, ElementType.BF16, ElementType.F16]);
+        Check(TokenEmbeddingCuda.Records, [ElementType.F32, ElementType.BF16, ElementType.F16, null]);
         Check(RotateNormAppendCuda.Records, Enum.GetValues<KvFormat>());
         Check(PagedAttentionCuda.Records, [.. from isDecode in (bool[])[true, false] from format in Enum.GetValues<KvFormat>() select new AttentionCase(isDecode, format, 64)]);
 
