@@ -57,6 +57,11 @@ internal static class NumberAutomata
         return result;
     }
 
+    /// <summary>Those of some numbers that have no exponent, no zeros at the end of a fraction and no sign before zero.</summary>
+    public static Dfa InOneWay(string key, Dfa numbers, AutomatonLibrary library, ConstraintBudget budget) => library.Dfa(
+        key + " in one way",
+        () => DfaOperations.Intersect(numbers, library.FullMatch("0|-?[1-9]\\d*|-?(?:0|[1-9]\\d*)\\.\\d*[1-9]", budget), budget));
+
     private static Dfa Form(bool exponents, bool fractions) => Dfa.Build(
         Classes,
         Phase.Start,

@@ -10,14 +10,16 @@ internal sealed class ObjectShapeBuilder
 
     private readonly SchemaProgram program;
     private readonly Conjunct conjunct;
+    private readonly SchemaSet set;
     private readonly int[] scope;
     private readonly string[] patterns;
     private readonly int[] nameLiterals;
     private readonly Dfa[] automata;
 
-    private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct, int[] scope)
+    private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct, SchemaSet set)
     {
-        this.scope = scope;
+        this.set = set;
+        scope = set.Scope;
         this.program = program;
         this.conjunct = conjunct;
         patterns = [.. conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern))
@@ -32,15 +34,15 @@ internal sealed class ObjectShapeBuilder
 
     /// <param name="program">The schema.</param>
     /// <param name="conjunct">The conditions.</param>
-    /// <param name="scope">What orders the properties.</param>
+    /// <param name="set">What the objects are values of: its scope orders the properties.</param>
     /// <returns>The shape, or null if there is plainly no such object.</returns>
-    public static ObjectShape? Build(SchemaProgram program, Conjunct conjunct, int[] scope)
+    public static ObjectShape? Build(SchemaProgram program, Conjunct conjunct, SchemaSet set)
     {
         if (conjunct.Demands.Count > MaxDemands)
         {
             throw program.Budget.Exceeded($"more than {MaxDemands} properties must be there whatever their names.");
         }
-        return new ObjectShapeBuilder(program, conjunct, scope).Build();
+        return new ObjectShapeBuilder(program, conjunct, set).Build();
     }
 
     private ObjectShape? Build()
@@ -90,7 +92,7 @@ internal sealed class ObjectShapeBuilder
         {
             literals.Add(SchemaLiterals.False);
         }
-        return new ObjectShape.Property(name, program.Intern(literals, program.Scopes.OfProperty(scope, name)), conjunct.Required.Contains(name), Demands(name, holds));
+        return new ObjectShape.Property(name, program.Intern(literals, program.Scopes.OfProperty(scope, name), set.WrittenOneWay), conjunct.Required.Contains(name), Demands(name, holds));
     }
 
     // Sorts the names that are not declared by what they match, for all that follows from a name follows from that.
@@ -131,7 +133,7 @@ internal sealed class ObjectShapeBuilder
         {
             return -1;
         }
-        classes.Add(new ObjectShape.NameClass(program.Intern(literals), Demands(null, holds)));
+        classes.Add(new ObjectShape.NameClass(program.Intern(literals, null, set.WrittenOneWay), Demands(null, holds)));
         return classes.Count - 1;
     }
 

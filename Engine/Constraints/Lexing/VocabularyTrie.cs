@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine.Constraints.Elements;
 using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Engine.Constraints.Lexing;
@@ -13,10 +14,12 @@ internal sealed class VocabularyTrie
     private readonly int[] ends;
     private readonly int[] tokens;
     private readonly int[] firstByByte = new int[257];
+    private readonly Lazy<CrossingTokens> crossing;
 
     public VocabularyTrie(Llama4Tokenizer tokenizer)
     {
         Tokenizer = tokenizer;
+        crossing = new Lazy<CrossingTokens>(() => new CrossingTokens(this));
         int[] ids = [.. Enumerable.Range(0, tokenizer.BaseVocabularySize)];
         Array.Sort(ids, (a, b) => tokenizer.BytesOf(a).SequenceCompareTo(tokenizer.BytesOf(b)));
         List<byte> label = [];
@@ -63,6 +66,9 @@ internal sealed class VocabularyTrie
     public int VocabularySize => Tokenizer.VocabularySize;
 
     public int MaxTokenBytes { get; }
+
+    /// <summary>The tokens in which elements of objects and arrays begin or objects close.</summary>
+    public CrossingTokens Crossing => crossing.Value;
 
     /// <summary>The byte that leads to each node.</summary>
     public ReadOnlySpan<byte> Labels => labels;
