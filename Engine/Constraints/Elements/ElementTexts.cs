@@ -15,7 +15,7 @@ internal sealed class ElementTexts
     private readonly List<List<(byte Label, int Child)>> children = [[]];
     private readonly HashSet<int> whole = [];
     private readonly HashSet<string> sorted = new(StringComparer.Ordinal);
-    private readonly HashSet<int> sortedLengths = [];
+    private readonly List<byte[]> withObjects = [];
     private readonly List<int> risky = [];
 
     public ElementTexts()
@@ -27,7 +27,7 @@ internal sealed class ElementTexts
         children = [.. other.children.Select(list => new List<(byte, int)>(list))];
         whole = [.. other.whole];
         sorted = new HashSet<string>(other.sorted, StringComparer.Ordinal);
-        sortedLengths = [.. other.sortedLengths];
+        withObjects = [.. other.withObjects];
         risky = [.. other.risky];
     }
 
@@ -72,15 +72,33 @@ internal sealed class ElementTexts
     public bool Contains(ReadOnlySpan<byte> text)
     {
         int node = Find(text);
-        return (node != Off && whole.Contains(node)) || (sortedLengths.Contains(text.Length) && sorted.Contains(SortedText.Of(text)));
+        return (node != Off && whole.Contains(node)) || (CanBecome(text, text.Length) && sorted.Contains(SortedText.Of(text)));
     }
 
-    /// <summary>Whether an element of a length between two may be here with its properties in another order.</summary>
-    public bool HasSorted(int shortest, int longest)
+    /// <summary>
+    /// Whether a beginning may become an element that is here with its properties in another order: whether there is one of at most a
+    /// length that has all its bytes.
+    /// </summary>
+    public bool CanBecome(ReadOnlySpan<byte> beginning, int longest)
     {
-        foreach (int length in sortedLengths)
+        Span<int> counts = stackalloc int[256];
+        foreach (byte[] element in withObjects)
         {
-            if (length >= shortest && length <= longest)
+            if (element.Length < beginning.Length || element.Length > longest)
+            {
+                continue;
+            }
+            counts.Clear();
+            foreach (byte value in element)
+            {
+                counts[value]++;
+            }
+            bool hasAll = true;
+            foreach (byte value in beginning)
+            {
+                hasAll &= --counts[value] >= 0;
+            }
+            if (hasAll)
             {
                 return true;
             }
@@ -106,7 +124,7 @@ internal sealed class ElementTexts
         if (text.IndexOf((byte)'{') >= 0)
         {
             sorted.Add(SortedText.Of(text));
-            sortedLengths.Add(text.Length);
+            withObjects.Add(text.ToArray());
         }
         foreach (int token in crossing.Into(text))
         {

@@ -86,8 +86,7 @@ internal sealed class ElementTracker
             {
                 continue;
             }
-            int length = text.Count - frame.Start;
-            if (frame.Seen.HasSorted(length + 1, length + vocabulary.MaxTokenBytes))
+            if (frame.Seen.CanBecome(Text[frame.Start..], text.Count - frame.Start + vocabulary.MaxTokenBytes))
             {
                 ExcludeAll(state, vocabulary.Crossing.Closing, mask);
             }
@@ -218,9 +217,43 @@ internal sealed class ElementTracker
             int node = frame.Seen.Find(element);
             if (node != ElementTexts.Off
                 ? !new ElementWalk(machine, frame.Seen).IsAlive(state, node, place with { Depth = frames.Count - 1 - i })
-                : i == frames.Count - 1 && frame.Seen.Contains(element) && state.Heads.All(head => (head.Terminal.Mark & ElementMark.Distinct) != 0))
+                : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, place with { Depth = frames.Count - 1 - i }))
             {
                 return true;
+            }
+        }
+        return false;
+    }
+
+    // Whether an element whose properties are in another order than those of the elements that are there can still become different from
+    // all of them. A way on that none of them has settles it; else the ways that they have are followed, up to so many.
+    private bool CanDiffer(MachineState state, Frame frame, ElementPlace from)
+    {
+        const int MostSteps = 2_000;
+        ElementTexts seen = frame.Seen!;
+        Stack<(MachineState State, ElementPlace Place, byte[] Element)> pending = new([(state, from, Text[frame.Start..].ToArray())]);
+        for (int steps = 0; pending.TryPop(out (MachineState State, ElementPlace Place, byte[] Element) at); steps++)
+        {
+            for (int value = 0; value < 256; value++)
+            {
+                if (at.Place.SkipsSpace && ElementPlace.IsSpace((byte)value))
+                {
+                    continue;
+                }
+                ElementMark marks = at.Place.Marks(at.State, (byte)value);
+                bool ends = at.Place.Depth == 0 && (marks & ElementMark.Distinct) != 0;
+                bool repeats = ends && seen.Contains(at.Element);
+                MachineState next = machine.Next(repeats ? machine.WithoutDistinct(at.State) : at.State, (byte)value);
+                if (ReferenceEquals(next, MachineState.Dead))
+                {
+                    continue;
+                }
+                byte[] element = [.. at.Element, (byte)value];
+                if (ends || steps == MostSteps || !seen.CanBecome(element, int.MaxValue))
+                {
+                    return true;
+                }
+                pending.Push((next, at.Place.After((byte)value, marks), element));
             }
         }
         return false;

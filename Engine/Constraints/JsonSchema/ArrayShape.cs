@@ -125,7 +125,7 @@ internal sealed class ArrayShape(
         {
             foreach (SchemaSet item in Counts(index).Select(counts => Item(index, counts)).Where(item => item.IsProductive))
             {
-                if (!IsTold(item))
+                if (!ValueCount.AreTold(item))
                 {
                     throw unique.Error("uniqueItems", "is not supported for objects whose properties come in any order and are limited in number.");
                 }
@@ -141,12 +141,6 @@ internal sealed class ArrayShape(
             }
         }
     }
-
-    // Whether a repetition is seen before there is no way but to repeat: texts tell, or more can always be added.
-    private static bool IsTold(SchemaSet item) => ValueCount.HaveOneOrder(item)
-        || (item.Shape!.Objects.TrueForAll(entry => entry.Max == int.MaxValue && entry.Classes.Any(names => names.Value.IsProductive)
-                && ValueCount.Words(entry.Names, 0, int.MaxValue) == ValueCount.Unlimited)
-            && item.Shape.Arrays.TrueForAll(entry => entry.Max == int.MaxValue));
 
     private static int Distinct(int count) => count >= ValueCount.Unlimited ? int.MaxValue : count;
 

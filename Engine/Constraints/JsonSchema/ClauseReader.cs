@@ -24,7 +24,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         List<Clause> clauses = [];
         if (schema.IsFalse)
         {
-            clauses.Add(new Clause.Type(TypeSet.None, false));
+            clauses.Add(new Clause.Type(TypeSet.None, null));
         }
         if (schema.Json.ValueKind != JsonValueKind.Object)
         {
@@ -142,7 +142,10 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         {
             types |= TypeSet.Null;
         }
-        return new Clause.Type(types, names.Contains("integer") && !names.Contains("number"));
+        bool integersOnly = names.Contains("integer") && !names.Contains("number");
+        // To draft 4 an integer is what is written as one; later 1.0 is one too.
+        NumberTestKind integer = schema.Resource.Draft == SchemaDraft.Draft4 ? NumberTestKind.Digits : NumberTestKind.Integer;
+        return new Clause.Type(types, integersOnly ? new NumberTest(integer, string.Empty) : null);
     }
 
     private Clause.Values ReadValues(Subschema schema, string keyword, JsonElement[] values)
@@ -169,12 +172,12 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                     texts.Add(value.GetString()!);
                     break;
                 case JsonValueKind.Number:
+                    // Plainly, as the schema has it, and whole numbers also as those write them who know only fractions.
                     string number = Decimal(schema, keyword, value);
-                    numbers.Add(number);
-                    if (value.GetRawText().TrimEnd('0').TrimEnd('.') == number)
+                    numbers.AddRange([number, value.GetRawText()]);
+                    if (!number.Contains('.', StringComparison.Ordinal))
                     {
-                        // As the schema writes it, with zeros at the end.
-                        numbers.Add(value.GetRawText());
+                        numbers.Add(number + ".0");
                     }
                     break;
                 case JsonValueKind.Array:

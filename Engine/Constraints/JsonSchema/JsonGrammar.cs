@@ -55,15 +55,14 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
             }
             else
             {
-                TextForm form = dialect == JsonDialect.Json && text.Dfa.IsUniversal && !set.WrittenOneWay
-                    ? TextForm.JsonWithEscapes
-                    : WordForm(set.WrittenOneWay);
+                TextForm form = dialect == JsonDialect.Json && !set.WrittenOneWay ? TextForm.JsonWithEscapes : WordForm(set.WrittenOneWay);
                 Add(library.Text(text.Key, text.Dfa, form, text.Min, text.Max, budget), LazyNode.End);
             }
         }
-        foreach ((string key, Dfa dfa) in shape.Numbers)
+        foreach ((string key, Dfa dfa, bool areIntegers) in shape.Numbers)
         {
-            TextAutomaton numbers = set.WrittenOneWay
+            // To Python 1.0 is no integer.
+            TextAutomaton numbers = set.WrittenOneWay || (areIntegers && dialect == JsonDialect.Python)
                 ? library.Text(key + " in one way", NumberAutomata.InOneWay(key, dfa, library, budget), TextForm.Raw, 0, int.MaxValue, budget)
                 : library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
             Add(numbers, LazyNode.End);

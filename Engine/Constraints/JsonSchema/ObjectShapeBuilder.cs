@@ -49,6 +49,8 @@ internal sealed class ObjectShapeBuilder
     {
         Dictionary<string, int> ranks = program.Scopes.Ranks(scope);
         HashSet<string> declared = new(StringComparer.Ordinal);
+        List<ObjectShape.NameClass> classes = [];
+        Dfa names = OpenNames(classes);
         foreach (ObjectPart part in conjunct.ObjectParts)
         {
             declared.UnionWith(part.Properties.Select(property => property.Name));
@@ -56,8 +58,9 @@ internal sealed class ObjectShapeBuilder
         declared.UnionWith(conjunct.Required);
         declared.UnionWith(conjunct.Forbidden);
         declared.UnionWith(conjunct.Named.Select(entry => entry.Name));
-        List<ObjectShape.NameClass> classes = [];
-        Dfa names = OpenNames(classes);
+        // A name that another alternative puts before one of these keeps its place also where it is as free as any other.
+        int last = declared.Select(name => ranks.GetValueOrDefault(name, -1)).DefaultIfEmpty(-1).Max();
+        declared.UnionWith(ranks.Where(entry => entry.Value < last && names.TagOf(entry.Key) >= 0).Select(entry => entry.Key));
         ObjectShape.Property[] listed = [];
         if (automata.Length > 0 && DfaWords.TryList(names, MaxListedNames) is { } words)
         {
@@ -133,7 +136,7 @@ internal sealed class ObjectShapeBuilder
         {
             return -1;
         }
-        classes.Add(new ObjectShape.NameClass(program.Intern(literals, null, set.WrittenOneWay), Demands(null, holds)));
+        classes.Add(new ObjectShape.NameClass(program.Intern(literals, program.Scopes.OfOther(scope, pattern => Array.IndexOf(patterns, pattern) is int at && at >= 0 && holds[at]), set.WrittenOneWay), Demands(null, holds)));
         return classes.Count - 1;
     }
 

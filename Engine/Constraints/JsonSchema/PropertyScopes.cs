@@ -23,20 +23,27 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
     public Dictionary<string, int> Ranks(int[] scope) => Of(scope).Ranks;
 
     /// <summary>The scope of a property's value.</summary>
-    public int[] OfProperty(int[] scope, string name)
+    public int[] OfProperty(int[] scope, string name) => OfValue(scope, name, known => pattern(known)?.Accepts(name) == true);
+
+    /// <summary>The scope of the value of a property that no schema names.</summary>
+    /// <param name="scope">The object's scope.</param>
+    /// <param name="matches">Whether the name matches a pattern.</param>
+    public int[] OfOther(int[] scope, Func<string, bool> matches) => OfValue(scope, null, matches);
+
+    private int[] OfValue(int[] scope, string? name, Func<string, bool> matches)
     {
         List<int> values = [];
         foreach (Subschema schema in Of(scope).Schemas)
         {
             bool found = false;
-            if (schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
+            if (name is not null && schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
                 && properties.TryGetProperty(name, out JsonElement named))
             {
                 found = Add(values, schema, named, "properties", name);
             }
             if (schema.TryGet("patternProperties", out JsonElement matching) && matching.ValueKind == JsonValueKind.Object)
             {
-                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => pattern(entry.Name)?.Accepts(name) == true))
+                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => matches(entry.Name)))
                 {
                     found = Add(values, schema, entry.Value, "patternProperties", entry.Name);
                 }
@@ -46,7 +53,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
                 Add(values, schema, others, "additionalProperties");
             }
         }
-        return Sorted(values);
+        return [.. values.Distinct()];
     }
 
     /// <summary>The scope of an item.</summary>
@@ -71,10 +78,8 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
                 }
             }
         }
-        return Sorted(values);
+        return [.. values.Distinct()];
     }
-
-    private static int[] Sorted(List<int> values) => [.. values.Distinct().Order()];
 
     private bool Add(List<int> values, Subschema schema, JsonElement json, params ReadOnlySpan<string> path)
     {

@@ -111,7 +111,7 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
                 Dfa dfa = program.Library.Dfa(key, () => NumberAutomata.Of(conjunct.Numbers, program.Budget));
                 if (!dfa.IsEmpty)
                 {
-                    shape.Numbers.Add((key, dfa));
+                    shape.Numbers.Add((key, dfa, conjunct.Numbers.Any(test => test is { Kind: NumberTestKind.Integer, Negative: false })));
                 }
             }
         }

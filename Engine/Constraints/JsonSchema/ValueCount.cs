@@ -15,15 +15,18 @@ internal sealed class ValueCount(SchemaProgram program)
     /// <returns>The count, and whether it is exact; it is never too small.</returns>
     public (int Count, bool Exact) Of(SchemaSet set) => Of(set, 0);
 
-    /// <summary>Whether equal values of a set have equal texts, no object in them being written in several orders.</summary>
-    public static bool HaveOneOrder(SchemaSet set)
+    /// <summary>
+    /// Whether in each object within the values of a set either all properties come in one order, or more can always be added, so that it
+    /// becomes equal to another one in its last brace and not before.
+    /// </summary>
+    public static bool AreTold(SchemaSet set)
     {
         HashSet<SchemaSet> seen = [set];
         Queue<SchemaSet> pending = new([set]);
         while (pending.TryDequeue(out SchemaSet? next))
         {
             ValueShape shape = next.Shape!;
-            if (shape.Objects.Exists(entry => entry.Listed.Length > 1 || !entry.Names.IsEmpty))
+            if (shape.Objects.Exists(entry => (entry.Listed.Length > 1 || !entry.Names.IsEmpty) && !CanGrow(entry)))
             {
                 return false;
             }
@@ -37,6 +40,8 @@ internal sealed class ValueCount(SchemaProgram program)
         }
         return true;
     }
+
+    private static bool CanGrow(ObjectShape entry) => entry.Max == int.MaxValue && entry.Others == int.MaxValue && !entry.Names.IsEmpty;
 
     /// <summary>Texts of an automaton within bounds of length, at most <see cref="Unlimited"/>.</summary>
     public static int Words(Dfa dfa, int min, int max)

@@ -24,6 +24,9 @@ internal sealed class Matcher : ITokenConstraint
         tokenizer = machine.Vocabulary.Tokenizer;
     }
 
+    /// <summary>The machine and where in it this request is.</summary>
+    public (Machine Machine, MachineState State) Place => (machine, state);
+
     public bool MayEnd => state.MayEnd;
 
     public ReadOnlySpan<int> ForcedTokens => state.Forced ??= ForcedText.TokensOf(machine, state);

@@ -51,6 +51,9 @@ internal static class ConstraintChecks
         }
     }
 
+    /// <summary>The token that is a single byte.</summary>
+    public static int TokenOf(byte value) => ByteTokens[value];
+
     private static int[] ByteTokens { get; } = FindByteTokens();
 
     private static int[] FindByteTokens()

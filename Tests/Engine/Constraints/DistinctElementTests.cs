@@ -27,6 +27,8 @@ public class DistinctElementTests
         """[{"k":"a"},{"k":"b"}]""", """[{"k":"a"},{"k":"a"}]|[{"k":"b"},{"k":"a"},{"k":"b"}]""")]
     [InlineData("""{"items":{"type":"object","properties":{"k":{"type":"integer"}}},"uniqueItems":true}""",
         """[{"k":1},{"k":2},{}]|[{"x":1,"y":2},{"x":2,"y":1}]|[{"k":1,"x":"}"},{"k":1}]""", """[{"k":1},{"k":1}]|[{},{}]|[{"x":1,"y":2},{"x":1,"y":2}]|[{"x":1,"y":2},{"y":2,"x":1}]|[{"k":1,"x":[{"p":0,"q":1}],"y":"}"},{"k":1,"y":"}","x":[{"q":1,"p":0}]}]""")]
+    [InlineData("""{"type":"array","uniqueItems":true,"items":{"properties":{"m":{"type":"object"}},"required":["m"],"additionalProperties":false,"type":"object"}}""",
+        """[{"m":{"a":1,"b":2}},{"m":{"b":2}},{"m":{"b":2,"a":1,"c":1}}]""", """[{"m":{"a":1,"b":2}},{"m":{"b":2,"a":1}}]|[{"m":{}},{"m":{}}]""")]
     [InlineData("""{"uniqueItems":true,"maxItems":3}""", """[1,"1",[1]]|[{"a":1},{"a":2}]|{"a":[1,1]}|[[1,1]]""", """[1,1]|["1",1,"1"]|[[1],[1]]|[{"a":1,"b":2},{"b":2,"a":1}]""")]
     [InlineData("""{"anyOf":[{"items":{"type":"integer"},"uniqueItems":true},{"items":{"enum":[1,2,"x"]},"maxItems":3}],"type":"array"}""", """[1,1,2]|[5,6,7,8]|[1,"x",1]|[1,2,3,4]""", "[5,5]|[1,1,5]|[1,2,1,2]")]
     [InlineData("""{"items":{"items":{"type":"string"},"uniqueItems":true},"type":"array"}""", """[["a"],["a"],["b","a"]]""", """[["a"],["b","b"]]""")]
@@ -41,6 +43,7 @@ public class DistinctElementTests
     [InlineData("""{"type":"array","items":{"anyOf":[{"enum":["red","green","rose"]},{"type":"integer","minimum":7,"maximum":13}]},"uniqueItems":true,"minItems":10}""")]
     [InlineData("""{"type":"array","items":{"pattern":"^[xy]{1,4}$","type":"string"},"uniqueItems":true,"minItems":30}""")]
     [InlineData("""{"type":"array","items":{"type":"object","properties":{"a":{"type":"boolean"},"b":{"enum":[1,2]}},"required":["a"],"additionalProperties":false},"uniqueItems":true,"minItems":6}""")]
+    [InlineData("""{"type":"array","items":{"type":"object","properties":{"a":{"type":"object","additionalProperties":{"const":1}}},"required":["a"],"additionalProperties":false},"uniqueItems":true,"minItems":5,"maxItems":9}""")]
     [InlineData("""{"type":"array","items":{"type":"array","items":{"type":"boolean"},"minItems":2,"maxItems":3},"uniqueItems":true,"minItems":12}""")]
     public void WhatIsLeftCanAlwaysBeCompleted(string schema)
     {
@@ -49,7 +52,7 @@ public class DistinctElementTests
             Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, new JsonSchemaOptions { WhiteSpace = space });
             for (int seed = 0; seed < 6; seed++)
             {
-                RandomWalk walk = RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, seed, 4000, closeAfter: 200);
+                RandomWalk walk = RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, seed, choices: 40 * seed);
                 Assert.True(walk.IsWhole, walk.Text);
                 AssertDistinct(System.Text.Json.JsonElement.Parse(walk.Text));
             }
@@ -76,9 +79,10 @@ public class DistinctElementTests
 
     [Theory]
     [InlineData("""{"type":"array","uniqueItems":true,"items":{"type":"object","maxProperties":3}}""", "#")]
-    [InlineData("""{"properties":{"a":{"anyOf":[{"type":"null"},{"type":"array","uniqueItems":true,"items":{"properties":{"m":{"type":"object"}},"required":["m"],"additionalProperties":false,"type":"object"}}]}}}""", "#/properties/a/anyOf/1")]
+    [InlineData("""{"properties":{"a":{"anyOf":[{"type":"null"},{"type":"array","uniqueItems":true,"items":{"properties":{"m":{"type":"object","maxProperties":2}},"required":["m"],"additionalProperties":false,"type":"object"}}]}}}""", "#/properties/a/anyOf/1")]
     [InlineData("""{"$defs":{"a/b":{"not":{"uniqueItems":true},"type":"array"}},"$ref":"#/$defs/a~1b"}""", "#/$defs/a~1b/not")]
     [InlineData("""{"type":"array","items":{"enum":[1,2,3,[1],[1,1]]},"uniqueItems":true,"prefixItems":[{"type":"string"}]}""", "#")]
+    [InlineData("""{"type":"array","items":{"type":"integer"},"uniqueItems":true,"contains":{"const":1},"minContains":2}""", "#")]
     public void WhatCannotBeToldApartIsRefusedWithItsPlace(string schema, string place)
     {
         ConstraintException error = Assert.Throws<ConstraintException>(() => ConstraintChecks.Compiler.JsonSchema(schema));
