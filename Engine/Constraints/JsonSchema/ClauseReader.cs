@@ -17,7 +17,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         ["object"] = TypeSet.Object,
     };
 
-    private static readonly string[] Refused = ["unevaluatedProperties", "unevaluatedItems", "$recursiveRef"];
+    private static readonly string[] Refused = ["unevaluatedProperties", "unevaluatedItems"];
 
     public List<Clause> Read(Subschema schema)
     {
@@ -51,11 +51,8 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
     {
         switch (keyword)
         {
-            case "$ref" when value.ValueKind == JsonValueKind.String:
+            case "$ref" or "$dynamicRef" or "$recursiveRef" when value.ValueKind == JsonValueKind.String:
                 clauses.Add(new Clause.Demand(keyword, document.Resolve(schema, keyword, value.GetString()!).Positive));
-                break;
-            case "$dynamicRef" when value.ValueKind == JsonValueKind.String:
-                clauses.Add(new Clause.Demand(keyword, ResolveDynamic(schema, value.GetString()!).Positive));
                 break;
             case "type":
                 clauses.Add(ReadType(schema, value));
@@ -96,6 +93,10 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                 if (Formats.Check(value.GetString()!, schema))
                 {
                     clauses.Add(new Clause.Text(keyword, new TextTest(TextTestKind.Format, value.GetString()!)));
+                    if (Formats.Longest(value.GetString()!) is int longest)
+                    {
+                        clauses.Add(new Clause.Count(keyword, TypeSet.String, static (conjunct, min, max) => conjunct.LimitLength(min, max), 0, longest));
+                    }
                 }
                 break;
             case "minLength" or "maxLength":
@@ -289,24 +290,6 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                 _ => new ObjectClauses.Dependency(keyword, property.Name, [], Literal(schema, property.Value, keyword, property.Name)),
             };
         }
-    }
-
-    private Subschema ResolveDynamic(Subschema schema, string reference)
-    {
-        Subschema target = document.Resolve(schema, "$dynamicRef", reference);
-        int hash = reference.IndexOf('#', StringComparison.Ordinal);
-        string name = hash < 0 ? string.Empty : reference[(hash + 1)..];
-        if (!target.TryGet("$dynamicAnchor", out JsonElement anchor) || anchor.GetString() != name)
-        {
-            return target;
-        }
-        // The outermost resource that evaluation has entered decides, and it enters the document's own first.
-        SchemaResource[] candidates = [.. document.WithDynamicAnchor(name)];
-        SchemaResource outermost = candidates.FirstOrDefault(candidate => candidate.Pointer.Length == 0)
-            ?? (candidates.Length == 1 ? candidates[0]
-                : throw schema.Error("$dynamicRef", $"several embedded schemas have the dynamic anchor {name}, and the document itself has not."));
-        (JsonElement json, string pointer) = outermost.Anchors[name];
-        return document.Get(json, pointer, outermost);
     }
 
     private int Literal(Subschema schema, JsonElement json, params ReadOnlySpan<string> path)

@@ -28,7 +28,7 @@ internal static class Formats
         + "|(?:(?:" + H16 + ":){0,6}" + H16 + ")?::)";
 
     private const string Label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
-    private const string Hostname = "(?=.{1,253}$)" + Label + "(?:\\." + Label + ")*";
+    private const string Hostname = Label + "(?:\\." + Label + ")*";
     private const string Atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
     private const string Quoted = "\"(?:[ !#-\\[\\]-~]|\\\\[ -~])*\"";
     private const string Domain = "(?:" + Label + "(?:\\." + Label + ")*|\\[" + Ipv4 + "\\]|\\[IPv6:" + Ipv6 + "\\])";
@@ -72,6 +72,9 @@ internal static class Formats
     public static bool Check(string name, Subschema schema) => name is "regex" or "idn-hostname"
         ? throw schema.Error("format", $"{name} is not supported.")
         : Patterns.ContainsKey(name) && (name != "ip-address" || schema.Resource is { Draft: SchemaDraft.Draft4 });
+
+    /// <summary>The most characters that a format allows, where its expression does not say.</summary>
+    public static int? Longest(string name) => name == "hostname" ? 253 : null;
 
     public static Dfa Of(string name, AutomatonLibrary library, ConstraintBudget budget) => library.FullMatch(Patterns[name], budget);
 

@@ -55,6 +55,7 @@ internal sealed class ObjectShapeBuilder
         {
             declared.UnionWith(part.Properties.Select(property => property.Name));
         }
+        declared.UnionWith(conjunct.Demands.SelectMany(demand => demand.Names.AdditionalOf?.Properties.Select(property => property.Name) ?? []));
         declared.UnionWith(conjunct.Required);
         declared.UnionWith(conjunct.Forbidden);
         declared.UnionWith(conjunct.Named.Select(entry => entry.Name));

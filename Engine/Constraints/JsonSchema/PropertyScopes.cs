@@ -9,6 +9,7 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// </summary>
 internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?> pattern)
 {
+    private static readonly string[] References = ["$ref", "$dynamicRef", "$recursiveRef"];
     private static readonly string[] Lists = ["allOf", "anyOf", "oneOf"];
     private static readonly string[] Singles = ["if", "then", "else", "not"];
     private static readonly string[] PrefixKeywords = ["prefixItems", "items"];
@@ -148,13 +149,16 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
             {
                 continue;
             }
-            if (schema.TryGet("$ref", out JsonElement reference) && reference.ValueKind == JsonValueKind.String)
+            foreach (string keyword in References)
             {
-                pending.Enqueue(document.Resolve(schema, "$ref", reference.GetString()!));
-                if (schema.IsReferenceOnly)
+                if (schema.TryGet(keyword, out JsonElement reference) && reference.ValueKind == JsonValueKind.String)
                 {
-                    continue;
+                    pending.Enqueue(document.Resolve(schema, keyword, reference.GetString()!));
                 }
+            }
+            if (schema.IsReferenceOnly)
+            {
+                continue;
             }
             closure.Add(schema);
             foreach (JsonProperty keyword in schema.Json.EnumerateObject())
