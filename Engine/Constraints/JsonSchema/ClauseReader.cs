@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>Reads the keywords of a schema. What the drafts call annotations is passed over.</summary>
-internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget budget, Func<int, TypeSet> typesOf, Func<int, int, bool> disjoint)
+internal sealed class ClauseReader(
+    SchemaDocument document, AutomatonLibrary library, ConstraintBudget budget, Func<int, TypeSet> typesOf, Func<int, int, bool> disjoint)
 {
     private static readonly Dictionary<string, TypeSet> TypeNames = new(StringComparer.Ordinal)
     {
@@ -87,7 +89,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                 clauses.AddRange(ReadNumber(schema, keyword, value));
                 break;
             case "pattern":
-                clauses.Add(new Clause.Text(keyword, new TextTest(TextTestKind.Pattern, Text(schema, keyword, value))));
+                clauses.Add(new Clause.Text(keyword, new TextTest(TextTestKind.Pattern, Pattern(schema, keyword, Text(schema, keyword, value)))));
                 break;
             case "format" when value.ValueKind == JsonValueKind.String:
                 if (Formats.Check(value.GetString()!, schema))
@@ -266,7 +268,8 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         }
         if (schema.TryGet("patternProperties", out JsonElement matched))
         {
-            patterns.AddRange(Members(schema, "patternProperties", matched));
+            budget.Subject = ("patternProperties", "#" + schema.Pointer);
+            patterns.AddRange(Members(schema, "patternProperties", matched).Select(entry => (Pattern(schema, "patternProperties", entry.Name), entry.Literal)));
         }
         int? additional = schema.TryGet("additionalProperties", out JsonElement others) ? Literal(schema, others, "additionalProperties") : null;
         if (properties.Count + patterns.Count > 0 || additional is not (null or SchemaLiterals.True))
@@ -302,7 +305,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         ? [.. value.EnumerateArray().Select((item, index) => Literal(schema, item, keyword, index.ToString(CultureInfo.InvariantCulture)))]
         : throw schema.Error(keyword, "is not an array of schemas.");
 
-    private IEnumerable<(string, int)> Members(Subschema schema, string keyword, JsonElement value)
+    private IEnumerable<(string Name, int Literal)> Members(Subschema schema, string keyword, JsonElement value)
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
@@ -311,6 +314,20 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         foreach (JsonProperty property in value.EnumerateObject())
         {
             yield return (property.Name, Literal(schema, property.Value, keyword, property.Name));
+        }
+    }
+
+    // Compiled now, so that what is wrong with it is said of its place.
+    private string Pattern(Subschema schema, string keyword, string pattern)
+    {
+        try
+        {
+            library.Pattern(pattern, budget);
+            return pattern;
+        }
+        catch (ConstraintException error) when (!error.Place.StartsWith('#'))
+        {
+            throw schema.Error(keyword, $"{error.Place}: {error.Reason}");
         }
     }
 

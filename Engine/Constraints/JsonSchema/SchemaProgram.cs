@@ -19,7 +19,7 @@ internal sealed class SchemaProgram
         Values = new ValueCount(this);
         Document = new SchemaDocument(json, budget.Limits);
         Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
-        reader = new ClauseReader(Document, budget, TypesOf, AreDisjoint);
+        reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
         Subschema root = Document.Root;
         Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
         Solve();

@@ -86,9 +86,10 @@ internal sealed record RandomWalk(string Text, int Choices, bool IsWhole)
                 way.Reverse();
                 return [.. way];
             }
-            // Of the characters the plain ones will do, where there is a choice.
-            IEnumerable<byte> plain = s_bytes.Where(value => value is < 0x80 and not (byte)'\\' && !ReferenceEquals(machine.Next(state, value), MachineState.Dead));
-            foreach (byte value in plain.Any() ? plain : s_bytes)
+            // Of the characters the plain ones will do, where there is a choice; a string that can end does.
+            byte[] alive = [.. s_bytes.Where(value => !ReferenceEquals(machine.Next(state, value), MachineState.Dead))];
+            byte[] plain = alive.Length > 40 && alive.Contains((byte)'"') ? [(byte)'"'] : [.. alive.Where(value => value is < 0x80 and not (byte)'\\')];
+            foreach (byte value in plain.Length > 0 ? plain : alive)
             {
                 MachineState next = machine.Next(state, value);
                 if (!ReferenceEquals(next, MachineState.Dead) && reached.TryAdd(next, (state, value)))
