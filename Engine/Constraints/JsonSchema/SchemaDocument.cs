@@ -17,6 +17,10 @@ internal sealed class SchemaDocument
     public SchemaDocument(JsonElement json, ConstraintLimits limits)
     {
         this.limits = limits;
+        if (json.GetRawText().Contains("\\ud", StringComparison.OrdinalIgnoreCase))
+        {
+            CheckTexts(json);
+        }
         SchemaDraft draft = DraftOf(json, out bool declared) ?? SchemaDraft.Draft202012;
         SchemaResource root = new(IdOf(json, draft) ?? string.Empty, json, string.Empty, draft, declared);
         False = Add(JsonDocument.Parse("false").RootElement, "\0false", root, DynamicScope.Empty);
@@ -38,7 +42,7 @@ internal sealed class SchemaDocument
         string pointer = parent.Pointer;
         foreach (string part in path)
         {
-            pointer += "/" + part.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+            pointer += "/" + Escaped(part);
         }
         return Get(json, pointer, parent.Resource, parent.Scope);
     }
@@ -138,6 +142,43 @@ internal sealed class SchemaDocument
         return subschema;
     }
 
+    // Half a surrogate pair is no text: no answer could hold it.
+    private static void CheckTexts(JsonElement root)
+    {
+        Stack<(JsonElement Json, string Pointer)> pending = new([(root, string.Empty)]);
+        while (pending.TryPop(out (JsonElement Json, string Pointer) at))
+        {
+            try
+            {
+                if (at.Json.ValueKind == JsonValueKind.String)
+                {
+                    _ = at.Json.GetString();
+                }
+                else if (at.Json.ValueKind == JsonValueKind.Object)
+                {
+                    foreach (JsonProperty property in at.Json.EnumerateObject())
+                    {
+                        pending.Push((property.Value, $"{at.Pointer}/{Escaped(property.Name)}"));
+                    }
+                }
+                else if (at.Json.ValueKind == JsonValueKind.Array)
+                {
+                    int index = 0;
+                    foreach (JsonElement item in at.Json.EnumerateArray())
+                    {
+                        pending.Push((item, $"{at.Pointer}/{index++}"));
+                    }
+                }
+            }
+            catch (InvalidOperationException)
+            {
+                throw new ConstraintException("schema", "#" + at.Pointer, "has half a surrogate pair in a text.");
+            }
+        }
+    }
+
+    private static string Escaped(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+
     // Finds identifiers and anchors, wherever they stand but inside enum and const.
     private void Index(SchemaResource root)
     {
@@ -165,8 +206,7 @@ internal sealed class SchemaDocument
             {
                 if (property.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && property.Name is not ("enum" or "const"))
                 {
-                    string name = property.Name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
-                    pending.Push((property.Value, $"{at.Pointer}/{name}", resource, at.Depth + 1));
+                    pending.Push((property.Value, $"{at.Pointer}/{Escaped(property.Name)}", resource, at.Depth + 1));
                 }
             }
         }

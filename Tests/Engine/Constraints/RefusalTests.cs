@@ -33,6 +33,9 @@ public class RefusalTests
     [InlineData("""{"type":"string","enum":[1]}""", "schema", "#")]
     [InlineData("""{"type":"object","properties":{"a":{"$ref":"#"}},"required":["a"]}""", "schema", "#")]
     [InlineData("3", "schema", "#")]
+    [InlineData("""{"properties":{"a":{"const":"\ud83d"}}}""", "schema", "#/properties/a/const")]
+    [InlineData("""{"properties":{"a":{"required":["\ude00x"]}}}""", "schema", "#/properties/a/required/0")]
+    [InlineData("""{"properties":{"b":{"properties":{"\ud83d":{}}}}}""", "schema", "#/properties/b/properties")]
     public void NamesTheKeywordAndItsPlace(string schema, string? keyword, string place)
     {
         ConstraintException error = Refusal(schema);
