@@ -29,4 +29,7 @@ public sealed record ConstraintLimits
 
     /// <summary>States that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
     public int MaxCachedStates { get; init; } = 50_000;
+
+    /// <summary>Bytes that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
+    public long MaxCachedBytes { get; init; } = 64L << 20;
 }

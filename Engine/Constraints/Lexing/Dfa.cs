@@ -8,8 +8,12 @@ internal sealed class Dfa
 {
     public const int Dead = -1;
 
+    /// <summary>Where the code points of a kind lead to different states.</summary>
+    public const int Mixed = -2;
+
     // [state, class]
     private readonly int[] table;
+    private DfaKinds? kinds;
 
     private Dfa(CodePointClasses classes, int[] table, int[] tags)
     {
@@ -35,9 +39,27 @@ internal sealed class Dfa
     /// <summary>Whether it accepts every text, all with one tag.</summary>
     public bool IsUniversal { get; private init; }
 
+    private DfaKinds ByKind => Volatile.Read(ref kinds) ?? Interlocked.CompareExchange(ref kinds, new DfaKinds(this), null) ?? kinds!;
+
     public int Next(int state, int codePoint) => table[(state * Classes.Count) + Classes[codePoint]];
 
     public int NextByClass(int state, int codePointClass) => table[(state * Classes.Count) + codePointClass];
+
+    /// <summary>As <see cref="Next(int, int)"/>, by the kind of the code point too, which often says enough.</summary>
+    public int Next(int state, int codePoint, int kind)
+    {
+        int only = ByKind.OnlyClass(kind);
+        return only >= 0 ? NextByClass(state, only) : Next(state, codePoint);
+    }
+
+    /// <summary>The state after any code point of a kind, <see cref="Dead"/>, or <see cref="Mixed"/> where they differ.</summary>
+    public int NextByKind(int state, int kind) => ByKind.Next(state, kind);
+
+    /// <summary>The kinds that are <see cref="Mixed"/> in a state.</summary>
+    public ulong SplitKinds(int state) => ByKind.Split(state);
+
+    /// <summary>Kinds of which any text may follow a state; not always all such kinds.</summary>
+    public ulong Open(int state) => ByKind.Open(state);
 
     public bool Accepts(string text)
     {
