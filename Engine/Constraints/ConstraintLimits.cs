@@ -32,4 +32,10 @@ public sealed record ConstraintLimits
 
     /// <summary>Bytes that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
     public long MaxCachedBytes { get; init; } = 64L << 20;
+
+    /// <summary>Compiled constraints that a compiler keeps for the next request with the same source.</summary>
+    public int MaxKeptConstraints { get; init; } = 64;
+
+    /// <summary>Bytes that the constraints which a compiler keeps may remember together.</summary>
+    public long MaxKeptBytes { get; init; } = 128L << 20;
 }

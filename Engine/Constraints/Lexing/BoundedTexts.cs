@@ -3,6 +3,8 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>The texts of a <see cref="Dfa"/> within bounds of length: which beginnings can be completed. Immutable.</summary>
 internal sealed class BoundedTexts
 {
+    private const long MaxCells = 4 << 20;
+
     // least[r][s]: code points of the shortest text of at least r that the automaton accepts from state s.
     private readonly int[][] least;
 
@@ -13,11 +15,13 @@ internal sealed class BoundedTexts
     /// <param name="min">Code points at least.</param>
     /// <param name="max">Code points at most, or int.MaxValue.</param>
     /// <param name="budget">Bounds the work.</param>
+    /// <exception cref="ConstraintException">The least length and the automaton are too large together.</exception>
     public BoundedTexts(Dfa dfa, int min, int max, ConstraintBudget budget)
     {
         Dfa = dfa;
         Min = min;
         Max = max;
+        Check(dfa, min, budget);
         least = dfa.IsUniversal || dfa.IsEmpty ? [] : Least(dfa, min, budget);
         IsEmpty = dfa.IsEmpty || !Live(0, 0);
         farthest = max == int.MaxValue ? int.MaxValue : max - (dfa.IsEmpty ? 0 : least.Length == 0 ? min : least[^1].Max());
@@ -82,13 +86,22 @@ internal sealed class BoundedTexts
     /// <summary>Whether the text is whole.</summary>
     public bool Accepts(int state, int count) => Dfa.Tags[state] >= 0 && count >= Min;
 
+    /// <summary>Refuses what would take too much memory.</summary>
+    public static void Check(Dfa dfa, int min, ConstraintBudget budget)
+    {
+        if (!dfa.IsUniversal && (long)min * dfa.StateCount > MaxCells)
+        {
+            throw budget.Exceeded($"a least length of {min} for an automaton of {dfa.StateCount} states is too much; lower one of them.");
+        }
+    }
+
     private static int[][] Least(Dfa dfa, int min, ConstraintBudget budget)
     {
         int[][] least = new int[min + 1][];
         least[0] = dfa.Shortest;
         for (int r = 1; r <= min; r++)
         {
-            budget.CountStates(dfa.StateCount);
+            budget.CheckTime();
             int[] row = new int[dfa.StateCount];
             for (int state = 0; state < row.Length; state++)
             {

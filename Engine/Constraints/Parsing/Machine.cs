@@ -49,6 +49,9 @@ internal sealed class Machine
 
     public VocabularyTrie Vocabulary => vocabulary;
 
+    /// <summary>Bytes of the states and masks that are remembered, about.</summary>
+    public long Bytes => Volatile.Read(ref cachedBytes);
+
     /// <summary>The state before any text.</summary>
     public MachineState Start
     {
