@@ -12,6 +12,7 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
 
     private long states;
     private long alternatives;
+    private long expressions;
     private long ticks;
 
     public ConstraintLimits Limits { get; } = limits;
@@ -20,7 +21,7 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
     public (string Keyword, string Place) Subject { get; set; } = ("constraint", string.Empty);
 
     public static ConstraintBudget Unbounded() =>
-        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue });
+        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxExpressions = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue });
 
     public void CountStates(int count)
     {
@@ -38,6 +39,15 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
         if (alternatives > Limits.MaxAlternatives)
         {
             throw Exceeded($"falls into more than {Limits.MaxAlternatives} alternatives; simplify it or raise the limit.");
+        }
+        CheckTime();
+    }
+
+    public void CountExpression()
+    {
+        if (++expressions > Limits.MaxExpressions)
+        {
+            throw Exceeded($"falls into more than {Limits.MaxExpressions} expressions; simplify it or raise the limit.");
         }
         CheckTime();
     }

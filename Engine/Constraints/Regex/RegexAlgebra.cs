@@ -8,7 +8,7 @@ internal sealed class RegexAlgebra
     private readonly ConstraintBudget budget;
     private readonly Dictionary<(RegexKind, CodePointSet?, int, int, int[]), RegexNode> nodes = new(new KeyComparer());
 
-    /// <param name="budget">Bounds the time.</param>
+    /// <param name="budget">Bounds the expressions and the time.</param>
     public RegexAlgebra(ConstraintBudget budget)
     {
         this.budget = budget;
@@ -176,7 +176,7 @@ internal sealed class RegexAlgebra
         var key = (kind, set, min, max, Array.ConvertAll(children, child => child.Id));
         if (!nodes.TryGetValue(key, out RegexNode? node))
         {
-            budget.CheckTime();
+            budget.CountExpression();
             bool assertions = kind >= RegexKind.Begin || children.Any(child => child.HasAssertions);
             node = new RegexNode(nodes.Count, kind, children, set ?? CodePointSet.None, min, max, assertions, IsNullable(kind, children, min));
             nodes.Add(key, node);

@@ -48,7 +48,7 @@ public class HostileConstraintTests
             string.Concat(Enumerable.Repeat("""{"items":""", depth)) + "{}" + new string('}', depth)));
         string references = string.Join(',', Enumerable.Range(0, depth).Select(i =>
             $$"""{"oneOf":[{"$ref":"#/$defs/{{i + 1}}"},{"type":"object","required":["k{{i}}"]}]}""").Append("{}").Select((schema, i) => $"\"{i}\":{schema}"));
-        Run(compiler => compiler.JsonSchema($$"""{"$ref":"#/$defs/0","$defs":{{{references}}}}"""));
+        Run(compiler => compiler.JsonSchema($$$"""{"$ref":"#/$defs/0","$defs":{ {{{references}}} } }"""));
         string all = string.Join(',', Enumerable.Range(0, 24).Select(i => $$"""{"anyOf":[{"required":["a{{i}}"]},{"required":["b{{i}}"]}]}"""));
         Run(compiler => compiler.JsonSchema($$"""{"type":"object","allOf":[{{all}}]}"""));
     }
