@@ -4,7 +4,7 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Kernels.Backends;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
 
 namespace Llama4Kernels.Engine.Model;
@@ -152,7 +152,7 @@ public sealed class Llama4Model : IDisposable
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions
     {
         Threads = options.Threads,
-        Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+        Precision = options.Activations,
     });
 
     private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
