@@ -95,10 +95,6 @@ internal sealed class ClauseReader(
                 if (Formats.Check(value.GetString()!, schema))
                 {
                     clauses.Add(new Clause.Text(keyword, new TextTest(TextTestKind.Format, value.GetString()!)));
-                    if (Formats.Longest(value.GetString()!) is int longest)
-                    {
-                        clauses.Add(new Clause.Count(keyword, TypeSet.String, static (conjunct, min, max) => conjunct.LimitLength(min, max), 0, longest));
-                    }
                 }
                 break;
             case "minLength" or "maxLength":

@@ -165,7 +165,7 @@ internal sealed class ObjectGrammar
 
     private Automaton Except(Dfa all)
     {
-        Automaton texts = grammar.Names(all);
+        TextAutomaton texts = grammar.Names(all);
         byte[][] taken = [.. shape.Properties.Where(property => all.TagOf(property.Name) >= 0)
             .SelectMany(property => TextDecoder.Writings(TextForm.Json, property.Name))];
         return taken.Length == 0 ? texts : new ExceptAutomaton(texts, taken);

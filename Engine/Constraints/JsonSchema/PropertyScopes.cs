@@ -33,6 +33,17 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
 
     private int[] OfValue(int[] scope, string? name, Func<string, bool> matches)
     {
+        // Alternatives of one value ask for the same names.
+        Dictionary<string, int[]> known = Of(scope).Properties;
+        if (!known.TryGetValue(name, out int[]? property))
+        {
+            known.Add(name, property = FindProperty(scope, name));
+        }
+        return property;
+    }
+
+    private int[] FindProperty(int[] scope, string name)
+    {
         List<int> values = [];
         foreach (Subschema schema in Of(scope).Schemas)
         {
@@ -96,7 +107,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
         if (!scopes.TryGetValue(literals, out Scope? scope))
         {
             List<Subschema> schemas = Closure(literals);
-            scope = new Scope(schemas, RanksOf(schemas));
+            scope = new Scope(schemas, RanksOf(schemas), new Dictionary<string, int[]>(StringComparer.Ordinal));
             scopes.Add(literals, scope);
         }
         return scope;
@@ -192,5 +203,5 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
         }
     }
 
-    private sealed record Scope(List<Subschema> Schemas, Dictionary<string, int> Ranks);
+    private sealed record Scope(List<Subschema> Schemas, Dictionary<string, int> Ranks, Dictionary<string, int[]> Properties);
 }

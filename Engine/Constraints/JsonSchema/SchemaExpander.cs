@@ -9,6 +9,8 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
     private readonly HashSet<string> numbers = new(StringComparer.Ordinal);
     private readonly HashSet<string> texts = new(StringComparer.Ordinal);
     private readonly HashSet<string> composites = new(StringComparer.Ordinal);
+    private readonly HashSet<int[]> objects = new(SequenceComparer.Instance);
+    private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
 
     public ValueShape Expand()
     {
@@ -166,13 +168,46 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
         {
             return;
         }
-        string key = $"{{{string.Join(',', built.Properties.Concat(built.Listed).Select(property => $"{property.Name}\0{property.Value.Id}{property.Required}"))};"
-            + $"{string.Join(',', conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern)))};"
-            + $"{string.Join(',', built.Classes.Select(names => names.Value.Id))};{built.Min};{built.Max};"
-            + $"{string.Join(',', conjunct.Names)};{string.Join(',', conjunct.Demands.Select(demand => demand.GetHashCode()))}";
-        if (composites.Add(key))
+        if (objects.Add(KeyOf(built, conjunct)))
         {
             shape.Objects.Add(built);
         }
+    }
+
+    // All that tells one shape from another, as numbers.
+    private int[] KeyOf(ObjectShape built, Conjunct conjunct)
+    {
+        List<int> key = [built.Properties.Length, built.Listed.Length, built.Min, built.Max];
+        foreach (ObjectShape.Property[] properties in (ObjectShape.Property[][])[built.Properties, built.Listed])
+        {
+            foreach (ObjectShape.Property property in properties)
+            {
+                key.Add(NumberOf(property.Name));
+                key.Add((property.Value.Id << 1) | (property.Required ? 1 : 0));
+            }
+        }
+        foreach (ObjectPart part in conjunct.ObjectParts)
+        {
+            foreach ((string pattern, _) in part.Patterns)
+            {
+                key.Add(NumberOf(pattern));
+            }
+        }
+        key.Add(-1);
+        key.AddRange(built.Classes.Select(names => names.Value.Id));
+        key.Add(-1);
+        key.AddRange(conjunct.Names);
+        key.Add(-1);
+        key.AddRange(conjunct.Demands.Select(demand => demand.GetHashCode()));
+        return [.. key];
+    }
+
+    private int NumberOf(string name)
+    {
+        if (!names.TryGetValue(name, out int number))
+        {
+            names.Add(name, number = names.Count);
+        }
+        return number;
     }
 }

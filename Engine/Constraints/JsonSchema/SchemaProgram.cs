@@ -76,6 +76,7 @@ internal sealed class SchemaProgram
     {
         if (set.Shape is null)
         {
+            Budget.CheckStack();
             set.IsExpanding = true;
             set.Shape = new SchemaExpander(this, set).Expand();
             set.IsExpanding = false;
