@@ -93,9 +93,9 @@ internal sealed class ElementTracker
             int node = frame.Seen.Find(Text[frame.Start..]);
             if (node != ElementTexts.Off)
             {
-                ElementWalk walk = new(machine, frame.Seen);
+                ElementWalk walk = new(machine, frame.Seen, i + 1);
                 doubtful.Clear();
-                walk.Exclude(state, node, place with { Depth = frames.Count - 1 - i }, mask, doubtful);
+                walk.Exclude(state, node, place, mask, doubtful);
                 ExcludeAll(state, CollectionsMarshal.AsSpan(doubtful), mask);
             }
         }
@@ -216,8 +216,8 @@ internal sealed class ElementTracker
             ReadOnlySpan<byte> element = Text[frame.Start..];
             int node = frame.Seen.Find(element);
             if (node != ElementTexts.Off
-                ? !new ElementWalk(machine, frame.Seen).IsAlive(state, node, place with { Depth = frames.Count - 1 - i })
-                : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, place with { Depth = frames.Count - 1 - i }))
+                ? !new ElementWalk(machine, frame.Seen, i + 1).IsAlive(state, node, place)
+                : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, i + 1))
             {
                 return true;
             }
@@ -227,11 +227,11 @@ internal sealed class ElementTracker
 
     // Whether an element whose properties are in another order than those of the elements that are there can still become different from
     // all of them. A way on that none of them has settles it; else the ways that they have are followed, up to so many.
-    private bool CanDiffer(MachineState state, Frame frame, ElementPlace from)
+    private bool CanDiffer(MachineState state, Frame frame, int level)
     {
         const int MostSteps = 2_000;
         ElementTexts seen = frame.Seen!;
-        Stack<(MachineState State, ElementPlace Place, byte[] Element)> pending = new([(state, from, Text[frame.Start..].ToArray())]);
+        Stack<(MachineState State, ElementPlace Place, byte[] Element)> pending = new([(state, place, Text[frame.Start..].ToArray())]);
         for (int steps = 0; pending.TryPop(out (MachineState State, ElementPlace Place, byte[] Element) at); steps++)
         {
             for (int value = 0; value < 256; value++)
@@ -241,7 +241,7 @@ internal sealed class ElementTracker
                     continue;
                 }
                 ElementMark marks = at.Place.Marks(at.State, (byte)value);
-                bool ends = at.Place.Depth == 0 && (marks & ElementMark.Distinct) != 0;
+                bool ends = at.Place.Depth == level && (marks & ElementMark.Distinct) != 0;
                 bool repeats = ends && seen.Contains(at.Element);
                 MachineState next = machine.Next(repeats ? machine.WithoutDistinct(at.State) : at.State, (byte)value);
                 if (ReferenceEquals(next, MachineState.Dead))

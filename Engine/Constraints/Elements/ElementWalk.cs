@@ -5,7 +5,10 @@ using Llama4Kernels.Engine.Constraints.Parsing;
 namespace Llama4Kernels.Engine.Constraints.Elements;
 
 /// <summary>Follows the elements that are there through the machine, to see where another one can still become different.</summary>
-internal readonly struct ElementWalk(Machine machine, ElementTexts seen)
+/// <param name="machine">The machine.</param>
+/// <param name="seen">The elements.</param>
+/// <param name="level">The depth at which they stand.</param>
+internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int level)
 {
     // What is most likely to lead away from the elements that are there comes first.
     private static readonly byte[] Probes =
@@ -16,7 +19,7 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen)
     /// <summary>Takes the tokens out of a mask that lead to where nothing but a repetition can come of it.</summary>
     /// <param name="state">The state now.</param>
     /// <param name="node">The node of what has been written of the element.</param>
-    /// <param name="place">The place, its depth counted from the element's object or array.</param>
+    /// <param name="place">The place.</param>
     /// <param name="mask">The mask.</param>
     /// <param name="doubtful">Receives tokens that end a repetition in one reading of the text and not in another.</param>
     public void Exclude(MachineState state, int node, ElementPlace place, TokenMask mask, List<int> doubtful) =>
@@ -24,7 +27,7 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen)
 
     private void Exclude(MachineState state, int node, ElementPlace place, int parent, TokenMask mask, List<int> doubtful)
     {
-        if (place is { SkipsSpace: true, Depth: 0 } && seen.IsElement(node))
+        if (place.SkipsSpace && place.Depth == level && seen.IsElement(node))
         {
             foreach (byte end in ",]:"u8)
             {
@@ -148,7 +151,7 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen)
             }
             MachineState from = state;
             ElementMark marks = place.Marks(state, value);
-            if ((marks & ElementMark.Distinct) != 0 && place.Depth == 0 && seen.IsElement(node))
+            if ((marks & ElementMark.Distinct) != 0 && place.Depth == level && seen.IsElement(node))
             {
                 from = machine.WithoutDistinct(state);
             }
