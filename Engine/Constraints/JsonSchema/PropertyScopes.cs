@@ -24,7 +24,16 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
     public Dictionary<string, int> Ranks(int[] scope) => Of(scope).Ranks;
 
     /// <summary>The scope of a property's value.</summary>
-    public int[] OfProperty(int[] scope, string name) => OfValue(scope, name, known => pattern(known)?.Accepts(name) == true);
+    public int[] OfProperty(int[] scope, string name)
+    {
+        // Alternatives of one value ask for the same names.
+        Dictionary<string, int[]> known = Of(scope).Properties;
+        if (!known.TryGetValue(name, out int[]? property))
+        {
+            known.Add(name, property = OfValue(scope, name, matching => pattern(matching)?.Accepts(name) == true));
+        }
+        return property;
+    }
 
     /// <summary>The scope of the value of a property that no schema names.</summary>
     /// <param name="scope">The object's scope.</param>
@@ -32,17 +41,6 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
     public int[] OfOther(int[] scope, Func<string, bool> matches) => OfValue(scope, null, matches);
 
     private int[] OfValue(int[] scope, string? name, Func<string, bool> matches)
-    {
-        // Alternatives of one value ask for the same names.
-        Dictionary<string, int[]> known = Of(scope).Properties;
-        if (!known.TryGetValue(name, out int[]? property))
-        {
-            known.Add(name, property = FindProperty(scope, name));
-        }
-        return property;
-    }
-
-    private int[] FindProperty(int[] scope, string name)
     {
         List<int> values = [];
         foreach (Subschema schema in Of(scope).Schemas)
