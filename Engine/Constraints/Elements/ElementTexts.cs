@@ -121,7 +121,7 @@ internal sealed class ElementTexts
             node = next;
         }
         whole.Add(node);
-        if (text.IndexOf((byte)'{') >= 0)
+        if (text[0] != '"' && text.IndexOf((byte)'{') >= 0)
         {
             sorted.Add(SortedText.Of(text));
             withObjects.Add(text.ToArray());

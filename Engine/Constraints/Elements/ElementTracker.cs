@@ -13,12 +13,14 @@ internal sealed class ElementTracker
 {
     private readonly Machine machine;
     private readonly VocabularyTrie vocabulary;
-    private readonly List<Frame> frames = [];
-    private readonly List<byte> text = [];
+
+    // Large enough at once for most answers.
+    private readonly List<Frame> frames = new(32);
+    private readonly List<byte> text = new(8192);
 
     // What a step may have to undo.
-    private readonly List<Frame> framesBefore = [];
-    private readonly List<(int Frame, int Start, int End)> added = [];
+    private readonly List<Frame> framesBefore = new(32);
+    private readonly List<(int Frame, int Start, int End)> added = new(16);
     private readonly List<int> doubtful = [];
     private ElementPlace place;
     private ElementPlace placeBefore;
@@ -34,8 +36,8 @@ internal sealed class ElementTracker
     private ElementTracker(ElementTracker other)
         : this(other.machine)
     {
-        frames = [.. other.frames.Select(frame => frame with { Seen = frame.Seen?.Clone() })];
-        text = [.. other.text];
+        frames.AddRange(other.frames.Select(frame => frame with { Seen = frame.Seen?.Clone() }));
+        text.AddRange(other.text);
         place = other.place;
         lastFrame = other.lastFrame;
     }
