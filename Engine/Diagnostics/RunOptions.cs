@@ -1,4 +1,4 @@
-namespace Llama4Kernels.Engine.Generation;
+namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>What <see cref="ModelRunner.Run"/> computes.</summary>
 public sealed record RunOptions
