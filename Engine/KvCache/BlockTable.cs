@@ -11,22 +11,12 @@ internal sealed class BlockTable(BlockPool pool, BlockKind kind)
 
     public int Count => _blocks.Count;
 
-    /// <summary>Takes blocks until there are so many; all or none.</summary>
-    /// <exception cref="CacheFullException">There are not enough.</exception>
+    /// <summary>Takes blocks until there are so many; the pool has them.</summary>
     public void Grow(int count)
     {
-        int before = _blocks.Count;
-        try
+        while (_blocks.Count < count)
         {
-            while (_blocks.Count < count)
-            {
-                _blocks.Add(pool.Take(kind));
-            }
-        }
-        catch
-        {
-            Shrink(before);
-            throw;
+            _blocks.Add(pool.Take(kind));
         }
     }
 

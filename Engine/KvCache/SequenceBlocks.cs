@@ -37,17 +37,12 @@ internal sealed class SequenceBlocks
     /// <exception cref="CacheFullException">There are not enough; nothing changed.</exception>
     public void Begin(int rows)
     {
-        int before = _chunked.Count;
+        if (!_pool.HasRoom(Missing(BlockKind.Chunked, rows), Missing(BlockKind.Full, rows)))
+        {
+            throw new CacheFullException(_pool.UsedBytes, _pool.Bytes);
+        }
         _chunked.Grow(Needed(BlockKind.Chunked, rows));
-        try
-        {
-            _full.Grow(Needed(BlockKind.Full, rows));
-        }
-        catch
-        {
-            _chunked.Shrink(before);
-            throw;
-        }
+        _full.Grow(Needed(BlockKind.Full, rows));
     }
 
     /// <summary>The rows that were begun are cached.</summary>

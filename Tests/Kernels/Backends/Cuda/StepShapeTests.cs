@@ -26,7 +26,7 @@ public sealed class StepShapeTests
         {
             CreateBackend = () => backend = new CudaBackend(CudaContext.RetainPrimary(driver), EmulatedBackend.Modules, new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 4 << 20 }, ownsContext: true),
         });
-        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 128, BlockTokens = 16 });
+        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 128, BlockTokens = 16, CacheBytes = 8 << 20 });
         var random = new Random(5);
         List<Sequence> alive = [];
         // The largest steps first: what holds its intermediate results then never moves again.
