@@ -30,7 +30,7 @@ public sealed class BlockPool : IDisposable
         _layers = new CacheLayers(config);
         foreach (BlockKind kind in Enum.GetValues<BlockKind>())
         {
-            _layouts[(int)kind] = LayoutOf(backend, config, _layers, kind, format, blockTokens);
+            _layouts[(int)kind] = LayoutOf(backend.LayoutOf, config, _layers, kind, format, blockTokens);
         }
         long least = _layouts.Sum(layout => layout?.BlockBytes ?? 0);
         if (bytes < least)
@@ -67,10 +67,10 @@ public sealed class BlockPool : IDisposable
     internal CacheLayers Layers => _layers;
 
     /// <summary>Bytes that the blocks of a sequence of so many positions take.</summary>
-    internal static long BytesFor(IBackend backend, TextConfig config, KvFormat format, int blockTokens, int positions)
+    internal static long BytesFor(TextConfig config, BackendLayout choose, KvFormat format, int blockTokens, int positions)
     {
         var layers = new CacheLayers(config);
-        return Enum.GetValues<BlockKind>().Sum(kind => LayoutOf(backend, config, layers, kind, format, blockTokens) is KvLayout layout
+        return Enum.GetValues<BlockKind>().Sum(kind => LayoutOf(choose, config, layers, kind, format, blockTokens) is KvLayout layout
             ? layout.BlockBytes * layout.Blocks(layers.Held(kind, positions))
             : 0);
     }
@@ -145,8 +145,11 @@ public sealed class BlockPool : IDisposable
         return backend.CreateKvStep(layout, _memory.Address + (nint)first, _capacity[(int)kind]);
     }
 
-    private static KvLayout? LayoutOf(IBackend backend, TextConfig config, CacheLayers layers, BlockKind kind, KvFormat format, int blockTokens) =>
-        layers.Count(kind) is > 0 and int count ? backend.LayoutOf(blockTokens, count, new AttentionShape(config.Heads, config.KvHeads, config.HeadDim), format) : null;
+    /// <summary><see cref="IBackend.LayoutOf"/> of a backend, or of one that is to be.</summary>
+    internal delegate KvLayout BackendLayout(int blockTokens, int layers, AttentionShape shape, KvFormat format);
+
+    private static KvLayout? LayoutOf(BackendLayout choose, TextConfig config, CacheLayers layers, BlockKind kind, KvFormat format, int blockTokens) =>
+        layers.Count(kind) is > 0 and int count ? choose(blockTokens, count, new AttentionShape(config.Heads, config.KvHeads, config.HeadDim), format) : null;
 
     /// <summary>Bytes that neither kind's blocks have reached.</summary>
     private long Gap => Bytes - Size(BlockKind.Chunked) * _lists[0].End - Size(BlockKind.Full) * _lists[1].End;

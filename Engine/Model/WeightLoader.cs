@@ -3,8 +3,6 @@ using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
-using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -90,7 +88,7 @@ internal sealed class WeightLoader : IDisposable
     private LayerWeights LoadLayer(TextConfig c, int layer)
     {
         bool moe = c.LayerKinds[layer].IsMoe;
-        WeightFormat? shared = moe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
+        WeightFormat? shared = _scheme.FeedForward(moe);
         string what = $"layer {layer}";
         return new LayerWeights
         {
@@ -110,21 +108,12 @@ internal sealed class WeightLoader : IDisposable
 
     private ExpertWeights[] LoadExperts(TextConfig c, int layer)
     {
-        bool inner = layer != 0 && layer != c.Layers - 1;
         IMatrix[] gateUp = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertGate, WeightRole.ExpertUp)));
         IMatrix[] down = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertDown)));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
-        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) =>
-            (sources, ExpertFormat(inner || Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
+        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) => (sources, _scheme.Expert(c, layer, sources));
     }
-
-    private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme switch
-    {
-        WeightScheme.Int4 => WeightFormat.Int4,
-        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8Activations,
-        _ => null,
-    };
 
     private VisionLayerWeights LoadVisionLayer(int layer)
     {
@@ -187,18 +176,14 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    /// <summary>Codes of somebody else's are not quantised a second time.</summary>
     private WeightFormat? Wanted(WeightFormat? format, ReadOnlySpan<MatrixSource> sources)
     {
-        foreach (MatrixSource source in sources)
+        if (format is null || !SchemeFormats.AreKept(sources))
         {
-            if (format is not null && source is CodedMatrix)
-            {
-                KeptStored = true;
-                return null;
-            }
+            return format;
         }
-        return format;
+        KeptStored = true;
+        return null;
     }
 
     private void BeforePacking(string what, WeightFormat? format, ReadOnlySpan<MatrixSource> sources)

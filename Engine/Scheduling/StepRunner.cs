@@ -32,27 +32,26 @@ internal sealed class StepRunner : IDisposable
         _backend = model.Backend;
         TextConfig c = model.Config.Text;
         MaxContext = Math.Min(options.MaxContext ?? c.MaxPositions, c.MaxPositions);
-        int logitRows = Math.Min(options.MaxLogitRows ?? _backend.Steps.LogitRows, options.StepRows ?? int.MaxValue);
-        // No step is longer than the context, and each decodes all sequences.
-        StepRows = options.StepRows ?? Math.Max(Math.Min(_backend.Steps.Rows, MaxContext), logitRows);
-        LogitRows = logitRows;
+        (StepRows, LogitRows) = RowsOf(options, _backend.Steps, MaxContext);
+        _batch = new Batch(StepRows);
+        _logits = new float[(long)LogitRows * c.VocabSize];
+        _best = new int[LogitRows];
         using (model.Use())
         {
-            Pool = new BlockPool(_backend, c, FormatOf(model, options), options.BlockTokens, BudgetOf(model, options, MaxContext, logitRows));
+            // First, so that the cache's share is one of what they leave.
+            _activations = new TextActivations(c, _backend, StepRows, LogitRows);
             try
             {
-                _activations = new TextActivations(c, _backend, StepRows, logitRows);
+                Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, LogitRows));
+                _tables = new StepTables(Pool, _backend);
             }
             catch
             {
-                Pool.Dispose();
+                Pool?.Dispose();
+                _activations.Dispose();
                 throw;
             }
-            _tables = new StepTables(Pool, _backend);
         }
-        _batch = new Batch(StepRows);
-        _logits = new float[(long)logitRows * c.VocabSize];
-        _best = new int[logitRows];
     }
 
     /// <summary>Tokens a sequence may hold.</summary>
@@ -77,7 +76,18 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>Bytes that sequences of so many tokens take in a cache of these options.</summary>
     public static long CacheBytes(Llama4Model model, EngineOptions options, int tokens, int sequences) =>
-        sequences * BlockPool.BytesFor(model.Backend, model.Config.Text, FormatOf(model, options), options.BlockTokens, tokens);
+        sequences * BlockPool.BytesFor(model.Config.Text, model.Backend.LayoutOf, FormatOf(model.Options, options), options.BlockTokens, tokens);
+
+    /// <summary>Format of the cache: bfloat16 where activations are, unless the options say otherwise.</summary>
+    public static KvFormat FormatOf(ModelOptions model, EngineOptions options) =>
+        options.CacheFormat ?? (model.Activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32);
+
+    /// <summary>Most rows of a step, and of one's logits. No step is longer than the context, and each decodes all sequences.</summary>
+    public static (int Rows, int LogitRows) RowsOf(EngineOptions options, StepSizes backend, int context)
+    {
+        int logitRows = Math.Min(options.MaxLogitRows ?? backend.LogitRows, options.StepRows ?? int.MaxValue);
+        return (options.StepRows ?? Math.Max(Math.Min(backend.Rows, context), logitRows), logitRows);
+    }
 
     /// <summary>A new, empty sequence; dispose it to give its blocks back.</summary>
     public Sequence CreateSequence()
@@ -172,8 +182,6 @@ internal sealed class StepRunner : IDisposable
         return _rowsOnDevice > 0 ? _best[index] : null;
     }
 
-    private static KvFormat FormatOf(Llama4Model model, EngineOptions options) =>
-        options.CacheFormat ?? (model.Options.Activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32);
 
     private static long BudgetOf(Llama4Model model, EngineOptions options, int context, int sequences) =>
         options.CacheBytes ?? Math.Min(CacheBytes(model, options, context, sequences), model.Backend.CacheBytes);

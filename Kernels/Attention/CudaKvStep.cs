@@ -47,6 +47,10 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, nint blocks, 
     /// <summary>n of <see cref="Tiles"/>.</summary>
     public int TileCount { get; private set; }
 
+    /// <summary>The layout that device kernels are fast on: a thread of theirs scores a key, and its neighbours the next slots' keys.</summary>
+    public static KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
+
     /// <summary>The step as this backend made it.</summary>
     /// <exception cref="ArgumentException">It is another backend's.</exception>
     public static CudaKvStep Of(KvStep step) => step as CudaKvStep

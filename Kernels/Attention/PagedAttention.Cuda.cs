@@ -48,12 +48,14 @@ internal static class PagedAttentionCuda
         call.Value(layout.BlockTokens).Value(layout.BlockBytes / layout.ElementBytes).Value(layout.HeadStride).Value(layout.KeyTokenStride).Value(layout.KeyDimStride)
             .Value(layout.ValueOffset).Value(layout.ValueTokenStride);
 
+    /// <summary>Splits of rows with up to so many keys.</summary>
+    internal static int Splits(int keys) => (keys + SplitKeys(keys) - 1) / SplitKeys(keys);
+
     private static void Decode(CudaQueue queue, AttentionScratch scratch, CudaKvStep step, int layer, Tensor qkv, AttentionShape shape, Tensor output, int threads)
     {
         int rows = step.DecodeRows, group = shape.Heads / shape.KvHeads;
         // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
-        int splitKeys = Math.Max(FewestSplitKeys, step.KeyCapacity / MostSplits);
-        int splits = (step.KeyCapacity + splitKeys - 1) / splitKeys;
+        int splitKeys = SplitKeys(step.KeyCapacity), splits = Splits(step.KeyCapacity);
         Tensor sums = scratch.Sums.Require(rows * shape.Heads * splits, shape.HeadDim);
         Tensor stats = scratch.Stats.Require(rows * shape.Heads * splits, 2);
         Layout(
@@ -63,6 +65,8 @@ internal static class PagedAttentionCuda
         queue.Call("attention_combine").View(sums).View(stats).View(step.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
             .Run(new(rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
     }
+
+    private static int SplitKeys(int keys) => Math.Max(FewestSplitKeys, keys / MostSplits);
 
     private static KernelCall Cache(KernelCall call, CudaKvStep step, int layer, Tensor qkv) =>
         call.View(qkv).View(step.Layer(layer), PoolElements).View(step.Tables).View(step.Starts).View(step.Positions);
@@ -74,6 +78,10 @@ internal sealed class AttentionScratch(CudaQueue queue) : IDisposable
     public CudaScratch Sums { get; } = new(queue);
 
     public CudaScratch Stats { get; } = new(queue);
+
+    /// <summary>Bytes for rows with up to so many keys.</summary>
+    public static long Bytes(int rows, AttentionShape shape, int keys) =>
+        (long)rows * shape.Heads * PagedAttentionCuda.Splits(keys) * (shape.HeadDim + 2) * sizeof(float);
 
     public void Dispose()
     {

@@ -76,6 +76,9 @@ internal sealed class ExpertScratch(CudaQueue queue) : IDisposable
     /// <summary>Quantised rows</summary>
     public CudaScratch Codes { get; } = new(queue);
 
+    /// <summary>Bytes for so many slots, without the codes.</summary>
+    public static long Bytes(long slots, int hidden, int width) => slots * (hidden + 3L * width) * sizeof(float);
+
     public void Dispose()
     {
         Rows.Dispose();

@@ -35,6 +35,9 @@ internal static class MatMulCuda
         products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, default, default));
     }
 
+    /// <summary>Most bytes of a row of x as a product wants it: rounded for tensor cores, or in FP8 with its scale.</summary>
+    internal static long OperandBytes(int columns) => Math.Max(Int4Operand.RowBytes(columns + Int4Tiles.GroupColumns - 1), columns + sizeof(float));
+
     /// <summary>Tiles of 64 that cover some rows or outputs.</summary>
     internal static int Tiles(int count) => (count + Tile - 1) / Tile;
 

@@ -47,10 +47,10 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
-        Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
+        Steps = StepsOf(options);
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
-        _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
+        _products = Products(_queue.Kernels.Limits, options);
         _upload = new MatrixUpload(_queue);
         _codes = new CudaScratch(_queue);
         _best = new CudaScratch(_queue);
@@ -138,7 +138,7 @@ public sealed class CudaBackend : IBackend
             for (int i = 0; i < count; i++)
             {
                 (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
+                StackedSources shape = ShapeOf(sources, format);
                 if (stack is null)
                 {
                     stack = new CudaMatrixStack(_queue, count, shape, _products.Layout(shape, count));
@@ -167,7 +167,7 @@ public sealed class CudaBackend : IBackend
 
     /// <inheritdoc/>
     public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
-        new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
+        CudaKvStep.LayoutOf(blockTokens, layers, shape, format);
 
     /// <inheritdoc/>
     public KvStep CreateKvStep(KvLayout layout, nint blocks, int count) => new CudaKvStep(_queue, layout, blocks, count);
@@ -251,9 +251,17 @@ public sealed class CudaBackend : IBackend
         }
     }
 
-    /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
-    private static WeightFormat? Decoded(MatrixSource[] sources) =>
-        Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
+    internal static StepSizes StepsOf(CudaBackendOptions options) => new(options.StepRows, options.GraphRows, LogitRows: 64);
+
+    internal static CudaProducts Products(DeviceLimits device, CudaBackendOptions options) =>
+        new(device, options.Precision == MatMulPrecision.BFloat16, options.Product);
+
+    /// <summary>What sources are packed as. Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
+    internal static StackedSources ShapeOf(ReadOnlySpan<MatrixSource> sources, WeightFormat? format)
+    {
+        bool isDecoded = format is null && Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false });
+        return StackedSources.Check(sources, isDecoded ? WeightFormat.F32 : format);
+    }
 
     private static void CheckCount(int elements, Tensor tensor)
     {

@@ -108,8 +108,8 @@ public sealed class BlockPoolTests
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         // 100 positions: seven blocks of full layers, two of a chunk of 32 positions.
         long expected = (7 * Size(backend, BlockKind.Full)) + (2 * Size(backend, BlockKind.Chunked));
-        Assert.Equal(expected, BlockPool.BytesFor(backend, s_scout, KvFormat.F32, 16, 100));
-        Assert.Equal(expected / 2, BlockPool.BytesFor(backend, s_scout, KvFormat.BF16, 16, 100));
+        Assert.Equal(expected, BlockPool.BytesFor(s_scout, backend.LayoutOf, KvFormat.F32, 16, 100));
+        Assert.Equal(expected / 2, BlockPool.BytesFor(s_scout, backend.LayoutOf, KvFormat.BF16, 16, 100));
     }
 
     private static long Size(CpuBackend backend, BlockKind kind) =>

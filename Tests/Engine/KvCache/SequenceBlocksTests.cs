@@ -51,7 +51,7 @@ public sealed class SequenceBlocksTests
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         TextConfig config = ModelConfig.Load(GoldenFiles.Path("tiny-scout")).Text;
-        long two = BlockPool.BytesFor(backend, config, KvFormat.F32, 16, 32);
+        long two = BlockPool.BytesFor(config, backend.LayoutOf, KvFormat.F32, 16, 32);
         using BlockPool pool = Pool(backend, "tiny-scout", 16, two);
         SequenceBlocks first = new(pool), second = new(pool);
         first.Begin(5);

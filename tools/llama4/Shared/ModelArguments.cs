@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -87,8 +86,8 @@ internal sealed class ModelArguments
             LoadVision = !parsed.GetValue(_noVision),
             Projector = parsed.GetValue(_projector),
             NeedsTokenizer = needsTokenizer,
-            CreateBackend = _backend.Choose(parsed, folder, Activations(parsed) == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32, out string reason),
         };
+        options = options with { CreateBackend = _backend.Choose(parsed, folder, options, out string reason) };
         Llama4Model model = Load(folder, options, reason, console, cancellation);
         foreach (string warning in model.Config.Warnings)
         {
