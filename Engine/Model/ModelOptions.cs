@@ -56,9 +56,3 @@ public sealed record ModelOptions
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;
 }
-
-/// <summary>Progress of loading weights.</summary>
-/// <param name="BytesDone">Checkpoint bytes packed so far.</param>
-/// <param name="BytesTotal">Checkpoint bytes in total.</param>
-/// <param name="Current">What is being packed.</param>
-public readonly record struct LoadProgress(long BytesDone, long BytesTotal, string Current);

@@ -15,7 +15,8 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, nint blocks, 
     private const int TileRows = 8;
     private const int FewestBlocks = 4;
 
-    private int[] _tables = new int[64], _starts = [], _positions = [], _tiles = new int[16];
+    private readonly CudaScratch _memory = new(queue);
+    private int[] _values = new int[256];
 
     /// <summary>Names of the kernels for the cache's format.</summary>
     public string AppendKernel { get; } = "rotate_norm_append_" + layout.Format.Suffix();
@@ -56,90 +57,72 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, nint blocks, 
     public static CudaKvStep Of(KvStep step) => step as CudaKvStep
         ?? throw new ArgumentException($"The cache is a {step?.GetType().Name ?? "null"}; make it with this backend's CreateKvStep.", nameof(step));
 
-    public override void Dispose()
-    {
-        // What the device reads is the queue's.
-    }
+    public override void Dispose() => _memory.Dispose();
 
+    /// <summary>
+    /// Everything goes to the device at once: positions, starts, tiles, then the tables. Into memory of its own, because it is
+    /// read until the step ends, however much else passes through the staging area.
+    /// </summary>
     protected override void Take(ReadOnlySpan<KvSegment> segments, ReadOnlySpan<int> tables)
     {
-        Grow(ref _starts, Rows);
-        Grow(ref _positions, Rows);
-        _starts.AsSpan(0, Rows).Clear();
-        _positions.AsSpan(0, Rows).Fill(-1);
-        int decoding = 0;
-        while (decoding < segments.Length && segments[decoding].Rows == 1 && segments[decoding].FirstRow == decoding)
+        int decoding = 0, keys = 1, tiles = 0, entries = 0;
+        for (; decoding < segments.Length && segments[decoding].Rows == 1 && segments[decoding].FirstRow == decoding; decoding++)
         {
-            decoding++;
+            keys = Math.Max(keys, segments[decoding].LocalPosition + 1);
         }
-        int used = PutTables(segments, decoding, tables);
-        PutTiles(segments[decoding..]);
-        Tables = Put(_tables.AsSpan(0, Math.Max(used, 1)));
-        Starts = Put(_starts.AsSpan(0, Rows));
-        Positions = Put(_positions.AsSpan(0, Rows));
+        foreach (KvSegment segment in segments[decoding..])
+        {
+            tiles += (segment.Rows + TileRows - 1) / TileRows;
+            entries += Padded(segment.LocalPosition + segment.Rows);
+        }
+        // Rows of a step that only decodes which belong to no sequence have tables too, which nothing reads.
+        DecodeRows = decoding == segments.Length ? Rows : decoding;
+        KeyCapacity = (int)BitOperations.RoundUpToPowerOf2((uint)keys);
+        TileCount = tiles;
+        int most = Padded(keys), firstTable = 2 * Rows + 2 * tiles, used = firstTable + DecodeRows * most + entries;
+        if (_values.Length < used)
+        {
+            Array.Resize(ref _values, Math.Max(used, 2 * _values.Length));
+        }
+        Span<int> values = _values.AsSpan(0, used);
+        values.Clear();
+        values[..Rows].Fill(-1);
+        Fill(segments, decoding, most, tables, values, firstTable);
+        nint address = _memory.Require((long)used * sizeof(int));
+        queue.Upload<int>(values, address);
+        Positions = new DeviceView(address, Rows);
+        Starts = new DeviceView(address + Rows * sizeof(int), Rows);
+        Tiles = new DeviceView(address + 2 * Rows * sizeof(int), 2 * tiles);
+        Tables = new DeviceView(address + firstTable * sizeof(int), used - firstTable);
     }
 
-    private int PutTables(ReadOnlySpan<KvSegment> segments, int decoding, ReadOnlySpan<int> tables)
+    private void Fill(ReadOnlySpan<KvSegment> segments, int decoding, int most, ReadOnlySpan<int> tables, Span<int> values, int firstTable)
     {
-        int keys = 1;
-        foreach (KvSegment segment in segments[..decoding])
-        {
-            keys = Math.Max(keys, segment.LocalPosition + 1);
-        }
-        KeyCapacity = (int)BitOperations.RoundUpToPowerOf2((uint)keys);
-        // Rows of a step that only decodes which belong to no sequence have tables too, which nothing reads.
-        bool onlyDecodes = decoding == segments.Length;
-        DecodeRows = onlyDecodes ? Rows : decoding;
-        int most = Padded(keys), used = 0;
+        Span<int> positions = values[..Rows], starts = values.Slice(Rows, Rows), tiles = values[(2 * Rows)..firstTable], entries = values[firstTable..];
+        int start = 0;
         for (int i = 0; i < segments.Length; i++)
         {
             KvSegment segment = segments[i];
+            if (i == decoding)
+            {
+                start = DecodeRows * most;
+            }
             int end = segment.LocalPosition + segment.Rows;
-            int held = Layout.Blocks(end), padded = i < decoding ? most : Padded(end);
-            Grow(ref _tables, used + padded);
-            tables.Slice(segment.Table, held).CopyTo(_tables.AsSpan(used));
-            _tables.AsSpan(used + held, padded - held).Clear();
+            tables.Slice(segment.Table, Layout.Blocks(end)).CopyTo(entries[start..]);
             for (int row = 0; row < segment.Rows; row++)
             {
-                _starts[segment.FirstRow + row] = used;
-                _positions[segment.FirstRow + row] = segment.LocalPosition + row;
+                starts[segment.FirstRow + row] = start;
+                positions[segment.FirstRow + row] = segment.LocalPosition + row;
             }
-            used += padded;
-        }
-        if (onlyDecodes && used < Rows * most)
-        {
-            Grow(ref _tables, Rows * most);
-            _tables.AsSpan(used, Rows * most - used).Clear();
-            used = Rows * most;
-        }
-        return used;
-    }
-
-    private void PutTiles(ReadOnlySpan<KvSegment> segments)
-    {
-        TileCount = 0;
-        foreach (KvSegment segment in segments)
-        {
-            for (int first = 0; first < segment.Rows; first += TileRows)
+            for (int row = 0; i >= decoding && row < segment.Rows; row += TileRows)
             {
-                Grow(ref _tiles, 2 * TileCount + 2);
-                _tiles[2 * TileCount] = segment.FirstRow + first;
-                _tiles[2 * TileCount + 1] = Math.Min(TileRows, segment.Rows - first);
-                TileCount++;
+                tiles[0] = segment.FirstRow + row;
+                tiles[1] = Math.Min(TileRows, segment.Rows - row);
+                tiles = tiles[2..];
             }
+            start += i < decoding ? most : Padded(end);
         }
-        Tiles = TileCount > 0 ? Put(_tiles.AsSpan(0, 2 * TileCount)) : default;
     }
 
     private int Padded(int keys) => Math.Max(FewestBlocks, (int)BitOperations.RoundUpToPowerOf2((uint)Layout.Blocks(keys)));
-
-    private DeviceView Put(ReadOnlySpan<int> values) => new(queue.Put(values), values.Length);
-
-    private static void Grow(ref int[] array, int length)
-    {
-        if (array.Length < length)
-        {
-            Array.Resize(ref array, Math.Max(length, 2 * array.Length));
-        }
-    }
 }
