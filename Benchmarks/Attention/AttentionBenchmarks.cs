@@ -29,8 +29,8 @@ public class AttentionBenchmarks : BackendBenchmarks
     {
         KvLayout layout = Backend.LayoutOf(BlockTokens, 1, Shape, Format);
         int blocks = layout.Blocks(Context + Tokens);
-        nint cache = Own(Backend.Allocate(blocks * layout.BlockBytes)).Address;
-        _step = Own(Backend.CreateKvStep(layout, cache, blocks));
+        DeviceMemory cache = Own(Backend.Allocate(blocks * layout.BlockBytes));
+        _step = Own(Backend.CreateKvStep(layout, cache, 0, blocks));
         _table = [.. Enumerable.Range(0, blocks)];
         _qkv = Numbers(Tokens, Shape.QkvColumns);
         _y = Zeros(Tokens, Shape.QueryColumns);

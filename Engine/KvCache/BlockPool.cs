@@ -142,7 +142,7 @@ public sealed class BlockPool : IDisposable
         }
         // Full blocks are counted from the place that leaves no rest at the end.
         long first = kind == BlockKind.Full ? Bytes - _capacity[(int)kind] * layout.BlockBytes : 0;
-        return backend.CreateKvStep(layout, _memory.Address + (nint)first, _capacity[(int)kind]);
+        return backend.CreateKvStep(layout, _memory, first, _capacity[(int)kind]);
     }
 
     /// <summary><see cref="IBackend.LayoutOf"/> of a backend, or of one that is to be.</summary>

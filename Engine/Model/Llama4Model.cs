@@ -4,7 +4,7 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Kernels.Backends;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
 
 namespace Llama4Kernels.Engine.Model;
@@ -107,6 +107,7 @@ public sealed class Llama4Model : IDisposable
     /// <param name="progress">Told after each packed matrix.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
     /// <exception cref="ModelFormatException">A file is malformed or does not fit the configuration.</exception>
+    /// <exception cref="ArgumentException">The backend that was handed in is not what the options ask for.</exception>
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
@@ -120,6 +121,7 @@ public sealed class Llama4Model : IDisposable
                 throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
             }
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
+            CheckBackend(backend, options);
             using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }
@@ -180,10 +182,23 @@ public sealed class Llama4Model : IDisposable
         return [.. config.EosTokens.Union(own.Where(id => id >= 0 && id < config.VocabSize))];
     }
 
+    /// <summary>What the options ask of a backend that was handed in, it must do.</summary>
+    private static void CheckBackend(IBackend backend, ModelOptions options)
+    {
+        if (backend.Activations != options.Activations)
+        {
+            throw new ArgumentException($"The options ask for {options.Activations} activations, but the backend '{backend.Name}' was made for {backend.Activations}.", nameof(options));
+        }
+        if (options.CreateBackend is not null && options.Threads != 0)
+        {
+            throw new ArgumentException("Threads is for the CPU backend that a model makes itself; give the number to the backend that is handed in.", nameof(options));
+        }
+    }
+
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions
     {
         Threads = options.Threads,
-        Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+        Precision = options.Activations,
     });
 
     private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>

@@ -1,16 +1,7 @@
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Model;
-
-/// <summary>Precision of activations in matrix products.</summary>
-public enum ActivationPrecision
-{
-    /// <summary>float32 activations and cache: matches the reference to 1e-5 of the logit range.</summary>
-    Float32,
-
-    /// <summary>Activations rounded to bfloat16 before each matrix product, cache in bfloat16: the fast mode.</summary>
-    BFloat16,
-}
 
 /// <summary>What the weights of mixture layers become on loading; all other weights stay as stored.</summary>
 public enum WeightScheme
@@ -31,17 +22,17 @@ public enum WeightScheme
 /// <summary>How a model is loaded.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>Precision of activations.</summary>
+    /// <summary>What products may make of activations; bfloat16 also for what is cached.</summary>
     public ActivationPrecision Activations { get; init; } = ActivationPrecision.Float32;
 
     /// <summary>What the experts' weights become.</summary>
     public WeightScheme Weights { get; init; } = WeightScheme.Stored;
 
-    /// <summary>Threads of the CPU backend; 0 = one per logical processor.</summary>
+    /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per logical processor. Not with <see cref="CreateBackend"/>.</summary>
     public int Threads { get; init; }
 
     /// <summary>
-    /// Makes the backend to run on, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
+    /// Makes the backend to run on, for the same <see cref="Activations"/>, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
     /// </summary>
     public Func<IBackend>? CreateBackend { get; init; }
 

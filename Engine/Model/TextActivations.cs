@@ -71,10 +71,10 @@ internal sealed class TextActivations : IDisposable
     public Routing Routing { get; }
 
     /// <summary>[T, 2F]</summary>
-    public Tensor GateUp(int width) => new(_gateUp.Address, _rows, 2 * width);
+    public Tensor GateUp(int width) => _gateUp.As(_rows, 2 * width);
 
     /// <summary>[T, F]</summary>
-    public Tensor Gated(int width) => new(_gated.Address, _rows, width);
+    public Tensor Gated(int width) => _gated.As(_rows, width);
 
     public void Use(int rows)
     {

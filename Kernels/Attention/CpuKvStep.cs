@@ -3,7 +3,8 @@ using Llama4Kernels.Kernels.Contracts;
 namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>Segments and tables in host memory that does not move.</summary>
-internal sealed unsafe class CpuKvStep(KvLayout layout, nint blocks, int count) : KvStep(layout, blocks, count)
+internal sealed unsafe class CpuKvStep(KvLayout layout, DeviceMemory memory, long offset, int count)
+    : KvStep(MemoryPlace.Host, layout, memory, offset, count)
 {
     private readonly CpuScratch _tables = new();
     private KvSegment[] _segments = new KvSegment[8];

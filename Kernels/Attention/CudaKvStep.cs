@@ -10,7 +10,8 @@ namespace Llama4Kernels.Kernels.Attention;
 /// else is in the step. Tables are padded to powers of two, those of a step that only decodes all to the same one, so that
 /// growing, joining and leaving sequences seldom change a step's shape.
 /// </summary>
-internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, nint blocks, int count) : KvStep(layout, blocks, count)
+internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory memory, long offset, int count)
+    : KvStep(MemoryPlace.Device, layout, memory, offset, count)
 {
     private const int TileRows = 8;
     private const int FewestBlocks = 4;

@@ -25,8 +25,8 @@ internal static class PagedAttentionCuda
     /// <exception cref="ArgumentException">Shapes differ, or the cache is another backend's.</exception>
     public static void Run(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
-        PagedAttention.Check(qkv, shape, cache);
-        ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
+        PagedAttention.Check(MemoryPlace.Device, qkv, shape, cache);
+        ShapeCheck.Require(output, MemoryPlace.Device, qkv.Rows, shape.QueryColumns, nameof(output));
         ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
         CudaKvStep step = CudaKvStep.Of(cache);
         int threads = Math.Max(KernelCall.Threads, KernelCall.ThreadsFor(shape.HeadDim));

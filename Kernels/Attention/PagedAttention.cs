@@ -14,13 +14,13 @@ internal static partial class PagedAttention
     /// <exception cref="ArgumentException">Shapes differ, or the cache is another backend's.</exception>
     public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
-        Check(qkv, shape, cache);
-        ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
+        Check(MemoryPlace.Host, qkv, shape, cache);
+        ShapeCheck.Require(output, MemoryPlace.Host, qkv.Rows, shape.QueryColumns, nameof(output));
         RunCpu(team, scratch, qkv, shape, CpuKvStep.Of(cache), layer, output);
     }
 
     /// <summary>Checks what attention and the cache writer have in common.</summary>
-    internal static void Check(Tensor qkv, AttentionShape shape, KvStep cache)
+    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, KvStep cache)
     {
         if (shape.HeadDim < 1 || shape.KvHeads < 1 || shape.Heads < 1 || shape.Heads % shape.KvHeads != 0)
         {
@@ -30,6 +30,6 @@ internal static partial class PagedAttention
         {
             throw new ArgumentException($"{cache.Layout} does not hold the keys of {shape}.", nameof(cache));
         }
-        ShapeCheck.Require(qkv, cache.Rows, shape.QkvColumns, nameof(qkv));
+        ShapeCheck.Require(qkv, place, cache.Rows, shape.QkvColumns, nameof(qkv));
     }
 }

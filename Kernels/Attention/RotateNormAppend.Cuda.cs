@@ -12,7 +12,7 @@ internal static class RotateNormAppendCuda
     /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or the cache is another backend's.</exception>
     public static void Run(CudaQueue queue, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer)
     {
-        RotateNormAppend.Check(qkv, shape, angles, queryScales, cache);
+        RotateNormAppend.Check(MemoryPlace.Device, qkv, shape, angles, queryScales, cache);
         if (qkv.Rows == 0)
         {
             return;

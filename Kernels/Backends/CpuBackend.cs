@@ -55,19 +55,22 @@ public sealed unsafe class CpuBackend : IBackend
     public long CacheBytes => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet) / 2;
 
     /// <inheritdoc/>
+    public ActivationPrecision Activations => _linear.Precision;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
-        CheckCount(source.Length, destination);
+        ShapeCheck.Require(destination, MemoryPlace.Host, source.Length, nameof(destination));
         source.CopyTo(new Span<float>(destination.Pointer, source.Length));
     }
 
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
-        CheckCount(destination.Length, source);
+        ShapeCheck.Require(source, MemoryPlace.Host, destination.Length, nameof(source));
         new ReadOnlySpan<float>(source.Pointer, destination.Length).CopyTo(destination);
     }
 
@@ -84,7 +87,7 @@ public sealed unsafe class CpuBackend : IBackend
         new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
 
     /// <inheritdoc/>
-    public KvStep CreateKvStep(KvLayout layout, nint blocks, int count) => new CpuKvStep(layout, blocks, count);
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => new CpuKvStep(layout, memory, offset, count);
 
     /// <inheritdoc/>
     public Routing CreateRouting(int maxRows, int experts, int topK) => new CpuRouting(maxRows, experts, topK);
@@ -161,12 +164,4 @@ public sealed unsafe class CpuBackend : IBackend
     private IMatrix PackStored(MatrixSource[] sources) => sources[0] is CodedMatrix { IsInt4: false }
         ? AffineMatrix.Pack(Array.ConvertAll(sources, source => (CodedMatrix)source), _team)
         : PackedMatrix.Pack(sources, null, _team);
-
-    private static void CheckCount(int elements, Tensor tensor)
-    {
-        if (elements != tensor.Elements)
-        {
-            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
-        }
-    }
 }

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Kernels.Backends;
@@ -9,7 +10,7 @@ public sealed record CpuBackendOptions
     public int Threads { get; init; }
 
     /// <summary>Precision of activations in matrix products.</summary>
-    public MatMulPrecision Precision { get; init; } = MatMulPrecision.Float32;
+    public ActivationPrecision Precision { get; init; } = ActivationPrecision.Float32;
 
     /// <summary>Forces an implementation of the matrix product; null takes the best this machine has.</summary>
     public MatMulStrategy? MatMul { get; init; }

@@ -18,6 +18,9 @@ public interface IBackend : IDisposable
     /// <summary>How many rows it likes in a forward step.</summary>
     StepSizes Steps { get; }
 
+    /// <summary>What its products may make of the activations that they multiply; tensors are float32 in either mode.</summary>
+    ActivationPrecision Activations { get; }
+
     /// <summary>Allocates zeroed memory.</summary>
     DeviceMemory Allocate(long bytes);
 
@@ -107,9 +110,11 @@ public interface IBackend : IDisposable
 
     /// <summary>The cache as steps see it, on the layers of one kind.</summary>
     /// <param name="layout">From <see cref="LayoutOf"/>.</param>
-    /// <param name="blocks">Address of the first of <paramref name="count"/> blocks, a multiple of <see cref="KvLayout.Alignment"/>; the memory must outlive what is returned.</param>
+    /// <param name="memory">This backend's; it must outlive what is returned.</param>
+    /// <param name="offset">Byte at which the first block begins, a multiple of <see cref="KvLayout.Alignment"/>.</param>
     /// <param name="count">Number of blocks.</param>
-    KvStep CreateKvStep(KvLayout layout, nint blocks, int count);
+    /// <exception cref="ArgumentException">The memory is another backend's or does not hold so many blocks.</exception>
+    KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count);
 
     /// <summary>Space for the routing of up to <paramref name="maxRows"/> rows.</summary>
     Routing CreateRouting(int maxRows, int experts, int topK);

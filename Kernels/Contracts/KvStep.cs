@@ -18,15 +18,24 @@ public readonly record struct KvSegment(int FirstRow, int Rows, int LocalPositio
 /// </summary>
 public abstract class KvStep : IDisposable
 {
+    private readonly DeviceMemory _memory;
+    private readonly long _offset;
+
+    /// <param name="place">Where the backend's kernels reach memory.</param>
     /// <param name="layout">Of the blocks.</param>
-    /// <param name="blocks">Address of block 0; block i lies i·<see cref="KvLayout.BlockBytes"/> behind it.</param>
+    /// <param name="memory">Holds the blocks; it must outlive this.</param>
+    /// <param name="offset">Byte at which block 0 begins; block i lies i·<see cref="KvLayout.BlockBytes"/> behind it.</param>
     /// <param name="count">Number of blocks.</param>
-    protected KvStep(KvLayout layout, nint blocks, int count)
+    /// <exception cref="ArgumentException">The memory lies elsewhere or does not hold so many blocks.</exception>
+    protected KvStep(MemoryPlace place, KvLayout layout, DeviceMemory memory, long offset, int count)
     {
         ArgumentNullException.ThrowIfNull(layout);
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentNullException.ThrowIfNull(memory);
+        ShapeCheck.Require(memory.Place == place, "The memory is another backend's.", nameof(memory));
+        ShapeCheck.Require(offset >= 0 && count >= 0 && offset <= memory.Length - count * layout.BlockBytes, "The memory does not hold so many blocks.", nameof(count));
         Layout = layout;
-        Blocks = blocks;
+        _memory = memory;
+        _offset = offset;
         Count = count;
     }
 
@@ -34,7 +43,8 @@ public abstract class KvStep : IDisposable
     public KvLayout Layout { get; }
 
     /// <summary>Address of block 0.</summary>
-    public nint Blocks { get; }
+    /// <exception cref="ObjectDisposedException">The memory is gone.</exception>
+    public nint Blocks => _memory.Address + (nint)_offset;
 
     /// <summary>Number of blocks.</summary>
     public int Count { get; }

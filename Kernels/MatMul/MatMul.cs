@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
@@ -21,8 +20,7 @@ public sealed unsafe partial class MatMul : IDisposable
     private const long BlockBytes = 512 << 10;
 
     private readonly ThreadTeam _team;
-    private byte* _scratch;
-    private long _scratchBytes;
+    private readonly CpuScratch _scratch = new();
 
     /// <summary>A product on a team of threads; used by one thread at a time, because it owns scratch memory.</summary>
     /// <param name="team">Shares the panels out.</param>
@@ -37,9 +35,6 @@ public sealed unsafe partial class MatMul : IDisposable
             throw new PlatformNotSupportedException($"Matrix product strategy {Strategy} is not available: {reason}");
         }
     }
-
-    /// <summary>Frees the scratch of an instance that was not disposed.</summary>
-    ~MatMul() => NativeMemory.AlignedFree(_scratch);
 
     /// <summary>The implementation in use.</summary>
     public MatMulStrategy Strategy { get; }
@@ -60,28 +55,28 @@ public sealed unsafe partial class MatMul : IDisposable
     /// <param name="bias">[out] or null</param>
     /// <param name="y">[tokens, out], contiguous; must not overlap x.</param>
     /// <param name="precision">Rounding of x.</param>
-    public void Run(float* x, int tokens, PackedMatrix w, float* bias, float* y, MatMulPrecision precision)
+    public void Run(float* x, int tokens, PackedMatrix w, float* bias, float* y, ActivationPrecision precision)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
         if (tokens == 0)
         {
             return;
         }
-        bool round = precision == MatMulPrecision.BFloat16 && w.Format == WeightFormat.BF16;
+        bool round = precision == ActivationPrecision.BFloat16 && w.Format == WeightFormat.BF16;
         bool dot = round && Strategy == MatMulStrategy.Assembled && CpuFeatures.Avx512Bf16;
         byte* rows = (byte*)x;
         long stride = (long)w.Columns * sizeof(float);
         if (dot)
         {
             stride = (long)w.Steps * sizeof(uint);
-            rows = Scratch(stride * tokens);
+            rows = _scratch.Require(stride * tokens);
             _team.Run(tokens, new RoundJob(x, w.Columns, w.Steps, (ushort*)rows));
         }
         else if (round || (w.Format == WeightFormat.BF16 && (w.Columns & 1) != 0))
         {
             // An odd last column has a partner of weight zero: its activation must exist and be zero, not whatever follows.
             stride = (long)w.Steps * 2 * sizeof(float);
-            rows = Scratch(stride * tokens);
+            rows = _scratch.Require(stride * tokens);
             _team.Run(tokens, new PadJob(x, w.Columns, w.Steps * 2, round, (float*)rows));
         }
         // Rows of x that stay in the second-level cache while the panels of an item go by, in whole tiles.
@@ -97,22 +92,5 @@ public sealed unsafe partial class MatMul : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        NativeMemory.AlignedFree(_scratch);
-        _scratch = null;
-        _scratchBytes = 0;
-        GC.SuppressFinalize(this);
-    }
-
-    private byte* Scratch(long bytes)
-    {
-        if (bytes > _scratchBytes)
-        {
-            NativeMemory.AlignedFree(_scratch);
-            _scratch = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, 64);
-            _scratchBytes = bytes;
-        }
-        return _scratch;
-    }
+    public void Dispose() => _scratch.Dispose();
 }

@@ -83,19 +83,22 @@ public sealed class CudaBackend : IBackend
     public StepSizes Steps { get; }
 
     /// <inheritdoc/>
+    public ActivationPrecision Activations => _products.Activations;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
-        CheckCount(source.Length, destination);
+        ShapeCheck.Require(destination, MemoryPlace.Device, source.Length, nameof(destination));
         _queue.Upload(source, destination.Address);
     }
 
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
-        CheckCount(destination.Length, source);
+        ShapeCheck.Require(source, MemoryPlace.Device, destination.Length, nameof(source));
         _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
     }
 
@@ -170,7 +173,7 @@ public sealed class CudaBackend : IBackend
         CudaKvStep.LayoutOf(blockTokens, layers, shape, format);
 
     /// <inheritdoc/>
-    public KvStep CreateKvStep(KvLayout layout, nint blocks, int count) => new CudaKvStep(_queue, layout, blocks, count);
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => new CudaKvStep(_queue, layout, memory, offset, count);
 
     /// <inheritdoc/>
     public Routing CreateRouting(int maxRows, int experts, int topK) => new CudaRouting(_queue, maxRows, experts, topK);
@@ -254,20 +257,12 @@ public sealed class CudaBackend : IBackend
     internal static StepSizes StepsOf(CudaBackendOptions options) => new(options.StepRows, options.GraphRows, LogitRows: 64);
 
     internal static CudaProducts Products(DeviceLimits device, CudaBackendOptions options) =>
-        new(device, options.Precision == MatMulPrecision.BFloat16, options.Product);
+        new(device, options.Precision, options.Product);
 
     /// <summary>What sources are packed as. Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
     internal static StackedSources ShapeOf(ReadOnlySpan<MatrixSource> sources, WeightFormat? format)
     {
         bool isDecoded = format is null && Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false });
         return StackedSources.Check(sources, isDecoded ? WeightFormat.F32 : format);
-    }
-
-    private static void CheckCount(int elements, Tensor tensor)
-    {
-        if (elements != tensor.Elements)
-        {
-            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
-        }
     }
 }

@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Tests.Engine.Model;
 

@@ -23,6 +23,8 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public StepSizes Steps => inner.Steps;
 
+    public ActivationPrecision Activations => inner.Activations;
+
     public long CacheBytes => inner.CacheBytes;
 
     /// <summary>Fails at the operation after so many; forgets it when that has happened.</summary>
@@ -72,7 +74,7 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) => inner.LayoutOf(blockTokens, layers, shape, format);
 
-    public KvStep CreateKvStep(KvLayout layout, nint blocks, int count) => inner.CreateKvStep(layout, blocks, count);
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => inner.CreateKvStep(layout, memory, offset, count);
 
     public Routing CreateRouting(int maxRows, int experts, int topK) => inner.CreateRouting(maxRows, experts, topK);
 

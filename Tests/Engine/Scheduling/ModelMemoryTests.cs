@@ -8,7 +8,6 @@ using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Engine.Model;
@@ -97,7 +96,7 @@ public sealed class ModelMemoryTests
         using var source = new Shapes(config);
         var catalogue = new WeightCatalogue(config, source.Naming, source);
         var options = new ModelOptions { Weights = scheme, Activations = activations };
-        CudaBackendOptions backend = new() { Precision = activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32 };
+        CudaBackendOptions backend = new() { Precision = activations };
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { MemoryBytes = gigabytes * 1_000_000_000 });
         MemoryNeed? need = null;
         bool chosen = CudaBackendChoice.Auto(
@@ -113,7 +112,7 @@ public sealed class ModelMemoryTests
         using var source = new Shapes(config);
         var catalogue = new WeightCatalogue(config, source.Naming, source);
         var options = new ModelOptions { Weights = WeightScheme.Int4, Activations = ActivationPrecision.BFloat16 };
-        MemoryNeed need = ModelMemory.Measure(config, catalogue, options, new CudaSizes(DeviceLimits.Get("h100"), new CudaBackendOptions { Precision = MatMulPrecision.BFloat16 }), 8192);
+        MemoryNeed need = ModelMemory.Measure(config, catalogue, options, new CudaSizes(DeviceLimits.Get("h100"), new CudaBackendOptions { Precision = ActivationPrecision.BFloat16 }), 8192);
         // 48 layers: 17 blocks of 3 · 8192 · 5120 weights at 4 bits and 32 for each 128; attention and router in bfloat16. Table and head.
         const long Block = 3L * 8192 * 5120, Attention = (7168L + 5120 + 16) * 5120, Vocabulary = 202048L * 5120;
         Assert.Equal(48 * ((17 * Block * 17 / 32) + (2 * Attention) + (2 * 5120 * 4)) + (2 * 2 * Vocabulary) + (5120 * 4), need.Weights);
@@ -126,7 +125,7 @@ public sealed class ModelMemoryTests
     {
         ArenaBytes = 1 << 20,
         StagingBytes = 1 << 20,
-        Precision = activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+        Precision = activations,
     };
 
     /// <summary>The tensors of a published model without their data.</summary>

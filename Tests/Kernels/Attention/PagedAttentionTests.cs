@@ -83,7 +83,7 @@ public sealed class PagedAttentionTests
         second.Step(team, scratch, 0, 40);
         // Both once more in one cache: each row by row beside the other, and the last ones of both in one step with a row between them.
         using var memory = new CpuMemory(6 * layout.BlockBytes);
-        using var step = new CpuKvStep(layout, memory.Address, 6);
+        using var step = new CpuKvStep(layout, memory, 0, 6);
         int[] tables = [4, 0, 2, 1, 5, 3];
         using var qkv = new HostTensor(7, shape.QkvColumns);
         using var output = new HostTensor(7, shape.QueryColumns);
@@ -133,7 +133,7 @@ public sealed class PagedAttentionTests
         AttentionShape shape = new(3, 1, 8);
         KvLayout layout = new(16, 1, 1, 8, KvFormat.F32);
         using var memory = new CpuMemory(2 * layout.BlockBytes);
-        using var step = new CpuKvStep(layout, memory.Address, 2);
+        using var step = new CpuKvStep(layout, memory, 0, 2);
         step.Set(4, [], []);
         PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, output.View);
         Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, new AttentionShape(3, 2, 8), step, 0, output.View));
@@ -164,7 +164,7 @@ public sealed class PagedAttentionTests
     {
         KvLayout layout = new(16, 1, 1, 8, KvFormat.F32);
         using var memory = new CpuMemory(2 * layout.BlockBytes);
-        using var step = new CpuKvStep(layout, memory.Address, 2);
+        using var step = new CpuKvStep(layout, memory, 0, 2);
         Assert.Throws<ArgumentException>(() => step.Set(4, [new KvSegment(firstRow, rows, position, table)], tables));
     }
 

@@ -21,7 +21,7 @@ internal sealed class PagedSequence : IDisposable
         Output = new HostTensor(tokens, shape.QueryColumns);
         int blocks = Math.Max(1, layout.Blocks(tokens));
         _memory = new CpuMemory(blocks * layout.BlockBytes);
-        _step = new CpuKvStep(layout, _memory.Address, blocks);
+        _step = new CpuKvStep(layout, _memory, 0, blocks);
         // In reverse: neighbours in a table need not be neighbours in memory.
         Table = [.. Enumerable.Range(0, blocks).Reverse()];
     }

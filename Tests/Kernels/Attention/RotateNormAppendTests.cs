@@ -20,7 +20,7 @@ public sealed unsafe class RotateNormAppendTests
         KvLayout layout = new(8, 2, 2, dim, format);
         using var team = new ThreadTeam(2);
         using var memory = new CpuMemory(3 * layout.BlockBytes);
-        using var step = new CpuKvStep(layout, memory.Address, 3);
+        using var step = new CpuKvStep(layout, memory, 0, 3);
         using HostTensor qkv = HostTensor.Random(9, shape.QkvColumns, 1, 3f);
         using HostTensor angles = HostTensor.Random(9, dim, 2);
         using HostTensor scales = HostTensor.Random(9, 1, 3);
@@ -72,7 +72,7 @@ public sealed unsafe class RotateNormAppendTests
         ];
         using var team = new ThreadTeam(1);
         using var memory = new CpuMemory(layout.BlockBytes);
-        using var step = new CpuKvStep(layout, memory.Address, 1);
+        using var step = new CpuKvStep(layout, memory, 0, 1);
         using var qkv = new HostTensor(1, 48);
         special.CopyTo(qkv.Values[16..]);
         step.Set(1, [new KvSegment(0, 1, 0, 0)], [0]);
@@ -90,7 +90,8 @@ public sealed unsafe class RotateNormAppendTests
         using var team = new ThreadTeam(1);
         using var qkv = new HostTensor(1, 15);
         using var angles = new HostTensor(1, 5);
-        using var step = new CpuKvStep(new KvLayout(1, 1, 1, 5, KvFormat.F32), 0, 0);
+        using var memory = new CpuMemory(0);
+        using var step = new CpuKvStep(new KvLayout(1, 1, 1, 5, KvFormat.F32), memory, 0, 0);
         step.Set(1, [], []);
         Assert.Throws<ArgumentException>(() => RotateNormAppend.Run(team, qkv.View, shape, angles.View, null, null, step, 0));
     }

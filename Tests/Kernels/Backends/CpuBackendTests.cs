@@ -27,7 +27,7 @@ public sealed unsafe class CpuBackendTests
         using IEmbedding table = backend.CreateEmbedding(MatrixSource.RowMajor(weights.View.Address, ElementType.F32, 64, dim));
         using Routing routing = backend.CreateRouting(tokens, experts, 2);
         using DeviceMemory block = backend.Allocate(layout.BlockBytes);
-        using KvStep step = backend.CreateKvStep(layout, block.Address, 1);
+        using KvStep step = backend.CreateKvStep(layout, block, 0, 1);
         ExpertWeights[] expertWeights = [.. Enumerable.Range(0, experts).Select(_ => new ExpertWeights(wide, square))];
         int[] ids = [1, 2, 3, 4, 5];
         int[] positions = [0, 1, 2, 3, 4];

@@ -37,10 +37,10 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     ];
 
     /// <summary>Precision that the backend has for it; the processor's is float32 always.</summary>
-    public MatMulPrecision Precision { get; init; }
+    public ActivationPrecision Precision { get; init; }
 
     private static OperationProbe Rounded(OperationProbe probe) =>
-        probe with { Name = $"{probe.Name}, bf16 activations", Tolerance = RoundedActivations, Precision = MatMulPrecision.BFloat16 };
+        probe with { Name = $"{probe.Name}, bf16 activations", Tolerance = RoundedActivations, Precision = ActivationPrecision.BFloat16 };
 
     private static OperationProbe Norm(int rows, int columns) => new($"rms norm {rows} x {columns}", Sums, 8L * rows * columns, scope =>
     {
@@ -81,7 +81,7 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         return new(name, format == KvFormat.BF16 ? 1e-4 : Sums, cache + (4L * rows * (shape.QkvColumns + shape.QueryColumns)), scope =>
         {
             KvLayout layout = scope.Backend.LayoutOf(64, 1, shape, format);
-            KvStep step = scope.Own(scope.Backend.CreateKvStep(layout, scope.Own(scope.Backend.Allocate(Blocks * layout.BlockBytes)).Address, Blocks));
+            KvStep step = scope.Own(scope.Backend.CreateKvStep(layout, scope.Own(scope.Backend.Allocate(Blocks * layout.BlockBytes)), 0, Blocks));
             if (before > 0)
             {
                 Append(scope, shape, step, before, 0);

@@ -5,7 +5,6 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -36,11 +35,10 @@ internal sealed class BackendArguments
     /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded.</exception>
     /// <exception cref="Engine.ModelFormatException">The checkpoint had to be looked at, and is malformed.</exception>
     public Func<IBackend>? Choose(ParseResult parsed, string folder, ModelOptions model, out string reason) =>
-        Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason,
-            model.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32);
+        Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason, model.Activations);
 
     internal static Func<IBackend>? Choose(
-        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, MatMulPrecision precision = MatMulPrecision.Float32)
+        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, ActivationPrecision precision = ActivationPrecision.Float32)
     {
         switch (backend)
         {
@@ -58,7 +56,7 @@ internal sealed class BackendArguments
             : create;
     }
 
-    private static CudaBackend CreateEmulator(MatMulPrecision precision) =>
+    private static CudaBackend CreateEmulator(ActivationPrecision precision) =>
         // Emulated memory is host memory, twice: small pieces.
         CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 

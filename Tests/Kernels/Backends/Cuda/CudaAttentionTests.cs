@@ -1,6 +1,7 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
@@ -37,11 +38,11 @@ public sealed class CudaAttentionTests
         using DeviceMemory cache = backend.Allocate((blocks + 2) * Layout.BlockBytes);
         using DeviceMemory memory = backend.Allocate((long)batch * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
         using DeviceMemory elsewhere = backend.Allocate(400_000);
-        using KvStep step = backend.CreateKvStep(Layout, cache.Address, blocks + 2);
+        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks + 2);
         int floats = (int)(Layout.BlockBytes / sizeof(float));
         for (int i = 0; i < blocks + 2; i++)
         {
-            backend.Upload(Values(floats), new Tensor(cache.Address + (nint)(i * Layout.BlockBytes), 1, floats));
+            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
         }
         Tensor qkv = memory.View(batch, Shape.QkvColumns), output = memory.View(batch, Shape.QueryColumns, qkv.Elements * sizeof(float));
         backend.Upload(Values(qkv.Elements), qkv);
@@ -52,7 +53,7 @@ public sealed class CudaAttentionTests
         // More than the staging area holds goes by before the tables are read.
         for (int i = 0; i < 4; i++)
         {
-            backend.Upload(Values(100_000), new Tensor(elsewhere.Address, 1, 100_000));
+            backend.Upload(Values(100_000), elsewhere.View(1, 100_000));
         }
         backend.RotateNormAndAppend(qkv, Shape, null, 1e-5f, null, step, Layer);
         backend.Attention(qkv, Shape, step, Layer, output);
