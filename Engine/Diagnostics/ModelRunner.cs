@@ -143,7 +143,7 @@ public sealed class ModelRunner : IDisposable
         int[] positions = options.Positions ?? [.. Enumerable.Range(0, input.Length)];
         Check(input, positions, options, model);
         int rows = Math.Max(1, Math.Min(options.PrefillChunk > 0 ? options.PrefillChunk : model.Backend.Steps.Rows, input.Length));
-        var sizes = new EngineOptions { StepRows = rows, MaxLogitRows = Math.Min(64, rows) };
+        var sizes = new EngineOptions { StepRows = rows, MaxLogitRows = Math.Min(64, rows), CacheFormat = options.CacheFormat };
         // The cache of this one sequence.
         using var runner = new ModelRunner(model, sizes with { CacheBytes = StepRunner.CacheBytes(model, sizes, input.Length + options.Greedy, 1) });
         using Sequence sequence = runner.CreateSequence();

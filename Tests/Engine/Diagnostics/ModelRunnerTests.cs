@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Tests.Engine.Model;
@@ -99,6 +100,58 @@ public sealed class ModelRunnerTests(ModelFixture models)
         ArgumentException error = Assert.Throws<ArgumentException>(() => runner.Append(sequence, [1, patch, patch, 2], 3, new float[d], null));
         Assert.Contains("2 patch tokens", error.Message);
         Assert.Contains("1 embeddings", error.Message);
+    }
+
+    [Fact]
+    public void A_prompt_that_is_refused_leaves_the_sequence_as_it_was()
+    {
+        Llama4Model nano = models.Get("nano");
+        using var runner = new ModelRunner(nano, new EngineOptions { MaxContext = 64 });
+        using Sequence sequence = runner.CreateSequence();
+        runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
+        PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), nano.ImageOptions with { MaxTiles = 1 });
+        int patch = nano.Config.ImageToken;
+        Prompt[] refused =
+        [
+            new Prompt([9, patch, 8], [image]),
+            new Prompt([9, 8], [image]),
+            Prompt.FromIds(9, -1),
+            Prompt.FromIds(new int[64]),
+        ];
+        foreach (Prompt prompt in refused)
+        {
+            Assert.ThrowsAny<Exception>(() => runner.Prefill(sequence, prompt));
+            Assert.Equal(3, sequence.Length);
+        }
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Prompt right = new([9, .. Enumerable.Repeat(patch, nano.TokensPerTile * image.Tiles), 8], [image]);
+        Assert.ThrowsAny<OperationCanceledException>(() => runner.Prefill(sequence, right, null, cancelled.Token));
+        Assert.Equal(3, sequence.Length);
+        Assert.Equal(3, runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
+    }
+
+    [Fact]
+    public void A_step_of_two_that_one_does_not_fit_changes_neither()
+    {
+        using var runner = new ModelRunner(Scout, new EngineOptions { MaxContext = 16 });
+        using ModelRunner elsewhere = new(Scout, new EngineOptions { MaxContext = 16 });
+        using Sequence full = runner.CreateSequence(), other = runner.CreateSequence(), foreign = elsewhere.CreateSequence();
+        runner.Append(full, MetamorphicTests.Ids(16), 15, [], null);
+        runner.Prefill(other, Prompt.FromIds(5, 6));
+        Assert.Throws<ContextOverflowException>(() => runner.Append(other, MetamorphicTests.Ids(15), 0, [], null));
+        Assert.Throws<ContextOverflowException>(() => runner.Decode([other, full], [1, 1]));
+        Assert.Throws<ArgumentException>(() => runner.Decode([other, foreign], [1, 1]));
+        Assert.Throws<ArgumentException>(() => runner.Decode([other, other], [1, 1]));
+        Assert.Throws<ArgumentException>(() => runner.Decode([other], [1536]));
+        Assert.Throws<ArgumentException>(() => runner.Prefill(foreign, Prompt.FromIds(1)));
+        Assert.Equal((2, 0, 16, 0), (other.Length, other.Pending, full.Length, foreign.Length + foreign.Pending));
+        runner.Decode([other], [7]);
+        float[] after = runner.Logits().ToArray();
+        Assert.Throws<ArgumentOutOfRangeException>(() => runner.Logits(1));
+        using Sequence fresh = runner.CreateSequence();
+        runner.Prefill(fresh, Prompt.FromIds(5, 6, 7));
+        Assert.Equal(runner.Logits().ToArray(), after);
     }
 
     private sealed class Direct(Action<int> action) : IProgress<int>
