@@ -28,7 +28,7 @@ public sealed record ModelOptions
     /// <summary>What the experts' weights become.</summary>
     public WeightScheme Weights { get; init; } = WeightScheme.Stored;
 
-    /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per logical processor. Not with <see cref="CreateBackend"/>.</summary>
+    /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per physical core that the process may use. Not with <see cref="CreateBackend"/>.</summary>
     public int Threads { get; init; }
 
     /// <summary>

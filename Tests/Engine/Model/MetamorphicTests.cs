@@ -79,7 +79,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     {
         int[] ids = Ids(60);
         float[] one = ModelRunner.Run(models.Get("tiny-scout", new ModelOptions { Threads = 1, Activations = precision }), ids, new RunOptions()).Logits;
-        foreach (int threads in (int[])[2, 3])
+        foreach (int threads in (int[])[2, 3, 8, 64])
         {
             float[] more = ModelRunner.Run(models.Get("tiny-scout", new ModelOptions { Threads = threads, Activations = precision }), ids, new RunOptions()).Logits;
             Assert.Equal(one, more);

@@ -27,6 +27,9 @@ internal sealed class BackendArguments
     /// <summary>Whether the emulator was demanded.</summary>
     public bool IsEmulator(ParseResult parsed) => parsed.GetRequiredValue(_backend) == "emulator";
 
+    /// <summary>Whether the machine decides.</summary>
+    public bool IsAuto(ParseResult parsed) => parsed.GetRequiredValue(_backend) == "auto";
+
     /// <summary>Makes the wanted backend; null for the CPU.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="folder">The checkpoint, whose packed size decides in mode auto.</param>
