@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Kernels.Backends;
 internal sealed class Operands : IDisposable
 {
     public static readonly AttentionShape Shape = new(2, 1, 8);
-    
+
     private readonly List<IDisposable> _owned = [];
     private readonly float[] _numbers = GC.AllocateArray<float>(64 * 32, pinned: true);
     private readonly HashSet<string> _named = [];
