@@ -69,10 +69,7 @@ internal sealed record RandomWalk(string Text, int Choices, bool IsWhole)
         return true;
     }
 
-    // Strings that can end do, or where a quote ends nothing, whatever leads on is followed.
-    private static byte[] NearestEnd(ITokenConstraint from) => NearestEnd(from, true) is { Length: > 0 } way ? way : NearestEnd(from, false);
-
-    private static byte[] NearestEnd(ITokenConstraint from, bool endsStrings)
+    private static byte[] NearestEnd(ITokenConstraint from)
     {
         (Machine machine, MachineState start) = ((Matcher)from).Place;
         Dictionary<MachineState, (MachineState? From, byte Value)> reached = new() { [start] = (null, 0) };
@@ -89,9 +86,9 @@ internal sealed record RandomWalk(string Text, int Choices, bool IsWhole)
                 way.Reverse();
                 return [.. way];
             }
-            // Of the characters the plain ones will do, where there is a choice.
+            // Of the characters the plain ones will do, where there is a choice; a string that can end does.
             byte[] alive = [.. s_bytes.Where(value => !ReferenceEquals(machine.Next(state, value), MachineState.Dead))];
-            byte[] plain = endsStrings && alive.Length > 40 && alive.Contains((byte)'"') ? [(byte)'"'] : [.. alive.Where(value => value is < 0x80 and not (byte)'\\')];
+            byte[] plain = alive.Length > 40 && alive.Contains((byte)'"') ? [(byte)'"'] : [.. alive.Where(value => value is < 0x80 and not (byte)'\\')];
             foreach (byte value in plain.Length > 0 ? plain : alive)
             {
                 MachineState next = machine.Next(state, value);

@@ -35,10 +35,6 @@ public class TextFuzzTests
                 bool expected = oracle.IsMatch(text);
                 Assert.True(ConstraintChecks.AcceptsBytes(constraint, text) == expected, $"round {round}: /{pattern}/ should {(expected ? "accept" : "refuse")} '{text}'");
             }
-            RandomWalk walk = RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, round, 10);
-            // Beyond ASCII the two have other classes and other characters.
-            bool isComparable = walk.Text.All(c => c is >= ' ' and <= '~');
-            Assert.True(walk.IsWhole && (!isComparable || oracle.IsMatch(walk.Text)), $"round {round}: /{pattern}/ should not write '{walk.Text}'");
         }
         Assert.True(compiled > rounds / 2);
     }
