@@ -13,7 +13,7 @@ public class TextFuzzTests
     public void ExpressionsMatchWhatDotNetMatches()
     {
         int compiled = 0;
-        long rounds = Fuzzing.Iterations(200);
+        long rounds = Fuzzing.Iterations(50);
         for (int round = 0; round < rounds; round++)
         {
             Random random = new(round);
