@@ -42,7 +42,11 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
     }
 
     /// <inheritdoc/>
-    /// <remarks>With the staging areas' places on the device, and a piece of the arena more: its last one is seldom full.</remarks>
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        CudaKvStep.LayoutOf(blockTokens, layers, shape, format);
+
+    /// <inheritdoc/>
+    /// <remarks>With the two staging areas' places on the device, and a piece of the arena more: its last one is seldom full.</remarks>
     public long Scratch(in StepShape step)
     {
         long slots = (long)step.Rows * step.ExpertsPerToken;
@@ -50,6 +54,6 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
             + (Math.Max(slots, step.Rows) + step.Rows) * MatMulCuda.OperandBytes(step.WidestInner)
             + (Math.Max(slots, step.Rows) + step.Rows) * _widestPart * sizeof(float)
             + AttentionScratch.Bytes(step.DecodeRows, step.Attention, device)
-            + (3 * _options.StagingBytes) + _options.ArenaBytes;
+            + (2 * _options.StagingBytes) + _options.ArenaBytes;
     }
 }

@@ -11,7 +11,7 @@ namespace Llama4Kernels.Kernels.Contracts.Cuda;
 internal sealed unsafe class CudaQueue : IDisposable
 {
     private const long DownloadBytes = 4L << 20;
-    private const long FewestPageBytes = 1024;
+    private const long FewestReplaced = 64L << 10;
 
     private readonly Lock _gate = new();
     private readonly CudaKernels _kernels;
@@ -22,7 +22,7 @@ internal sealed unsafe class CudaQueue : IDisposable
     private readonly KernelCall _call;
     private readonly LaunchList _pending = new();
     private readonly List<(nint Address, long Bytes)> _retired = [];
-    private StepBuffer _staging, _spare, _pages;
+    private StepBuffer _staging, _spare;
     private float[] _host = [];
     private bool _collecting, _repeats, _disposed;
 
@@ -46,7 +46,6 @@ internal sealed unsafe class CudaQueue : IDisposable
         _download = PinnedMemory.Allocate(context, DownloadBytes);
         _staging = new StepBuffer(context, stagingBytes);
         _spare = new StepBuffer(context, stagingBytes);
-        _pages = new StepBuffer(context, Math.Max(stagingBytes / 8, FewestPageBytes));
         _graphs = new StepGraphs(Stream, Issue, graphs);
         _call = new KernelCall(this);
     }
@@ -58,12 +57,6 @@ internal sealed unsafe class CudaQueue : IDisposable
     public CudaKernels Kernels => _kernels;
 
     public StepGraphs Graphs => _graphs;
-
-    /// <summary>Address that offsets of cache pages count from.</summary>
-    public nint PoolBase => _arena.Base;
-
-    /// <summary>Address that the entries of page tables count from.</summary>
-    public nint PageBase => _pages.Address;
 
     public long ArenaBytes => _arena.Bytes;
 
@@ -144,29 +137,6 @@ internal sealed unsafe class CudaQueue : IDisposable
         return address;
     }
 
-    /// <summary>
-    /// Brings page tables to the device, for launches until the step's end, and gives the place of the first entry, counted from
-    /// <see cref="PageBase"/>. Only that number depends on how much was put before, not an argument of a launch.
-    /// </summary>
-    public int PutPages(ReadOnlySpan<long> offsets)
-    {
-        ReadOnlySpan<byte> data = MemoryMarshal.AsBytes(offsets);
-        if (!_pages.TryPut(data, out nint address))
-        {
-            // All launches that read the earlier ones are over then; a step of this size finds room the next time.
-            Synchronize();
-            var larger = new StepBuffer(Context, 2 * Math.Max(_pages.Capacity, data.Length));
-            _pages.Dispose();
-            _pages = larger;
-            _ = _pages.TryPut(data, out address);
-        }
-        if (!_collecting)
-        {
-            _pages.Send(Stream);
-        }
-        return checked((int)((address - _pages.Address) / sizeof(long)));
-    }
-
     /// <summary>At least so many values to fill and upload; each call gives the same array.</summary>
     public float[] HostValues(int count)
     {
@@ -200,6 +170,36 @@ internal sealed unsafe class CudaQueue : IDisposable
         }
     }
 
+    /// <summary>
+    /// Brings data to the start of a buffer's twin on the device, in place of what was there, for launches to come. It goes ahead of
+    /// a step's launches and is none of them: what a step is does not depend on how long the data are.
+    /// </summary>
+    /// <param name="buffer">The buffer, made or replaced if it is too small.</param>
+    /// <param name="data">The data.</param>
+    public nint Replace(ref StepBuffer? buffer, ReadOnlySpan<byte> data)
+    {
+        if (_pending.Count > 0)
+        {
+            // Launches that read what was there.
+            Flush();
+        }
+        if (buffer is { IsInFlight: true })
+        {
+            Stream.Synchronize();
+        }
+        if (buffer is null || buffer.Capacity < data.Length)
+        {
+            var larger = new StepBuffer(Context, Math.Max(FewestReplaced, 2L * data.Length));
+            buffer?.Dispose();
+            buffer = larger;
+        }
+        buffer.Arrived();
+        buffer.Reset();
+        _ = buffer.TryPut(data, out nint address);
+        buffer.Send(Stream);
+        return address;
+    }
+
     /// <summary>Waits for everything and copies to the host.</summary>
     public void Download(nint source, Span<byte> destination)
     {
@@ -219,22 +219,18 @@ internal sealed unsafe class CudaQueue : IDisposable
         Stream.Synchronize();
         _staging.Arrived();
         _spare.Arrived();
-        _pages.Arrived();
     }
 
     /// <summary>From here to <see cref="EndStep"/> is a step; what an earlier one left open is dropped.</summary>
     /// <param name="repeats">Steps of the same shape will come again: it may become a graph.</param>
     public void BeginStep(bool repeats)
     {
-        _collecting = false;
-        _pending.Clear();
-        FreeRetired();
-        if (_staging.IsInFlight || _pages.IsInFlight)
+        AbandonStep();
+        if (_staging.IsInFlight)
         {
             Synchronize();
         }
         _staging.Reset();
-        _pages.Reset();
         _collecting = true;
         _repeats = repeats && !IsLegacy(Stream);
     }
@@ -250,7 +246,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         {
             if (_repeats)
             {
-                SendStaged();
+                _staging.Send(Stream);
                 lock (_gate)
                 {
                     _collecting = false;
@@ -264,6 +260,17 @@ internal sealed unsafe class CudaQueue : IDisposable
                 Flush();
                 _collecting = false;
             }
+        }
+    }
+
+    /// <summary>Drops what a step collected and did not issue.</summary>
+    public void AbandonStep()
+    {
+        lock (_gate)
+        {
+            _collecting = false;
+            _pending.Clear();
+            FreeRetired();
         }
     }
 
@@ -294,7 +301,6 @@ internal sealed unsafe class CudaQueue : IDisposable
         _graphs.Dispose();
         _staging.Dispose();
         _spare.Dispose();
-        _pages.Dispose();
         _download.Dispose();
         _arena.Dispose();
         _kernels.Dispose();
@@ -311,7 +317,7 @@ internal sealed unsafe class CudaQueue : IDisposable
         {
             return;
         }
-        SendStaged();
+        _staging.Send(Stream);
         lock (_gate)
         {
             _repeats = false;
@@ -319,12 +325,6 @@ internal sealed unsafe class CudaQueue : IDisposable
             _pending.Clear();
             FreeRetired();
         }
-    }
-
-    private void SendStaged()
-    {
-        _staging.Send(Stream);
-        _pages.Send(Stream);
     }
 
     private static bool IsLegacy(CudaStream stream) => stream.Handle is 0 or 1;

@@ -39,7 +39,7 @@ internal sealed unsafe class LaunchList
     public void Add(CudaKernel? kernel, CudaDim3 grid, CudaDim3 block, ReadOnlySpan<byte> arguments)
     {
         int end = (_used + arguments.Length + Alignment - 1) & -Alignment;
-        // With the padding at once: growing copies what was added before, not what is being added.
+        // Before anything of it is written: what lies beyond the bytes in use does not move along.
         Grow(end);
         arguments.CopyTo(new Span<byte>(_arguments + _used, arguments.Length));
         _launches.Add(new Launch(kernel, grid, block, _used, arguments.Length));

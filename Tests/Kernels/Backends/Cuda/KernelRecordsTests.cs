@@ -12,8 +12,10 @@ using DeviceLimits = Llama4Kernels.Kernels.Contracts.Cuda.DeviceLimits;
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
 /// <summary>The ordered lists of the operations other than products: what is chosen, and that every record that takes a case computes it.</summary>
-public sealed unsafe class KernelRecordsTests
+public sealed class KernelRecordsTests
 {
+    private const int BlockTokens = 16;
+
     private static readonly AttentionShape[] s_shapes = [new(4, 2, 16), new(10, 1, 128), new(3, 3, 36)];
 
     public static TheoryData<string, bool, int> AttentionCases()
@@ -43,19 +45,18 @@ public sealed unsafe class KernelRecordsTests
         KernelRecord<AttentionCase, PagedAttentionCuda.Launcher> record = PagedAttentionCuda.Records.All.Single(record => record.Kernel == kernel);
         AttentionShape shape = s_shapes[index];
         KvFormat format = Enum.GetValues<KvFormat>().Single(format => record.WhyNot(new AttentionCase(isDecode, format, shape.HeadDim)) is null);
-        var layout = new KvLayout(16, shape.KvHeads, shape.HeadDim, format);
         using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using var driver = new EmulatedCudaDriver();
         using CudaContext context = CudaContext.RetainPrimary(driver);
         using var queue = new CudaQueue(context, EmulatedBackend.Modules, null, 1 << 20, 1 << 20, 4);
         using var scratch = new AttentionScratch(queue);
-        var batch = new KvBatch(queue);
-        float[] expected = Run(isDecode, shape, layout, cpu.Allocate, (values, to) => cpu.Upload(values, to), (from, to) => cpu.Download(from, to),
-            (qkv, segments) => cpu.RotateNormAndAppend(qkv, shape, null, null, null, layout, segments),
-            (qkv, segments, output) => cpu.Attention(qkv, shape, layout, segments, output));
-        float[] actual = Run(isDecode, shape, layout, queue.Allocate, (values, to) => queue.Upload<float>(values, to.Address), (from, to) => queue.Download(from.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(to.AsSpan())),
-            (qkv, segments) => RotateNormAppendCuda.Run(queue, batch, qkv, shape, null, null, null, layout, segments),
-            (qkv, _, output) => record.Launch(queue, batch, scratch, qkv, shape, layout, output));
+        float[] expected = Run(isDecode, shape, cpu.LayoutOf(BlockTokens, 1, shape, format), cpu.Allocate, cpu.CreateKvStep, (values, to) => cpu.Upload(values, to), (from, to) => cpu.Download(from, to),
+            (qkv, step) => cpu.RotateNormAndAppend(qkv, shape, null, null, null, step, 0),
+            (qkv, step, output) => cpu.Attention(qkv, shape, step, 0, output));
+        float[] actual = Run(isDecode, shape, CudaKvStep.LayoutOf(BlockTokens, 1, shape, format), queue.Allocate, (layout, memory, offset, count) => new CudaKvStep(queue, layout, memory, offset, count),
+            (values, to) => queue.Upload<float>(values, to.Address), (from, to) => queue.Download(from.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(to.AsSpan())),
+            (qkv, step) => RotateNormAppendCuda.Run(queue, qkv, shape, null, null, null, step, 0),
+            (qkv, step, output) => record.Launch(queue, scratch, qkv, shape, CudaKvStep.Of(step), 0, output));
         float range = expected.Max() - expected.Min();
         Assert.All(expected.Zip(actual), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 3e-6f * range));
         Assert.Empty(driver.Findings);
@@ -116,40 +117,31 @@ public sealed unsafe class KernelRecordsTests
         Assert.Equal(splits, PagedAttentionCuda.Splits(rows, new AttentionShape(40, 8, 128), DeviceLimits.Get(device)));
 
     private static float[] Run(
-        bool isDecode, AttentionShape shape, KvLayout layout, Func<long, DeviceMemory> allocate, Action<float[], Tensor> upload, Action<Tensor, float[]> download,
-        Append append, Attend attend)
+        bool isDecode, AttentionShape shape, KvLayout layout, Func<long, DeviceMemory> allocate, Func<KvLayout, DeviceMemory, long, int, KvStep> create, Action<float[], Tensor> upload, Action<Tensor, float[]> download,
+        Action<Tensor, KvStep> append, Action<Tensor, KvStep, Tensor> attend)
     {
-        const int Sequences = 3, PagesEach = 24;
+        const int Sequences = 3, BlocksEach = 24;
         int[] before = [0, 70, 300], rows = isDecode ? [1, 1, 1] : [11, 1, 9];
         var random = new Random(shape.HeadDim);
         float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
-        using DeviceMemory cache = allocate(Sequences * PagesEach * layout.PageBytes);
-        nint[] table = [.. Enumerable.Range(0, Sequences * PagesEach).Reverse().Select(page => cache.Address + (nint)(page * layout.PageBytes))];
-        fixed (nint* tables = table)
-        {
-            // What came before, appended as prompts are.
-            int old = before.Sum();
-            using DeviceMemory past = allocate((long)old * shape.QkvColumns * sizeof(float));
-            upload(Values(past.Length / sizeof(float)), past.View(old, shape.QkvColumns));
-            append(past.View(old, shape.QkvColumns), [new(0, before[1], 0, (nint)(tables + PagesEach)), new(before[1], before[2], 0, (nint)(tables + 2 * PagesEach))]);
-            int count = rows.Sum();
-            using DeviceMemory memory = allocate((long)count * (shape.QkvColumns + shape.QueryColumns) * sizeof(float));
-            Tensor qkv = memory.View(count, shape.QkvColumns), output = memory.View(count, shape.QueryColumns, qkv.Elements * sizeof(float));
-            upload(Values(qkv.Elements), qkv);
-            var segments = new KvSegment[Sequences];
-            for (int i = 0; i < Sequences; i++)
-            {
-                segments[i] = new KvSegment(rows[..i].Sum(), rows[i], before[i], (nint)(tables + i * PagesEach));
-            }
-            append(qkv, segments);
-            attend(qkv, segments, output);
-            float[] result = new float[output.Elements];
-            download(output, result);
-            return result;
-        }
+        int[] tables = [.. Enumerable.Range(0, Sequences * BlocksEach).Reverse()];
+        using DeviceMemory cache = allocate(tables.Length * layout.BlockBytes);
+        using KvStep step = create(layout, cache, 0, tables.Length);
+        // What came before, appended as prompts are.
+        int old = before.Sum();
+        using DeviceMemory past = allocate((long)old * shape.QkvColumns * sizeof(float));
+        upload(Values(past.Length / sizeof(float)), past.View(old, shape.QkvColumns));
+        step.Set(old, [new(0, before[1], 0, BlocksEach), new(before[1], before[2], 0, 2 * BlocksEach)], tables);
+        append(past.View(old, shape.QkvColumns), step);
+        int count = rows.Sum();
+        using DeviceMemory memory = allocate((long)count * (shape.QkvColumns + shape.QueryColumns) * sizeof(float));
+        Tensor qkv = memory.View(count, shape.QkvColumns), output = memory.View(count, shape.QueryColumns, qkv.Elements * sizeof(float));
+        upload(Values(qkv.Elements), qkv);
+        step.Set(count, [.. Enumerable.Range(0, Sequences).Select(i => new KvSegment(rows[..i].Sum(), rows[i], before[i], i * BlocksEach))], tables);
+        append(qkv, step);
+        attend(qkv, step, output);
+        float[] result = new float[output.Elements];
+        download(output, result);
+        return result;
     }
-
-    private delegate void Append(Tensor qkv, KvSegment[] segments);
-
-    private delegate void Attend(Tensor qkv, KvSegment[] segments, Tensor output);
 }
