@@ -88,6 +88,53 @@ public sealed class OperandTests : IDisposable
     }
 
     [Fact]
+    public void ADisposedBackendSaysSoInEveryOperation()
+    {
+        var backend = new CpuBackend(new CpuBackendOptions { Threads = 2 });
+        using var operands = new Operands(backend, memory: _cpu);
+        backend.Dispose();
+        backend.Dispose();
+        foreach ((string name, Func<Operands, bool> call) in Calls.Where(c => c.Key != nameof(IBackend.TryArgMax)))
+        {
+            Assert.True(Record.Exception(() => { call(operands); }) is ObjectDisposedException, $"{name} does not say that the backend is disposed.");
+        }
+        Assert.Throws<ObjectDisposedException>(() => backend.Allocate(4));
+        Assert.Throws<ObjectDisposedException>(() => backend.CreateRouting(1, 1, 1));
+    }
+
+    /// <summary>Scratch memory and threads must outlive the operation that uses them.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void DisposingWhileOperationsRunEndsThemWithATypedError(int threads)
+    {
+        for (int moment = 0; moment < Fuzzing.Iterations(40); moment++)
+        {
+            var backend = new CpuBackend(new CpuBackendOptions { Threads = threads, Precision = ActivationPrecision.BFloat16 });
+            using Operands mixture = new(backend, memory: _cpu), picture = new(backend, memory: _cpu);
+            var ended = new Exception?[2];
+            Thread[] callers =
+            [
+                new(() => ended[0] = Record.Exception(() => Repeat(nameof(IBackend.ExpertFeedForward), mixture))),
+                new(() => ended[1] = Record.Exception(() => Repeat(nameof(IBackend.VisionAttention), picture))),
+            ];
+            Array.ForEach(callers, caller => caller.Start());
+            Thread.SpinWait(moment * 300);
+            backend.Dispose();
+            Array.ForEach(callers, caller => caller.Join());
+            Assert.All(ended, e => Assert.IsType<ObjectDisposedException>(e));
+        }
+
+        static void Repeat(string operation, Operands operands)
+        {
+            while (true)
+            {
+                Calls[operation](operands);
+            }
+        }
+    }
+
+    [Fact]
     public void ATensorKnowsItsBytesAndItsParts()
     {
         using DeviceMemory memory = _cpu.Allocate(64);

@@ -15,12 +15,16 @@ internal sealed unsafe class Operands : IDisposable
     private readonly float[] _numbers = GC.AllocateArray<float>(64 * 32, pinned: true);
     private readonly nint[] _pages = GC.AllocateArray<nint>(1, pinned: true);
     private readonly HashSet<string> _named = [];
+    private readonly IBackend _memory;
     private string _spoiled = "";
     private Func<Tensor, Tensor> _spoil = tensor => tensor;
 
-    public Operands(IBackend backend)
+    /// <param name="backend">Whose operations are called.</param>
+    /// <param name="memory">Whose memory tensors lie in; null for the same.</param>
+    public Operands(IBackend backend, IBackend? memory = null)
     {
         Backend = backend;
+        _memory = memory ?? backend;
         _pages[0] = Own(backend.Allocate(Layout.PageBytes)).Address;
         Square = Own(backend.Pack([Numbers(32)]));
         Table = Own(backend.CreateEmbedding(Numbers(4)));
@@ -71,7 +75,7 @@ internal sealed unsafe class Operands : IDisposable
 
     public void Dispose() => _owned.ForEach(item => item.Dispose());
 
-    private Tensor Zeros(int rows, int columns) => Own(Backend.Allocate((long)rows * columns * sizeof(float))).View(rows, columns);
+    private Tensor Zeros(int rows, int columns) => Own(_memory.Allocate((long)rows * columns * sizeof(float))).View(rows, columns);
 
     private StridedMatrix Numbers(int rows) => MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(_numbers, 0), ElementType.F32, rows, 32);
 
