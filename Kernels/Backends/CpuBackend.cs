@@ -8,6 +8,7 @@ using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Kernels.Vision;
 
@@ -77,6 +78,14 @@ public sealed unsafe class CpuBackend : IBackend
         using Lock.Scope use = Use();
         ShapeCheck.Require(source, MemoryPlace.Host, destination.Length, nameof(source));
         new ReadOnlySpan<float>(source.Pointer, destination.Length).CopyTo(destination);
+    }
+
+    /// <inheritdoc/>
+    public bool TryArgMax(Tensor x, Span<int> ids)
+    {
+        using Lock.Scope use = Use();
+        ArgMax.Run(_team, x, ids);
+        return true;
     }
 
     /// <inheritdoc/>
