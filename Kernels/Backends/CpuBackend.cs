@@ -6,7 +6,6 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
-using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Threading;
@@ -31,11 +30,21 @@ public sealed unsafe class CpuBackend : IBackend
     /// <summary>Starts the threads.</summary>
     /// <param name="options">Choices; null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number of threads is negative.</exception>
+    /// <exception cref="ArgumentException">There is no product of the forced name; the message lists all.</exception>
+    /// <exception cref="PlatformNotSupportedException">This machine cannot run the forced product.</exception>
     public CpuBackend(CpuBackendOptions? options = null)
     {
         options ??= new CpuBackendOptions();
         _team = new ThreadTeam(options.Threads);
-        _linear = new CpuLinear(_team, options.Precision, options.MatMul);
+        try
+        {
+            _linear = new CpuLinear(_team, options.Precision, options.Product);
+        }
+        catch
+        {
+            _team.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -55,7 +64,7 @@ public sealed unsafe class CpuBackend : IBackend
     public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
 
     /// <inheritdoc/>
-    public ActivationPrecision Activations => _linear.Precision;
+    public ActivationPrecision Activations => _linear.Activations;
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes)
@@ -92,7 +101,7 @@ public sealed unsafe class CpuBackend : IBackend
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
     {
         using Lock.Scope use = Use();
-        return format is null ? StackedMatrix.Pack(stacked, PackStored) : PackedMatrix.Pack(stacked, format, _team);
+        return _linear.Pack(stacked, format);
     }
 
     /// <inheritdoc/>
@@ -255,8 +264,4 @@ public sealed unsafe class CpuBackend : IBackend
         }
         return scope;
     }
-
-    private IMatrix PackStored(MatrixSource[] sources) => sources[0] is CodedMatrix { IsInt4: false }
-        ? AffineMatrix.Pack(Array.ConvertAll(sources, source => (CodedMatrix)source), _team)
-        : PackedMatrix.Pack(sources, null, _team);
 }
