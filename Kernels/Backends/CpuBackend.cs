@@ -64,6 +64,10 @@ public sealed unsafe class CpuBackend : IBackend
     public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
 
     /// <inheritdoc/>
+    /// <remarks>Half of what the process may still use, limits of its container included.</remarks>
+    public long CacheBytes => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet) / 2;
+
+    /// <inheritdoc/>
     public ActivationPrecision Activations => _linear.Activations;
 
     /// <inheritdoc/>
@@ -109,6 +113,17 @@ public sealed unsafe class CpuBackend : IBackend
     {
         using Lock.Scope use = Use();
         return new CpuEmbedding(table);
+    }
+
+    /// <inheritdoc/>
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
+
+    /// <inheritdoc/>
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count)
+    {
+        using Lock.Scope use = Use();
+        return new CpuKvStep(layout, memory, offset, count);
     }
 
     /// <inheritdoc/>
@@ -168,17 +183,17 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer)
     {
         using Lock.Scope use = Use();
-        RotateNormAppend.Run(_team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+        RotateNormAppend.Run(_team, qkv, shape, angles, qkNormEps, queryScales, cache, layer);
     }
 
     /// <inheritdoc/>
-    public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
+    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
         using Lock.Scope use = Use();
-        PagedAttention.Run(_team, _attentionScratch, qkv, shape, layout, segments, output);
+        PagedAttention.Run(_team, _attentionScratch, qkv, shape, cache, layer, output);
     }
 
     /// <inheritdoc/>
