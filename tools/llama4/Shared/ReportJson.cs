@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Verification;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -16,6 +17,7 @@ namespace Llama4Kernels.Cli.Shared;
 [JsonSerializable(typeof(InspectCommand.Summary))]
 [JsonSerializable(typeof(BenchCommand.Report), TypeInfoPropertyName = "BenchReport")]
 [JsonSerializable(typeof(IReadOnlyList<KernelChoice>))]
+[JsonSerializable(typeof(IReadOnlyList<CpuKernel>))]
 [JsonSerializable(typeof(KernelsCommand.Report), TypeInfoPropertyName = "KernelsReport")]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ReportJson : JsonSerializerContext
