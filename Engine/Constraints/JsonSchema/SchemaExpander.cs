@@ -113,7 +113,7 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
                 Dfa dfa = program.Library.Dfa(key, () => NumberAutomata.Of(conjunct.Numbers, program.Budget));
                 if (!dfa.IsEmpty)
                 {
-                    shape.Numbers.Add((key, dfa));
+                    shape.Numbers.Add((key, dfa, conjunct.Numbers.Any(test => test is { Kind: NumberTestKind.Integer, Negative: false })));
                 }
             }
         }
@@ -138,22 +138,24 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private void AddArray(Conjunct conjunct)
     {
+        bool oneWay = set.WrittenOneWay || conjunct.Unique is not null;
         int longest = conjunct.ArrayParts.Count == 0 ? 0 : conjunct.ArrayParts.Max(part => part.Prefix.Count);
         SchemaSet[] prefix = new SchemaSet[longest];
         for (int index = 0; index < longest; index++)
         {
             prefix[index] = program.Intern(
                 conjunct.ArrayParts.Select(part => index < part.Prefix.Count ? part.Prefix[index] : part.Rest ?? SchemaLiterals.True),
-                program.Scopes.OfItem(set.Scope, index));
+                program.Scopes.OfItem(set.Scope, index),
+                oneWay);
         }
         SchemaSet rest = program.Intern(
-            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest));
+            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest), oneWay);
         ContainsDemand[] demands = [.. conjunct.Contains.Distinct()];
         if (demands.Length > 4)
         {
             throw program.Budget.Exceeded("more than 4 conditions on what an array contains.");
         }
-        string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique}";
+        string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique is not null}";
         if (composites.Add(key))
         {
             shape.Arrays.Add(new ArrayShape(program, prefix, rest, conjunct.MinItems, conjunct.MaxItems, demands, conjunct.Unique));
@@ -162,7 +164,7 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private void AddObject(Conjunct conjunct)
     {
-        if (ObjectShapeBuilder.Build(program, conjunct, set.Scope) is not ObjectShape built)
+        if (ObjectShapeBuilder.Build(program, conjunct, set) is not ObjectShape built)
         {
             return;
         }

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine.Constraints.Elements;
 using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Engine.Constraints.Lexing;
@@ -13,6 +14,7 @@ internal sealed class VocabularyTrie
     private readonly int[] ends;
     private readonly int[] tokens;
     private readonly int[] firstByByte = new int[257];
+    private readonly Lazy<CrossingTokens> crossing;
     private readonly int[] sorted;
     private readonly Lazy<TokenTexts> texts;
     private readonly Lazy<PlainTokens>[] plain;
@@ -21,6 +23,7 @@ internal sealed class VocabularyTrie
     public VocabularyTrie(Llama4Tokenizer tokenizer)
     {
         Tokenizer = tokenizer;
+        crossing = new Lazy<CrossingTokens>(() => new CrossingTokens(this));
         // Ids may be without a token; special tokens of an older file's vocabulary may stand between the ordinary ones.
         HashSet<int> special = [.. tokenizer.SpecialTokens.Values];
         sorted = [.. Enumerable.Range(0, tokenizer.BaseVocabularySize).Where(id => tokenizer.BytesOf(id).Length > 0 && !special.Contains(id))];
@@ -75,6 +78,9 @@ internal sealed class VocabularyTrie
     public int VocabularySize => Tokenizer.VocabularySize;
 
     public int MaxTokenBytes { get; }
+
+    /// <summary>The tokens in which elements of objects and arrays begin or objects close.</summary>
+    public CrossingTokens Crossing => crossing.Value;
 
     /// <summary>The tokens of text, ascending by their bytes.</summary>
     public ReadOnlySpan<int> Sorted => sorted;

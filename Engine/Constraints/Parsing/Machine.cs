@@ -77,6 +77,17 @@ internal sealed class Machine
         }
     }
 
+    /// <summary>A state without the ways on which the element that has been read must differ from those before it.</summary>
+    public MachineState WithoutDistinct(MachineState state)
+    {
+        lock (gate)
+        {
+            heads.Clear();
+            heads.AddRange(state.Heads.Where(head => (head.Terminal.Mark & ElementMark.Distinct) == 0));
+            return InternHeads(state.MayEnd);
+        }
+    }
+
     /// <summary>The tokens that may follow a state.</summary>
     public StateMask MaskOf(MachineState state)
     {

@@ -18,6 +18,9 @@ internal sealed class MachineState(MachineState.Head[] heads, bool mayEnd)
 
     public Head[] Heads => heads;
 
+    /// <summary>The marks of all terminals that may come next.</summary>
+    public ElementMark Marks { get; } = heads.Aggregate(ElementMark.None, (marks, head) => marks | head.Terminal.Mark);
+
     public bool MayEnd => mayEnd;
 
     public StateMask? Mask
