@@ -109,25 +109,24 @@ public sealed class Llama4Model : IDisposable
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
-        Checkpoint checkpoint = Checkpoint.Open(path, options.LoadVision, options.Projector);
-        IBackend? backend = null;
-        try
-        {
-            Llama4Tokenizer? tokenizer = checkpoint.LoadTokenizer();
-            if (tokenizer is null && options.NeedsTokenizer)
-            {
-                throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
-            }
-            backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
-            using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
-            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
-        }
-        catch
-        {
-            backend?.Dispose();
-            checkpoint.Dispose();
-            throw;
-        }
+        return Load(Checkpoint.Open(path, options.LoadVision, options.Projector), options, progress, cancellation);
+    }
+
+    /// <summary>
+    /// A model of a configuration without files, all its weights zero: for plans of what a backend would do with it. The backend must
+    /// not read weights (<see cref="Kernels.Backends.Cuda.CudaBackendOptions.WithoutWeights"/>) if the model is a large one.
+    /// </summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="name">What to call the model in errors.</param>
+    /// <param name="options">How it would be loaded; it has no tokenizer.</param>
+    /// <param name="cancellation">Stops; everything taken is given back.</param>
+    /// <exception cref="ModelFormatException">A weight cannot have the format that it is to have.</exception>
+    public static Llama4Model Plan(ModelConfig config, string name, ModelOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(options);
+        Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
+        return Load(checkpoint, options, null, cancellation);
     }
 
     /// <inheritdoc/>
@@ -147,6 +146,29 @@ public sealed class Llama4Model : IDisposable
         string[] names = [Llama4SpecialTokens.EndOfText, Llama4SpecialTokens.EndOfMessage, Llama4SpecialTokens.EndOfTurn];
         IEnumerable<int> own = names.Select(name => tokenizer is not null && tokenizer.TryGetSpecial(name, out int id) ? id : -1);
         return [.. config.EosTokens.Union(own.Where(id => id >= 0 && id < config.VocabSize))];
+    }
+
+    /// <summary>Takes the checkpoint over, also when it throws.</summary>
+    private static Llama4Model Load(Checkpoint checkpoint, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    {
+        IBackend? backend = null;
+        try
+        {
+            Llama4Tokenizer? tokenizer = checkpoint.LoadTokenizer();
+            if (tokenizer is null && options.NeedsTokenizer)
+            {
+                throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
+            }
+            backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
+            using var loader = new WeightLoader(checkpoint, backend, options.Weights, options.Included, progress, cancellation);
+            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
+        }
+        catch
+        {
+            backend?.Dispose();
+            checkpoint.Dispose();
+            throw;
+        }
     }
 
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions

@@ -18,17 +18,19 @@ internal sealed class WeightLoader : IDisposable
     private readonly WeightCatalogue _weights;
     private readonly IBackend _backend;
     private readonly WeightScheme _scheme;
+    private readonly LinearParts _include;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellation;
     private readonly List<IDisposable> _owned = [];
     private long _done;
 
-    public WeightLoader(Checkpoint checkpoint, IBackend backend, WeightScheme scheme, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    public WeightLoader(Checkpoint checkpoint, IBackend backend, WeightScheme scheme, LinearParts include, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         _checkpoint = checkpoint;
         _weights = checkpoint.Weights;
         _backend = backend;
         _scheme = scheme;
+        _include = include;
         _progress = progress;
         _cancellation = cancellation;
     }
@@ -90,14 +92,14 @@ internal sealed class WeightLoader : IDisposable
     private LayerWeights LoadLayer(TextConfig c, int layer)
     {
         bool moe = c.LayerKinds[layer].IsMoe;
-        WeightFormat? shared = moe && _scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
+        WeightFormat? shared = moe ? FormatOf(LinearParts.Shared) : null, attention = FormatOf(LinearParts.Attention);
         string what = $"layer {layer}";
         return new LayerWeights
         {
             AttentionNorm = Vector(layer, WeightRole.AttentionNorm),
-            Qkv = Pack(what, layer, WeightRole.Query, WeightRole.Key, WeightRole.Value),
+            Qkv = Pack(what, attention, Sources(layer, -1, WeightRole.Query, WeightRole.Key, WeightRole.Value)),
             QkvBias = c.AttentionBias ? Vector(layer, WeightRole.QueryBias, WeightRole.KeyBias, WeightRole.ValueBias) : null,
-            Output = Pack(what, layer, WeightRole.AttentionOutput),
+            Output = Pack(what, attention, Sources(layer, -1, WeightRole.AttentionOutput)),
             OutputBias = c.AttentionBias ? Vector(layer, WeightRole.AttentionOutputBias) : null,
             FeedForwardNorm = Vector(layer, WeightRole.FeedForwardNorm),
             FeedForward = new FeedForwardWeights(
@@ -119,10 +121,12 @@ internal sealed class WeightLoader : IDisposable
             (sources, ExpertFormat(inner || Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
     }
 
-    private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme switch
+    private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme != WeightScheme.Fp8 || mayBeFp8 ? FormatOf(LinearParts.Experts) : null;
+
+    private WeightFormat? FormatOf(LinearParts part) => (_include & part) == 0 ? null : _scheme switch
     {
         WeightScheme.Int4 => WeightFormat.Int4,
-        WeightScheme.Fp8 when mayBeFp8 => WeightFormat.Fp8Activations,
+        WeightScheme.Fp8 => WeightFormat.Fp8Activations,
         _ => null,
     };
 

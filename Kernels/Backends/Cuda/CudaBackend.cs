@@ -52,7 +52,7 @@ public sealed class CudaBackend : IBackend
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
-        _upload = new MatrixUpload(_queue);
+        _upload = new MatrixUpload(_queue, options.WithoutWeights);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
         _best = new CudaScratch(_queue);

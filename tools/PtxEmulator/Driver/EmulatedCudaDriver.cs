@@ -25,6 +25,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     private readonly Dictionary<nint, DriverObject> _objects = [];
     private readonly List<PtxFinding> _findings = [];
     private readonly List<EmulatedLaunch> _launches = [];
+    private readonly List<PlannedLaunch> _planned = [];
     private nint _nextHandle = 0x1000;
 
     /// <summary>A machine with devices of one kind.</summary>
@@ -61,6 +62,29 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
             lock (_gate)
             {
                 return [.. _launches];
+            }
+        }
+    }
+
+    /// <summary>Takes away the launches that were noted since the last time, in order, if <see cref="EmulatedDriverOptions.IsPlan"/> is set.</summary>
+    public IReadOnlyList<PlannedLaunch> TakePlanned()
+    {
+        lock (_gate)
+        {
+            PlannedLaunch[] taken = [.. _planned];
+            _planned.Clear();
+            return taken;
+        }
+    }
+
+    /// <summary>Bytes of device memory that are allocated.</summary>
+    public long UsedBytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _contexts.Values.Sum(context => context.UsedBytes);
             }
         }
     }
@@ -169,7 +193,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
             EmulatedContext? primary = _contexts.Values.FirstOrDefault(c => c.Device == device);
             if (primary is null)
             {
-                primary = new EmulatedContext(NewHandle(), device);
+                primary = new EmulatedContext(NewHandle(), device, _options.IsPlan);
                 _contexts.Add(primary.Handle, primary);
             }
             primary.Retained++;

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Devices;
+using Llama4Kernels.Cli.Prediction;
 using Llama4Kernels.Cli.Verification;
 using Llama4Kernels.Kernels.Backends.Cuda;
 
@@ -17,6 +18,7 @@ namespace Llama4Kernels.Cli.Shared;
 [JsonSerializable(typeof(BenchCommand.Report), TypeInfoPropertyName = "BenchReport")]
 [JsonSerializable(typeof(IReadOnlyList<KernelChoice>))]
 [JsonSerializable(typeof(KernelsCommand.Report), TypeInfoPropertyName = "KernelsReport")]
+[JsonSerializable(typeof(PredictionReport))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
