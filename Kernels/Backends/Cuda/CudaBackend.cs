@@ -39,7 +39,7 @@ public sealed class CudaBackend : IBackend
     /// <param name="modules">Where kernels come from; each is loaded when it is first used.</param>
     /// <param name="options">Sizes, and the stream if it is the host's; null takes the defaults.</param>
     /// <param name="ownsContext">Whether disposing the backend disposes the context.</param>
-    /// <exception cref="ArgumentException">The stream is another context's.</exception>
+    /// <exception cref="ArgumentException">The stream is another context's, or there is no product of the name.</exception>
     /// <exception cref="CudaException">The device has no room.</exception>
     public CudaBackend(CudaContext context, IKernelModules modules, CudaBackendOptions? options = null, bool ownsContext = false)
     {
@@ -50,8 +50,9 @@ public sealed class CudaBackend : IBackend
         options ??= new CudaBackendOptions();
         Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
+        // First what may refuse the options: nothing was taken yet.
+        _products = new CudaProducts(DeviceLimits.Read(context), options.Precision == MatMulPrecision.BFloat16, options.Product);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
-        _products = new CudaProducts(_queue.Kernels.Limits, options.Precision == MatMulPrecision.BFloat16, options.Product);
         _upload = new MatrixUpload(_queue, options.WithoutWeights);
         _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);

@@ -12,7 +12,7 @@ namespace Llama4Kernels.PtxEmulator.Counting;
 /// <param name="Registers">Registers of a thread that were assumed.</param>
 public sealed record LaunchSample(KernelWork Work, long SampledBlocks, long Instructions, int Registers)
 {
-    /// <summary>Registers that a text is taken to need which says nothing: far fewer than it declares, as assemblers show.</summary>
+    /// <summary>Most registers that a text is taken to need which does not promise several blocks: far fewer than it declares, as assemblers show.</summary>
     private const int UsualRegisters = 64;
 
     private const int FewestBlocks = 16, MostBlocks = 4096;
@@ -21,7 +21,7 @@ public sealed record LaunchSample(KernelWork Work, long SampledBlocks, long Inst
     private const double MetOften = 1.25;
 
     /// <summary>Warp instructions of the sampled blocks after which no more are taken, unless there are fewer than sixteen blocks.</summary>
-    public const long UsualBudget = 1_500_000;
+    public const long UsualBudget = 750_000;
 
     /// <summary>
     /// Runs blocks of a launch and scales what they did. Blocks must not wait for each other. Of each view no byte counts more than once in
@@ -141,7 +141,7 @@ public sealed record LaunchSample(KernelWork Work, long SampledBlocks, long Inst
     private static int RegistersOf(PtxKernel kernel)
     {
         int threads = kernel.MaxThreads;
-        return kernel.Function.Symbol.Directives.GetValueOrDefault("minnctapersm") is [int blocks, ..]
+        return kernel.Function.Symbol.Directives.GetValueOrDefault("minnctapersm") is [int blocks and > 1, ..]
             ? Math.Min(kernel.Registers, Hopper.MostRegisters(Math.Min(threads * blocks, Hopper.Warps * Hopper.WarpThreads)))
             : Math.Min(Math.Min(kernel.Registers, UsualRegisters), Hopper.MostRegisters(threads));
     }

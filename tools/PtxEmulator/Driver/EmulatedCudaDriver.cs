@@ -104,7 +104,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     /// <inheritdoc/>
     public string? ErrorDetail => _detail.Value;
 
-    /// <summary>Frees what was not given back.</summary>
+    /// <summary>Frees what was not given back. Calls that come later, as those of finalisers may, are answered with an error.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -115,8 +115,6 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
             }
             FreePinned();
         }
-        _current.Dispose();
-        _detail.Dispose();
     }
 
     /// <inheritdoc/>

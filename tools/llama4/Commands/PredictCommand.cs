@@ -66,7 +66,8 @@ internal static class PredictCommand
             };
             if (!report.Fits)
             {
-                console.Error.WriteLine(FormattableString.Invariant($"llama4: {model} so takes {report.MemoryBytes / 1e9:F1} GB and {report.Device} has {report.DeviceMemoryBytes / 1e9:F1} GB: it does not fit, and the figures are those of a device with room for it."));
+                string largest = report.Decode.LastOrDefault(step => step.MemoryBytes <= report.DeviceMemoryBytes) is { } step ? $"{step.Rows} rows fit" : "not even the fewest rows fit";
+                console.Error.WriteLine(FormattableString.Invariant($"llama4: this takes {report.MemoryBytes / 1e9:F1} GB and {report.Device} has {report.DeviceMemoryBytes / 1e9:F1} GB ({largest}): the figures beyond are those of a device like it with more memory."));
             }
             if (parsed.GetValue(json))
             {
@@ -98,7 +99,8 @@ internal static class PredictCommand
         {
             (doing, counted) = (what, 0);
             IReadOnlyList<RecordedOperation> operations = run();
-            console.Error.WriteLine($"{(console.ErrorIsTerminal ? "\r" : "")}{what}: {operations.Sum(one => one.Launches.Count)} launches, {counted} of them new and counted");
+            string done = $"{what}: {operations.Sum(one => one.Launches.Count)} launches, {counted} of them new and counted";
+            console.Error.WriteLine(console.ErrorIsTerminal ? "\r" + done.PadRight(64) : done);
             return operations;
         }
         List<PredictedDecode> decode = [];
@@ -106,7 +108,7 @@ internal static class PredictCommand
         {
             IReadOnlyList<RecordedOperation> operations = Run($"decode, {count} {(count == 1 ? "row" : "rows")}", () => predictor.Decode(count, context));
             (double seconds, double floor, IReadOnlyList<PredictedOperation> summed) = Sum(operations, request.Device);
-            decode.Add(new PredictedDecode(count, count / seconds, count / floor, seconds * 1e3, operations.Sum(one => one.Launches.Count), summed));
+            decode.Add(new PredictedDecode(count, count / seconds, count / floor, seconds * 1e3, operations.Sum(one => one.Launches.Count), predictor.UsedBytes, summed));
         }
         List<PredictedPrefill> prefill = [];
         foreach (int tokens in prompts)
@@ -132,7 +134,7 @@ internal static class PredictCommand
             $"{report.Shape} on {report.Device}, weights {report.Weights}{included}, activations {report.Activations}: {report.MemoryBytes / 1e9:F1} of {report.DeviceMemoryBytes / 1e9:F1} GB, {report.LaunchesPerToken} launches a token"));
         foreach (PredictedDecode step in report.Decode)
         {
-            Print(console, FormattableString.Invariant($"decode, {step.Rows} x {report.Context} keys: {step.TokensPerSecond:F1} tokens/s, {step.Milliseconds:F2} ms a step of {step.Launches} launches (floor {step.FloorTokensPerSecond:F1} tokens/s)"), step.Operations);
+            Print(console, FormattableString.Invariant($"decode, {step.Rows} x {report.Context} keys: {step.TokensPerSecond:F1} tokens/s, {step.Milliseconds:F2} ms a step of {step.Launches} launches, {step.MemoryBytes / 1e9:F1} GB (floor {step.FloorTokensPerSecond:F1} tokens/s)"), step.Operations);
         }
         foreach (PredictedPrefill prompt in report.Prefill)
         {

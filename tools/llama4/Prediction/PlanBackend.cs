@@ -89,7 +89,7 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
     {
         _layer++;
         KvSegment[] own = segments.ToArray();
-        var operation = new PlannedOperation("rope, qk norm, append", State: State(own)) { CacheLayer = _layer };
+        var operation = new PlannedOperation($"rope, qk norm, append{Reach(own)}", State: State(own)) { CacheLayer = _layer };
         recorder.Record(operation, () => inner.RotateNormAndAppend(qkv, shape, angles, qkNormEps, queryScales, layout, own));
     }
 
@@ -98,7 +98,7 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         KvSegment[] own = segments.ToArray();
         double keys = own.Sum(segment => (double)segment.LocalPosition + segment.Rows);
         double pairs = own.Sum(segment => segment.Rows * (segment.LocalPosition + ((segment.Rows + 1) / 2.0)));
-        var operation = new PlannedOperation("attention", keys * 2 * shape.KvHeads * shape.HeadDim * layout.ElementBytes, pairs * 4 * shape.Heads * shape.HeadDim, State(own)) { CacheLayer = _layer };
+        var operation = new PlannedOperation($"attention{Reach(own)}", keys * 2 * shape.KvHeads * shape.HeadDim * layout.ElementBytes, pairs * 4 * shape.Heads * shape.HeadDim, State(own)) { CacheLayer = _layer };
         recorder.Record(operation, () => inner.Attention(qkv, shape, layout, own, output));
     }
 
@@ -157,6 +157,11 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         int few = (int)(mean + Certain);
         return (few, mean - few > Certain ? mean - few : 0);
     }
+
+    private static string Reach(KvSegment[] segments) =>
+        segments.Select(segment => (segment.Rows, Keys: segment.LocalPosition + segment.Rows)).Distinct().ToArray() is not [var same] ? ""
+        : same.Rows == 1 ? $", {same.Keys} keys"
+        : $", {same.Rows} rows to key {same.Keys}";
 
     private static string State(KvSegment[] segments) => string.Join(' ', segments.Select(segment => (segment.Rows, segment.LocalPosition)).Distinct());
 

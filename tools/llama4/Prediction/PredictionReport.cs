@@ -56,9 +56,22 @@ internal sealed record PredictedOperation(string Name, int Count, double Microse
 }
 
 /// <summary>Decoding a token of each of some sequences.</summary>
-internal sealed record PredictedDecode(int Rows, double TokensPerSecond, double FloorTokensPerSecond, double Milliseconds, int Launches, IReadOnlyList<PredictedOperation> Operations);
+/// <param name="Rows">Sequences.</param>
+/// <param name="TokensPerSecond">Tokens of all of them.</param>
+/// <param name="FloorTokensPerSecond">Tokens of all of them if each operation took its floor.</param>
+/// <param name="Milliseconds">The step.</param>
+/// <param name="Launches">Its launches.</param>
+/// <param name="MemoryBytes">Device memory that the model, its activations and the sequences' caches take.</param>
+/// <param name="Operations">Its operations.</param>
+internal sealed record PredictedDecode(int Rows, double TokensPerSecond, double FloorTokensPerSecond, double Milliseconds, int Launches, long MemoryBytes, IReadOnlyList<PredictedOperation> Operations);
 
 /// <summary>Bringing a prompt into an empty context.</summary>
+/// <param name="Tokens">Its tokens.</param>
+/// <param name="TokensPerSecond">Tokens a second.</param>
+/// <param name="FloorTokensPerSecond">The same if each operation took its floor.</param>
+/// <param name="Milliseconds">All its steps.</param>
+/// <param name="Launches">Their launches.</param>
+/// <param name="Operations">Their operations.</param>
 internal sealed record PredictedPrefill(int Tokens, double TokensPerSecond, double FloorTokensPerSecond, double Milliseconds, int Launches, IReadOnlyList<PredictedOperation> Operations);
 
 /// <summary>What a model is predicted to do on a device.</summary>
@@ -69,7 +82,7 @@ internal sealed record PredictedPrefill(int Tokens, double TokensPerSecond, doub
 /// <param name="Activations">Precision of activations.</param>
 /// <param name="Context">Keys that layers with full attention hold in decoding.</param>
 /// <param name="LaunchesPerToken">Launches of a step that decodes one sequence.</param>
-/// <param name="MemoryBytes">Device memory that the model and the largest step take.</param>
+/// <param name="MemoryBytes">Device memory that the model and its largest step take.</param>
 /// <param name="DeviceMemoryBytes">What the device has.</param>
 /// <param name="Fits">Whether that is enough.</param>
 /// <param name="Decode">Decoding.</param>

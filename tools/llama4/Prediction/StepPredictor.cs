@@ -2,7 +2,6 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
@@ -56,7 +55,7 @@ internal sealed class StepPredictor : IDisposable
                 Product = request.Product,
                 WithoutWeights = true,
             };
-            IBackend Create() => new PlanBackend(new CudaBackend(CudaContext.RetainPrimary(_driver), modules, options, ownsContext: true), _recorder, request.Products);
+            IBackend Create() => new PlanBackend(CudaBackendChoice.Create(_driver, modules, options), _recorder, request.Products);
             _model = Llama4Model.Plan(request.Config, "the planned model", request.Model with { CreateBackend = Create, LoadVision = false }, cancellation);
             _session = new InferenceSession(_model, new SessionOptions { MaxLogitRows = Math.Max(_model.Backend.Steps.LogitRows, request.MostRows) });
         }
