@@ -19,8 +19,11 @@ switch (args)
     case ["--quick", "emulator"]:
         EmulatorQuick.Run();
         return 0;
+    case ["--quick", "team"]:
+        TeamQuick.Run();
+        return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, emulator");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, emulator, team");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

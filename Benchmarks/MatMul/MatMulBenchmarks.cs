@@ -22,8 +22,8 @@ public unsafe class MatMulBenchmarks
     [Params(1, 4, 32, 512)]
     public int Tokens { get; set; }
 
-    [Params(MatMulPrecision.Float32, MatMulPrecision.BFloat16)]
-    public MatMulPrecision Precision { get; set; }
+    [Params(ActivationPrecision.Float32, ActivationPrecision.BFloat16)]
+    public ActivationPrecision Precision { get; set; }
 
     [GlobalSetup]
     public void Setup()

@@ -22,7 +22,7 @@ internal static unsafe class AffineQuick
     public static void Run()
     {
         using var team = new ThreadTeam(1);
-        using var linear = new CpuLinear(team, MatMulPrecision.Float32, null);
+        using var linear = new CpuLinear(team, ActivationPrecision.Float32, null);
         double fma = CpuFeatures.Avx512 ? Ceilings.FmaPeak(team) : 0;
         Console.WriteLine($"{team.Threads} threads, {linear.Description}, W [{Rows}, {Columns}], FMA peak {fma / 1e9:F0} GFLOP/s");
         var random = new Random(1);
@@ -59,7 +59,7 @@ internal static unsafe class AffineQuick
                     IMatrix w = matrices[i];
                     nint data = w is AffineMatrix a ? (nint)a.Panel(0) : (nint)((PackedMatrix)w).Panel(0);
                     ceilings[i] = Math.Max(ceilings[i], ReadBandwidth.Measure(team, [(data, w.Bytes)]));
-                    best[i] = Math.Min(best[i], Ceilings.Best(2, () => linear.Run(new Tensor((nint)x, tokens, Columns), w, null, new Tensor((nint)y, tokens, Rows))));
+                    best[i] = Math.Min(best[i], Ceilings.Best(2, () => linear.Run(new Tensor((nint)x, tokens, Columns, ElementType.F32, MemoryPlace.Host), w, null, new Tensor((nint)y, tokens, Rows, ElementType.F32, MemoryPlace.Host))));
                 }
             }
             for (int i = 0; i < matrices.Count; i++)

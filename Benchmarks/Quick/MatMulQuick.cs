@@ -56,7 +56,7 @@ internal static unsafe class MatMulQuick
         var buffers = weights.Select(w => ((nint)w.Panel(0), w.Bytes)).ToList();
         foreach (int tokens in (int[])[1, 2, 4, 6])
         {
-            foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
+            foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
             {
                 double before = ReadBandwidth.Measure(team, buffers);
                 double seconds = Ceilings.Best(5, () =>
@@ -72,11 +72,11 @@ internal static unsafe class MatMulQuick
         }
         foreach (int tokens in (int[])[16, 32, 64, 128, 512])
         {
-            foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
+            foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
             {
                 double seconds = Ceilings.Best(4, () => product.Run(x, tokens, weights[0], null, y, precision));
                 double rate = 2.0 * tokens * Rows * Columns / seconds;
-                double peak = precision == MatMulPrecision.BFloat16 && dot > 0 ? dot : fma;
+                double peak = precision == ActivationPrecision.BFloat16 && dot > 0 ? dot : fma;
                 Console.WriteLine($"T={tokens,-3} {precision,-9} {rate / 1e9,6:F0} GFLOP/s of {peak / 1e9:F0}: {rate / peak:P0}");
             }
         }

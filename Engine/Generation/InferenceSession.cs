@@ -33,11 +33,8 @@ public sealed class InferenceSession : IDisposable
         _options = options ?? new SessionOptions();
         TextConfig c = model.Config.Text;
         MaxContext = Math.Min(_options.MaxContext ?? c.MaxPositions, c.MaxPositions);
-        KvFormat format = model.Options.Activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32;
-        _pool = new KvPagePool(model.Backend, new KvLayout(_options.PageTokens, c.KvHeads, c.HeadDim, format));
-        _logitRows = _options.MaxLogitRows ?? model.Backend.Steps.LogitRows;
-        // No step is longer than the context, and each decodes all sequences.
-        _stepRows = _options.StepRows ?? Math.Max(Math.Min(model.Backend.Steps.Rows, MaxContext), _logitRows);
+        _pool = new KvPagePool(model.Backend, Layout(c, model.Options.Activations, _options.PageTokens));
+        (_stepRows, _logitRows) = StepRows(_options, model.Backend.Steps, MaxContext);
         _activations = new TextActivations(c, model.Backend, _stepRows, _logitRows);
         _batch = new Batch(_stepRows);
         _logits = new float[(long)_logitRows * c.VocabSize];
@@ -60,6 +57,17 @@ public sealed class InferenceSession : IDisposable
     internal bool BestOnly { get; set; }
 
     private int Vocabulary => _model.Config.Text.VocabSize;
+
+    /// <summary>Shape of the cache's pages.</summary>
+    internal static KvLayout Layout(TextConfig c, ActivationPrecision activations, int pageTokens) =>
+        new(pageTokens, c.KvHeads, c.HeadDim, activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32);
+
+    /// <summary>Most rows of a step, and of one's logits. No step is longer than the context, and each decodes all sequences.</summary>
+    internal static (int Rows, int LogitRows) StepRows(SessionOptions options, StepSizes backend, int context)
+    {
+        int logitRows = options.MaxLogitRows ?? backend.LogitRows;
+        return (options.StepRows ?? Math.Max(Math.Min(backend.Rows, context), logitRows), logitRows);
+    }
 
     /// <summary>A new, empty sequence; dispose it to give its pages back.</summary>
     public Sequence CreateSequence() => new(new SequenceCache(_model.Config.Text, _pool));

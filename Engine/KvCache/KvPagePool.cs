@@ -31,6 +31,9 @@ public sealed class KvPagePool : IDisposable
     /// <summary>Bytes taken from the backend.</summary>
     public long AllocatedBytes => (long)_slabs.Count * PagesPerSlab * Layout.PageBytes;
 
+    /// <summary>Bytes that a pool takes for so many pages.</summary>
+    public static long BytesOf(KvLayout layout, int pages) => ((long)pages + PagesPerSlab - 1) / PagesPerSlab * PagesPerSlab * layout.PageBytes;
+
     /// <summary>Takes a page; its content is undefined.</summary>
     public nint Rent()
     {

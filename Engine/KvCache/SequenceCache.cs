@@ -68,8 +68,7 @@ public sealed class SequenceCache : IDisposable
         int pages = 0;
         for (int layer = 0; layer < _tables.Length; layer++)
         {
-            int held = _chunked[layer] ? Math.Min(positions, _chunk!.Value) : positions;
-            int needed = (held + _pool.Layout.PageTokens - 1) / _pool.Layout.PageTokens;
+            int needed = Pages(_chunked[layer] ? _chunk : null, _pool.Layout.PageTokens, positions);
             _tables[layer].EnsureCapacity(needed);
             pages += Math.Max(0, needed - _tables[layer].Count);
         }
@@ -95,6 +94,12 @@ public sealed class SequenceCache : IDisposable
             table.Dispose();
         }
     }
+
+    /// <summary>Pages of all layers that a sequence of so many positions holds.</summary>
+    internal static int Pages(TextConfig config, int pageTokens, int positions) =>
+        config.LayerKinds.Sum(layer => Pages(layer.IsChunked ? config.AttentionChunkSize : null, pageTokens, positions));
+
+    private static int Pages(int? chunk, int pageTokens, int positions) => (Math.Min(positions, chunk ?? positions) + pageTokens - 1) / pageTokens;
 
     private int LocalPosition(int layer) => _chunked[layer] ? Length % _chunk!.Value : Length;
 }

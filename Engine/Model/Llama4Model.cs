@@ -4,7 +4,7 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Kernels.Backends;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
 
 namespace Llama4Kernels.Engine.Model;
@@ -109,7 +109,7 @@ public sealed class Llama4Model : IDisposable
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
-        return Load(Checkpoint.Open(path, options.LoadVision, options.Projector), options, progress, cancellation);
+        return From(Checkpoint.Open(path, options.LoadVision, options.Projector), options, progress, cancellation);
     }
 
     /// <summary>
@@ -126,7 +126,7 @@ public sealed class Llama4Model : IDisposable
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(options);
         Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
-        return Load(checkpoint, options, null, cancellation);
+        return From(checkpoint, options, null, cancellation);
     }
 
     /// <inheritdoc/>
@@ -149,7 +149,7 @@ public sealed class Llama4Model : IDisposable
     }
 
     /// <summary>Takes the checkpoint over, also when it throws.</summary>
-    private static Llama4Model Load(Checkpoint checkpoint, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    private static Llama4Model From(Checkpoint checkpoint, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         IBackend? backend = null;
         try
@@ -160,7 +160,7 @@ public sealed class Llama4Model : IDisposable
                 throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
             }
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
-            using var loader = new WeightLoader(checkpoint, backend, options.Weights, options.Included, progress, cancellation);
+            using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }
         catch
@@ -174,7 +174,7 @@ public sealed class Llama4Model : IDisposable
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions
     {
         Threads = options.Threads,
-        Precision = options.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+        Precision = options.Activations,
     });
 
     private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>

@@ -1,16 +1,7 @@
 using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Model;
-
-/// <summary>Precision of activations in matrix products.</summary>
-public enum ActivationPrecision
-{
-    /// <summary>float32 activations and cache: matches the reference to 1e-5 of the logit range.</summary>
-    Float32,
-
-    /// <summary>Activations rounded to bfloat16 before each matrix product, cache in bfloat16: the fast mode.</summary>
-    BFloat16,
-}
 
 /// <summary>What weights become on loading: those of mixture layers, unless <see cref="ModelOptions.Include"/> names others. The rest stays as stored.</summary>
 public enum WeightScheme
@@ -48,7 +39,7 @@ public enum LinearParts
 /// <summary>How a model is loaded.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>Precision of activations.</summary>
+    /// <summary>What products may make of activations; bfloat16 also for what is cached.</summary>
     public ActivationPrecision Activations { get; init; } = ActivationPrecision.Float32;
 
     /// <summary>What the experts' weights become.</summary>
@@ -68,7 +59,7 @@ public sealed record ModelOptions
         _ => LinearParts.None,
     };
 
-    /// <summary>Threads of the CPU backend; 0 = one per logical processor.</summary>
+    /// <summary>Threads of the CPU backend; 0 = one per physical core that the process may use.</summary>
     public int Threads { get; init; }
 
     /// <summary>

@@ -16,11 +16,8 @@ internal sealed class TextActivations : IDisposable
     public TextActivations(TextConfig c, IBackend backend, int maxRows, int maxLogitRows)
     {
         _maxRows = maxRows;
-        var shape = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
-        int widest = c.LayerKinds.Max(l => l.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp);
-        int[] columns = [c.HiddenSize, c.HiddenSize, shape.QkvColumns, shape.QueryColumns, c.HiddenSize, 2 * widest, widest, Math.Max(c.Experts, 1), c.HeadDim, 1];
-        long bytes = Aligned((long)maxLogitRows * c.VocabSize * sizeof(float)) + columns.Sum(n => Aligned((long)maxRows * n * sizeof(float)));
-        _arena = backend.Allocate(bytes);
+        int[] columns = Columns(c);
+        _arena = backend.Allocate(Bytes(c, maxRows, maxLogitRows));
         long offset = 0;
         Tensor Take(int rows, int width)
         {
@@ -75,10 +72,10 @@ internal sealed class TextActivations : IDisposable
     public Routing Routing { get; }
 
     /// <summary>[T, 2F]</summary>
-    public Tensor GateUp(int width) => new(_gateUp.Address, _rows, 2 * width);
+    public Tensor GateUp(int width) => _gateUp.As(_rows, 2 * width);
 
     /// <summary>[T, F]</summary>
-    public Tensor Gated(int width) => new(_gated.Address, _rows, width);
+    public Tensor Gated(int width) => _gated.As(_rows, width);
 
     public void Use(int rows)
     {
@@ -104,6 +101,18 @@ internal sealed class TextActivations : IDisposable
     {
         Routing.Dispose();
         _arena.Dispose();
+    }
+
+    /// <summary>Bytes of the arena.</summary>
+    public static long Bytes(TextConfig c, int maxRows, int maxLogitRows) =>
+        Aligned((long)maxLogitRows * c.VocabSize * sizeof(float)) + Columns(c).Sum(n => Aligned((long)maxRows * n * sizeof(float)));
+
+    // In the order in which the constructor takes them.
+    private static int[] Columns(TextConfig c)
+    {
+        var shape = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
+        int widest = c.LayerKinds.Max(l => l.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp);
+        return [c.HiddenSize, c.HiddenSize, shape.QkvColumns, shape.QueryColumns, c.HiddenSize, 2 * widest, widest, Math.Max(c.Experts, 1), c.HeadDim, 1];
     }
 
     private static long Aligned(long bytes) => (bytes + 63) & ~63L;

@@ -64,17 +64,11 @@ internal sealed class VisionModel : IDisposable
 
     private Tensor Forward(ReadOnlySpan<ushort> pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
     {
-        int patches = tiles * _grid * _grid, rows = tiles * Tokens, outputs = tiles * EmbeddingsPerTile;
-        int dv = _config.HiddenSize, fv = _config.IntermediateSize;
-        int unfolded = _config.Channels * _config.PatchSize * _config.PatchSize;
-        var plan = new ArenaPlan();
-        int p0 = plan.Add(patches, unfolded), p1 = plan.Add(patches, dv), px = plan.Add(rows, dv), pn = plan.Add(rows, dv);
-        int pq = plan.Add(rows, 3 * dv), ph = plan.Add(rows, dv), pm = plan.Add(rows, fv);
-        int ps = plan.Add(outputs, 4 * dv), pa = plan.Add(outputs, _config.ProjectorInputDim), pb = plan.Add(outputs, _config.ProjectorOutputDim), po = plan.Add(outputs, _textWidth);
+        ArenaPlan plan = Plan(_config, _textWidth, tiles);
         DeviceMemory arena = Arena(plan.Bytes);
-        Tensor unfoldedPatches = plan.View(arena, p0), patchRows = plan.View(arena, p1), x = plan.View(arena, px), normed = plan.View(arena, pn);
-        Tensor qkv = plan.View(arena, pq), heads = plan.View(arena, ph), mlp = plan.View(arena, pm);
-        Tensor shuffled = plan.View(arena, ps), adapted = plan.View(arena, pa), features = plan.View(arena, pb), projected = plan.View(arena, po);
+        Tensor unfoldedPatches = plan.View(arena, 0), patchRows = plan.View(arena, 1), x = plan.View(arena, 2), normed = plan.View(arena, 3);
+        Tensor qkv = plan.View(arena, 4), heads = plan.View(arena, 5), mlp = plan.View(arena, 6);
+        Tensor shuffled = plan.View(arena, 7), adapted = plan.View(arena, 8), features = plan.View(arena, 9), projected = plan.View(arena, 10);
         Tensor angles = _angles.View(Tokens, HeadDim);
         VisionWeights w = _weights;
 
@@ -117,6 +111,29 @@ internal sealed class VisionModel : IDisposable
         _angles.Dispose();
     }
 
+    /// <summary>Bytes of the activations of as many tiles as go through the tower together.</summary>
+    public static long ActivationBytes(VisionConfig config, int textWidth) => Plan(config, textWidth, MaxTilesPerPass).Bytes;
+
+    // In the order in which Forward names them.
+    private static ArenaPlan Plan(VisionConfig config, int textWidth, int tiles)
+    {
+        int grid = config.ImageSize / config.PatchSize, dv = config.HiddenSize;
+        int patches = tiles * grid * grid, rows = tiles * (grid * grid + 1), outputs = tiles * (grid * grid / 4);
+        var plan = new ArenaPlan();
+        plan.Add(patches, config.Channels * config.PatchSize * config.PatchSize);
+        plan.Add(patches, dv);
+        plan.Add(rows, dv);
+        plan.Add(rows, dv);
+        plan.Add(rows, 3 * dv);
+        plan.Add(rows, dv);
+        plan.Add(rows, config.IntermediateSize);
+        plan.Add(outputs, 4 * dv);
+        plan.Add(outputs, config.ProjectorInputDim);
+        plan.Add(outputs, config.ProjectorOutputDim);
+        plan.Add(outputs, textWidth);
+        return plan;
+    }
+
     private void Norm(Tensor x, LayerNormWeights norm, Tensor output) =>
         _backend.LayerNorm(x, norm.Weight, norm.Bias, _config.NormEps, output);
 
@@ -136,11 +153,10 @@ internal sealed class VisionModel : IDisposable
 
         public long Bytes { get; private set; }
 
-        public int Add(int rows, int columns)
+        public void Add(int rows, int columns)
         {
             _views.Add((rows, columns, Bytes));
             Bytes += ((long)rows * columns * sizeof(float) + 63) & ~63L;
-            return _views.Count - 1;
         }
 
         public Tensor View(DeviceMemory arena, int index) =>

@@ -3,8 +3,6 @@ using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
-using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -17,20 +15,18 @@ internal sealed class WeightLoader : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly WeightCatalogue _weights;
     private readonly IBackend _backend;
-    private readonly WeightScheme _scheme;
-    private readonly LinearParts _include;
+    private readonly ModelOptions _options;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellation;
     private readonly List<IDisposable> _owned = [];
     private long _done;
 
-    public WeightLoader(Checkpoint checkpoint, IBackend backend, WeightScheme scheme, LinearParts include, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    public WeightLoader(Checkpoint checkpoint, IBackend backend, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         _checkpoint = checkpoint;
         _weights = checkpoint.Weights;
         _backend = backend;
-        _scheme = scheme;
-        _include = include;
+        _options = options;
         _progress = progress;
         _cancellation = cancellation;
     }
@@ -92,7 +88,7 @@ internal sealed class WeightLoader : IDisposable
     private LayerWeights LoadLayer(TextConfig c, int layer)
     {
         bool moe = c.LayerKinds[layer].IsMoe;
-        WeightFormat? shared = moe ? FormatOf(LinearParts.Shared) : null, attention = FormatOf(LinearParts.Attention);
+        WeightFormat? shared = _options.FeedForward(moe), attention = _options.FormatOf(LinearParts.Attention);
         string what = $"layer {layer}";
         return new LayerWeights
         {
@@ -112,23 +108,12 @@ internal sealed class WeightLoader : IDisposable
 
     private ExpertWeights[] LoadExperts(TextConfig c, int layer)
     {
-        bool inner = layer != 0 && layer != c.Layers - 1;
         IMatrix[] gateUp = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertGate, WeightRole.ExpertUp)));
         IMatrix[] down = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertDown)));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
-        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) =>
-            (sources, ExpertFormat(inner || Array.TrueForAll(sources, source => source is StridedMatrix { Type: ElementType.F8E4M3 })));
+        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) => (sources, _options.Expert(c, layer, sources));
     }
-
-    private WeightFormat? ExpertFormat(bool mayBeFp8) => _scheme != WeightScheme.Fp8 || mayBeFp8 ? FormatOf(LinearParts.Experts) : null;
-
-    private WeightFormat? FormatOf(LinearParts part) => (_include & part) == 0 ? null : _scheme switch
-    {
-        WeightScheme.Int4 => WeightFormat.Int4,
-        WeightScheme.Fp8 => WeightFormat.Fp8Activations,
-        _ => null,
-    };
 
     private VisionLayerWeights LoadVisionLayer(int layer)
     {
@@ -191,18 +176,14 @@ internal sealed class WeightLoader : IDisposable
         return packed;
     }
 
-    /// <summary>Codes of somebody else's are not quantised a second time.</summary>
     private WeightFormat? Wanted(WeightFormat? format, ReadOnlySpan<MatrixSource> sources)
     {
-        foreach (MatrixSource source in sources)
+        if (format is null || !SchemeFormats.AreKept(sources))
         {
-            if (format is not null && source is CodedMatrix)
-            {
-                KeptStored = true;
-                return null;
-            }
+            return format;
         }
-        return format;
+        KeptStored = true;
+        return null;
     }
 
     private void BeforePacking(string what, WeightFormat? format, ReadOnlySpan<MatrixSource> sources)

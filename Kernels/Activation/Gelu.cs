@@ -7,5 +7,12 @@ namespace Llama4Kernels.Kernels.Activation;
 internal static partial class Gelu
 {
     /// <summary>x = x · Φ(x).</summary>
-    public static void Run(ThreadTeam team, Tensor x) => RunCpu(team, x);
+    /// <exception cref="ArgumentException">Not float32 on the host.</exception>
+    public static void Run(ThreadTeam team, Tensor x)
+    {
+        Check(MemoryPlace.Host, x);
+        RunCpu(team, x);
+    }
+
+    internal static void Check(MemoryPlace place, Tensor x) => ShapeCheck.Require(x, place, x.Rows, x.Columns, nameof(x));
 }

@@ -15,7 +15,7 @@ internal static class ResidualAddCuda
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor x, Tensor destination)
     {
-        ShapeCheck.Require(x, destination.Rows, destination.Columns, nameof(x));
+        ResidualAdd.Check(MemoryPlace.Device, x, destination);
         queue.Call("residual_add").View(x).View(destination).Value(x.Elements).Run(GridFor(x.Elements));
     }
 

@@ -10,7 +10,13 @@ internal static partial class ResidualAdd
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, Tensor x, Tensor destination)
     {
-        ShapeCheck.Require(x, destination.Rows, destination.Columns, nameof(x));
+        Check(MemoryPlace.Host, x, destination);
         RunCpu(team, x, destination);
+    }
+
+    internal static void Check(MemoryPlace place, Tensor x, Tensor destination)
+    {
+        ShapeCheck.Require(destination, place, destination.Rows, destination.Columns, nameof(destination));
+        ShapeCheck.Require(x, place, destination.Rows, destination.Columns, nameof(x));
     }
 }

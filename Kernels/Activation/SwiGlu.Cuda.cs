@@ -12,7 +12,7 @@ internal static class SwiGluCuda
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor gateUp, Tensor output)
     {
-        ShapeCheck.Require(gateUp, output.Rows, 2 * output.Columns, nameof(gateUp));
+        SwiGlu.Check(MemoryPlace.Device, gateUp, output);
         int threads = KernelCall.ThreadsFor(output.Columns);
         // Four columns a thread.
         int parts = Math.Clamp((output.Columns + 4 * threads - 1) / (4 * threads), 1, 65535);

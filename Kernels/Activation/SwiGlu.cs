@@ -10,7 +10,13 @@ internal static partial class SwiGlu
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, Tensor gateUp, Tensor output)
     {
-        ShapeCheck.Require(gateUp, output.Rows, 2 * output.Columns, nameof(gateUp));
+        Check(MemoryPlace.Host, gateUp, output);
         RunCpu(team, gateUp, output);
+    }
+
+    internal static void Check(MemoryPlace place, Tensor gateUp, Tensor output)
+    {
+        ShapeCheck.Require(output, place, output.Rows, output.Columns, nameof(output));
+        ShapeCheck.Require(gateUp, place, output.Rows, 2 * output.Columns, nameof(gateUp));
     }
 }

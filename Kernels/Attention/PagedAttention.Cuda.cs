@@ -25,8 +25,8 @@ internal static class PagedAttentionCuda
     /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
     public static void Run(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
     {
-        PagedAttention.Check(qkv, shape, layout, segments);
-        ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
+        PagedAttention.Check(MemoryPlace.Device, qkv, shape, layout, segments);
+        ShapeCheck.Require(output, MemoryPlace.Device, qkv.Rows, shape.QueryColumns, nameof(output));
         ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
         if (qkv.Rows == 0)
         {
@@ -46,8 +46,7 @@ internal static class PagedAttentionCuda
             return;
         }
         // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
-        int splitKeys = Math.Max(FewestSplitKeys, batch.KeyCapacity / MostSplits);
-        int splits = (batch.KeyCapacity + splitKeys - 1) / splitKeys;
+        int splitKeys = SplitKeys(batch.KeyCapacity), splits = Splits(batch.KeyCapacity);
         Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
         Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
         Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_split_f32" : "attention_split_bf16"), queue, batch, qkv).View(sums).View(stats)
@@ -56,6 +55,11 @@ internal static class PagedAttentionCuda
         queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
             .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
     }
+
+    /// <summary>Splits of rows with up to so many keys.</summary>
+    internal static int Splits(int keys) => (keys + SplitKeys(keys) - 1) / SplitKeys(keys);
+
+    private static int SplitKeys(int keys) => Math.Max(FewestSplitKeys, keys / MostSplits);
 
     private static KernelCall Cache(KernelCall call, CudaQueue queue, KvBatch batch, Tensor qkv) =>
         call.View(qkv).View(queue.PoolBase, PoolElements).View(batch.Pages).View(batch.Tables).View(batch.Positions);
@@ -67,6 +71,10 @@ internal sealed class AttentionScratch(CudaQueue queue) : IDisposable
     public CudaScratch Sums { get; } = new(queue);
 
     public CudaScratch Stats { get; } = new(queue);
+
+    /// <summary>Bytes for rows with up to so many keys.</summary>
+    public static long Bytes(int rows, AttentionShape shape, int keys) =>
+        (long)rows * shape.Heads * PagedAttentionCuda.Splits(keys) * (shape.HeadDim + 2) * sizeof(float);
 
     public void Dispose()
     {

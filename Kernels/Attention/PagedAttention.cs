@@ -14,13 +14,13 @@ internal static partial class PagedAttention
     /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
     public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
     {
-        Check(qkv, shape, layout, segments);
-        ShapeCheck.Require(output, qkv.Rows, shape.QueryColumns, nameof(output));
+        Check(MemoryPlace.Host, qkv, shape, layout, segments);
+        ShapeCheck.Require(output, MemoryPlace.Host, qkv.Rows, shape.QueryColumns, nameof(output));
         RunCpu(team, scratch, qkv, shape, layout, segments, output);
     }
 
     /// <summary>Checks what attention and the cache writer have in common.</summary>
-    internal static void Check(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments)
     {
         if (shape.HeadDim < 1 || shape.KvHeads < 1 || shape.Heads < 1 || shape.Heads % shape.KvHeads != 0)
         {
@@ -30,7 +30,7 @@ internal static partial class PagedAttention
         {
             throw new ArgumentException($"{layout} does not hold the keys of {shape}.", nameof(layout));
         }
-        ShapeCheck.Require(qkv, qkv.Rows, shape.QkvColumns, nameof(qkv));
+        ShapeCheck.Require(qkv, place, qkv.Rows, shape.QkvColumns, nameof(qkv));
         foreach (KvSegment segment in segments)
         {
             if (segment.FirstRow < 0 || segment.Rows < 0 || segment.FirstRow > qkv.Rows - segment.Rows

@@ -12,7 +12,7 @@ internal static class RotateNormAppendCuda
     /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or a segment lies outside the batch.</exception>
     public static void Run(CudaQueue queue, KvBatch batch, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
     {
-        RotateNormAppend.Check(qkv, shape, angles, queryScales, layout, segments);
+        RotateNormAppend.Check(MemoryPlace.Device, qkv, shape, angles, queryScales, layout, segments);
         if (qkv.Rows == 0)
         {
             return;

@@ -14,21 +14,21 @@ internal static partial class RotateNormAppend
     /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or a segment lies outside the batch.</exception>
     public static void Run(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
     {
-        Check(qkv, shape, angles, queryScales, layout, segments);
+        Check(MemoryPlace.Host, qkv, shape, angles, queryScales, layout, segments);
         RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
     }
 
-    internal static void Check(Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
     {
-        PagedAttention.Check(qkv, shape, layout, segments);
+        PagedAttention.Check(place, qkv, shape, layout, segments);
         if (angles is Tensor pairs)
         {
-            ShapeCheck.Require(pairs, qkv.Rows, shape.HeadDim, nameof(angles));
+            ShapeCheck.Require(pairs, place, qkv.Rows, shape.HeadDim, nameof(angles));
             ShapeCheck.Require(shape.HeadDim % 2 == 0, "The head size is odd; rotation works on pairs.", nameof(shape));
         }
         if (queryScales is Tensor scales)
         {
-            ShapeCheck.Require(scales, qkv.Rows, 1, nameof(queryScales));
+            ShapeCheck.Require(scales, place, qkv.Rows, 1, nameof(queryScales));
         }
     }
 }

@@ -51,19 +51,22 @@ public sealed unsafe class CpuBackend : IBackend
     public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
 
     /// <inheritdoc/>
+    public ActivationPrecision Activations => _linear.Precision;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
-        CheckCount(source.Length, destination);
+        ShapeCheck.Require(destination, MemoryPlace.Host, source.Length, nameof(destination));
         source.CopyTo(new Span<float>(destination.Pointer, source.Length));
     }
 
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
-        CheckCount(destination.Length, source);
+        ShapeCheck.Require(source, MemoryPlace.Host, destination.Length, nameof(source));
         new ReadOnlySpan<float>(source.Pointer, destination.Length).CopyTo(destination);
     }
 
@@ -150,12 +153,4 @@ public sealed unsafe class CpuBackend : IBackend
     private IMatrix PackStored(MatrixSource[] sources) => sources[0] is CodedMatrix { IsInt4: false }
         ? AffineMatrix.Pack(Array.ConvertAll(sources, source => (CodedMatrix)source), _team)
         : PackedMatrix.Pack(sources, null, _team);
-
-    private static void CheckCount(int elements, Tensor tensor)
-    {
-        if (elements != tensor.Elements)
-        {
-            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
-        }
-    }
 }

@@ -18,6 +18,9 @@ public interface IBackend : IDisposable
     /// <summary>How many rows it likes in a forward step.</summary>
     StepSizes Steps { get; }
 
+    /// <summary>What its products may make of the activations that they multiply; tensors are float32 in either mode.</summary>
+    ActivationPrecision Activations { get; }
+
     /// <summary>Allocates zeroed memory.</summary>
     DeviceMemory Allocate(long bytes);
 

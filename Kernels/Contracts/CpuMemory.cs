@@ -31,6 +31,9 @@ internal sealed unsafe class CpuMemory : DeviceMemory
     }
 
     /// <inheritdoc/>
+    public override MemoryPlace Place => MemoryPlace.Host;
+
+    /// <inheritdoc/>
     public override long Length { get; }
 
     /// <inheritdoc/>

@@ -5,6 +5,6 @@ namespace Llama4Kernels.Kernels.Contracts;
 /// <param name="Outputs">Rows of W, or of each expert's.</param>
 /// <param name="Inner">Columns of W.</param>
 /// <param name="Weights">Format of W.</param>
-/// <param name="MayRound">Activations may be rounded to bfloat16; otherwise they stay float32, the exact mode.</param>
+/// <param name="Activations">What a product may make of x.</param>
 /// <param name="Experts">Matrices that the rows take theirs from; 0 for one that all take.</param>
-public readonly record struct GemmDesc(int Rows, int Outputs, int Inner, WeightFormat Weights, bool MayRound, int Experts = 0);
+public readonly record struct GemmDesc(int Rows, int Outputs, int Inner, WeightFormat Weights, ActivationPrecision Activations, int Experts = 0);

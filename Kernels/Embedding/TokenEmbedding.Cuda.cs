@@ -17,7 +17,7 @@ internal static class TokenEmbeddingCuda
         {
             throw new ArgumentException($"The table is a {table.GetType().Name}; make it with this backend's CreateEmbedding.", nameof(table));
         }
-        TokenEmbedding.CheckIds(table, ids, output);
+        TokenEmbedding.CheckIds(MemoryPlace.Device, table, ids, output);
         if (ids.IsEmpty)
         {
             return;

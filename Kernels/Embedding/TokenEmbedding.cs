@@ -14,13 +14,13 @@ internal static partial class TokenEmbedding
         {
             throw new ArgumentException($"The table is a {table.GetType().Name}; make it with this backend's CreateEmbedding.", nameof(table));
         }
-        CheckIds(table, ids, output);
+        CheckIds(MemoryPlace.Host, table, ids, output);
         RunCpu(team, embedding.Source, ids, output);
     }
 
-    internal static void CheckIds(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
+    internal static void CheckIds(MemoryPlace place, IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
     {
-        ShapeCheck.Require(output, ids.Length, table.Columns, nameof(output));
+        ShapeCheck.Require(output, place, ids.Length, table.Columns, nameof(output));
         foreach (int id in ids)
         {
             if ((uint)id >= (uint)table.Rows)

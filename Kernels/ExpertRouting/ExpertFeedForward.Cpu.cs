@@ -21,8 +21,8 @@ internal static unsafe partial class ExpertFeedForward
         long gateUpBytes = Align(2L * largest * width * sizeof(float));
         long hiddenBytes = Align((long)largest * width * sizeof(float));
         byte* memory = scratch.Require(2 * gatheredBytes + gateUpBytes + hiddenBytes + ((long)slots + experts.Length + 1) * sizeof(int));
-        Tensor gathered = new((nint)memory, slots, x.Columns);
-        Tensor results = new((nint)(memory + gatheredBytes), slots, x.Columns);
+        Tensor gathered = x with { Address = (nint)memory, Rows = slots };
+        Tensor results = gathered with { Address = (nint)(memory + gatheredBytes) };
         nint gateUp = (nint)(memory + 2 * gatheredBytes);
         nint hidden = gateUp + (nint)gateUpBytes;
         int* place = (int*)(hidden + (nint)hiddenBytes);
@@ -36,8 +36,8 @@ internal static unsafe partial class ExpertFeedForward
             {
                 continue;
             }
-            Tensor gateUpRows = new(gateUp, count, 2 * width);
-            Tensor hiddenRows = new(hidden, count, width);
+            Tensor gateUpRows = x with { Address = gateUp, Rows = count, Columns = 2 * width };
+            Tensor hiddenRows = x with { Address = hidden, Rows = count, Columns = width };
             linear.Run(gathered.Slice(starts[e], count), experts[e].GateUp, null, gateUpRows);
             SwiGlu.Run(team, gateUpRows, hiddenRows);
             linear.Run(hiddenRows, experts[e].Down, null, results.Slice(starts[e], count));

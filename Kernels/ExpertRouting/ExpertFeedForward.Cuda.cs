@@ -19,7 +19,7 @@ internal static class ExpertFeedForwardCuda
     public static void Run(CudaQueue queue, CudaProducts products, ExpertScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CudaRouting route = CudaRouting.Require(routing);
-        int width = ExpertFeedForward.Check(x, routing, experts, output);
+        int width = ExpertFeedForward.Check(MemoryPlace.Device, x, routing, experts, output);
         CudaMatrixStack gateUp = StackOf(experts, static expert => expert.GateUp), down = StackOf(experts, static expert => expert.Down);
         int slots = route.Slots;
         if (slots == 0)
@@ -41,7 +41,7 @@ internal static class ExpertFeedForwardCuda
 
     private static void Product(CudaQueue queue, CudaProducts products, CudaScratch codes, Tensor x, CudaMatrixStack weights, CudaRouting route, Tensor y)
     {
-        var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.MayRound, weights.Count);
+        var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.Activations, weights.Count);
         products.Choose(gemm, weights.Layout).Launch(queue, codes, new ProductOperands(
             x, weights.Codes, weights.ScaleView, null, y, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1)));
     }
@@ -75,6 +75,9 @@ internal sealed class ExpertScratch(CudaQueue queue) : IDisposable
 
     /// <summary>Quantised rows</summary>
     public CudaScratch Codes { get; } = new(queue);
+
+    /// <summary>Bytes for so many slots, without the codes.</summary>
+    public static long Bytes(long slots, int hidden, int width) => slots * (hidden + 3L * width) * sizeof(float);
 
     public void Dispose()
     {

@@ -16,13 +16,14 @@ internal static partial class ExpertFeedForward
     public static void Run(ThreadTeam team, CpuLinear linear, CpuScratch scratch, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
         CpuRouting route = TopKRouting.Require(routing);
-        RunCpu(team, linear, scratch, x, route, experts, Check(x, routing, experts, output), output);
+        RunCpu(team, linear, scratch, x, route, experts, Check(MemoryPlace.Host, x, routing, experts, output), output);
     }
 
     /// <summary>Checks shapes and gives the experts' width F.</summary>
-    internal static int Check(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
+    internal static int Check(MemoryPlace place, Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
     {
-        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        ShapeCheck.Require(x, place, x.Rows, x.Columns, nameof(x));
+        ShapeCheck.Require(output, place, x.Rows, x.Columns, nameof(output));
         if (routing.Rows != x.Rows)
         {
             throw new ArgumentException($"The routing holds {routing.Rows} rows, the batch {x.Rows}.", nameof(routing));

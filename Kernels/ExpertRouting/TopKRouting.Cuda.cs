@@ -17,7 +17,7 @@ internal static class TopKRoutingCuda
     public static void Run(CudaQueue queue, Tensor routerLogits, Routing routing)
     {
         CudaRouting target = CudaRouting.Require(routing);
-        ShapeCheck.Require(routerLogits, routerLogits.Rows, routing.ExpertCount, nameof(routerLogits));
+        ShapeCheck.Require(routerLogits, MemoryPlace.Device, routerLogits.Rows, routing.ExpertCount, nameof(routerLogits));
         if (routerLogits.Rows > target.MaxRows)
         {
             throw new ArgumentException($"{routerLogits.Rows} rows do not fit a routing of {target.MaxRows}.", nameof(routerLogits));

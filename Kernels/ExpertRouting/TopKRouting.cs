@@ -14,7 +14,7 @@ internal static partial class TopKRouting
     public static void Run(ThreadTeam team, Tensor routerLogits, Routing routing)
     {
         CpuRouting target = Require(routing);
-        ShapeCheck.Require(routerLogits, routerLogits.Rows, routing.ExpertCount, nameof(routerLogits));
+        ShapeCheck.Require(routerLogits, MemoryPlace.Host, routerLogits.Rows, routing.ExpertCount, nameof(routerLogits));
         if (routerLogits.Rows > target.MaxRows)
         {
             throw new ArgumentException($"{routerLogits.Rows} rows do not fit a routing of {target.MaxRows}.", nameof(routerLogits));

@@ -9,19 +9,22 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal sealed unsafe class CpuLinear : IDisposable
 {
     private readonly MatMul _product;
-    private readonly MatMulPrecision _precision;
+    private readonly ActivationPrecision _precision;
     private readonly bool _isForced;
     private readonly ThreadTeam _team;
     private readonly CpuScratch _scratch = new();
     private readonly CpuScratch _parts = new();
 
-    public CpuLinear(ThreadTeam team, MatMulPrecision precision, MatMulStrategy? strategy)
+    public CpuLinear(ThreadTeam team, ActivationPrecision precision, MatMulStrategy? strategy)
     {
         _product = new MatMul(team, strategy);
         _precision = precision;
         _team = team;
         _isForced = strategy is not null;
     }
+
+    /// <summary>What products may make of their activations.</summary>
+    public ActivationPrecision Precision => _precision;
 
     public string Description => $"{_product.Strategy}, {_precision} activations";
 
@@ -39,12 +42,7 @@ internal sealed unsafe class CpuLinear : IDisposable
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
     public void Run(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
-        ShapeCheck.Require(x, x.Rows, weight.Columns, nameof(x));
-        ShapeCheck.Require(y, x.Rows, weight.Rows, nameof(y));
-        if (bias is Tensor b)
-        {
-            ShapeCheck.Require(b, 1, weight.Rows, nameof(bias));
-        }
+        Linear.Check(MemoryPlace.Host, x, weight, bias, y);
         Run(x.Pointer, x.Rows, weight, bias is Tensor given ? given.Pointer : null, y.Pointer);
     }
 

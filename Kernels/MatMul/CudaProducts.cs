@@ -10,9 +10,9 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// forced away computes it. The layout is chosen when weights are packed: that of the first that takes them.
 /// </summary>
 /// <param name="device">The device.</param>
-/// <param name="mayRound">Activations may be rounded to bfloat16.</param>
+/// <param name="activations">What products may make of their activations.</param>
 /// <param name="forced">A record to be taken wherever it can be; null for none.</param>
-internal sealed class CudaProducts(DeviceLimits device, bool mayRound, string? forced)
+internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision activations, string? forced)
 {
     private const int VectorRows = 4;
     private const int MostVectorRows = 8;
@@ -35,14 +35,14 @@ internal sealed class CudaProducts(DeviceLimits device, bool mayRound, string? f
         .. s_rowFormats.Select(format => ExpertTiled(format)),
     ];
 
-    /// <summary>Whether activations may be rounded to bfloat16.</summary>
-    public bool MayRound => mayRound;
+    /// <summary>What products may make of their activations.</summary>
+    public ActivationPrecision Activations => activations;
 
     /// <summary>The layout for weights that are to be packed.</summary>
     /// <exception cref="NotSupportedException">No kernel reads their format.</exception>
     public CudaLayout Layout(StackedSources shape, int count)
     {
-        var gemm = new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, mayRound, count > 1 ? count : 0);
+        var gemm = new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, activations, count > 1 ? count : 0);
         return First(gemm, null)?.Layout
             ?? throw new NotSupportedException($"No kernel for this device reads {shape.Format} weights; take f32.");
     }
@@ -116,7 +116,7 @@ internal sealed class CudaProducts(DeviceLimits device, bool mayRound, string? f
     }
 
     private static CudaProduct Row(string kernel, WeightFormat format, bool isGrouped, int mostRows, string reason, CudaProduct.Launcher launch) =>
-        new(kernel, CudaLayout.Rows, format, isGrouped, mostRows, SharedBytes: 0, Rounds: false, FirstSm: 80, reason, launch);
+        new(kernel, CudaLayout.Rows, format, isGrouped, mostRows, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, launch);
 
     private static KernelCall Dense(KernelCall call, in ProductOperands o) =>
         call.View(o.Weights).View(o.Scales).View(o.Bias).View(o.Y).Value(o.X.Rows).Value(o.Y.Columns).Value(o.X.Columns);

@@ -21,19 +21,17 @@ internal static class MatMulCuda
     public static void Run(CudaQueue queue, CudaProducts products, CudaScratch scratch, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
         CudaMatrix w = CudaMatrix.Require(weight);
-        ShapeCheck.Require(x, x.Rows, w.Columns, nameof(x));
-        ShapeCheck.Require(y, x.Rows, w.Rows, nameof(y));
-        if (bias is Tensor b)
-        {
-            ShapeCheck.Require(b, 1, w.Rows, nameof(bias));
-        }
+        Linear.Check(MemoryPlace.Device, x, w, bias, y);
         if (x.Rows == 0)
         {
             return;
         }
-        var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.MayRound);
+        var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.Activations);
         products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, default, default));
     }
+
+    /// <summary>Most bytes of a row of x as a product wants it: rounded for tensor cores, or in FP8 with its scale.</summary>
+    internal static long OperandBytes(int columns) => Math.Max(Int4Operand.RowBytes(columns + Int4Tiles.GroupColumns - 1), columns + sizeof(float));
 
     /// <summary>Tiles of 64 that cover some rows or outputs.</summary>
     internal static int Tiles(int count) => (count + Tile - 1) / Tile;

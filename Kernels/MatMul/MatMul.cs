@@ -60,14 +60,14 @@ public sealed unsafe partial class MatMul : IDisposable
     /// <param name="bias">[out] or null</param>
     /// <param name="y">[tokens, out], contiguous; must not overlap x.</param>
     /// <param name="precision">Rounding of x.</param>
-    public void Run(float* x, int tokens, PackedMatrix w, float* bias, float* y, MatMulPrecision precision)
+    public void Run(float* x, int tokens, PackedMatrix w, float* bias, float* y, ActivationPrecision precision)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(tokens);
         if (tokens == 0)
         {
             return;
         }
-        bool round = precision == MatMulPrecision.BFloat16 && w.Format == WeightFormat.BF16;
+        bool round = precision == ActivationPrecision.BFloat16 && w.Format == WeightFormat.BF16;
         bool dot = round && Strategy == MatMulStrategy.Assembled && CpuFeatures.Avx512Bf16;
         byte* rows = (byte*)x;
         long stride = (long)w.Columns * sizeof(float);

@@ -12,9 +12,7 @@ internal static class LayerNormCuda
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor x, Tensor weight, Tensor bias, float eps, Tensor output)
     {
-        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
-        ShapeCheck.Require(bias, 1, x.Columns, nameof(bias));
-        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        LayerNorm.Check(MemoryPlace.Device, x, weight, bias, output);
         queue.Call("layer_norm").View(x).View(weight).View(bias).View(output).Value(x.Columns).Value(eps).Run(new(x.Rows), KernelCall.ThreadsFor(x.Columns));
     }
 }

@@ -13,9 +13,15 @@ internal static partial class LayerNorm
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, Tensor x, Tensor weight, Tensor bias, float eps, Tensor output)
     {
-        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
-        ShapeCheck.Require(bias, 1, x.Columns, nameof(bias));
-        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        Check(MemoryPlace.Host, x, weight, bias, output);
         RunCpu(team, x, weight, bias, eps, output);
+    }
+
+    internal static void Check(MemoryPlace place, Tensor x, Tensor weight, Tensor bias, Tensor output)
+    {
+        ShapeCheck.Require(x, place, x.Rows, x.Columns, nameof(x));
+        ShapeCheck.Require(weight, place, 1, x.Columns, nameof(weight));
+        ShapeCheck.Require(bias, place, 1, x.Columns, nameof(bias));
+        ShapeCheck.Require(output, place, x.Rows, x.Columns, nameof(output));
     }
 }

@@ -12,8 +12,7 @@ internal static class RmsNormCuda
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor x, Tensor weight, float eps, Tensor output)
     {
-        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
-        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        RmsNorm.Check(MemoryPlace.Device, x, weight, output);
         queue.Call("rms_norm").View(x).View(weight).View(output).Value(x.Columns).Value(eps).Run(new(x.Rows), KernelCall.ThreadsFor(x.Columns));
     }
 }

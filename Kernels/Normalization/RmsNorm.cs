@@ -13,8 +13,14 @@ internal static partial class RmsNorm
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, Tensor x, Tensor weight, float eps, Tensor output)
     {
-        ShapeCheck.Require(weight, 1, x.Columns, nameof(weight));
-        ShapeCheck.Require(output, x.Rows, x.Columns, nameof(output));
+        Check(MemoryPlace.Host, x, weight, output);
         RunCpu(team, x, weight, eps, output);
+    }
+
+    internal static void Check(MemoryPlace place, Tensor x, Tensor weight, Tensor output)
+    {
+        ShapeCheck.Require(x, place, x.Rows, x.Columns, nameof(x));
+        ShapeCheck.Require(weight, place, 1, x.Columns, nameof(weight));
+        ShapeCheck.Require(output, place, x.Rows, x.Columns, nameof(output));
     }
 }

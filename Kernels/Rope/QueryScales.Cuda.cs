@@ -10,10 +10,11 @@ internal static unsafe class QueryScalesCuda
     /// <exception cref="ArgumentException">Shapes differ, or the floor scale is not positive.</exception>
     public static void Run(CudaQueue queue, ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output)
     {
+        QueryScales.Check(MemoryPlace.Device, positions, floorScale, output);
         float[] values = queue.HostValues(positions.Length);
         fixed (float* host = values)
         {
-            QueryScales.Run(positions, attnScale, floorScale, output with { Address = (nint)host });
+            QueryScales.Run(positions, attnScale, floorScale, output with { Address = (nint)host, Place = MemoryPlace.Host });
         }
         queue.Upload<float>(values.AsSpan(0, positions.Length), output.Address);
     }

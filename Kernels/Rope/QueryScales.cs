@@ -9,12 +9,17 @@ internal static unsafe partial class QueryScales
     /// <exception cref="ArgumentException">Shapes differ, or the floor scale is not positive.</exception>
     public static void Run(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output)
     {
-        ShapeCheck.Require(output, positions.Length, 1, nameof(output));
-        ShapeCheck.Require(floorScale > 0, "The floor scale must be positive.", nameof(floorScale));
+        Check(MemoryPlace.Host, positions, floorScale, output);
         for (int i = 0; i < positions.Length; i++)
         {
             float step = MathF.Floor((positions[i] + 1f) / floorScale);
             output.Pointer[i] = 1f + attnScale * (float)Math.Log(1.0 + step);
         }
+    }
+
+    internal static void Check(MemoryPlace place, ReadOnlySpan<int> positions, float floorScale, Tensor output)
+    {
+        ShapeCheck.Require(output, place, positions.Length, 1, nameof(output));
+        ShapeCheck.Require(floorScale > 0, "The floor scale must be positive.", nameof(floorScale));
     }
 }

@@ -13,7 +13,7 @@ internal static unsafe class RopeAnglesCuda
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output)
     {
-        ShapeCheck.Require(output, positions.Length, 2 * frequencies.Length, nameof(output));
+        RopeAngles.Check(MemoryPlace.Device, frequencies, positions, output);
         float[] angles = queue.HostValues(positions.Length * output.Columns);
         fixed (float* pairs = angles)
         {

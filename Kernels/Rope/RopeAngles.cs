@@ -13,7 +13,10 @@ internal static partial class RopeAngles
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output)
     {
-        ShapeCheck.Require(output, positions.Length, 2 * frequencies.Length, nameof(output));
+        Check(MemoryPlace.Host, frequencies, positions, output);
         RunCpu(team, frequencies, positions, output);
     }
+
+    internal static void Check(MemoryPlace place, ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output) =>
+        ShapeCheck.Require(output, place, positions.Length, 2 * frequencies.Length, nameof(output));
 }

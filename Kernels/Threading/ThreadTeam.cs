@@ -1,169 +1,250 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+using Llama4Kernels.Interop.Processors;
 
 namespace Llama4Kernels.Kernels.Threading;
 
-/// <summary>Work that a <see cref="ThreadTeam"/> splits into numbered items.</summary>
-public interface ITeamJob
-{
-    /// <summary>Does item <paramref name="item"/>. Runs concurrently with other items; must not throw.</summary>
-    /// <param name="item">Item number, 0 … count − 1.</param>
-    /// <param name="worker">The executing thread, 0 … Threads − 1; no two items run on one worker at a time.</param>
-    void Execute(int item, int worker);
-}
-
 /// <summary>
-/// A fixed team of threads that share out the items of a job by an atomic counter and meet at its end. Dispatch costs
-/// well under a microsecond and allocates nothing: workers spin briefly for the next job, then park.
+/// A fixed team of threads that share out the items of a job and meet at its end. Dispatch costs well under a microsecond
+/// and allocates nothing: workers spin briefly for the next job, then park. Nothing waits for a worker that has not taken an
+/// item, so one that the system does not schedule costs its share of the work and no more.
 /// </summary>
-public sealed unsafe class ThreadTeam : IDisposable
+/// <remarks>
+/// Any thread may call; runs take turns. No more members are awake at a time than there are processors: those beyond stay
+/// parked and cost nothing.
+/// </remarks>
+public sealed unsafe partial class ThreadTeam : IDisposable
 {
-    // About 50 µs: long enough to bridge the gap between two kernels, short enough not to burn a core while idle.
-    private const int SpinIterations = 2000;
+    /// <summary>The most members that a team may have.</summary>
+    public const int MaxThreads = 1024;
 
-    private readonly Thread[] _workers;
-    private readonly object _park = new();
+    /// <summary>One item in <see cref="Board.State"/>.</summary>
+    private const long Item = 1L << 32;
+
+    /// <summary>Two cache lines, since processors fetch them in pairs.</summary>
+    private const int LineBytes = 128;
+
+    /// <summary>Whether the current thread is doing an item, of whichever team.</summary>
+    [ThreadStatic]
+    private static bool t_inItem;
+
     private readonly Lock _dispatch = new();
-    private void* _job;
-    private delegate*<void*, int, int, void> _body;
-    private int _count;
-    private int _generation;
-    private int _next;
-    private int _running;
-    private int _parked;
-    private bool _disposed;
+
+    // The board alone in its cache lines: each hand-over between cores then moves one line.
+    private readonly byte[] _memory = GC.AllocateArray<byte>(2 * LineBytes, pinned: true);
+    private readonly Board* _board;
+    private Failure? _failure;
+    private volatile bool _disposed;
 
     /// <summary>Starts the team. The calling thread of each <see cref="Run"/> is one of its members.</summary>
-    /// <param name="threads">Members, at least 1; 0 means one per logical processor.</param>
+    /// <param name="threads">Members, 1 … <see cref="MaxThreads"/>; 0 means one for each core that the process may use.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There cannot be so many.</exception>
+    /// <exception cref="OutOfMemoryException">The system gives no more threads; none is left behind.</exception>
     public ThreadTeam(int threads = 0)
+        : this(threads == 0 ? DefaultThreads : threads, Environment.ProcessorCount)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(threads);
-        Threads = threads == 0 ? Environment.ProcessorCount : threads;
-        _workers = new Thread[Threads - 1];
-        for (int i = 0; i < _workers.Length; i++)
-        {
-            int worker = i + 1;
-            _workers[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"llama4 worker {worker}" };
-            _workers[i].Start();
-        }
     }
+
+    /// <summary>A team that takes the machine for one with another number of processors, and whose workers can be held up.</summary>
+    internal ThreadTeam(int threads, int processors, Action<int, Stop>? onStop = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
+        Threads = threads;
+        _onStop = onStop;
+        _helpers = Math.Min(threads, processors) - 1;
+        _workers = new Worker[threads - 1];
+        _board = (Board*)(((nint)Unsafe.AsPointer(ref _memory[0]) + LineBytes - 1) & -LineBytes);
+        Start();
+    }
+
+    /// <summary>Members of a team that is asked for none in particular: one for each core that the process may use.</summary>
+    public static int DefaultThreads { get; } = Math.Min(ProcessorCores.Usable(), MaxThreads);
 
     /// <summary>Members, the caller included.</summary>
     public int Threads { get; }
 
-    /// <summary>Runs items 0 … count − 1 of <paramref name="job"/> and returns when all are done.</summary>
+    /// <summary>
+    /// Runs items 0 … count − 1 of <paramref name="job"/> and returns when all are done. Items are handed out in ascending
+    /// order. If some throw, the exception of the lowest of them is thrown here, and later items may not have been done: an
+    /// item that finds itself cancelled throws <see cref="OperationCanceledException"/>.
+    /// </summary>
+    /// <param name="count">Items. A single one is done by the caller at once, beside whatever else runs.</param>
+    /// <param name="job">The work.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The count is negative.</exception>
+    /// <exception cref="InvalidOperationException">The calling thread is doing an item of a team.</exception>
+    /// <exception cref="ObjectDisposedException">The team has been disposed.</exception>
     public void Run<TJob>(int count, TJob job)
         where TJob : unmanaged, ITeamJob
     {
-        if (count <= 0)
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        if (t_inItem)
         {
-            return;
+            throw new InvalidOperationException("A team was asked to run from within an item; the members that it would wait for may be waiting for that item.");
         }
-        if (_workers.Length == 0 || count == 1)
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (count == 1 || Threads == 1)
         {
-            for (int item = 0; item < count; item++)
-            {
-                job.Execute(item, 0);
-            }
+            RunAlone(count, ref job);
             return;
         }
         lock (_dispatch)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            _job = &job;
-            _body = &Invoke<TJob>;
-            _count = count;
-            _next = 0;
-            Volatile.Write(ref _running, _workers.Length);
-            Interlocked.Increment(ref _generation);
-            WakeParked();
-            Drain(0);
-            SpinWait spin = default;
-            while (Volatile.Read(ref _running) != 0)
+            if (count > 0)
             {
-                spin.SpinOnce(sleep1Threshold: -1);
+                Share(count, &job, &DoItems<TJob>);
             }
         }
     }
 
-    /// <summary>Ends the workers.</summary>
+    /// <summary>
+    /// Waits until the run that the team shares, if there is one, is done, and ends the workers; runs that wait for their turn
+    /// then fail. Called from within an item, it does not wait.
+    /// </summary>
     public void Dispose()
     {
+        if (t_inItem)
+        {
+            EndWorkers();
+            return;
+        }
         lock (_dispatch)
         {
-            if (_disposed)
-            {
-                return;
-            }
-            _disposed = true;
-            Interlocked.Increment(ref _generation);
-            WakeParked();
+            EndWorkers();
         }
-        foreach (Thread worker in _workers)
+        foreach (Worker worker in _workers)
         {
-            worker.Join();
+            worker.Thread.Join();
         }
     }
 
-    private static void Invoke<TJob>(void* job, int item, int worker)
-        where TJob : unmanaged, ITeamJob =>
-        Unsafe.AsRef<TJob>(job).Execute(item, worker);
-
-    private void Drain(int worker)
+    private static void RunAlone<TJob>(int count, ref TJob job)
+        where TJob : unmanaged, ITeamJob
     {
-        int item;
-        while ((item = Interlocked.Increment(ref _next) - 1) < _count)
+        t_inItem = true;
+        try
         {
-            _body(_job, item, worker);
+            for (int item = 0; item < count; item++)
+            {
+                job.Execute(item, 0);
+            }
+        }
+        finally
+        {
+            t_inItem = false;
         }
     }
 
-    private void Work(int worker)
+    /// <summary>Publishes a job, does what the others leave, and returns when no worker is inside.</summary>
+    private void Share(int count, void* job, delegate*<ThreadTeam, int, int, void> body)
     {
-        int seen = 0;
-        while (true)
+        t_inItem = true;
+        _board->Job = job;
+        _board->Body = body;
+        _board->Count = count;
+        // The first item is the caller's own. The exchange is a full fence: a worker that parks sees the items, or is seen parked.
+        Interlocked.Exchange(ref _board->State, (count - 1) * Item);
+        Wake(Math.Min(count - 1, _helpers));
+        body(this, 0, 0);
+        for (int turn = 0; (int)Volatile.Read(ref _board->State) != 0; turn++)
         {
-            AwaitGeneration(seen);
-            seen = Volatile.Read(ref _generation);
-            if (_disposed)
-            {
-                return;
-            }
-            Drain(worker);
-            Interlocked.Decrement(ref _running);
+            Pause(turn);
+        }
+        t_inItem = false;
+        if (_failure is Failure failure)
+        {
+            _failure = null;
+            failure.Exception.Throw();
         }
     }
 
-    private void AwaitGeneration(int seen)
+    /// <summary>Does <paramref name="item"/> and what is left after it, as member <paramref name="worker"/>.</summary>
+    private static void DoItems<TJob>(ThreadTeam team, int item, int worker)
+        where TJob : unmanaged, ITeamJob
     {
-        for (int i = 0; i < SpinIterations; i++)
+        TJob* job = (TJob*)team._board->Job;
+        try
         {
-            if (Volatile.Read(ref _generation) != seen)
+            do
             {
-                return;
+                job->Execute(item, worker);
+                item = team.NextItem();
             }
-            Thread.SpinWait(8);
+            while (item >= 0);
         }
-        lock (_park)
+        catch (Exception e)
         {
-            // Announced under the lock and before the last look at the generation: a dispatch that we do not see here
-            // sees us, and its pulse cannot come before we wait.
-            Interlocked.Increment(ref _parked);
-            while (Volatile.Read(ref _generation) == seen)
-            {
-                Monitor.Wait(_park);
-            }
-            Interlocked.Decrement(ref _parked);
+            team.Fail(item, e);
         }
     }
 
-    private void WakeParked()
+    /// <summary>The next item for a member that is inside, −1 if there is none.</summary>
+    private int NextItem()
     {
-        if (Volatile.Read(ref _parked) > 0)
+        long left = Interlocked.Add(ref _board->State, -Item) >> 32;
+        return left < 0 ? -1 : _board->Count - 1 - (int)left;
+    }
+
+    /// <summary>Enters the job of the moment by taking an item of it, if there is one.</summary>
+    private bool TryEnter(out int item)
+    {
+        long state = Volatile.Read(ref _board->State);
+        while (state >= Item)
         {
-            lock (_park)
+            long seen = Interlocked.CompareExchange(ref _board->State, state - Item + 1, state);
+            if (seen == state)
             {
-                Monitor.PulseAll(_park);
+                item = _board->Count - (int)(state >> 32);
+                return true;
             }
+            state = seen;
+        }
+        item = -1;
+        return false;
+    }
+
+    /// <summary>
+    /// Keeps the failure of the lowest item and hands out no more. Those below have been handed out before, so that which
+    /// exception is thrown does not depend on who took what.
+    /// </summary>
+    private void Fail(int item, Exception exception)
+    {
+        Interlocked.And(ref _board->State, uint.MaxValue);
+        var failure = new Failure(item, ExceptionDispatchInfo.Capture(exception));
+        Failure? known = Volatile.Read(ref _failure);
+        while (known is null || item < known.Item)
+        {
+            Failure? seen = Interlocked.CompareExchange(ref _failure, failure, known);
+            if (seen == known)
+            {
+                break;
+            }
+            known = seen;
         }
     }
+
+    /// <summary>What members share.</summary>
+    private struct Board
+    {
+        /// <summary>
+        /// High half: items not yet taken; below zero once members have asked in vain. Low half: workers that have taken an item
+        /// and have not left. A worker enters by taking an item, both in one exchange. So none enters a job that has run out, and
+        /// whoever sees items left may take one, however old its view of the state is.
+        /// </summary>
+        public long State;
+
+        // The job: written while no worker is inside, read by those inside only.
+        public void* Job;
+        public delegate*<ThreadTeam, int, int, void> Body;
+        public int Count;
+
+        /// <summary>
+        /// Workers that are not parked: they look for a job, do items or have been woken, whether the system lets them run or
+        /// not. So one that gets no processor is woken once and not at every run.
+        /// </summary>
+        public int Awake;
+    }
+
+    private sealed record Failure(int Item, ExceptionDispatchInfo Exception);
 }

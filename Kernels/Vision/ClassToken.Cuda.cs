@@ -12,7 +12,7 @@ internal static unsafe class ClassTokenCuda
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(CudaQueue queue, Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
     {
-        ClassToken.Check(patches, classToken, positions, tiles, x);
+        ClassToken.Check(MemoryPlace.Device, patches, classToken, positions, tiles, x);
         queue.Call("append_class_token").View(patches).View(classToken).View(positions).View(x).Value(positions.Rows).Value(x.Columns)
             .Run(new(x.Rows), KernelCall.ThreadsFor(x.Columns));
     }

@@ -15,17 +15,18 @@ internal static unsafe partial class ClassToken
     /// <exception cref="ArgumentException">Shapes differ.</exception>
     public static void Run(ThreadTeam team, Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
     {
-        Check(patches, classToken, positions, tiles, x);
+        Check(MemoryPlace.Host, patches, classToken, positions, tiles, x);
         team.Run(x.Rows, new Job(patches.Pointer, classToken.Pointer, positions.Pointer, positions.Rows, x));
     }
 
-    internal static void Check(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
+    internal static void Check(MemoryPlace place, Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
     {
         int rows = positions.Rows;
         ShapeCheck.Require(tiles >= 0 && rows > 0, "Tiles are negative or there are no positions.", nameof(tiles));
-        ShapeCheck.Require(patches, tiles * (rows - 1), positions.Columns, nameof(patches));
-        ShapeCheck.Require(classToken, 1, positions.Columns, nameof(classToken));
-        ShapeCheck.Require(x, tiles * rows, positions.Columns, nameof(x));
+        ShapeCheck.Require(positions, place, rows, positions.Columns, nameof(positions));
+        ShapeCheck.Require(patches, place, tiles * (rows - 1), positions.Columns, nameof(patches));
+        ShapeCheck.Require(classToken, place, 1, positions.Columns, nameof(classToken));
+        ShapeCheck.Require(x, place, tiles * rows, positions.Columns, nameof(x));
     }
 
     private readonly struct Job(float* patches, float* classToken, float* positions, int rows, Tensor x) : ITeamJob

@@ -12,7 +12,7 @@ internal static unsafe class PatchUnfoldCuda
     /// <exception cref="ArgumentException">Sizes do not agree.</exception>
     public static void Run(CudaQueue queue, ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
     {
-        PatchUnfold.Check(pixels, tiles, channels, size, patch, output);
+        PatchUnfold.Check(MemoryPlace.Device, pixels, tiles, channels, size, patch, output);
         if (tiles > 0)
         {
             queue.Call("unfold_patches").View(queue.Put(pixels), pixels.Length).View(output).Value(channels).Value(size).Value(patch)

@@ -14,7 +14,7 @@ internal static unsafe partial class PatchUnfold
     /// <exception cref="ArgumentException">Sizes do not agree.</exception>
     public static void Run(ThreadTeam team, ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
     {
-        Check(pixels, tiles, channels, size, patch, output);
+        Check(MemoryPlace.Host, pixels, tiles, channels, size, patch, output);
         int grid = size / patch;
         fixed (ushort* source = pixels)
         {
@@ -22,14 +22,14 @@ internal static unsafe partial class PatchUnfold
         }
     }
 
-    internal static void Check(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
+    internal static void Check(MemoryPlace place, ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
     {
         ShapeCheck.Require(patch > 0 && size > 0 && size % patch == 0, "The tile size is no multiple of the patch size.", nameof(size));
         ShapeCheck.Require(tiles >= 0 && channels > 0, "Tiles or channels are negative or none.", nameof(tiles));
         long expected = (long)tiles * channels * size * size;
         ShapeCheck.Require(pixels.Length == expected, "The number of pixel values is not tiles · channels · size².", nameof(pixels));
         int grid = size / patch;
-        ShapeCheck.Require(output, tiles * grid * grid, channels * patch * patch, nameof(output));
+        ShapeCheck.Require(output, place, tiles * grid * grid, channels * patch * patch, nameof(output));
     }
 
     /// <summary>One item: a row of patches of one tile.</summary>

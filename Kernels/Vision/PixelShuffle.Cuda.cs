@@ -12,7 +12,7 @@ internal static unsafe class PixelShuffleCuda
     /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>
     public static void Run(CudaQueue queue, Tensor x, int tiles, int grid, Tensor output)
     {
-        PixelShuffle.Check(x, tiles, grid, output);
+        PixelShuffle.Check(MemoryPlace.Device, x, tiles, grid, output);
         queue.Call("pixel_shuffle").View(x).View(output).Value(grid).Value(x.Columns).Run(new(output.Rows), KernelCall.ThreadsFor(output.Columns));
     }
 }

@@ -10,16 +10,16 @@ internal static unsafe partial class PixelShuffle
     /// <exception cref="ArgumentException">Shapes differ, or the grid is odd.</exception>
     public static void Run(ThreadTeam team, Tensor x, int tiles, int grid, Tensor output)
     {
-        Check(x, tiles, grid, output);
+        Check(MemoryPlace.Host, x, tiles, grid, output);
         team.Run(output.Rows, new Job(x, grid, output.Pointer));
     }
 
-    internal static void Check(Tensor x, int tiles, int grid, Tensor output)
+    internal static void Check(MemoryPlace place, Tensor x, int tiles, int grid, Tensor output)
     {
         ShapeCheck.Require(grid > 0 && grid % 2 == 0, "An odd grid cannot be merged in pairs.", nameof(grid));
         ShapeCheck.Require(tiles >= 0, "Tiles are negative.", nameof(tiles));
-        ShapeCheck.Require(x, tiles * (grid * grid + 1), x.Columns, nameof(x));
-        ShapeCheck.Require(output, tiles * (grid / 2) * (grid / 2), 4 * x.Columns, nameof(output));
+        ShapeCheck.Require(x, place, tiles * (grid * grid + 1), x.Columns, nameof(x));
+        ShapeCheck.Require(output, place, tiles * (grid / 2) * (grid / 2), 4 * x.Columns, nameof(output));
     }
 
     private readonly struct Job(Tensor x, int grid, float* output) : ITeamJob

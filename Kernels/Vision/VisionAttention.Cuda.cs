@@ -19,7 +19,7 @@ internal static unsafe class VisionAttentionCuda
     /// <exception cref="ArgumentException">Shapes differ or the head size is odd.</exception>
     public static void Run(CudaQueue queue, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
     {
-        VisionAttention.Check(qkv, tiles, heads, angles, output);
+        VisionAttention.Check(MemoryPlace.Device, qkv, tiles, heads, angles, output);
         ShapeCheck.Require(angles.Columns <= LargestHead, "Heads have more than 256 elements.", nameof(angles));
         int tokens = angles.Rows, dim = angles.Columns;
         queue.Call("rotate_pairs").View(qkv).View(angles).Value(tokens).Value(qkv.Columns).Value(dim).Run(new(qkv.Rows, 2 * heads), KernelCall.ThreadsFor(dim));

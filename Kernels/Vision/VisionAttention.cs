@@ -21,7 +21,7 @@ internal static unsafe partial class VisionAttention
     {
         int tokens = angles.Rows;
         int dim = angles.Columns;
-        Check(qkv, tiles, heads, angles, output);
+        Check(MemoryPlace.Host, qkv, tiles, heads, angles, output);
         if (tiles == 0)
         {
             return;
@@ -64,14 +64,15 @@ internal static unsafe partial class VisionAttention
         TiledAttention.Run(team, plan, table, tiles * perTile, tokens, (float*)memory);
     }
 
-    internal static void Check(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
+    internal static void Check(MemoryPlace place, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
     {
         int tokens = angles.Rows;
         int dim = angles.Columns;
         ShapeCheck.Require(tiles >= 0 && heads > 0 && tokens > 0, "Tiles, heads or tokens are negative or none.", nameof(tiles));
         ShapeCheck.Require(dim > 0 && dim % 2 == 0, "The head size is odd; rotation works on pairs.", nameof(angles));
-        ShapeCheck.Require(qkv, tiles * tokens, 3 * heads * dim, nameof(qkv));
-        ShapeCheck.Require(output, tiles * tokens, heads * dim, nameof(output));
+        ShapeCheck.Require(angles, place, tokens, dim, nameof(angles));
+        ShapeCheck.Require(qkv, place, tiles * tokens, 3 * heads * dim, nameof(qkv));
+        ShapeCheck.Require(output, place, tiles * tokens, heads * dim, nameof(output));
     }
 
     private readonly struct RotateJob(Tensor qkv, int vectors, Tensor angles) : ITeamJob

@@ -44,6 +44,15 @@ public class DoctorCommandTests
     public async Task AWrongNumberOfThreadsIsRefused() => (await CliRun.Of("doctor", "--threads", "-1")).AssertFails("--threads");
 
     [Fact]
+    public async Task MoreThreadsThanProcessorsAreCappedWithAWord()
+    {
+        CliRun run = await CliRun.Of("doctor", "--threads", "100000", "--json");
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains($"--threads 100000 is more than the {Environment.ProcessorCount} logical processors", run.Error, StringComparison.Ordinal);
+        Assert.Equal(Environment.ProcessorCount, JsonDocument.Parse(run.Out).RootElement.GetProperty("memory").GetProperty("threads").GetInt32());
+    }
+
+    [Fact]
     public void DevicesAreListed()
     {
         DoctorCommand.Cuda cuda = DoctorCommand.Cuda.Read(new RecordingDriver());

@@ -19,6 +19,7 @@ internal static class ArgMaxCuda
     /// <exception cref="ArgumentException">There is not an id per row.</exception>
     public static void Run(CudaQueue queue, CudaScratch scratch, Tensor x, Span<int> ids)
     {
+        ShapeCheck.Require(x, MemoryPlace.Device, x.Rows, x.Columns, nameof(x));
         ShapeCheck.Require(ids.Length == x.Rows, "A place for an id is needed for each row.", nameof(ids));
         if (x.Rows == 0)
         {

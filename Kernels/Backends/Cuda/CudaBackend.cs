@@ -48,10 +48,10 @@ public sealed class CudaBackend : IBackend
         _context = context;
         _ownsContext = ownsContext;
         options ??= new CudaBackendOptions();
-        Steps = new StepSizes(options.StepRows, options.GraphRows, LogitRows: 64);
+        Steps = StepsOf(options);
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
         // First what may refuse the options: nothing was taken yet.
-        _products = new CudaProducts(DeviceLimits.Read(context), options.Precision == MatMulPrecision.BFloat16, options.Product);
+        _products = Products(DeviceLimits.Read(context), options);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue, options.WithoutWeights);
         _kv = new KvBatch(_queue);
@@ -86,19 +86,22 @@ public sealed class CudaBackend : IBackend
     public StepSizes Steps { get; }
 
     /// <inheritdoc/>
+    public ActivationPrecision Activations => _products.Activations;
+
+    /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => _queue.Allocate(bytes);
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
-        CheckCount(source.Length, destination);
+        ShapeCheck.Require(destination, MemoryPlace.Device, source.Length, nameof(destination));
         _queue.Upload(source, destination.Address);
     }
 
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
-        CheckCount(destination.Length, source);
+        ShapeCheck.Require(source, MemoryPlace.Device, destination.Length, nameof(source));
         _queue.Download(source.Address, MemoryMarshal.AsBytes(destination));
     }
 
@@ -138,7 +141,7 @@ public sealed class CudaBackend : IBackend
             for (int i = 0; i < count; i++)
             {
                 (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = StackedSources.Check(sources, format ?? Decoded(sources));
+                StackedSources shape = ShapeOf(sources, format);
                 if (stack is null)
                 {
                     stack = new CudaMatrixStack(_queue, count, shape, _products.Layout(shape, count));
@@ -244,15 +247,15 @@ public sealed class CudaBackend : IBackend
         }
     }
 
-    /// <summary>Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
-    private static WeightFormat? Decoded(MatrixSource[] sources) =>
-        Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false }) ? WeightFormat.F32 : null;
+    internal static StepSizes StepsOf(CudaBackendOptions options) => new(options.StepRows, options.GraphRows, LogitRows: 64);
 
-    private static void CheckCount(int elements, Tensor tensor)
+    internal static CudaProducts Products(DeviceLimits device, CudaBackendOptions options) =>
+        new(device, options.Precision, options.Product);
+
+    /// <summary>What sources are packed as. Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
+    internal static StackedSources ShapeOf(ReadOnlySpan<MatrixSource> sources, WeightFormat? format)
     {
-        if (elements != tensor.Elements)
-        {
-            throw new ArgumentException($"{elements} elements do not fill a tensor [{tensor.Rows}, {tensor.Columns}].", nameof(tensor));
-        }
+        bool isDecoded = format is null && Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false });
+        return StackedSources.Check(sources, isDecoded ? WeightFormat.F32 : format);
     }
 }

@@ -11,17 +11,17 @@ public static class CudaBackendChoice
     private const int OldestMajor = 8;
 
     /// <summary>
-    /// A backend on the first device if there is a driver, the device can run the kernels and has room for the weights and a
-    /// tenth more; else null, for the CPU. What it gives fits <c>ModelOptions.CreateBackend</c>.
+    /// A backend on the first device if there is a driver, the device can run the kernels and has room for the model; else null, for
+    /// the CPU. What it gives fits <c>ModelOptions.CreateBackend</c>.
     /// </summary>
-    /// <param name="weightBytes">Bytes of the weights as they are packed: the checkpoint's files are a good guess.</param>
+    /// <param name="need">What the model needs on that device: <c>ModelMemory.Measure</c> says it. Asked if there is a device; null takes it whatever room it has.</param>
     /// <param name="modules">Where kernels come from; asked when the backend is made.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
     /// <param name="options">How the device's backend runs; null takes the defaults.</param>
-    public static Func<IBackend>? Auto(long weightBytes, Func<IKernelModules> modules, out string reason, CudaBackendOptions? options = null)
+    public static Func<IBackend>? Auto(Func<IBackendSizes, MemoryNeed>? need, Func<IKernelModules> modules, out string reason, CudaBackendOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(modules);
-        return Auto(weightBytes, modules, LoadDriver, out reason, options);
+        return Auto(need, modules, LoadDriver, out reason, options);
     }
 
     /// <summary>A backend on a driver's first device, in its primary context.</summary>
@@ -40,17 +40,17 @@ public static class CudaBackendChoice
         }
     }
 
-    /// <summary>As <see cref="Auto(long, Func{IKernelModules}, out string, CudaBackendOptions)"/>, on a driver that the host loads itself.</summary>
-    /// <param name="weightBytes">Bytes of the weights as they are packed.</param>
+    /// <summary>As <see cref="Auto(Func{IBackendSizes, MemoryNeed}, Func{IKernelModules}, out string, CudaBackendOptions)"/>, on a driver that the host loads itself.</summary>
+    /// <param name="need">What the model needs on that device; null takes it whatever room it has.</param>
     /// <param name="modules">Where kernels come from; asked when the backend is made.</param>
     /// <param name="load">Gives the driver, or null and why there is none.</param>
     /// <param name="reason">What was chosen and why.</param>
     /// <param name="options">How the device's backend runs; null takes the defaults.</param>
-    public static Func<IBackend>? Auto(long weightBytes, Func<IKernelModules> modules, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, CudaBackendOptions? options = null)
+    public static Func<IBackend>? Auto(Func<IBackendSizes, MemoryNeed>? need, Func<IKernelModules> modules, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, CudaBackendOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(load);
         (ICudaDriver? driver, string why) = load();
-        if (driver is not null && Fits(driver, weightBytes, out why))
+        if (driver is not null && Fits(driver, need, options, out why))
         {
             reason = $"backend cuda: {why}";
             return () => Create(driver, modules(), options);
@@ -63,8 +63,8 @@ public static class CudaBackendChoice
     public static (ICudaDriver? Driver, string Reason) LoadDriver() =>
         (CudaDriver.TryLoad(out ICudaDriver? driver, out string reason) ? driver : null, reason);
 
-    /// <summary>Whether the first device can run the kernels and has room; a tenth more than the weights for everything else.</summary>
-    private static bool Fits(ICudaDriver driver, long bytes, out string why)
+    /// <summary>Whether the first device can run the kernels and has room.</summary>
+    private static bool Fits(ICudaDriver driver, Func<IBackendSizes, MemoryNeed>? need, CudaBackendOptions? options, out string why)
     {
         try
         {
@@ -75,11 +75,10 @@ public static class CudaBackendChoice
                 return false;
             }
             using CudaContext context = CudaContext.RetainPrimary(driver);
-            long free = context.MemoryInfo().Free, needed = bytes + bytes / 10;
-            why = free >= needed
-                ? $"{device.Name} has {ByteSize.Text(free)} free."
-                : $"{device.Name} has {ByteSize.Text(free)} free; the model needs about {ByteSize.Text(needed)}.";
-            return free >= needed;
+            long free = context.MemoryInfo().Free;
+            MemoryNeed? needed = need?.Invoke(new CudaSizes(DeviceLimits.Read(context), options));
+            why = $"{device.Name} has {ByteSize.Text(free)} free{(needed is null ? "" : $"; the model needs {needed}")}.";
+            return free >= (needed?.Total ?? 0);
         }
         catch (CudaException e)
         {

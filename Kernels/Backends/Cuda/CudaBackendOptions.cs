@@ -1,5 +1,5 @@
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 
@@ -10,7 +10,7 @@ public sealed record CudaBackendOptions
     /// float32 is exact: products like the CPU's but for the order of their sums. bfloat16 lets products round their activations
     /// where there are tensor-core kernels for the weights' format: int4. Everything between products stays float32.
     /// </summary>
-    public MatMulPrecision Precision { get; init; } = MatMulPrecision.Float32;
+    public ActivationPrecision Precision { get; init; } = ActivationPrecision.Float32;
 
     /// <summary>
     /// A product's record to be taken wherever it can be, by the name of its kernel (<c>llama4 kernels</c> lists them); null takes the

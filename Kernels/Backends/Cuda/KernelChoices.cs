@@ -48,7 +48,7 @@ public static class KernelChoices
     /// <exception cref="NotSupportedException">No record takes the product.</exception>
     public static ProductChoice Choose(GemmDesc gemm, DeviceLimits device, string? forced = null)
     {
-        var products = new CudaProducts(device, gemm.MayRound, forced);
+        var products = new CudaProducts(device, gemm.Activations, forced);
         CudaLayout layout = products.Layout(new StackedSources(gemm.Outputs, gemm.Inner, gemm.Weights), Math.Max(1, gemm.Experts));
         CudaProduct chosen = products.Choose(gemm, layout);
         string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)

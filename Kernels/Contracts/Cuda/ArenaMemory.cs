@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Numerics;
+
 namespace Llama4Kernels.Kernels.Contracts.Cuda;
 
 /// <summary>A part of a queue's arena.</summary>
@@ -23,6 +25,9 @@ internal sealed class ArenaMemory : DeviceMemory
             return _address;
         }
     }
+
+    /// <inheritdoc/>
+    public override MemoryPlace Place => MemoryPlace.Device;
 
     /// <inheritdoc/>
     public override long Length { get; }
@@ -54,7 +59,7 @@ internal sealed class CudaScratch(CudaQueue queue) : IDisposable
     }
 
     /// <summary>A float32 tensor over the scratch.</summary>
-    public Tensor Require(int rows, int columns) => new(Require((long)rows * columns * sizeof(float)), rows, columns);
+    public Tensor Require(int rows, int columns) => new(Require((long)rows * columns * sizeof(float)), rows, columns, ElementType.F32, MemoryPlace.Device);
 
     public void Dispose() => _memory?.Dispose();
 }

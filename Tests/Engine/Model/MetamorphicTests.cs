@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Tests.Engine.Model;
 
@@ -78,7 +79,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     {
         int[] ids = Ids(60);
         float[] one = ModelRunner.Run(models.Get("tiny-scout", new ModelOptions { Threads = 1, Activations = precision }), ids, new RunOptions()).Logits;
-        foreach (int threads in (int[])[2, 3])
+        foreach (int threads in (int[])[2, 3, 8, 64])
         {
             float[] more = ModelRunner.Run(models.Get("tiny-scout", new ModelOptions { Threads = threads, Activations = precision }), ids, new RunOptions()).Logits;
             Assert.Equal(one, more);

@@ -5,6 +5,7 @@ using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 using Llama4Kernels.Tests.Kernels.Quantization;
@@ -119,8 +120,8 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
         {
             float[] words = new float[m.Stack.MatrixBytes / sizeof(float)];
             float[] factors = new float[m.Stack.ScaleBytes / sizeof(float)];
-            backend.Download(new Tensor(m.Address, 1, words.Length), words);
-            backend.Download(new Tensor(m.Scales, 1, factors.Length), factors);
+            backend.Download(new Tensor(m.Address, 1, words.Length, ElementType.F32, MemoryPlace.Device), words);
+            backend.Download(new Tensor(m.Scales, 1, factors.Length, ElementType.F32, MemoryPlace.Device), factors);
             byte[] mine = MemoryMarshal.AsBytes(words.AsSpan()).ToArray();
             Assert.Equal(codes[at..(at + mine.Length)], mine);
             Assert.Equal(scales[group..(group + factors.Length)], factors);

@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Tests.Engine.Model;
 

@@ -14,20 +14,20 @@ public sealed unsafe class GuardPageTests : IDisposable
     private readonly List<IDisposable> _owned = [];
     private readonly Random _random = new(3);
 
-    public static TheoryData<int, MatMulPrecision> Cases()
+    public static TheoryData<int, ActivationPrecision> Cases()
     {
-        var data = new TheoryData<int, MatMulPrecision>();
+        var data = new TheoryData<int, ActivationPrecision>();
         foreach (int width in (int[])[2, 6, 14, 16, 18, 30, 34, 62, 66, 130])
         {
-            data.Add(width, MatMulPrecision.Float32);
-            data.Add(width, MatMulPrecision.BFloat16);
+            data.Add(width, ActivationPrecision.Float32);
+            data.Add(width, ActivationPrecision.BFloat16);
         }
         return data;
     }
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void No_operation_steps_beyond_its_tensors(int width, MatMulPrecision precision)
+    public void No_operation_steps_beyond_its_tensors(int width, ActivationPrecision precision)
     {
         foreach (int rows in (int[])[1, 3, 13])
         {
@@ -39,7 +39,7 @@ public sealed unsafe class GuardPageTests : IDisposable
             backend.Add(x, y);
             backend.SwiGlu(gateUp, y);
             MatMulAndExperts(backend, rows, width, x, y);
-            Attention(backend, rows, width, precision == MatMulPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32);
+            Attention(backend, rows, width, precision == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32);
             Vision(backend, width);
             float[] last = new float[width];
             backend.Download(y.Slice(rows - 1, 1), last);
@@ -101,7 +101,7 @@ public sealed unsafe class GuardPageTests : IDisposable
         {
             value = _random.NextSingle() - 0.5f;
         }
-        return new Tensor(memory.Address, rows, columns);
+        return new Tensor(memory.Address, rows, columns, ElementType.F32, MemoryPlace.Host);
     }
 
     private nint Bits(int count)

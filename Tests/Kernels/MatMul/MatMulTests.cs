@@ -31,12 +31,12 @@ public sealed unsafe class MatMulTests : IDisposable
         {
             foreach ((int rows, int columns) in ((int, int)[])[(1, 1), (15, 3), (17, 63), (32, 64), (33, 70), (97, 130), (160, 257)])
             {
-                foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
+                foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
                 {
                     Case c = new(tokens, rows, columns, format, seed: tokens * 1000 + rows);
                     bool withBias = (rows & 1) != 0;
                     float[] y = c.Run(product, _team, precision, withBias);
-                    (double[] expected, double[] magnitude) = MatMulOracle.Run(c.X, c.W, withBias ? c.Bias : null, tokens, rows, columns, precision == MatMulPrecision.BFloat16 && format == ElementType.BF16);
+                    (double[] expected, double[] magnitude) = MatMulOracle.Run(c.X, c.W, withBias ? c.Bias : null, tokens, rows, columns, precision == ActivationPrecision.BFloat16 && format == ElementType.BF16);
                     for (int i = 0; i < y.Length; i++)
                     {
                         Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"T={tokens} [{rows},{columns}] {precision} element {i}: {y[i]} for {expected[i]}");
@@ -51,7 +51,7 @@ public sealed unsafe class MatMulTests : IDisposable
     public void Does_not_depend_on_the_batch_or_the_threads(MatMulStrategy strategy, ElementType format)
     {
         using Product product = Make(strategy);
-        foreach (MatMulPrecision precision in Enum.GetValues<MatMulPrecision>())
+        foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
         {
             Case all = new(29, 75, 121, format, seed: 5);
             float[] together = all.Run(product, _team, precision, true);
@@ -74,7 +74,7 @@ public sealed unsafe class MatMulTests : IDisposable
         c.X[5] = float.NaN;
         c.X[33 + 32] = float.PositiveInfinity; // the odd last column, whose partner is padding
         c.X[66 + 4] = -0f;
-        float[] y = c.Run(product, _team, MatMulPrecision.Float32, false);
+        float[] y = c.Run(product, _team, ActivationPrecision.Float32, false);
         Assert.All(y[..40], v => Assert.True(float.IsNaN(v)));
         for (int r = 0; r < 40; r++)
         {
@@ -108,7 +108,7 @@ public sealed unsafe class MatMulTests : IDisposable
         {
             new Span<float>(x, 5).Clear();
             x[c] = 1;
-            product.Run(x, 1, packed, null, y, MatMulPrecision.Float32);
+            product.Run(x, 1, packed, null, y, ActivationPrecision.Float32);
             Assert.Equal([c, 10 + c, 20 + c, 100 + c, 110 + c, 120 + c], new Span<float>(y, 6).ToArray());
         }
     }
@@ -129,7 +129,7 @@ public sealed unsafe class MatMulTests : IDisposable
             double value = (e == 0 ? m / 8.0 * Math.Pow(2, -6) : (1 + m / 8.0) * Math.Pow(2, e - 7)) * (code < 128 ? 1 : -1);
             column[0] = column[1] = (byte)code;
             using PackedMatrix packed = PackedMatrix.Pack([new StridedMatrix((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], WeightFormat.F32, _team);
-            product.Run(&unit, 1, packed, null, y, MatMulPrecision.Float32);
+            product.Run(&unit, 1, packed, null, y, ActivationPrecision.Float32);
             Assert.Equal([(float)(value * 0.5), (float)(value * 3)], new Span<float>(y, 2).ToArray());
         }
     }
@@ -172,7 +172,7 @@ public sealed unsafe class MatMulTests : IDisposable
 
         public float[] Bias { get; init; } = [];
 
-        public float[] Run(Product product, ThreadTeam team, MatMulPrecision precision, bool withBias)
+        public float[] Run(Product product, ThreadTeam team, ActivationPrecision precision, bool withBias)
         {
             float[] y = new float[Tokens * Rows];
             ushort[] bits = [.. W.Select(Bf16.FromSingle)];

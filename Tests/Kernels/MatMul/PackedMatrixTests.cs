@@ -61,7 +61,7 @@ public sealed unsafe class PackedMatrixTests : IDisposable
         packed.Dispose();
         using var product = new Product(_team);
         float* x = &value, to = &y;
-        Assert.Throws<ObjectDisposedException>(() => product.Run(x, 1, packed, null, to, MatMulPrecision.Float32));
+        Assert.Throws<ObjectDisposedException>(() => product.Run(x, 1, packed, null, to, ActivationPrecision.Float32));
         Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([MatrixSource.RowMajor(0, ElementType.F32, 1, 1)], null, _team));
         Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack([MatrixSource.RowMajor((nint)x, (ElementType)99, 1, 1)], null, _team));
     }

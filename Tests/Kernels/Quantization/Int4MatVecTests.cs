@@ -162,7 +162,7 @@ public class Int4MatVecTests
     [Fact]
     public void DevicesSayWhatTheyLack()
     {
-        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, MayRound: true);
+        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, ActivationPrecision.BFloat16);
         var small = new DeviceLimits("small", 87, 64 * 1024, 8);
         Assert.All(DeviceLimits.Known, device => Assert.All(Int4MatVecCuda.Products.Where(record => !record.IsGrouped), record => Assert.Null(record.WhyNot(gemm, device))));
         Assert.All(Int4MatVecCuda.Products, record => Assert.Contains("sm_80", record.WhyNot(gemm with { Experts = record.IsGrouped ? 4 : 0 }, small with { Sm = 75 }), StringComparison.Ordinal));

@@ -4,7 +4,6 @@ using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Counting;
@@ -25,7 +24,7 @@ public sealed class PlanBackendTests : IDisposable
     {
         var counter = new LaunchCounter(new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules), DeviceFigures.H100, _ => { }, TestContext.Current.CancellationToken);
         _recorder = new StepRecorder(_driver, counter);
-        var options = new CudaBackendOptions { Precision = MatMulPrecision.BFloat16, WithoutWeights = true };
+        var options = new CudaBackendOptions { Precision = ActivationPrecision.BFloat16, WithoutWeights = true };
         _backend = new PlanBackend(CudaBackendChoice.Create(_driver, EmulatedBackend.Modules, options), _recorder, ModelShape.Products("scout"));
     }
 

@@ -5,7 +5,7 @@ using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends.Cuda;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Counting;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Engine.Model;
@@ -100,7 +100,7 @@ public partial class StepPredictorTests
     private static IEnumerable<string> Real(string name, int rows, int cached, WeightScheme weights)
     {
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true });
-        var small = new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, Precision = MatMulPrecision.BFloat16 };
+        var small = new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, Precision = ActivationPrecision.BFloat16 };
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), s_int4 with { Weights = weights, CreateBackend = () => EmulatedBackend.Create(driver, small) }, null, TestContext.Current.CancellationToken);
         using var session = new InferenceSession(model, new SessionOptions { StepRows = 64, MaxLogitRows = 64 });
         Sequence[] sequences = [.. Enumerable.Range(0, rows).Select(_ => session.CreateSequence())];

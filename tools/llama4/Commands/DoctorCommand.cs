@@ -23,16 +23,12 @@ internal static class DoctorCommand
     public static Command Create(CommandConsole console)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var threads = new Option<int>("--threads", "-t") { Description = "Threads that read; 0 is the engine's own choice.", DefaultValueFactory = _ => 0 };
+        var threads = new Option<int>("--threads", "-t") { Description = "Threads that read memory, at most one per logical processor; 0 is the engine's choice, one per core that the process may use.", DefaultValueFactory = _ => 0 };
         var emulator = new Option<bool>("--emulator") { Description = "Check the device kernels on the emulator, with or without a device." };
         var command = new Command("doctor", "Prints what this machine has: processor features, memory and its speed, CUDA driver and devices; with a device, how its compiler takes every kernel and whether each operation gives what the CPU gives, in which time. Exit code 1 if a kernel fails.") { threads, emulator, json };
         command.SetAction((parsed, cancellation) =>
         {
-            int wanted = parsed.GetValue(threads);
-            if (wanted < 0)
-            {
-                throw new ArgumentException("--threads must be 0 or more.");
-            }
+            int wanted = ThreadArgument.Check(parsed.GetValue(threads), console);
             bool found = CudaDriver.TryLoad(out ICudaDriver? driver, out string reason);
             Cuda cuda = found ? Cuda.Read(driver!) : Cuda.Missing(reason);
             var report = new Report(Processor.Read(), Memory.Measure(wanted), Strategies(), cuda);

@@ -33,12 +33,12 @@ internal static class KernelsCommand
             }
             DeviceLimits limits = DeviceLimits.Get(parsed.GetRequiredValue(device));
             WeightFormat format = WeightFormat.Get(parsed.GetRequiredValue(weights));
-            bool mayRound = parsed.GetRequiredValue(activations) == "bf16";
+            ActivationPrecision precision = parsed.GetRequiredValue(activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
             int[] counts = Rows(parsed.GetRequiredValue(rows));
             Choice[] choices = [.. from product in ModelShape.Products(model)
                                    from count in counts
                                    let weight = product.Part is "experts" or "shared" ? format : WeightFormat.BF16
-                                   let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, mayRound, product.Experts)
+                                   let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, precision, product.Experts)
                                    select Choice.Of(product.Name, KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
             Print(console, model, limits, choices, parsed.GetValue(json));
             return 0;

@@ -4,6 +4,7 @@ using Llama4Kernels.Cli.Prediction;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Counting;
 using Spectre.Console;
 
@@ -66,7 +67,7 @@ internal static class PredictCommand
             };
             if (!report.Fits)
             {
-                string largest = report.Decode.LastOrDefault(step => step.MemoryBytes <= report.DeviceMemoryBytes) is { } step ? $"{step.Rows} rows fit" : "not even the fewest rows fit";
+                string largest = report.Decode.LastOrDefault(step => step.MemoryBytes <= report.DeviceMemoryBytes) is { } step ? $"up to {step.Rows} of --rows fit" : "not even the fewest rows fit";
                 console.Error.WriteLine(FormattableString.Invariant($"llama4: this takes {report.MemoryBytes / 1e9:F1} GB and {report.Device} has {report.DeviceMemoryBytes / 1e9:F1} GB ({largest}): the figures beyond are those of a device like it with more memory."));
             }
             if (parsed.GetValue(json))

@@ -2,8 +2,8 @@ using System.Diagnostics;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Counting;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -63,7 +63,7 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
     public IEnumerable<OperationReport> Operations(CancellationToken cancellation)
     {
         using var cpu = new CpuBackend();
-        foreach (IGrouping<MatMulPrecision, OperationProbe> probes in OperationProbe.All.GroupBy(probe => probe.Precision))
+        foreach (IGrouping<ActivationPrecision, OperationProbe> probes in OperationProbe.All.GroupBy(probe => probe.Precision))
         {
             using var recording = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true, Launch = new LaunchOptions { CountMemory = true } });
             using CudaBackend model = Backend(recording, probes.Key);
@@ -76,7 +76,7 @@ internal sealed class DeviceCheck(ICudaDriver driver, IKernelModules modules)
         }
     }
 
-    private CudaBackend Backend(ICudaDriver on, MatMulPrecision precision) => new(CudaContext.RetainPrimary(on), modules, s_small with { Precision = precision }, ownsContext: true);
+    private CudaBackend Backend(ICudaDriver on, ActivationPrecision precision) => new(CudaContext.RetainPrimary(on), modules, s_small with { Precision = precision }, ownsContext: true);
 
     private static ModuleReport Load(CudaContext context, CombinedKernelModules all, string name, int sm)
     {

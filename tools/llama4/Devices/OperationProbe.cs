@@ -38,10 +38,10 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     ];
 
     /// <summary>Precision that the backend has for it; the processor's is float32 always.</summary>
-    public MatMulPrecision Precision { get; init; }
+    public ActivationPrecision Precision { get; init; }
 
     private static OperationProbe Rounded(OperationProbe probe) =>
-        probe with { Name = $"{probe.Name}, bf16 activations", Tolerance = RoundedActivations, Precision = MatMulPrecision.BFloat16 };
+        probe with { Name = $"{probe.Name}, bf16 activations", Tolerance = RoundedActivations, Precision = ActivationPrecision.BFloat16 };
 
     private static OperationProbe Norm(int rows, int columns) => new($"rms norm {rows} x {columns}", Sums, 8L * rows * columns, scope =>
     {

@@ -26,6 +26,8 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
 
     public StepSizes Steps => inner.Steps;
 
+    public ActivationPrecision Activations => inner.Activations;
+
     /// <summary>Different experts that some independent choices hit in the mean: E · (1 − (1 − 1/E)ⁿ).</summary>
     /// <param name="experts">Experts E.</param>
     /// <param name="choices">Choices n.</param>

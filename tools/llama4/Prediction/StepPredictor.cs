@@ -5,7 +5,6 @@ using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Counting;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -51,7 +50,7 @@ internal sealed class StepPredictor : IDisposable
             _recorder = new StepRecorder(_driver, counts ? new LaunchCounter(new CombinedKernelModules(PtxKernelModules.All, modules), Device, progress, cancellation) : null);
             var options = new CudaBackendOptions
             {
-                Precision = request.Model.Activations == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+                Precision = request.Model.Activations,
                 Product = request.Product,
                 WithoutWeights = true,
             };

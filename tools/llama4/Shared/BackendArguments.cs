@@ -1,8 +1,9 @@
 using System.CommandLine;
+using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -12,7 +13,7 @@ internal sealed class BackendArguments
 {
     private readonly Option<string> _backend = new("--backend")
     {
-        Description = "Where to run: cpu, cuda, emulator (device kernels without a device: slow, for checks) or auto (cuda if there is a device with room for the model, else cpu).",
+        Description = "Where to run: cpu, cuda, emulator (device kernels without a device: slow, for checks) or auto (cuda if there is a device with room for the packed weights, the cache and the activations, else cpu).",
         DefaultValueFactory = _ => "auto",
     };
 
@@ -27,14 +28,16 @@ internal sealed class BackendArguments
 
     /// <summary>Makes the wanted backend; null for the CPU.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="folder">The checkpoint, whose size decides in mode auto.</param>
-    /// <param name="precision">Of activations in products.</param>
+    /// <param name="folder">The checkpoint, whose packed size decides in mode auto.</param>
+    /// <param name="model">How it is to be loaded.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
     /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded.</exception>
-    public Func<IBackend>? Choose(ParseResult parsed, string folder, MatMulPrecision precision, out string reason) =>
-        Choose(parsed.GetRequiredValue(_backend), CheckpointBytes(folder), CudaBackendChoice.LoadDriver, out reason, precision);
+    /// <exception cref="Engine.ModelFormatException">The checkpoint had to be looked at, and is malformed.</exception>
+    public Func<IBackend>? Choose(ParseResult parsed, string folder, ModelOptions model, out string reason) =>
+        Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason, model.Activations);
 
-    internal static Func<IBackend>? Choose(string backend, long bytes, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, MatMulPrecision precision = MatMulPrecision.Float32)
+    internal static Func<IBackend>? Choose(
+        string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, ActivationPrecision precision = ActivationPrecision.Float32)
     {
         switch (backend)
         {
@@ -46,18 +49,13 @@ internal sealed class BackendArguments
                 return () => CreateEmulator(precision);
         }
         // Who demands a device gets it, whatever room it has.
-        Func<IBackend>? create = CudaBackendChoice.Auto(backend == "auto" ? bytes : 0, DeviceModules.Find, load, out reason, new CudaBackendOptions { Precision = precision });
+        Func<IBackend>? create = CudaBackendChoice.Auto(backend == "auto" ? need : null, DeviceModules.Find, load, out reason, new CudaBackendOptions { Precision = precision });
         return create is null && backend == "cuda"
             ? throw new ArgumentException($"--backend cuda is not possible; {reason}")
             : create;
     }
 
-    private static CudaBackend CreateEmulator(MatMulPrecision precision) =>
+    private static CudaBackend CreateEmulator(ActivationPrecision precision) =>
         // Emulated memory is host memory, twice: small pieces.
         CudaBackendChoice.Create(new EmulatedCudaDriver(), DeviceModules.Find(), new CudaBackendOptions { ArenaBytes = 8L << 20, StagingBytes = 2L << 20, Precision = precision });
-
-    private static long CheckpointBytes(string folder) =>
-        File.Exists(folder) ? new FileInfo(folder).Length
-        : !Directory.Exists(folder) ? 0
-        : ((string[])["*.safetensors", "*.gguf", "*.pth"]).Select(files => Directory.EnumerateFiles(folder, files).Sum(file => new FileInfo(file).Length)).FirstOrDefault(bytes => bytes > 0);
 }

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -21,7 +21,7 @@ internal sealed class ModelArguments
         DefaultValueFactory = _ => "bf16",
     };
 
-    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes that many.", CustomParser = Numbers.Read<int> };
+    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes one per core that the process may use.", CustomParser = Numbers.Read<int> };
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
 
@@ -83,35 +83,18 @@ internal sealed class ModelArguments
         {
             Activations = Activations(parsed),
             Weights = Weights(parsed),
-            Threads = Threads(parsed, console),
+            Threads = ThreadArgument.Check(parsed.GetValue(_threads), console),
             LoadVision = !parsed.GetValue(_noVision),
             Projector = parsed.GetValue(_projector),
             NeedsTokenizer = needsTokenizer,
-            CreateBackend = _backend.Choose(parsed, folder, Activations(parsed) == ActivationPrecision.BFloat16 ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32, out string reason),
         };
+        options = options with { CreateBackend = _backend.Choose(parsed, folder, options, out string reason) };
         Llama4Model model = Load(folder, options, reason, console, cancellation);
         foreach (string warning in model.Config.Warnings)
         {
             console.Error.WriteLine("llama4: " + warning);
         }
         return model;
-    }
-
-    /// <summary>More threads than processors only wait for each other.</summary>
-    private int Threads(ParseResult parsed, CommandConsole console)
-    {
-        int wanted = parsed.GetValue(_threads);
-        if (wanted < 0)
-        {
-            throw new ArgumentException("--threads must be 0 or more.");
-        }
-        int most = Environment.ProcessorCount;
-        if (wanted <= most)
-        {
-            return wanted;
-        }
-        console.Error.WriteLine($"llama4: --threads {wanted} is more than the {most} logical processors; {most} are used.");
-        return most;
     }
 
     private static Llama4Model Load(string folder, ModelOptions options, string reason, CommandConsole console, CancellationToken cancellation)

@@ -1,6 +1,7 @@
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Verification;
 

@@ -1,6 +1,7 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
@@ -40,7 +41,7 @@ public sealed unsafe class CudaAttentionTests
             // In reverse: neighbours in a table need not be neighbours in memory.
             table[i] = cache.Address + (nint)((pages - i) * Layout.PageBytes);
             int floats = (int)(Layout.PageBytes / sizeof(float));
-            backend.Upload(Values(floats), new Tensor(table[i], 1, floats));
+            backend.Upload(Values(floats), new Tensor(table[i], 1, floats, ElementType.F32, cache.Place));
         }
         Tensor qkv = memory.View(batch, Shape.QkvColumns), output = memory.View(batch, Shape.QueryColumns, qkv.Elements * sizeof(float));
         backend.Upload(Values(qkv.Elements), qkv);

@@ -16,7 +16,7 @@ namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 /// <summary>int4 weights on tensor cores through the backend: the layout that packing chooses, products, whole models.</summary>
 public sealed class CudaInt4Tests : IDisposable
 {
-    private static readonly CudaBackendOptions s_bf16 = new() { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, Precision = MatMulPrecision.BFloat16 };
+    private static readonly CudaBackendOptions s_bf16 = new() { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, Precision = ActivationPrecision.BFloat16 };
 
     private readonly EmulatedBackend _emulated = new(s_bf16);
 

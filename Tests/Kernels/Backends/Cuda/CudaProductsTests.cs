@@ -17,16 +17,16 @@ public sealed unsafe class CudaProductsTests
     public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Where(record => !record.IsGrouped).Select(record => record.Kernel)];
 
     [Theory]
-    [InlineData(1, true, "tiles", "matvec1_int4")]
-    [InlineData(8, true, "tiles", "matvec8_int4")]
-    [InlineData(512, true, "tiles", "matvec16_int4")]
-    [InlineData(1, false, "rows", "matvec_int4")]
-    [InlineData(9, false, "rows", "matmul_int4")]
-    public void TheFirstThatAppliesIsTakenAndTheLayoutIsItsOwn(int rows, bool mayRound, string layout, string kernel)
+    [InlineData(1, ActivationPrecision.BFloat16, "tiles", "matvec1_int4")]
+    [InlineData(8, ActivationPrecision.BFloat16, "tiles", "matvec8_int4")]
+    [InlineData(512, ActivationPrecision.BFloat16, "tiles", "matvec16_int4")]
+    [InlineData(1, ActivationPrecision.Float32, "rows", "matvec_int4")]
+    [InlineData(9, ActivationPrecision.Float32, "rows", "matmul_int4")]
+    public void TheFirstThatAppliesIsTakenAndTheLayoutIsItsOwn(int rows, ActivationPrecision activations, string layout, string kernel)
     {
-        ProductChoice choice = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, WeightFormat.Int4, mayRound), s_h100);
+        ProductChoice choice = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, WeightFormat.Int4, activations), s_h100);
         Assert.Equal((layout, kernel), (choice.Layout, choice.Kernel));
-        ProductChoice experts = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, WeightFormat.Int4, mayRound, Experts: 16), s_h100);
+        ProductChoice experts = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, WeightFormat.Int4, activations, Experts: 16), s_h100);
         Assert.Equal(layout, experts.Layout);
         Assert.StartsWith("expert_", experts.Kernel);
     }
@@ -34,19 +34,19 @@ public sealed unsafe class CudaProductsTests
     [Fact]
     public void WhatIsPassedByHasAReason()
     {
-        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, MayRound: true);
+        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, ActivationPrecision.BFloat16);
         var small = new DeviceLimits("small", 90, 48 * 1024, 10);
         ProductChoice choice = KernelChoices.Choose(gemm, small);
         Assert.Equal("matvec_int4", choice.Kernel);
         Assert.Contains(choice.Passed, reason => reason.StartsWith("matvec1_int4 needs ", StringComparison.Ordinal) && reason.Contains("of shared memory", StringComparison.Ordinal));
-        Assert.Contains("rounds activations", string.Join("; ", KernelChoices.Choose(gemm with { MayRound = false }, s_h100).Passed));
+        Assert.Contains("rounds activations", string.Join("; ", KernelChoices.Choose(gemm with { Activations = ActivationPrecision.Float32 }, s_h100).Passed));
         Assert.Throws<NotSupportedException>(() => KernelChoices.Choose(gemm with { Weights = WeightFormat.F16 }, s_h100));
     }
 
     [Fact]
     public void ARecordIsForcedByItsName()
     {
-        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, MayRound: true);
+        var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, ActivationPrecision.BFloat16);
         Assert.Equal(("matmul_int4", "rows"), Named(KernelChoices.Choose(gemm, s_h100, "matmul_int4")));
         Assert.Equal(("matvec_bf16", "rows"), Named(KernelChoices.Choose(gemm with { Weights = WeightFormat.BF16 }, s_h100, "matmul_int4")));
         Assert.Contains("matvec1_int4", Assert.Throws<ArgumentException>(() => KernelChoices.Choose(gemm, s_h100, "nothing")).Message);
@@ -66,7 +66,7 @@ public sealed unsafe class CudaProductsTests
                 {
                     foreach (int experts in new[] { 0, 16, 128 })
                     {
-                        Assert.NotNull(KernelChoices.Choose(new GemmDesc(rows, 16384, 5120, format, MayRound: true, experts), device).Kernel);
+                        Assert.NotNull(KernelChoices.Choose(new GemmDesc(rows, 16384, 5120, format, ActivationPrecision.BFloat16, experts), device).Kernel);
                     }
                 }
             }
@@ -84,7 +84,7 @@ public sealed unsafe class CudaProductsTests
             ArenaBytes = 1 << 20,
             StagingBytes = 1 << 20,
             Product = kernel,
-            Precision = record.Rounds ? MatMulPrecision.BFloat16 : MatMulPrecision.Float32,
+            Precision = record.Operands,
         });
         CudaBackend backend = emulated.Backend;
         var random = new Random(3);
@@ -99,7 +99,7 @@ public sealed unsafe class CudaProductsTests
             foreach (int rows in new[] { 1, 5, 17 })
             {
                 float[] x = [.. Enumerable.Range(0, rows * Inner).Select(_ => random.NextSingle() - 0.5f)];
-                float[] input = record.Rounds ? [.. x.Select(Bf16.Round)] : x;
+                float[] input = record.Operands == ActivationPrecision.BFloat16 ? [.. x.Select(Bf16.Round)] : x;
                 float[] expected = Run(cpu, theirs, input, rows), first = Run(backend, packed, x, rows), second = Run(backend, packed, x, rows);
                 float range = expected.Max() - expected.Min();
                 Assert.All(expected.Zip(first), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 1e-5f * range));

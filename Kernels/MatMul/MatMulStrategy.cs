@@ -1,15 +1,5 @@
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>Precision of the activations in a matrix product; sums are float32 in both.</summary>
-public enum MatMulPrecision
-{
-    /// <summary>Activations stay float32.</summary>
-    Float32,
-
-    /// <summary>Activations are rounded to bfloat16 (nearest even) when the weights are bfloat16.</summary>
-    BFloat16,
-}
-
 /// <summary>Implementations of the product, best first.</summary>
 public enum MatMulStrategy
 {

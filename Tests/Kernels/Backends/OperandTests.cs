@@ -1,0 +1,120 @@
+using System.Reflection;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Tests.Kernels.Backends.Cuda;
+
+namespace Llama4Kernels.Tests.Kernels.Backends;
+
+/// <summary>
+/// The rule of operands: every operation of every backend takes each of its tensors only in its own place and element type, and
+/// names the one that is not. The operations come from the interface, so that a new one fails here until it is listed.
+/// </summary>
+public sealed class OperandTests : IDisposable
+{
+    private readonly CpuBackend _cpu = new(new CpuBackendOptions { Threads = 1 });
+    private readonly EmulatedBackend _emulated = new();
+
+    /// <summary>Calls of each operation that are right but for what the operands spoil; false if a backend does not have it.</summary>
+    private static readonly Dictionary<string, Func<Operands, bool>> Calls = new()
+    {
+        [nameof(IBackend.Upload)] = o => Call(() => o.Backend.Upload(new float[6], o["destination", 2, 3])),
+        [nameof(IBackend.Download)] = o => Call(() => o.Backend.Download(o["source", 2, 3], new float[6])),
+        [nameof(IBackend.TryArgMax)] = o => o.Backend.TryArgMax(o["x", 2, 3], new int[2]),
+        [nameof(IBackend.Embed)] = o => Call(() => o.Backend.Embed(o.Table, [0, 1], o["output", 2, 32])),
+        [nameof(IBackend.RmsNorm)] = o => Call(() => o.Backend.RmsNorm(o["x", 2, 32], o["weight", 1, 32], 1e-5f, o["output", 2, 32])),
+        [nameof(IBackend.Linear)] = o => Call(() => o.Backend.Linear(o["x", 2, 32], o.Square, o["bias", 1, 32], o["y", 2, 32])),
+        [nameof(IBackend.Add)] = o => Call(() => o.Backend.Add(o["x", 2, 32], o["destination", 2, 32])),
+        [nameof(IBackend.SwiGlu)] = o => Call(() => o.Backend.SwiGlu(o["gateUp", 2, 64], o["output", 2, 32])),
+        [nameof(IBackend.RopeAngles)] = o => Call(() => o.Backend.RopeAngles([1, 2], [0, 1], o["output", 2, 4])),
+        [nameof(IBackend.QueryScales)] = o => Call(() => o.Backend.QueryScales([0, 1], 0.1f, 4, o["output", 2, 1])),
+        [nameof(IBackend.RotateNormAndAppend)] = o => Call(() => o.Backend.RotateNormAndAppend(
+            o["qkv", 2, Operands.Shape.QkvColumns], Operands.Shape, o["angles", 2, 8], 1e-5f, o["queryScales", 2, 1], Operands.Layout, [o.Segment])),
+        [nameof(IBackend.Attention)] = o => Call(() => o.Backend.Attention(
+            o["qkv", 2, Operands.Shape.QkvColumns], Operands.Shape, Operands.Layout, [o.Segment], o["output", 2, Operands.Shape.QueryColumns])),
+        [nameof(IBackend.RouteTopK)] = o => Call(() => o.Backend.RouteTopK(o["routerLogits", 2, 2], o.Routing)),
+        [nameof(IBackend.ExpertFeedForward)] = o => Call(() => o.Backend.ExpertFeedForward(o["x", 2, 32], o.Routed(), o.Experts, o["output", 2, 32])),
+        [nameof(IBackend.LayerNorm)] = o => Call(() => o.Backend.LayerNorm(o["x", 2, 32], o["weight", 1, 32], o["bias", 1, 32], 1e-5f, o["output", 2, 32])),
+        [nameof(IBackend.Gelu)] = o => Call(() => o.Backend.Gelu(o["x", 2, 32])),
+        [nameof(IBackend.UnfoldPatches)] = o => Call(() => o.Backend.UnfoldPatches(new ushort[3 * 16], 1, 3, 4, 2, o["output", 4, 12])),
+        [nameof(IBackend.AppendClassTokenAndPositions)] = o => Call(() => o.Backend.AppendClassTokenAndPositions(
+            o["patches", 4, 32], o["classToken", 1, 32], o["positions", 5, 32], 1, o["x", 5, 32])),
+        [nameof(IBackend.VisionAttention)] = o => Call(() => o.Backend.VisionAttention(o["qkv", 5, 48], 1, 2, o["angles", 5, 8], o["output", 5, 16])),
+        [nameof(IBackend.PixelShuffle)] = o => Call(() => o.Backend.PixelShuffle(o["x", 5, 8], 1, 2, o["output", 1, 32])),
+    };
+
+    public static TheoryData<string, bool> Operations()
+    {
+        var data = new TheoryData<string, bool>();
+        foreach (MethodInfo method in typeof(IBackend).GetMethods().Where(method => Tensors(method).Length > 0))
+        {
+            data.Add(method.Name, false);
+            data.Add(method.Name, true);
+        }
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Operations))]
+    public void EachOperandIsTakenOnlyInItsPlaceAndTypeAndNamed(string operation, bool onDevice)
+    {
+        IBackend backend = onDevice ? _emulated.Backend : _cpu;
+        MemoryPlace place = onDevice ? MemoryPlace.Device : MemoryPlace.Host, other = onDevice ? MemoryPlace.Host : MemoryPlace.Device;
+        Assert.True(Calls.TryGetValue(operation, out Func<Operands, bool>? call), $"{operation} has tensors and no call here: list it.");
+        using var operands = new Operands(backend);
+        if (!call(operands))
+        {
+            // Where it exists, it is tested.
+            Assert.Equal((nameof(IBackend.TryArgMax), false), (operation, onDevice));
+            return;
+        }
+        string[] names = Tensors(typeof(IBackend).GetMethod(operation)!);
+        Assert.Equal(names.Order(), operands.Named.Order());
+        foreach (string name in names)
+        {
+            operands.Spoil(name, tensor => tensor with { Place = other });
+            ArgumentException placed = Assert.Throws<ArgumentException>(() => { call(operands); });
+            Assert.Equal(name, placed.ParamName);
+            Assert.Contains(onDevice ? "F32 on the host, expected F32 on a device" : "F32 on a device, expected F32 on the host", placed.Message);
+
+            operands.Spoil(name, tensor => tensor with { Type = ElementType.BF16 });
+            ArgumentException typed = Assert.Throws<ArgumentException>(() => { call(operands); });
+            Assert.Equal(name, typed.ParamName);
+            Assert.Contains("BF16", typed.Message);
+        }
+        operands.Spoil("", tensor => tensor);
+        Assert.True(call(operands));
+        Assert.Equal(place, operands["x", 1, 1].Place);
+    }
+
+    [Fact]
+    public void ATensorKnowsItsBytesAndItsParts()
+    {
+        using DeviceMemory memory = _cpu.Allocate(64);
+        Tensor pairs = memory.View(ElementType.BF16, 4, 8);
+        Assert.Equal((32L, 64L, MemoryPlace.Host), (pairs.Elements, pairs.Bytes, pairs.Place));
+        Assert.Equal(new Tensor(memory.Address + 16, 2, 8, ElementType.BF16, MemoryPlace.Host), pairs.Slice(1, 2));
+        Assert.Equal(pairs with { Rows = 2, Columns = 16 }, pairs.As(2, 16));
+        Assert.Throws<ArgumentOutOfRangeException>(() => pairs.Slice(3, 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => pairs.As(3, 11));
+        Assert.Throws<ArgumentOutOfRangeException>(() => pairs.As(-1, -4));
+        Assert.Throws<ArgumentOutOfRangeException>(() => memory.View(4, 8));
+        Assert.Throws<ArgumentOutOfRangeException>(() => memory.View(ElementType.BF16, 4, 8, 2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => memory.View(1, 1, long.MaxValue));
+    }
+
+    public void Dispose()
+    {
+        _cpu.Dispose();
+        _emulated.Dispose();
+    }
+
+    private static string[] Tensors(MethodInfo method) =>
+        [.. method.GetParameters().Where(parameter => parameter.ParameterType == typeof(Tensor) || parameter.ParameterType == typeof(Tensor?)).Select(parameter => parameter.Name!)];
+
+    private static bool Call(Action run)
+    {
+        run();
+        return true;
+    }
+}

@@ -1,0 +1,155 @@
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Tests.Kernels.Threading;
+
+/// <summary>Workers that lose their processor at the worst moments: nothing waits for one without an item, no wake-up is lost.</summary>
+public sealed unsafe class ThreadTeamScheduleTests
+{
+    /// <summary>Orders of magnitude above what a run takes, below what a hang takes.</summary>
+    private static readonly TimeSpan s_bound = TimeSpan.FromSeconds(60);
+
+    private readonly struct Count(int* items) : ITeamJob
+    {
+        public void Execute(int item, int worker) => Interlocked.Increment(ref items[item]);
+    }
+
+    /// <summary>Items that end only when as many members as there are items are inside at the same time.</summary>
+    private readonly struct Meet(int* arrived, int count, int* gaveUp) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            Interlocked.Increment(ref *arrived);
+            long start = Environment.TickCount64;
+            while (Volatile.Read(ref *arrived) < count)
+            {
+                if (Environment.TickCount64 - start > s_bound.TotalMilliseconds)
+                {
+                    Volatile.Write(ref *gaveUp, 1);
+                    return;
+                }
+                Thread.Yield();
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(2, (int)ThreadTeam.Stop.Looking)]
+    [InlineData(5, (int)ThreadTeam.Stop.Looking)]
+    [InlineData(2, (int)ThreadTeam.Stop.Parking)]
+    [InlineData(5, (int)ThreadTeam.Stop.Parking)]
+    [InlineData(2, (int)ThreadTeam.Stop.Parked)]
+    [InlineData(5, (int)ThreadTeam.Stop.Parked)]
+    public void A_run_does_not_wait_for_workers_that_took_no_item(int threads, int stop)
+    {
+        using var release = new ManualResetEventSlim();
+        using var held = new CountdownEvent(threads - 1);
+        bool[] isHeld = new bool[threads];
+        using var team = new ThreadTeam(threads, threads, (worker, at) =>
+        {
+            if ((int)at == stop && !release.IsSet && !isHeld[worker])
+            {
+                isHeld[worker] = true;
+                held.Signal();
+                release.Wait();
+            }
+        });
+        int* items = stackalloc int[100];
+        // The first run wakes the workers, which from now on get no processor.
+        team.Run(100, new Count(items));
+        Assert.True(held.Wait(s_bound));
+        var runs = new Thread(() =>
+        {
+            for (int round = 0; round < 1000; round++)
+            {
+                team.Run(100, new Count(items));
+            }
+        });
+        runs.Start();
+        bool done = runs.Join(s_bound);
+        release.Set();
+        runs.Join();
+        Assert.True(done, "The runs waited for workers that the system did not schedule.");
+        Assert.All(new Span<int>(items, 100).ToArray(), count => Assert.Equal(1001, count));
+    }
+
+    /// <summary>A worker held up inside is waited for: its item is not done.</summary>
+    [Fact]
+    public void A_run_waits_for_a_worker_that_is_inside()
+    {
+        using var release = new ManualResetEventSlim();
+        using var held = new ManualResetEventSlim();
+        using var team = new ThreadTeam(2, 2, (_, at) =>
+        {
+            if (at == ThreadTeam.Stop.Leaving && !release.IsSet)
+            {
+                held.Set();
+                release.Wait();
+            }
+        });
+        int arrived = 0, gaveUp = 0;
+        int* at = &arrived, up = &gaveUp;
+        var run = new Thread(() => team.Run(2, new Meet(at, 2, up)));
+        run.Start();
+        Assert.True(held.Wait(s_bound));
+        Assert.False(run.Join(50));
+        release.Set();
+        Assert.True(run.Join(s_bound));
+        Assert.Equal(0, gaveUp);
+    }
+
+    /// <summary>
+    /// Every member is needed at every run, and workers pause or park at random in between: a lost wake-up leaves one out.
+    /// </summary>
+    [Theory]
+    [InlineData(2, 1500)]
+    [InlineData(3, 700)]
+    [InlineData(6, 150)]
+    public void No_wake_up_is_lost(int threads, int rounds)
+    {
+        var random = new ThreadLocal<Random>(() => new Random(Environment.CurrentManagedThreadId));
+        using var team = new ThreadTeam(threads, threads, (_, _) => Pause(random.Value!));
+        int arrived = 0, gaveUp = 0;
+        for (int round = 0; round < rounds; round++)
+        {
+            arrived = 0;
+            team.Run(threads, new Meet(&arrived, threads, &gaveUp));
+            Assert.Equal(0, gaveUp);
+            Assert.Equal(threads, arrived);
+            if (round % 3 == 0)
+            {
+                Pause(random.Value!);
+            }
+        }
+    }
+
+    [Fact]
+    public void Wakes_parked_workers()
+    {
+        using var team = new ThreadTeam(3, 3);
+        int arrived = 0, gaveUp = 0;
+        for (int round = 0; round < 20; round++)
+        {
+            Thread.Sleep(3);
+            arrived = 0;
+            team.Run(3, new Meet(&arrived, 3, &gaveUp));
+            Assert.Equal(0, gaveUp);
+        }
+    }
+
+    /// <summary>Mostly nothing, sometimes a turn without the processor, now and then longer than workers stay awake.</summary>
+    private static void Pause(Random random)
+    {
+        switch (random.Next(600))
+        {
+            case 0:
+                Thread.Sleep(1);
+                break;
+            case < 20:
+                Thread.SpinWait(random.Next(400));
+                break;
+            case < 40:
+                Thread.Yield();
+                break;
+        }
+    }
+}
