@@ -4,17 +4,16 @@ using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
-using Product = Llama4Kernels.Kernels.MatMul.MatMul;
 
 namespace Llama4Kernels.Benchmarks.MatMul;
 
-/// <summary>One product [tokens, 5120] · [8192, 5120]ᵀ with bf16 weights (84 MB, beyond the caches).</summary>
+/// <summary><c>MatMul</c>: one product [tokens, 5120] · [8192, 5120]ᵀ with bf16 weights (84 MB, beyond the caches).</summary>
 public unsafe class MatMulBenchmarks
 {
     private const int Rows = 8192, Columns = 5120;
 
     private ThreadTeam? _team;
-    private Product? _product;
+    private CpuLinear? _linear;
     private PackedMatrix? _weights;
     private float* _x;
     private float* _y;
@@ -29,7 +28,7 @@ public unsafe class MatMulBenchmarks
     public void Setup()
     {
         _team = new ThreadTeam();
-        _product = new Product(_team);
+        _linear = new CpuLinear(_team, Precision, null);
         var random = new Random(1);
         ushort[] source = new ushort[Rows * Columns];
         for (int i = 0; i < source.Length; i++)
@@ -49,13 +48,14 @@ public unsafe class MatMulBenchmarks
     }
 
     [Benchmark]
-    public void Multiply() => _product!.Run(_x, Tokens, _weights!, null, _y, Precision);
+    public void Multiply() => _linear!.Run(
+        new Tensor((nint)_x, Tokens, Columns, ElementType.F32, MemoryPlace.Host), _weights!, null, new Tensor((nint)_y, Tokens, Rows, ElementType.F32, MemoryPlace.Host));
 
     [GlobalCleanup]
     public void Cleanup()
     {
         _weights!.Dispose();
-        _product!.Dispose();
+        _linear!.Dispose();
         _team!.Dispose();
         NativeMemory.AlignedFree(_x);
         NativeMemory.AlignedFree(_y);

@@ -5,7 +5,6 @@ using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
-using Product = Llama4Kernels.Kernels.MatMul.MatMul;
 
 namespace Llama4Kernels.Benchmarks.Quick;
 
@@ -20,8 +19,8 @@ internal static unsafe class MatMulQuick
     public static void Run()
     {
         using var team = new ThreadTeam();
-        using var product = new Product(team);
-        Console.WriteLine($"{team.Threads} threads, strategy {product.Strategy}, W [{Rows}, {Columns}]");
+        using CpuLinear exact = new(team, ActivationPrecision.Float32, null), rounding = new(team, ActivationPrecision.BFloat16, null);
+        Console.WriteLine($"{team.Threads} threads, {exact.Description}, {rounding.Description}, W [{Rows}, {Columns}]");
         double fma = CpuFeatures.Avx512 ? Ceilings.FmaPeak(team) : 0;
         double dot = CpuFeatures.Avx512Bf16 ? Ceilings.DotPeak(team) : 0;
         Console.WriteLine($"peaks: FMA {fma / 1e9:F0} GFLOP/s, vdpbf16ps {dot / 1e9:F0} GFLOP/s");
@@ -39,6 +38,9 @@ internal static unsafe class MatMulQuick
         {
             x[i] = random.NextSingle() - 0.5f;
         }
+        void Multiply(int tokens, PackedMatrix w, ActivationPrecision precision) => (precision == ActivationPrecision.Float32 ? exact : rounding).Run(
+            new Tensor((nint)x, tokens, Columns, ElementType.F32, MemoryPlace.Host), w, null, new Tensor((nint)y, tokens, Rows, ElementType.F32, MemoryPlace.Host));
+
         var weights = new PackedMatrix[Matrices];
         double packing = Ceilings.Best(1, () =>
         {
@@ -63,7 +65,7 @@ internal static unsafe class MatMulQuick
                 {
                     foreach (PackedMatrix w in weights)
                     {
-                        product.Run(x, tokens, w, null, y, precision);
+                        Multiply(tokens, w, precision);
                     }
                 });
                 double ceiling = Math.Max(before, ReadBandwidth.Measure(team, buffers));
@@ -74,7 +76,7 @@ internal static unsafe class MatMulQuick
         {
             foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
             {
-                double seconds = Ceilings.Best(4, () => product.Run(x, tokens, weights[0], null, y, precision));
+                double seconds = Ceilings.Best(4, () => Multiply(tokens, weights[0], precision));
                 double rate = 2.0 * tokens * Rows * Columns / seconds;
                 double peak = precision == ActivationPrecision.BFloat16 && dot > 0 ? dot : fma;
                 Console.WriteLine($"T={tokens,-3} {precision,-9} {rate / 1e9,6:F0} GFLOP/s of {peak / 1e9:F0}: {rate / peak:P0}");

@@ -4,7 +4,6 @@ using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
-using Product = Llama4Kernels.Kernels.MatMul.MatMul;
 
 namespace Llama4Kernels.Benchmarks.Quick;
 
@@ -51,12 +50,13 @@ internal static unsafe class TeamQuick
         float[] x = new float[Columns], y = new float[Rows];
         Array.Fill(source, (ushort)0x3F80);
         ThreadTeam[] teams = Array.ConvertAll(s_threads, threads => new ThreadTeam(threads));
-        Product[] products = Array.ConvertAll(teams, team => new Product(team));
+        CpuLinear[] products = Array.ConvertAll(teams, team => new CpuLinear(team, ActivationPrecision.Float32, null));
         double[][] times = Array.ConvertAll(teams, _ => new double[Rounds]);
         fixed (ushort* elements = source)
         fixed (float* input = x, output = y)
         {
             using PackedMatrix weights = PackedMatrix.Pack([MatrixSource.RowMajor((nint)elements, ElementType.BF16, Rows, Columns)], null, teams[0]);
+            Tensor one = new((nint)input, 1, Columns, ElementType.F32, MemoryPlace.Host), result = new((nint)output, 1, Rows, ElementType.F32, MemoryPlace.Host);
             for (int round = -1; round < Rounds; round++)
             {
                 for (int i = 0; i < teams.Length; i++)
@@ -64,7 +64,7 @@ internal static unsafe class TeamQuick
                     long start = Stopwatch.GetTimestamp();
                     for (int k = 0; k < Products; k++)
                     {
-                        products[i].Run(input, 1, weights, null, output, ActivationPrecision.Float32);
+                        products[i].Run(one, weights, null, result);
                     }
                     // The first round wakes threads and compiles.
                     times[i][Math.Max(round, 0)] = Stopwatch.GetElapsedTime(start).TotalMicroseconds / Products;

@@ -6,7 +6,6 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
-using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Kernels.Vision;
@@ -27,11 +26,21 @@ public sealed unsafe class CpuBackend : IBackend
     /// <summary>Starts the threads.</summary>
     /// <param name="options">Choices; null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number of threads is negative.</exception>
+    /// <exception cref="ArgumentException">There is no product of the forced name; the message lists all.</exception>
+    /// <exception cref="PlatformNotSupportedException">This machine cannot run the forced product.</exception>
     public CpuBackend(CpuBackendOptions? options = null)
     {
         options ??= new CpuBackendOptions();
         _team = new ThreadTeam(options.Threads);
-        _linear = new CpuLinear(_team, options.Precision, options.MatMul);
+        try
+        {
+            _linear = new CpuLinear(_team, options.Precision, options.Product);
+        }
+        catch
+        {
+            _team.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>
@@ -51,7 +60,7 @@ public sealed unsafe class CpuBackend : IBackend
     public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
 
     /// <inheritdoc/>
-    public ActivationPrecision Activations => _linear.Precision;
+    public ActivationPrecision Activations => _linear.Activations;
 
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
@@ -71,9 +80,7 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => format is null
-        ? StackedMatrix.Pack(stacked, PackStored)
-        : PackedMatrix.Pack(stacked, format, _team);
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => _linear.Pack(stacked, format);
 
     /// <inheritdoc/>
     public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
@@ -149,8 +156,4 @@ public sealed unsafe class CpuBackend : IBackend
         _attentionScratch.Dispose();
         _expertScratch.Dispose();
     }
-
-    private IMatrix PackStored(MatrixSource[] sources) => sources[0] is CodedMatrix { IsInt4: false }
-        ? AffineMatrix.Pack(Array.ConvertAll(sources, source => (CodedMatrix)source), _team)
-        : PackedMatrix.Pack(sources, null, _team);
 }

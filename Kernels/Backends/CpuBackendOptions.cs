@@ -1,5 +1,4 @@
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Backends;
@@ -10,9 +9,12 @@ public sealed record CpuBackendOptions
     /// <summary>Threads that share the work, at most <see cref="ThreadTeam.MaxThreads"/>; 0 for one per core that the process may use. No more work at a time than there are processors.</summary>
     public int Threads { get; init; }
 
-    /// <summary>Precision of activations in matrix products.</summary>
+    /// <summary>What products may make of their activations: float32 is exact, bfloat16 rounds them where weights are bfloat16.</summary>
     public ActivationPrecision Precision { get; init; } = ActivationPrecision.Float32;
 
-    /// <summary>Forces an implementation of the matrix product; null takes the best this machine has.</summary>
-    public MatMulStrategy? MatMul { get; init; }
+    /// <summary>
+    /// A product's record to be taken wherever it can be, by its name (<c>llama4 kernels --device cpu</c> lists them); null takes the
+    /// best that this machine has. Weights are packed in the layout that it reads.
+    /// </summary>
+    public string? Product { get; init; }
 }

@@ -55,7 +55,8 @@ public sealed unsafe record RowStack : MatrixSource
         return checked(parts.Sum(part => part.Rows));
     }
 
-    private MatrixSource Find(ref int row)
+    /// <summary>The part that has a row, which becomes the row within it.</summary>
+    internal MatrixSource Find(ref int row)
     {
         int i = 0;
         for (; row >= _parts[i].Rows; i++)

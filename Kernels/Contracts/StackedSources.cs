@@ -12,14 +12,19 @@ internal readonly record struct StackedSources(int Rows, int Columns, WeightForm
     /// <exception cref="ArgumentException">No source, one that cannot be read, widths differ, or a width that the format cannot have.</exception>
     public static StackedSources Check(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format)
     {
+        StackedSources stored = Stored(stacked);
+        format ??= stored.Format;
+        return format.WhyNot(stored.Columns) is string reason ? throw new ArgumentException(reason, nameof(stacked)) : stored with { Format = format };
+    }
+
+    /// <summary>As <see cref="Check"/>, with the format that keeps what is stored, whether or not there are products for it.</summary>
+    /// <exception cref="ArgumentException">No source, one that cannot be read, or widths differ.</exception>
+    public static StackedSources Stored(ReadOnlySpan<MatrixSource> stacked)
+    {
         (int rows, int columns) = MatrixSource.CheckStack(stacked);
-        if (format is null)
-        {
-            MatrixSource[] sources = MatrixSource.Flatten(stacked);
-            // As a weight, half has no product of its own: float32 holds its numbers exactly, as it does any others.
-            WeightFormat? stored = sources[0].Format == WeightFormat.F16 ? null : sources[0].Format;
-            format = stored is not null && Array.TrueForAll(sources, source => source.Format == stored) ? stored : WeightFormat.F32;
-        }
-        return format.WhyNot(columns) is string reason ? throw new ArgumentException(reason, nameof(stacked)) : new StackedSources(rows, columns, format);
+        MatrixSource[] sources = MatrixSource.Flatten(stacked);
+        // float32 holds the numbers of any format exactly.
+        WeightFormat? stored = sources[0].Format is { IsOnlyStored: false } own ? own : null;
+        return new StackedSources(rows, columns, stored is not null && Array.TrueForAll(sources, source => source.Format == stored) ? stored : WeightFormat.F32);
     }
 }

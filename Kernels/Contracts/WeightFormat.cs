@@ -46,7 +46,7 @@ public sealed record WeightFormat(string Name, WeightEncoding Encoding, int Bits
     public static readonly WeightFormat BF16 = new("bf16", WeightEncoding.BFloat16, 16);
 
     /// <summary>IEEE half: files and embedding tables have it; as a weight it becomes float32.</summary>
-    public static readonly WeightFormat F16 = new("f16", WeightEncoding.Float16, 16);
+    public static readonly WeightFormat F16 = new("f16", WeightEncoding.Float16, 16) { IsOnlyStored = true };
 
     /// <summary>E4M3 codes, a float32 scale a row.</summary>
     public static readonly WeightFormat Fp8 = new("fp8", WeightEncoding.E4M3, 8) { Scale = ScaleKind.F32 };
@@ -74,6 +74,9 @@ public sealed record WeightFormat(string Name, WeightEncoding Encoding, int Bits
 
     /// <summary>Products first quantise each row of x to this encoding.</summary>
     public bool QuantisesActivations { get; init; }
+
+    /// <summary>Files have it and products do not: as a weight it becomes float32, which holds its numbers exactly.</summary>
+    public bool IsOnlyStored { get; init; }
 
     /// <summary>The format of a name.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists all.</exception>

@@ -19,6 +19,7 @@ internal sealed class CudaEmbedding : IEmbedding
         using var check = new CpuEmbedding(source);
         ShapeCheck.Require(source.Rows > 0 && source.Columns > 0, "The table is empty.", nameof(source));
         (Rows, Columns, Type) = (source.Rows, source.Columns, source.PlainType ?? ElementType.F32);
+        Kernel = $"embed_{WeightFormat.Of(Type)}";
         _table = CudaMemory.Allocate(queue.Context, (long)Rows * Columns * Type.Size());
         upload.WriteRaw(source, _table.Address);
     }
@@ -30,6 +31,9 @@ internal sealed class CudaEmbedding : IEmbedding
     public int Columns { get; }
 
     public ElementType Type { get; }
+
+    /// <summary>Name of the kernel that reads it.</summary>
+    public string Kernel { get; }
 
     public nint Address => _table.Address;
 

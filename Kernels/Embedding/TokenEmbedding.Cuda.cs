@@ -1,6 +1,5 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Embedding;
 
@@ -22,13 +21,7 @@ internal static class TokenEmbeddingCuda
         {
             return;
         }
-        string kernel = embedding.Type switch
-        {
-            ElementType.F32 => "embed_f32",
-            ElementType.BF16 => "embed_bf16",
-            _ => "embed_f16",
-        };
-        queue.Call(kernel).View(embedding.Address, (long)embedding.Rows * embedding.Columns).View(queue.Put(ids), ids.Length).View(output)
+        queue.Call(embedding.Kernel).View(embedding.Address, (long)embedding.Rows * embedding.Columns).View(queue.Put(ids), ids.Length).View(output)
             .Value(embedding.Columns).Value((long)embedding.Columns).Run(new(ids.Length), KernelCall.ThreadsFor(embedding.Columns));
     }
 }

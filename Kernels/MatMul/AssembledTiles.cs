@@ -11,9 +11,14 @@ internal static unsafe class AssembledTiles
     /// <summary>Why they cannot be had, or null.</summary>
     public static string? Fault => Made.Value.Fault;
 
-    /// <summary>The kernel for 1 … 12 tokens.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Get(int tokens, ElementType format, bool dot) =>
-        (format == ElementType.F32 ? Made.Value.F32 : dot ? Made.Value.Dot : Made.Value.Widen)[tokens - 1].Run;
+    /// <summary>The kernel for 1 … 12 tokens over float32 weights.</summary>
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> F32(int tokens) => Made.Value.F32[tokens - 1].Run;
+
+    /// <summary>The kernel for 1 … 12 tokens over bfloat16 weights, which it widens.</summary>
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Widen(int tokens) => Made.Value.Widen[tokens - 1].Run;
+
+    /// <summary>The kernel for 1 … 12 tokens of bfloat16 pairs over bfloat16 weights.</summary>
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Dot(int tokens) => Made.Value.Dot[tokens - 1].Run;
 
     private static (AssembledTile[] F32, AssembledTile[] Widen, AssembledTile[] Dot, string? Fault) Make()
     {

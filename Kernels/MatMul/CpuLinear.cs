@@ -1,92 +1,98 @@
-using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>y = x·Wᵀ (+ bias) on tensors: checks shapes and hands over to the matrix product. x [T, in], y [T, out], bias [1, out].</summary>
+/// <summary>Matrices and products on the host: packs a matrix for the record that will read it, and takes that for each product.</summary>
 internal sealed unsafe class CpuLinear : IDisposable
 {
-    private readonly MatMul _product;
-    private readonly ActivationPrecision _precision;
-    private readonly bool _isForced;
-    private readonly ThreadTeam _team;
-    private readonly CpuScratch _scratch = new();
+    private readonly CpuProducts _products;
+    private readonly CpuWorkspace _workspace;
     private readonly CpuScratch _parts = new();
 
-    public CpuLinear(ThreadTeam team, ActivationPrecision precision, MatMulStrategy? strategy)
+    /// <param name="team">Shares the panels out.</param>
+    /// <param name="activations">What products may make of their activations.</param>
+    /// <param name="forced">A record to be taken wherever it can be, by name; null takes the best.</param>
+    /// <exception cref="ArgumentException">There is no record of that name.</exception>
+    /// <exception cref="PlatformNotSupportedException">This machine cannot run the forced record.</exception>
+    public CpuLinear(ThreadTeam team, ActivationPrecision activations, string? forced)
     {
-        _product = new MatMul(team, strategy);
-        _precision = precision;
-        _team = team;
-        _isForced = strategy is not null;
+        _products = new CpuProducts(activations, forced);
+        if (forced is not null && CpuProducts.All.First(record => record.Name == forced).Lacks(CpuLimits.This) is string reason)
+        {
+            throw new PlatformNotSupportedException($"Product {forced} cannot run here: it {reason}.");
+        }
+        _workspace = new CpuWorkspace(team, new CpuScratch());
     }
 
     /// <summary>What products may make of their activations.</summary>
-    public ActivationPrecision Precision => _precision;
+    public ActivationPrecision Activations => _products.Activations;
 
-    public string Description => $"{_product.Strategy}, {_precision} activations";
-
-    /// <summary>How products with decoded weights run where plain ones run by the strategy.</summary>
-    private AffineWidth Width => _product.Strategy switch
+    public string Description
     {
-        MatMulStrategy.Assembled => AffineWidth.Assembled,
-        MatMulStrategy.Vector512 => AffineWidth.Vector512,
-        MatMulStrategy.Vector256 => AffineWidth.Vector256,
-        // Forced, or there are no vectors of 256 bits.
-        _ => _isForced || !Vector128.IsHardwareAccelerated ? AffineWidth.Scalar : AffineWidth.Vector128,
-    };
+        get
+        {
+            var gemm = new GemmDesc(1, PackedMatrix.PanelRows, PackedMatrix.PanelRows, WeightFormat.BF16, Activations);
+            return $"{_products.Choose(gemm, CpuLayout.Panels).Name} and others, {Activations} activations";
+        }
+    }
+
+    /// <summary>Packs matrices of equal width, stacked along the rows; those that stay in formats of their own by themselves.</summary>
+    /// <param name="stacked">The matrices.</param>
+    /// <param name="format">The format; null keeps what is stored.</param>
+    /// <exception cref="ArgumentException">No source, one without data, widths differ, or a width that the format cannot have.</exception>
+    /// <exception cref="NotSupportedException">The processor has no product for the format.</exception>
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format) => format is null
+        ? StackedMatrix.Pack(stacked, sources => Pack(sources, StackedSources.Stored(sources)))
+        : Pack(stacked.ToArray(), StackedSources.Check(stacked, format));
 
     /// <summary>Fills <paramref name="y"/>.</summary>
     /// <exception cref="ArgumentException">Shapes differ or the matrix is another backend's.</exception>
     public void Run(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
-        Linear.Check(MemoryPlace.Host, x, weight, bias, y);
-        Run(x.Pointer, x.Rows, weight, bias is Tensor given ? given.Pointer : null, y.Pointer);
-    }
-
-    private void Run(float* x, int tokens, IMatrix weight, float* bias, float* y)
-    {
-        switch (weight)
+        MatMul.Check(MemoryPlace.Host, x, weight, bias, y);
+        if (x.Rows > 0)
         {
-            case PackedMatrix { IsDense: true } w:
-                _product.Run(x, tokens, w, bias, y, _precision);
-                break;
-            case PackedMatrix w:
-                QuantisedProduct.Run(_team, _scratch, x, tokens, w, bias, y, _product.Strategy == MatMulStrategy.Scalar);
-                break;
-            case AffineMatrix w:
-                AffineProduct.Run(_team, _scratch, x, tokens, w, bias, y, Width);
-                break;
-            case StackedMatrix w:
-                RunParts(x, tokens, w, bias, y);
-                break;
-            default:
-                throw new ArgumentException($"The matrix is a {weight.GetType().Name}; make it with this backend's Pack.", nameof(weight));
-        }
-    }
-
-    /// <summary>Each part's outputs beside each other, then where they belong.</summary>
-    private void RunParts(float* x, int tokens, StackedMatrix w, float* bias, float* y)
-    {
-        int first = 0;
-        foreach (IMatrix part in w.Parts)
-        {
-            float* outputs = (float*)_parts.Require((long)tokens * part.Rows * sizeof(float));
-            Run(x, tokens, part, bias == null ? null : bias + first, outputs);
-            for (int t = 0; t < tokens; t++)
-            {
-                new ReadOnlySpan<float>(outputs + (long)t * part.Rows, part.Rows).CopyTo(new Span<float>(y + (long)t * w.Rows + first, part.Rows));
-            }
-            first += part.Rows;
+            Run(new CpuOperands(x.Pointer, x.Rows, weight, bias is Tensor given ? given.Pointer : null, y.Pointer));
         }
     }
 
     public void Dispose()
     {
-        _product.Dispose();
-        _scratch.Dispose();
+        _workspace.Operand.Dispose();
         _parts.Dispose();
+    }
+
+    private IMatrix Pack(MatrixSource[] sources, StackedSources shape) =>
+        _products.ForPacking(new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, Activations)).Layout.Pack(sources, shape.Format, _workspace.Team);
+
+    private void Run(in CpuOperands o)
+    {
+        if (o.Weights is StackedMatrix stacked)
+        {
+            RunParts(stacked, o);
+            return;
+        }
+        if (o.Weights is not CpuMatrix matrix)
+        {
+            throw new ArgumentException($"The matrix is a {o.Weights.GetType().Name}; make it with this backend's Pack.", "weight");
+        }
+        _products.Choose(new GemmDesc(o.Tokens, matrix.Rows, matrix.Columns, matrix.Format, Activations), matrix.PackedAs).Launch(_workspace, o);
+    }
+
+    /// <summary>Each part's outputs beside each other, then where they belong.</summary>
+    private void RunParts(StackedMatrix w, in CpuOperands o)
+    {
+        int first = 0;
+        foreach (IMatrix part in w.Parts)
+        {
+            float* outputs = (float*)_parts.Require((long)o.Tokens * part.Rows * sizeof(float));
+            Run(new CpuOperands(o.X, o.Tokens, part, o.Bias == null ? null : o.Bias + first, outputs));
+            for (int t = 0; t < o.Tokens; t++)
+            {
+                new ReadOnlySpan<float>(outputs + (long)t * part.Rows, part.Rows).CopyTo(new Span<float>(o.Y + (long)t * w.Rows + first, part.Rows));
+            }
+            first += part.Rows;
+        }
     }
 }

@@ -3,10 +3,10 @@ using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>How a matrix lies on the device; kernels are written for one. It is chosen when the matrix is packed.</summary>
+/// <summary>How a matrix lies on the device.</summary>
 /// <param name="Name">Its name in reports.</param>
 /// <param name="UnitRows">Rows that are packed together; matrices are padded to a multiple with zeros.</param>
-internal sealed record CudaLayout(string Name, int UnitRows)
+internal sealed record CudaLayout(string Name, int UnitRows) : WeightLayout(Name)
 {
     /// <summary>Elements [out, in] row-major, codes of less than a byte two to a byte, and apart from them scales [out, scales of a row].</summary>
     public static CudaLayout Rows { get; } = new("rows", 1);

@@ -17,29 +17,29 @@ internal readonly record struct ProductOperands(Tensor X, DeviceView Weights, De
 /// <param name="Kernel">Name of the kernel, also the record's.</param>
 /// <param name="Layout">Layout of the weights.</param>
 /// <param name="Format">Format of the weights.</param>
-/// <param name="IsGrouped">For experts.</param>
-/// <param name="MostRows">Most rows that it is worth taking for; beyond them others follow in the list.</param>
 /// <param name="SharedBytes">Dynamic shared memory of a block.</param>
 /// <param name="Operands">What it makes of x.</param>
 /// <param name="FirstSm">The earliest device.</param>
 /// <param name="Reason">When it is taken and why then.</param>
 /// <param name="Launch">Puts the launches into a queue; the scratch holds x as the kernel wants it.</param>
 internal sealed record CudaProduct(
-    string Kernel, CudaLayout Layout, WeightFormat Format, bool IsGrouped, int MostRows, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason, CudaProduct.Launcher Launch)
+    string Kernel, CudaLayout Layout, WeightFormat Format, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason, CudaProduct.Launcher Launch)
+    : Product<DeviceLimits>(Kernel, Operands, Reason)
 {
     public delegate void Launcher(CudaQueue queue, CudaScratch scratch, in ProductOperands operands);
 
-    /// <summary>Whether it takes a product at all, whatever its rows.</summary>
-    public bool Takes(in GemmDesc gemm, DeviceLimits device) =>
-        Format == gemm.Weights && IsGrouped == gemm.Experts > 0 && (Operands == ActivationPrecision.Float32 || Operands == gemm.Activations) && device.Sm >= FirstSm && device.SharedBytes >= SharedBytes;
+    /// <inheritdoc/>
+    public override CudaLayout Layout { get; } = Layout;
 
-    /// <summary>Why it does not take a product on a device, for people; null if it does.</summary>
-    public string? WhyNot(in GemmDesc gemm, DeviceLimits device) =>
-        Format != gemm.Weights ? $"reads {Format} weights"
-        : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
-        : Operands != ActivationPrecision.Float32 && Operands != gemm.Activations ? $"rounds activations to {Operands}"
-        : device.Sm < FirstSm ? $"needs sm_{FirstSm}, the device is sm_{device.Sm}"
-        : device.SharedBytes < SharedBytes ? $"needs {SharedBytes} bytes of shared memory a block, the device has {device.SharedBytes}"
-        : gemm.Rows > MostRows ? $"is for up to {MostRows} rows"
+    /// <inheritdoc/>
+    public override string Formats => Format.Name;
+
+    /// <inheritdoc/>
+    public override bool Reads(WeightFormat format) => Format == format;
+
+    /// <inheritdoc/>
+    public override string? Lacks(DeviceLimits machine) =>
+        machine.Sm < FirstSm ? $"needs sm_{FirstSm}, the device is sm_{machine.Sm}"
+        : machine.SharedBytes < SharedBytes ? $"needs {SharedBytes} bytes of shared memory a block, the device has {machine.SharedBytes}"
         : null;
 }

@@ -5,22 +5,16 @@ using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>
-/// The ordered list of products on a device, best first: the first that takes a product, reads its weights' layout and is not
-/// forced away computes it. The layout is chosen when weights are packed: that of the first that takes them.
-/// </summary>
+/// <summary>The ordered list of products on a device, and the choice from it.</summary>
 /// <param name="device">The device.</param>
 /// <param name="activations">What products may make of their activations.</param>
 /// <param name="forced">A record to be taken wherever it can be; null for none.</param>
 internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision activations, string? forced)
+    : ProductList<CudaProduct, DeviceLimits>(All, device, "this device", activations, forced)
 {
     private const int VectorRows = 4;
     private const int MostVectorRows = 8;
     private const int MostVectorSlots = 16;
-
-    private readonly string? _forced = forced is null || Array.Exists(All, record => record.Kernel == forced)
-        ? forced
-        : throw new ArgumentException($"There is no product '{forced}'; there are {string.Join(", ", All.Select(record => record.Kernel))}.", nameof(forced));
 
     /// <summary>Formats that kernels in C# read, in rows.</summary>
     private static readonly WeightFormat[] s_rowFormats = [WeightFormat.F32, WeightFormat.BF16, WeightFormat.Fp8, WeightFormat.Fp8Activations, WeightFormat.Int4];
@@ -35,54 +29,14 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
         .. s_rowFormats.Select(format => ExpertTiled(format)),
     ];
 
-    /// <summary>What products may make of their activations.</summary>
-    public ActivationPrecision Activations => activations;
-
     /// <summary>The layout for weights that are to be packed.</summary>
     /// <exception cref="NotSupportedException">No kernel reads their format.</exception>
-    public CudaLayout Layout(StackedSources shape, int count)
-    {
-        var gemm = new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, activations, count > 1 ? count : 0);
-        return First(gemm, null)?.Layout
-            ?? throw new NotSupportedException($"No kernel for this device reads {shape.Format} weights; take f32.");
-    }
+    public CudaLayout Layout(StackedSources shape, int count) => ForPacking(Packed(shape, count)).Layout;
 
-    /// <summary>The record that computes a product with weights in a layout.</summary>
-    /// <exception cref="NotSupportedException">There is none.</exception>
-    public CudaProduct Choose(in GemmDesc gemm, CudaLayout layout) => First(gemm, layout)
-        ?? throw new NotSupportedException($"No kernel for this device takes {gemm} with weights in {layout.Name}.");
+    /// <summary>Whether there are kernels for weights of a format.</summary>
+    public bool Reads(StackedSources shape) => Reads(Packed(shape, 1));
 
-    private CudaProduct? First(in GemmDesc gemm, CudaLayout? layout)
-    {
-        CudaProduct? first = null;
-        foreach (CudaProduct record in All)
-        {
-            // A forced record goes before better ones, and beyond the rows that it is best for.
-            bool isForced = record.Kernel == _forced;
-            if ((layout is null ? Covers(record.Layout, gemm) : record.Layout == layout) && record.Takes(gemm, device) && (isForced || gemm.Rows <= record.MostRows))
-            {
-                if (isForced || _forced is null)
-                {
-                    return record;
-                }
-                first ??= record;
-            }
-        }
-        return first;
-    }
-
-    /// <summary>Whether weights in a layout, of which there is one copy, serve any number of rows.</summary>
-    private bool Covers(CudaLayout layout, in GemmDesc gemm)
-    {
-        foreach (CudaProduct record in All)
-        {
-            if (record.Layout == layout && record.MostRows == int.MaxValue && record.Takes(gemm, device))
-            {
-                return true;
-            }
-        }
-        return false;
-    }
+    private GemmDesc Packed(StackedSources shape, int count) => new(1, shape.Rows, shape.Columns, shape.Format, Activations, count > 1 ? count : 0);
 
     private static CudaProduct Vector(WeightFormat format)
     {
@@ -116,7 +70,7 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
     }
 
     private static CudaProduct Row(string kernel, WeightFormat format, bool isGrouped, int mostRows, string reason, CudaProduct.Launcher launch) =>
-        new(kernel, CudaLayout.Rows, format, isGrouped, mostRows, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, launch);
+        new(kernel, CudaLayout.Rows, format, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, launch) { IsGrouped = isGrouped, MostRows = mostRows };
 
     private static KernelCall Dense(KernelCall call, in ProductOperands o) =>
         call.View(o.Weights).View(o.Scales).View(o.Bias).View(o.Y).Value(o.X.Rows).Value(o.Y.Columns).Value(o.X.Columns);

@@ -1,13 +1,97 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
-public sealed unsafe partial class MatMul
+/// <summary>
+/// <see cref="MatMul"/> on the host with weights that are numbers. Weight bytes are the packed size once per twelve tokens from
+/// cache, once from memory. Each output is summed in one accumulator in ascending column order (per column pair for the BF16 dot
+/// product), so that it depends neither on the number of tokens nor on the threads.
+/// </summary>
+internal static unsafe class MatMulCpu
 {
+    /// <summary>Weight bytes times tokens that make an item worth handing out.</summary>
+    private const long ItemBytes = 128 << 10;
+
+    /// <summary>Bytes of x that a thread keeps in its second-level cache.</summary>
+    private const long BlockBytes = 512 << 10;
+
+    /// <summary>The records, best first. Where weights are bfloat16, rounding x to it comes first, whatever runs the sums.</summary>
+    public static readonly CpuProduct[] Products =
+    [
+        new("matmul_bf16_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoDot(),
+            "assembled tiles of 12 rows with the BF16 dot product", (ws, in o) => Run(ws, o, &PanelTiles.AssembledDot, Form.Pairs)),
+        new("matmul_bf16_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoAssembly(),
+            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, Form.Rounded)),
+        new("matmul_bf16_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(512),
+            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, Form.Rounded)),
+        new("matmul_bf16_bf16_v256", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(256),
+            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, Form.Rounded)),
+        new("matmul_bf16_bf16_scalar", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, _ => null,
+            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, Form.Rounded)),
+        new("matmul_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoAssembly(),
+            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, Form.Float32)),
+        new("matmul_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoVectors(512),
+            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, Form.Float32)),
+        new("matmul_bf16_v256", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoVectors(256),
+            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, Form.Float32)),
+        new("matmul_bf16_scalar", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, _ => null,
+            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, Form.Float32)),
+        new("matmul_f32_avx512", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoAssembly(),
+            "assembled tiles of 12 rows", (ws, in o) => Run(ws, o, &PanelTiles.AssembledF32, Form.Float32)),
+        new("matmul_f32_v512", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoVectors(512),
+            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512F32, Form.Float32)),
+        new("matmul_f32_v256", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoVectors(256),
+            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256F32, Form.Float32)),
+        new("matmul_f32_scalar", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, _ => null,
+            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarF32, Form.Float32)),
+    ];
+
+    /// <summary>The form in which a tile takes rows of x.</summary>
+    private enum Form
+    {
+        /// <summary>float32, as they are; a missing partner of an odd last column is made zero.</summary>
+        Float32,
+
+        /// <summary>float32 that is rounded to bfloat16.</summary>
+        Rounded,
+
+        /// <summary>Pairs of bfloat16.</summary>
+        Pairs,
+    }
+
+    private static void Run(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, byte*, long, int, int, float*, void> tile, Form form)
+    {
+        var w = (PackedMatrix)o.Weights;
+        int perStep = w.Format.Bits == 16 ? 2 : 1;
+        byte* rows = (byte*)o.X;
+        long stride = (long)w.Columns * sizeof(float);
+        if (form == Form.Pairs)
+        {
+            stride = (long)w.Steps * sizeof(uint);
+            rows = workspace.Operand.Require(stride * o.Tokens);
+            workspace.Team.Run(o.Tokens, new OperandJobs.RoundJob(o.X, w.Columns, w.Steps, (ushort*)rows));
+        }
+        else if (form == Form.Rounded || w.Steps * perStep != w.Columns)
+        {
+            // An odd last column has a partner of weight zero: its activation must exist and be zero, not whatever follows.
+            stride = (long)w.Steps * perStep * sizeof(float);
+            rows = workspace.Operand.Require(stride * o.Tokens);
+            workspace.Team.Run(o.Tokens, new OperandJobs.PadJob(o.X, w.Columns, w.Steps * perStep, form == Form.Rounded, (float*)rows));
+        }
+        // Rows of x that stay in the second-level cache while the panels of an item go by, in whole tiles.
+        int most = (int)Math.Clamp(BlockBytes / stride / AssembledTile.MaxTokens * AssembledTile.MaxTokens, AssembledTile.MaxTokens, o.Tokens + AssembledTile.MaxTokens);
+        int blocks = (o.Tokens + most - 1) / most;
+        int block = (o.Tokens + blocks - 1) / blocks;
+        // Neighbouring panels are one stream, and small ones are not worth handing out alone; but every thread wants several items.
+        long worthwhile = Math.Max(ItemBytes / Math.Max(1, w.PanelBytes * Math.Min(o.Tokens, block)), w.Panels / (16 * workspace.Team.Threads));
+        int panelsPerItem = (int)Math.Clamp(worthwhile, 1, 8);
+        var job = new PanelJob(new PanelView(w), tile, rows, stride, o.Tokens, o.Bias, o.Y, panelsPerItem, block, blocks);
+        workspace.Team.Run(checked((w.Panels + panelsPerItem - 1) / panelsPerItem * blocks), job);
+        GC.KeepAlive(w);
+    }
+
     /// <summary>What a job needs of a <see cref="PackedMatrix"/>, without the reference.</summary>
     private readonly struct PanelView(PackedMatrix w)
     {
@@ -16,61 +100,6 @@ public sealed unsafe partial class MatMul
         public readonly int Panels = w.Panels;
         public readonly int Steps = w.Steps;
         public readonly int Rows = w.Rows;
-        public readonly bool Bf16 = w.Format == WeightFormat.BF16;
-    }
-
-    /// <summary>Rounds rows to bfloat16 and pads them to whole pairs.</summary>
-    private readonly struct RoundJob(float* x, int columns, int steps, ushort* to) : ITeamJob
-    {
-        public void Execute(int item, int worker)
-        {
-            float* from = x + (long)item * columns;
-            ushort* row = to + (long)item * steps * 2;
-            int c = 0;
-            if (Vector512.IsHardwareAccelerated)
-            {
-                for (; c + 32 <= columns; c += 32)
-                {
-                    Vector512.Narrow(Rounded(Vector512.Load(from + c)), Rounded(Vector512.Load(from + c + 16))).Store(row + c);
-                }
-            }
-            for (; c < columns; c++)
-            {
-                row[c] = Bf16.FromSingle(from[c]);
-            }
-            if ((columns & 1) != 0)
-            {
-                row[columns] = 0;
-            }
-        }
-
-        /// <summary>The bfloat16 bits, nearest even, in the low halves; NaN stays NaN.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector512<uint> Rounded(Vector512<float> values)
-        {
-            Vector512<uint> bits = values.AsUInt32();
-            Vector512<uint> upper = bits >>> 16;
-            Vector512<uint> rounded = (bits + Vector512.Create(0x7fffu) + (upper & Vector512<uint>.One)) >>> 16;
-            return Vector512.ConditionalSelect(Vector512.Equals(values, values).AsUInt32(), rounded, upper | Vector512.Create(0x40u));
-        }
-    }
-
-    /// <summary>Copies rows into padded ones, rounded to bfloat16 if asked for.</summary>
-    private readonly struct PadJob(float* x, int columns, int padded, bool round, float* to) : ITeamJob
-    {
-        public void Execute(int item, int worker)
-        {
-            float* from = x + (long)item * columns;
-            float* row = to + (long)item * padded;
-            for (int c = 0; c < columns; c++)
-            {
-                row[c] = round ? Bf16.Round(from[c]) : from[c];
-            }
-            if (padded > columns)
-            {
-                row[columns] = 0;
-            }
-        }
     }
 
     /// <summary>
@@ -78,7 +107,7 @@ public sealed unsafe partial class MatMul
     /// the shared cache while the blocks go by.
     /// </summary>
     private readonly struct PanelJob(
-        PanelView w, MatMulStrategy strategy, bool dot, byte* x, long stride, int tokens, float* bias, float* y, int panelsPerItem, int block, int blocks) : ITeamJob
+        PanelView w, delegate*<byte*, byte*, long, int, int, float*, void> run, byte* x, long stride, int tokens, float* bias, float* y, int panelsPerItem, int block, int blocks) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
@@ -96,124 +125,8 @@ public sealed unsafe partial class MatMul
                 for (int first = from; first < to; first += tileTokens)
                 {
                     int count = Math.Min(tileTokens, to - first);
-                    Tile(w.Data + panel * w.PanelBytes, x + first * stride, count, tile);
+                    run(w.Data + panel * w.PanelBytes, x + first * stride, stride, count, w.Steps, tile);
                     Store(tile, first, count, panel * PackedMatrix.PanelRows, width);
-                }
-            }
-        }
-
-        private void Tile(byte* panel, byte* rows, int count, float* tile)
-        {
-            if (strategy == MatMulStrategy.Assembled)
-            {
-                AssembledTiles.Get(count, w.Bf16 ? ElementType.BF16 : ElementType.F32, dot)(
-                    panel, rows, stride, tile, PackedMatrix.PanelRows * sizeof(float), w.Steps);
-                return;
-            }
-            for (int t = 0; t < count; t++)
-            {
-                float* row = (float*)(rows + t * stride);
-                float* to = tile + t * PackedMatrix.PanelRows;
-                switch (strategy)
-                {
-                    case MatMulStrategy.Vector512:
-                        Row512(panel, row, to);
-                        break;
-                    case MatMulStrategy.Vector256:
-                        Row256(panel, row, to);
-                        break;
-                    default:
-                        RowScalar(panel, row, to);
-                        break;
-                }
-            }
-        }
-
-        private void Row512(byte* panel, float* row, float* to)
-        {
-            Vector512<float> a = default, b = default;
-            if (w.Bf16)
-            {
-                Vector512<uint> high = Vector512.Create(0xffff0000u);
-                for (int s = 0; s < w.Steps; s++, panel += 128)
-                {
-                    Vector512<uint> v = Vector512.Load((uint*)panel), u = Vector512.Load((uint*)panel + 16);
-                    Vector512<float> x0 = Vector512.Create(row[2 * s]), x1 = Vector512.Create(row[2 * s + 1]);
-                    a = Vector512.FusedMultiplyAdd((v << 16).AsSingle(), x0, a);
-                    b = Vector512.FusedMultiplyAdd((u << 16).AsSingle(), x0, b);
-                    a = Vector512.FusedMultiplyAdd((v & high).AsSingle(), x1, a);
-                    b = Vector512.FusedMultiplyAdd((u & high).AsSingle(), x1, b);
-                }
-            }
-            else
-            {
-                for (int s = 0; s < w.Steps; s++, panel += 128)
-                {
-                    Vector512<float> x0 = Vector512.Create(row[s]);
-                    a = Vector512.FusedMultiplyAdd(Vector512.Load((float*)panel), x0, a);
-                    b = Vector512.FusedMultiplyAdd(Vector512.Load((float*)panel + 16), x0, b);
-                }
-            }
-            a.Store(to);
-            b.Store(to + 16);
-        }
-
-        private void Row256(byte* panel, float* row, float* to)
-        {
-            Vector256<float> a = default, b = default, c = default, d = default;
-            if (w.Bf16)
-            {
-                Vector256<uint> high = Vector256.Create(0xffff0000u);
-                for (int s = 0; s < w.Steps; s++, panel += 128)
-                {
-                    uint* at = (uint*)panel;
-                    Vector256<uint> v = Vector256.Load(at), u = Vector256.Load(at + 8), p = Vector256.Load(at + 16), q = Vector256.Load(at + 24);
-                    Vector256<float> x0 = Vector256.Create(row[2 * s]), x1 = Vector256.Create(row[2 * s + 1]);
-                    a = Vector256.FusedMultiplyAdd((v << 16).AsSingle(), x0, a);
-                    b = Vector256.FusedMultiplyAdd((u << 16).AsSingle(), x0, b);
-                    c = Vector256.FusedMultiplyAdd((p << 16).AsSingle(), x0, c);
-                    d = Vector256.FusedMultiplyAdd((q << 16).AsSingle(), x0, d);
-                    a = Vector256.FusedMultiplyAdd((v & high).AsSingle(), x1, a);
-                    b = Vector256.FusedMultiplyAdd((u & high).AsSingle(), x1, b);
-                    c = Vector256.FusedMultiplyAdd((p & high).AsSingle(), x1, c);
-                    d = Vector256.FusedMultiplyAdd((q & high).AsSingle(), x1, d);
-                }
-            }
-            else
-            {
-                for (int s = 0; s < w.Steps; s++, panel += 128)
-                {
-                    float* at = (float*)panel;
-                    Vector256<float> x0 = Vector256.Create(row[s]);
-                    a = Vector256.FusedMultiplyAdd(Vector256.Load(at), x0, a);
-                    b = Vector256.FusedMultiplyAdd(Vector256.Load(at + 8), x0, b);
-                    c = Vector256.FusedMultiplyAdd(Vector256.Load(at + 16), x0, c);
-                    d = Vector256.FusedMultiplyAdd(Vector256.Load(at + 24), x0, d);
-                }
-            }
-            a.Store(to);
-            b.Store(to + 8);
-            c.Store(to + 16);
-            d.Store(to + 24);
-        }
-
-        private void RowScalar(byte* panel, float* row, float* to)
-        {
-            new Span<float>(to, PackedMatrix.PanelRows).Clear();
-            for (int s = 0; s < w.Steps; s++, panel += 128)
-            {
-                for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
-                {
-                    if (w.Bf16)
-                    {
-                        uint pair = ((uint*)panel)[lane];
-                        to[lane] = MathF.FusedMultiplyAdd(Bf16.ToSingle((ushort)pair), row[2 * s], to[lane]);
-                        to[lane] = MathF.FusedMultiplyAdd(Bf16.ToSingle((ushort)(pair >> 16)), row[2 * s + 1], to[lane]);
-                    }
-                    else
-                    {
-                        to[lane] = MathF.FusedMultiplyAdd(((float*)panel)[lane], row[s], to[lane]);
-                    }
                 }
             }
         }

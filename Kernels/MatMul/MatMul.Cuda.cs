@@ -21,7 +21,7 @@ internal static class MatMulCuda
     public static void Run(CudaQueue queue, CudaProducts products, CudaScratch scratch, Tensor x, IMatrix weight, Tensor? bias, Tensor y)
     {
         CudaMatrix w = CudaMatrix.Require(weight);
-        Linear.Check(MemoryPlace.Device, x, w, bias, y);
+        MatMul.Check(MemoryPlace.Device, x, w, bias, y);
         if (x.Rows == 0)
         {
             return;

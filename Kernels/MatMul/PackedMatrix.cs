@@ -17,7 +17,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </list>
 /// Rows are padded to 32 and columns to a step with zeros.
 /// </summary>
-public sealed unsafe class PackedMatrix : IMatrix
+internal sealed unsafe class PackedMatrix : CpuMatrix
 {
     /// <summary>Rows of a panel.</summary>
     public const int PanelRows = 32;
@@ -25,11 +25,9 @@ public sealed unsafe class PackedMatrix : IMatrix
     /// <summary>Name of this layout.</summary>
     public const string LayoutName = "panels32";
 
-    private byte* _data;
-
     private PackedMatrix(StackedSources shape)
+        : base(shape.Rows, shape.Columns, shape.Format, CpuLayout.Panels)
     {
-        (Rows, Columns, Format) = shape;
         Panels = (int)(((long)Rows + PanelRows - 1) / PanelRows);
         Blocks = Format.GroupColumns == 0 ? 1 : Columns / Format.GroupColumns;
         int columns = Columns / Blocks;
@@ -37,27 +35,8 @@ public sealed unsafe class PackedMatrix : IMatrix
         Steps = Format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
         HeaderBytes = Format.Scale == ScaleKind.None ? 0 : PanelRows * sizeof(float);
         BlockBytes = HeaderBytes + (long)Steps * PanelRows * (IsDense ? sizeof(float) : 1);
-        Bytes = PanelBytes * Panels;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(Bytes, 64), 64);
+        Allocate(PanelBytes * Panels);
     }
-
-    /// <summary>Frees the memory of a matrix that was not disposed.</summary>
-    ~PackedMatrix() => Free();
-
-    /// <inheritdoc/>
-    public int Rows { get; }
-
-    /// <inheritdoc/>
-    public int Columns { get; }
-
-    /// <inheritdoc/>
-    public WeightFormat Format { get; }
-
-    /// <inheritdoc/>
-    public string Layout => LayoutName;
-
-    /// <inheritdoc/>
-    public long Bytes { get; }
 
     /// <summary>Numbers, not codes with scales.</summary>
     internal bool IsDense => Format.Scale == ScaleKind.None;
@@ -87,15 +66,15 @@ public sealed unsafe class PackedMatrix : IMatrix
     public static PackedMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format, ThreadTeam team)
     {
         StackedSources shape = StackedSources.Check(stacked, format);
-        if (shape.Format == WeightFormat.F16)
+        if (shape.Format.IsOnlyStored)
         {
-            throw new NotSupportedException("There is no product with f16 weights; take f32.");
+            throw new NotSupportedException($"There is no product with {shape.Format} weights; take f32.");
         }
         var packed = new PackedMatrix(shape);
         using var sources = new GCHandle<MatrixSource[]>(MatrixSource.Flatten(stacked));
         if (packed.IsDense)
         {
-            var job = new PackJob(sources, packed._data, packed.Rows, packed.Columns, packed.Format == WeightFormat.BF16);
+            var job = new PackJob(sources, packed.Data, packed.Rows, packed.Columns, packed.Format.Bits == 16);
             team.Run(job.Items, job);
         }
         else
@@ -106,22 +85,5 @@ public sealed unsafe class PackedMatrix : IMatrix
         return packed;
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
-
-    internal byte* Panel(int index)
-    {
-        ObjectDisposedException.ThrowIf(_data == null, this);
-        return _data + index * PanelBytes;
-    }
-
-    private void Free()
-    {
-        NativeMemory.AlignedFree(_data);
-        _data = null;
-    }
+    internal byte* Panel(int index) => Data + index * PanelBytes;
 }

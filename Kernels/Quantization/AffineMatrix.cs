@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -9,42 +10,20 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <see cref="AffineLayout"/> has them. The bits of codes, scales and offsets are those that were stored. Rows that only fill
 /// the last panel are zero.
 /// </summary>
-internal sealed unsafe class AffineMatrix : IMatrix
+internal sealed unsafe class AffineMatrix : CpuMatrix
 {
     /// <summary>Name of this layout.</summary>
     public const string LayoutName = "slabs32";
 
     private readonly AffineLayout _layout;
-    private byte* _data;
 
     private AffineMatrix(int rows, int columns, WeightFormat format)
+        : base(rows, columns, format, CpuLayout.Slabs)
     {
-        Rows = rows;
-        Columns = columns;
-        Format = format;
         _layout = new AffineLayout(format, columns);
         PanelCount = (int)(((long)rows + AffineLayout.PanelRows - 1) / AffineLayout.PanelRows);
-        Bytes = _layout.PanelBytes * PanelCount;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Bytes, 64);
+        Allocate(_layout.PanelBytes * PanelCount);
     }
-
-    /// <summary>Frees the memory of a matrix that was not disposed.</summary>
-    ~AffineMatrix() => Free();
-
-    /// <inheritdoc/>
-    public int Rows { get; }
-
-    /// <inheritdoc/>
-    public int Columns { get; }
-
-    /// <inheritdoc/>
-    public WeightFormat Format { get; }
-
-    /// <inheritdoc/>
-    public string Layout => LayoutName;
-
-    /// <inheritdoc/>
-    public long Bytes { get; }
 
     internal ref readonly AffineLayout Panels => ref _layout;
 
@@ -57,7 +36,7 @@ internal sealed unsafe class AffineMatrix : IMatrix
         (int rows, int columns, WeightFormat format) = Check(stacked);
         var packed = new AffineMatrix(rows, columns, format);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
-        team.Run(packed.PanelCount, new AffinePackJob(sources, packed._data, packed._layout, rows));
+        team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, rows));
         return packed;
     }
 
@@ -82,18 +61,7 @@ internal sealed unsafe class AffineMatrix : IMatrix
         return (rows, columns, first.Codes);
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        Free();
-        GC.SuppressFinalize(this);
-    }
-
-    internal byte* Panel(int index)
-    {
-        ObjectDisposedException.ThrowIf(_data == null, this);
-        return _data + index * _layout.PanelBytes;
-    }
+    internal byte* Panel(int index) => Data + index * _layout.PanelBytes;
 
     /// <summary>The weight of an element.</summary>
     internal float Weight(int row, int column)
@@ -106,11 +74,5 @@ internal sealed unsafe class AffineMatrix : IMatrix
         AffineParameters.Read(_layout, slab, inSlab / _layout.Group, supers, scales, offsets);
         int code = CodeWords.Code(_layout.Bits, (uint*)(slab + _layout.CodesAt) + lane, inSlab);
         return Format.Weight(Format.Value(code), scales[lane], offsets[lane]);
-    }
-
-    private void Free()
-    {
-        NativeMemory.AlignedFree(_data);
-        _data = null;
     }
 }

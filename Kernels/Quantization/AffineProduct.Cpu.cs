@@ -2,7 +2,6 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
-using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -20,78 +19,52 @@ internal static unsafe partial class AffineProduct
     /// <summary>Values of codes of four bits.</summary>
     private const int TableValues = 16;
 
-    private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, AffineMatrix w, float* bias, float* y, AffineWidth width)
-    {
-        AffineLayout layout = w.Panels;
-        if (layout.Padded > layout.Columns)
-        {
-            float* padded = (float*)scratch.Require((long)tokens * layout.Padded * sizeof(float));
-            for (int t = 0; t < tokens; t++)
-            {
-                new ReadOnlySpan<float>(x + (long)t * layout.Columns, layout.Columns).CopyTo(new Span<float>(padded + (long)t * layout.Padded, layout.Columns));
-                new Span<float>(padded + (long)t * layout.Padded + layout.Columns, layout.Padded - layout.Columns).Clear();
-            }
-            x = padded;
-        }
-        var job = new Work(w.Panel(0), layout, w.Rows, x, tokens, bias, y, width);
-        switch (width)
-        {
-            case AffineWidth.Assembled or AffineWidth.Vector512:
-                Run<Lanes512, Vector512<float>, Vector512<uint>>(team, w.PanelCount, job);
-                break;
-            case AffineWidth.Vector256:
-                Run<Lanes256, Vector256<float>, Vector256<uint>>(team, w.PanelCount, job);
-                break;
-            case AffineWidth.Vector128:
-                Run<Lanes128, Vector128<float>, Vector128<uint>>(team, w.PanelCount, job);
-                break;
-            default:
-                Run<Lane, float, uint>(team, w.PanelCount, job);
-                break;
-        }
-        GC.KeepAlive(w);
-    }
+    /// <summary>
+    /// Ways to read codes, of which the first that fits is taken. Where one instruction looks 16 values up, codes of four bits and
+    /// less are all looked up.
+    /// </summary>
+    private static readonly Reader[] s_readers =
+    [
+        new Reader<EvenCodes<Two, Looked>>(2, looks: true),
+        new Reader<EvenCodes<Two, Counted>>(2, looks: false),
+        new Reader<ThreeBitCodes<Looked>>(3, looks: true),
+        new Reader<ThreeBitCodes<Counted>>(3, looks: false),
+        new Reader<EvenCodes<Four, Looked>>(4, looks: true),
+        new Reader<EvenCodes<Four, Counted>>(4, looks: false),
+        new Reader<FiveBitCodes<Counted>>(5),
+        new Reader<SixBitCodes<Counted>>(6),
+        new Reader<EvenCodes<Eight, Floating>>(8, encoding: WeightEncoding.E4M3),
+        new Reader<EvenCodes<Eight, Counted>>(8),
+    ];
 
-    /// <summary>Chooses how codes are read: where one instruction looks 16 values up, codes of four bits and less are all looked up.</summary>
-    private static void Run<TL, TF, TU>(ThreadTeam team, int panels, Work work)
+    private static void Run<TL, TF, TU>(CpuWorkspace workspace, in CpuOperands o, bool isAssembled)
         where TL : struct, IAffineLanes<TF, TU>
         where TF : unmanaged
         where TU : unmanaged
     {
-        bool look = work.Layout.Encoding is WeightEncoding.Iq4 or WeightEncoding.E2M1 || TL.Count == Vector512<float>.Count;
-        switch (work.Layout.Bits, look)
+        var w = (AffineMatrix)o.Weights;
+        ref readonly AffineLayout layout = ref w.Panels;
+        float* x = o.X;
+        if (layout.Padded > layout.Columns)
         {
-            case (2, true):
-                Run<TL, TF, TU, EvenCodes<Two, Looked>>(team, panels, work);
-                break;
-            case (2, false):
-                Run<TL, TF, TU, EvenCodes<Two, Counted>>(team, panels, work);
-                break;
-            case (3, true):
-                Run<TL, TF, TU, ThreeBitCodes<Looked>>(team, panels, work);
-                break;
-            case (3, false):
-                Run<TL, TF, TU, ThreeBitCodes<Counted>>(team, panels, work);
-                break;
-            case (4, true):
-                Run<TL, TF, TU, EvenCodes<Four, Looked>>(team, panels, work);
-                break;
-            case (4, false):
-                Run<TL, TF, TU, EvenCodes<Four, Counted>>(team, panels, work);
-                break;
-            case (5, _):
-                Run<TL, TF, TU, FiveBitCodes<Counted>>(team, panels, work);
-                break;
-            case (6, _):
-                Run<TL, TF, TU, SixBitCodes<Counted>>(team, panels, work);
-                break;
-            case (8, _) when work.Layout.Encoding == WeightEncoding.E4M3:
-                Run<TL, TF, TU, EvenCodes<Eight, Floating>>(team, panels, work);
-                break;
-            default:
-                Run<TL, TF, TU, EvenCodes<Eight, Counted>>(team, panels, work);
-                break;
+            x = (float*)workspace.Operand.Require((long)o.Tokens * layout.Padded * sizeof(float));
+            for (int t = 0; t < o.Tokens; t++)
+            {
+                new ReadOnlySpan<float>(o.X + (long)t * layout.Columns, layout.Columns).CopyTo(new Span<float>(x + (long)t * layout.Padded, layout.Columns));
+                new Span<float>(x + (long)t * layout.Padded + layout.Columns, layout.Padded - layout.Columns).Clear();
+            }
         }
+        var work = new Work(w.Panel(0), layout, w.Rows, x, o.Tokens, o.Bias, o.Y, isAssembled);
+        bool looks = CodeFormats.IsTable(layout.Encoding) || TL.Count == Vector512<float>.Count;
+        foreach (Reader reader in s_readers)
+        {
+            if (reader.Fits(layout, looks))
+            {
+                reader.Run<TL, TF, TU>(workspace.Team, w.PanelCount, work);
+                break;
+            }
+        }
+        GC.KeepAlive(w);
     }
 
     private static void Run<TL, TF, TU, TCodes>(ThreadTeam team, int panels, Work work)
@@ -111,8 +84,26 @@ internal static unsafe partial class AffineProduct
         }
     }
 
+    /// <summary>A way to read codes.</summary>
+    private abstract class Reader(int bits, bool? looks, WeightEncoding? encoding)
+    {
+        public bool Fits(in AffineLayout layout, bool wantsLooks) =>
+            layout.Bits == bits && (looks ?? wantsLooks) == wantsLooks && (encoding ?? layout.Encoding) == layout.Encoding;
+
+        public abstract void Run<TL, TF, TU>(ThreadTeam team, int panels, Work work)
+            where TL : struct, IAffineLanes<TF, TU>
+            where TF : unmanaged
+            where TU : unmanaged;
+    }
+
+    private sealed class Reader<TCodes>(int bits, bool? looks = null, WeightEncoding? encoding = null) : Reader(bits, looks, encoding)
+        where TCodes : unmanaged, IAffineCodes
+    {
+        public override void Run<TL, TF, TU>(ThreadTeam team, int panels, Work work) => AffineProduct.Run<TL, TF, TU, TCodes>(team, panels, work);
+    }
+
     /// <summary>What a job needs.</summary>
-    private readonly struct Work(byte* data, AffineLayout layout, int rows, float* x, int tokens, float* bias, float* y, AffineWidth width)
+    private readonly struct Work(byte* data, AffineLayout layout, int rows, float* x, int tokens, float* bias, float* y, bool isAssembled)
     {
         public readonly byte* Data = data;
         public readonly AffineLayout Layout = layout;
@@ -121,7 +112,7 @@ internal static unsafe partial class AffineProduct
         public readonly int Tokens = tokens;
         public readonly float* Bias = bias;
         public readonly float* Y = y;
-        public readonly AffineWidth Width = width;
+        public readonly bool IsAssembled = isAssembled;
 
         /// <summary>Blocks of tokens.</summary>
         public int Blocks => (Tokens + BlockTokens - 1) / BlockTokens;
@@ -236,9 +227,9 @@ internal static unsafe partial class AffineProduct
                 {
                     int rows = Math.Min(tokens, count - first);
                     float* from = x + (long)first * work.Layout.Padded + column;
-                    if (work.Width == AffineWidth.Assembled)
+                    if (work.IsAssembled)
                     {
-                        AssembledTiles.Get(rows, ElementType.F32, dot: false)(
+                        AssembledTiles.F32(rows)(
                             (byte*)chunk, (byte*)from, (long)work.Layout.Padded * sizeof(float), tile, Rows * sizeof(float), columns);
                         Add(tile, rows * Rows, sums + first * Rows);
                     }
@@ -336,16 +327,6 @@ internal static unsafe partial class AffineProduct
             return sink;
         }
 
-        private float Value(int i)
-        {
-            int code = i & ((1 << work.Layout.Bits) - 1);
-            return work.Layout.Encoding switch
-            {
-                WeightEncoding.Iq4 => CodeTables.Iq4[code],
-                WeightEncoding.E2M1 => CodeTables.Fp4[code],
-                WeightEncoding.Integer => code - (1 << (work.Layout.Bits - 1)),
-                _ => code,
-            };
-        }
+        private float Value(int i) => CodeFormats.Value(work.Layout.Encoding, work.Layout.Bits, i & ((1 << work.Layout.Bits) - 1));
     }
 }

@@ -43,8 +43,12 @@ internal static class Int4MatVecCuda
     }
 
     private static CudaProduct Record(string kernel, int atOnce, bool isGrouped, CudaProduct.Launcher launch) =>
-        new(kernel, CudaLayout.Tiles, WeightFormat.Int4, isGrouped, atOnce == Int4MatVecPtx.RowCounts[^1] ? int.MaxValue : atOnce,
-            Int4MatVecPtx.SharedBytes(atOnce), ActivationPrecision.BFloat16, Int4MatVecPtx.FirstSm, $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", launch);
+        new(kernel, CudaLayout.Tiles, WeightFormat.Int4, Int4MatVecPtx.SharedBytes(atOnce), ActivationPrecision.BFloat16, Int4MatVecPtx.FirstSm,
+            $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", launch)
+        {
+            IsGrouped = isGrouped,
+            MostRows = atOnce == Int4MatVecPtx.RowCounts[^1] ? int.MaxValue : atOnce,
+        };
 
     private static DeviceView Round(CudaQueue queue, CudaScratch operand, Tensor x)
     {

@@ -16,18 +16,19 @@ internal static unsafe partial class QuantisedProduct
 
     internal const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
 
-    private static void RunCpu(ThreadTeam team, CpuScratch scratch, float* x, int tokens, PackedMatrix w, float* bias, float* y, bool scalar)
+    private static void Run(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, float*, int, int, int, float*, void> block)
     {
-        float* scales = null;
+        var w = (PackedMatrix)o.Weights;
+        float* x = o.X, scales = null;
         if (w.Format.QuantisesActivations)
         {
-            long values = (long)tokens * w.Columns;
-            float* rounded = (float*)scratch.Require((values + tokens) * sizeof(float));
+            long values = (long)o.Tokens * w.Columns;
+            float* rounded = (float*)workspace.Operand.Require((values + o.Tokens) * sizeof(float));
             scales = rounded + values;
-            team.Run(tokens, new RoundJob(x, w.Columns, rounded, scales));
+            workspace.Team.Run(o.Tokens, new RoundJob(x, w.Columns, rounded, scales));
             x = rounded;
         }
-        team.Run(w.Panels, new PanelJob(w.Panel(0), w.BlockBytes, w.Blocks, w.Steps, w.Rows, w.Columns, w.Format == WeightFormat.Int4, x, scales, tokens, bias, y, scalar));
+        workspace.Team.Run(w.Panels, new PanelJob(w.Panel(0), w.BlockBytes, w.Blocks, w.Steps, w.Rows, w.Columns, block, x, scales, o.Tokens, o.Bias, o.Y));
         GC.KeepAlive(w);
     }
 
@@ -73,7 +74,7 @@ internal static unsafe partial class QuantisedProduct
 
     /// <summary>One item: a panel times all tokens.</summary>
     private readonly struct PanelJob(
-        byte* data, long blockBytes, int blocks, int steps, int rows, int columns, bool int4, float* x, float* scales, int tokens, float* bias, float* y, bool scalar) : ITeamJob
+        byte* data, long blockBytes, int blocks, int steps, int rows, int columns, delegate*<byte*, float*, int, int, int, float*, void> run, float* x, float* scales, int tokens, float* bias, float* y) : ITeamJob
     {
         [SkipLocalsInit]
         public void Execute(int item, int worker)
@@ -88,17 +89,7 @@ internal static unsafe partial class QuantisedProduct
                 new Span<float>(tile, TileTokens * PackedMatrix.PanelRows).Clear();
                 for (int b = 0; b < blocks; b++)
                 {
-                    byte* block = panel + b * blockBytes;
-                    float* from = x + (long)first * columns + b * (columns / blocks);
-                    if (scalar)
-                    {
-                        Scalar(block, from, count, tile);
-                    }
-                    else
-                    {
-                        Half(block, from, count, tile, 0);
-                        Half(block, from, count, tile, 16);
-                    }
+                    run(panel + b * blockBytes, x + (long)first * columns + b * (columns / blocks), count, columns, steps, tile);
                 }
                 for (int t = 0; t < count; t++)
                 {
@@ -112,73 +103,98 @@ internal static unsafe partial class QuantisedProduct
                 }
             }
         }
+    }
 
-        /// <summary>16 rows of a block times up to four tokens; a missing token repeats the first and is not stored.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Half(byte* block, float* from, int count, float* tile, int lane)
+    // A block times up to four tokens, columns floats apart, is added to a tile [4, 32].
+    private static void VectorInt4(byte* block, float* x, int count, int columns, int steps, float* tile)
+    {
+        HalfInt4(block, x, count, columns, steps, tile, 0);
+        HalfInt4(block, x, count, columns, steps, tile, 16);
+    }
+
+    private static void VectorFp8(byte* block, float* x, int count, int columns, int steps, float* tile)
+    {
+        HalfFp8(block, x, count, columns, steps, tile, 0);
+        HalfFp8(block, x, count, columns, steps, tile, 16);
+    }
+
+    /// <summary>16 rows of a block; a missing token repeats the first and is not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void HalfInt4(byte* block, float* from, int count, int columns, int steps, float* tile, int lane)
+    {
+        float* x1 = count > 1 ? from + columns : from, x2 = count > 2 ? from + 2L * columns : from, x3 = count > 3 ? from + 3L * columns : from;
+        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        byte* codes = block + HeaderBytes + lane;
+        for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
         {
-            float* x1 = count > 1 ? from + columns : from;
-            float* x2 = count > 2 ? from + 2L * columns : from;
-            float* x3 = count > 3 ? from + 3L * columns : from;
-            Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
-            byte* codes = block + HeaderBytes + lane;
-            if (int4)
-            {
-                for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
-                {
-                    Vector512<int> pair = Widen(codes).AsInt32();
-                    Vector512<float> even = Vector512.ConvertToSingle((pair << 28) >> 28), odd = Vector512.ConvertToSingle((pair << 24) >> 28);
-                    s0 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(from[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(from[2 * s]), s0));
-                    s1 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x1[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x1[2 * s]), s1));
-                    s2 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x2[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x2[2 * s]), s2));
-                    s3 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x3[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x3[2 * s]), s3));
-                }
-            }
-            else
-            {
-                for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
-                {
-                    Vector512<float> value = DecodeFp8(Widen(codes));
-                    s0 = Vector512.FusedMultiplyAdd(value, Vector512.Create(from[s]), s0);
-                    s1 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x1[s]), s1);
-                    s2 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x2[s]), s2);
-                    s3 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x3[s]), s3);
-                }
-            }
-            Vector512<float> scale = Vector512.Load((float*)block + lane);
-            Add(s0, scale, tile + lane);
-            Add(s1, scale, tile + PackedMatrix.PanelRows + lane);
-            Add(s2, scale, tile + 2 * PackedMatrix.PanelRows + lane);
-            Add(s3, scale, tile + 3 * PackedMatrix.PanelRows + lane);
+            Vector512<int> pair = Widen(codes).AsInt32();
+            Vector512<float> even = Vector512.ConvertToSingle((pair << 28) >> 28), odd = Vector512.ConvertToSingle((pair << 24) >> 28);
+            s0 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(from[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(from[2 * s]), s0));
+            s1 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x1[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x1[2 * s]), s1));
+            s2 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x2[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x2[2 * s]), s2));
+            s3 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x3[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x3[2 * s]), s3));
         }
+        Add(s0, s1, s2, s3, Vector512.Load((float*)block + lane), tile + lane);
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void Add(Vector512<float> sum, Vector512<float> scale, float* to) =>
-            Vector512.FusedMultiplyAdd(sum, scale, Vector512.Load(to)).Store(to);
-
-        private void Scalar(byte* block, float* from, int count, float* tile)
+    /// <summary>As <see cref="HalfInt4"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void HalfFp8(byte* block, float* from, int count, int columns, int steps, float* tile, int lane)
+    {
+        float* x1 = count > 1 ? from + columns : from, x2 = count > 2 ? from + 2L * columns : from, x3 = count > 3 ? from + 3L * columns : from;
+        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
+        byte* codes = block + HeaderBytes + lane;
+        for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
         {
-            for (int t = 0; t < count; t++, from += columns)
+            Vector512<float> value = DecodeFp8(Widen(codes));
+            s0 = Vector512.FusedMultiplyAdd(value, Vector512.Create(from[s]), s0);
+            s1 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x1[s]), s1);
+            s2 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x2[s]), s2);
+            s3 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x3[s]), s3);
+        }
+        Add(s0, s1, s2, s3, Vector512.Load((float*)block + lane), tile + lane);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(Vector512<float> s0, Vector512<float> s1, Vector512<float> s2, Vector512<float> s3, Vector512<float> scale, float* to)
+    {
+        Vector512.FusedMultiplyAdd(s0, scale, Vector512.Load(to)).Store(to);
+        Vector512.FusedMultiplyAdd(s1, scale, Vector512.Load(to + PackedMatrix.PanelRows)).Store(to + PackedMatrix.PanelRows);
+        Vector512.FusedMultiplyAdd(s2, scale, Vector512.Load(to + 2 * PackedMatrix.PanelRows)).Store(to + 2 * PackedMatrix.PanelRows);
+        Vector512.FusedMultiplyAdd(s3, scale, Vector512.Load(to + 3 * PackedMatrix.PanelRows)).Store(to + 3 * PackedMatrix.PanelRows);
+    }
+
+    private static void ScalarInt4(byte* block, float* x, int count, int columns, int steps, float* tile)
+    {
+        for (int t = 0; t < count; t++, x += columns, tile += PackedMatrix.PanelRows)
+        {
+            for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
             {
-                for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
+                byte* code = block + HeaderBytes + lane;
+                float sum = 0;
+                for (int s = 0; s < steps; s++, code += PackedMatrix.PanelRows)
                 {
-                    byte* code = block + HeaderBytes + lane;
-                    float sum = 0;
-                    for (int s = 0; s < steps; s++, code += PackedMatrix.PanelRows)
-                    {
-                        if (int4)
-                        {
-                            sum = MathF.FusedMultiplyAdd((sbyte)(*code << 4) >> 4, from[2 * s], sum);
-                            sum = MathF.FusedMultiplyAdd((sbyte)*code >> 4, from[2 * s + 1], sum);
-                        }
-                        else
-                        {
-                            sum = MathF.FusedMultiplyAdd(Fp8.ToSingle(*code), from[s], sum);
-                        }
-                    }
-                    float* to = tile + t * PackedMatrix.PanelRows + lane;
-                    *to = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], *to);
+                    sum = MathF.FusedMultiplyAdd((sbyte)(*code << 4) >> 4, x[2 * s], sum);
+                    sum = MathF.FusedMultiplyAdd((sbyte)*code >> 4, x[2 * s + 1], sum);
                 }
+                tile[lane] = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], tile[lane]);
+            }
+        }
+    }
+
+    private static void ScalarFp8(byte* block, float* x, int count, int columns, int steps, float* tile)
+    {
+        for (int t = 0; t < count; t++, x += columns, tile += PackedMatrix.PanelRows)
+        {
+            for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
+            {
+                byte* code = block + HeaderBytes + lane;
+                float sum = 0;
+                for (int s = 0; s < steps; s++, code += PackedMatrix.PanelRows)
+                {
+                    sum = MathF.FusedMultiplyAdd(Fp8.ToSingle(*code), x[s], sum);
+                }
+                tile[lane] = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], tile[lane]);
             }
         }
     }

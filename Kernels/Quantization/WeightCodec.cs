@@ -46,11 +46,16 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
     /// <summary>Writes a source's row in this format: codes that are stored in it are kept, all else is quantised.</summary>
     public void Write(MatrixSource source, int row, in RowTarget to)
     {
+        // A stack of stored codes is stored codes.
+        while (source is RowStack stack)
+        {
+            source = stack.Find(ref row);
+        }
         if (source is StridedMatrix { Format: WeightFormat stored } codes && Format.HasCodesOf(stored))
         {
             Keep(codes, row, to);
         }
-        else if (source is CodedMatrix { IsInt4: true } integers && Format == WeightFormat.Int4)
+        else if (source is CodedMatrix integers && integers.Format == Format)
         {
             Keep(integers, row, to);
         }

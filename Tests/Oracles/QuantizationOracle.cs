@@ -13,6 +13,14 @@ internal static class QuantizationOracle
         return code >= 128 ? -magnitude : magnitude;
     }
 
+    /// <summary>Rows of activations after quantising to E4M3 and back: a scale a row, from its largest magnitude up to 1200.</summary>
+    public static float[] Rounded(float[] x, int columns) =>
+        [.. x.Chunk(columns).SelectMany(row =>
+        {
+            float scale = Math.Max(Math.Min(row.Max(Math.Abs), 1200f) / 448f, 1f / (448f * 512f));
+            return row.Select(value => (float)Fp8Value(Fp8Nearest(value / scale)) * scale);
+        })];
+
     /// <summary>The nearest finite code of the value's sign; of two, the even one.</summary>
     public static int Fp8Nearest(float value)
     {

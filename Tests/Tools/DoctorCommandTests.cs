@@ -1,7 +1,8 @@
 using System.Text.Json;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Tests.Interop.Cuda;
 
 namespace Llama4Kernels.Tests.Tools;
@@ -15,7 +16,7 @@ public class DoctorCommandTests
         CliRun run = await CliRun.Of("doctor", "--threads", "1");
         Assert.Equal(0, run.ExitCode);
         Assert.Empty(run.Error);
-        foreach (string part in new[] { "processor ", "features ", "AVX-512 VNNI", "memory ", "GB/s", "matrix product", "Scalar: ", ": chosen", "CUDA driver" })
+        foreach (string part in new[] { "processor ", "features ", "AVX-512 VNNI", "memory ", "GB/s", "matrix product", "matmul_bf16_scalar: ", ": chosen", "CUDA driver" })
         {
             Assert.Contains(part, run.Out, StringComparison.Ordinal);
         }
@@ -35,8 +36,10 @@ public class DoctorCommandTests
         Assert.Equal(1, report.GetProperty("memory").GetProperty("threads").GetInt32());
         Assert.True(report.GetProperty("memory").GetProperty("readGBs").GetDouble() > 0.1);
         JsonElement[] strategies = [.. report.GetProperty("matrixProduct").EnumerateArray()];
-        Assert.Equal(MatMul.Strategies().Select(s => s.Strategy.ToString()), strategies.Select(s => s.GetProperty("name").GetString()));
-        Assert.Equal(MatMul.Strategies().First(s => s.Reason is null).Strategy.ToString(), strategies.Single(s => s.GetProperty("chosen").GetBoolean()).GetProperty("name").GetString());
+        CpuKernel[] kernels = [.. CpuKernelChoices.List().Where(kernel => kernel is { Weights: "bf16", Operands: nameof(ActivationPrecision.Float32) })];
+        Assert.Equal(kernels.Select(kernel => kernel.Name), strategies.Select(s => s.GetProperty("name").GetString()));
+        string chosen = CpuKernelChoices.Choose(new GemmDesc(1, 64, 64, WeightFormat.BF16, ActivationPrecision.Float32)).Kernel;
+        Assert.Equal(chosen, strategies.Single(s => s.GetProperty("chosen").GetBoolean()).GetProperty("name").GetString());
         Assert.Equal(CudaDriver.TryLoad(out _, out _), report.GetProperty("cuda").GetProperty("version").ValueKind == JsonValueKind.String);
     }
 

@@ -141,7 +141,7 @@ public sealed class CudaBackend : IBackend
             for (int i = 0; i < count; i++)
             {
                 (MatrixSource[] sources, WeightFormat? format) = matrix(i);
-                StackedSources shape = ShapeOf(sources, format);
+                StackedSources shape = ShapeOf(_products, sources, format);
                 if (stack is null)
                 {
                     stack = new CudaMatrixStack(_queue, count, shape, _products.Layout(shape, count));
@@ -252,10 +252,14 @@ public sealed class CudaBackend : IBackend
     internal static CudaProducts Products(DeviceLimits device, CudaBackendOptions options) =>
         new(device, options.Precision, options.Product);
 
-    /// <summary>What sources are packed as. Codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
-    internal static StackedSources ShapeOf(ReadOnlySpan<MatrixSource> sources, WeightFormat? format)
+    /// <summary>What sources are packed as. Stored codes that the device has no kernels for become the float32 numbers that they stand for.</summary>
+    internal static StackedSources ShapeOf(CudaProducts products, ReadOnlySpan<MatrixSource> sources, WeightFormat? format)
     {
-        bool isDecoded = format is null && Array.Exists(MatrixSource.Flatten(sources), source => source is CodedMatrix { IsInt4: false });
-        return StackedSources.Check(sources, isDecoded ? WeightFormat.F32 : format);
+        if (format is not null)
+        {
+            return StackedSources.Check(sources, format);
+        }
+        StackedSources stored = StackedSources.Stored(sources);
+        return products.Reads(stored) ? StackedSources.Check(sources, stored.Format) : StackedSources.Check(sources, WeightFormat.F32);
     }
 }

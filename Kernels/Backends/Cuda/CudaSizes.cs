@@ -21,7 +21,7 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
     /// <inheritdoc/>
     public long Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format, int count)
     {
-        StackedSources shape = CudaBackend.ShapeOf(stacked, format);
+        StackedSources shape = CudaBackend.ShapeOf(_products, stacked, format);
         CudaLayout layout = _products.Layout(shape, count);
         return count * (layout.CodeBytes(shape) + layout.ScaleBytes(shape));
     }

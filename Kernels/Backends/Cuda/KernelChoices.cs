@@ -48,13 +48,8 @@ public static class KernelChoices
     /// <exception cref="NotSupportedException">No record takes the product.</exception>
     public static ProductChoice Choose(GemmDesc gemm, DeviceLimits device, string? forced = null)
     {
-        var products = new CudaProducts(device, gemm.Activations, forced);
-        CudaLayout layout = products.Layout(new StackedSources(gemm.Outputs, gemm.Inner, gemm.Weights), Math.Max(1, gemm.Experts));
-        CudaProduct chosen = products.Choose(gemm, layout);
-        string[] passed = [.. CudaProducts.All.TakeWhile(record => record != chosen)
-            .Where(record => record.Format == gemm.Weights && record.IsGrouped == chosen.IsGrouped)
-            .Select(record => $"{record.Kernel} {record.WhyNot(gemm, device) ?? $"reads {record.Layout.Name}"}")];
-        return new ProductChoice(gemm, chosen.Kernel, layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
+        (CudaProduct chosen, IReadOnlyList<string> passed) = new CudaProducts(device, gemm.Activations, forced).Explain(gemm);
+        return new ProductChoice(gemm, chosen.Kernel, chosen.Layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed);
     }
 
     /// <summary>Where modules come from, in words.</summary>

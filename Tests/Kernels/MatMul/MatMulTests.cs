@@ -3,7 +3,6 @@ using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Tests.Oracles;
-using Product = Llama4Kernels.Kernels.MatMul.MatMul;
 
 namespace Llama4Kernels.Tests.Kernels.MatMul;
 
@@ -11,70 +10,52 @@ public sealed unsafe class MatMulTests : IDisposable
 {
     private readonly ThreadTeam _team = new(2);
 
-    public static TheoryData<MatMulStrategy, ElementType> Implementations()
-    {
-        var data = new TheoryData<MatMulStrategy, ElementType>();
-        foreach (MatMulStrategy strategy in Enum.GetValues<MatMulStrategy>())
-        {
-            data.Add(strategy, ElementType.BF16);
-            data.Add(strategy, ElementType.F32);
-        }
-        return data;
-    }
+    public static TheoryData<string> Records { get; } = CpuRecords.Names(MatMulCpu.Products);
 
     [Theory]
-    [MemberData(nameof(Implementations))]
-    public void Equals_the_oracle_over_odd_sizes(MatMulStrategy strategy, ElementType format)
+    [MemberData(nameof(Records))]
+    public void Equals_the_oracle_over_odd_sizes(string name)
     {
-        using Product product = Make(strategy);
+        CpuProduct record = CpuRecords.Get(name);
         foreach (int tokens in (int[])[1, 2, 3, 5, 11, 12, 13, 25])
         {
             foreach ((int rows, int columns) in ((int, int)[])[(1, 1), (15, 3), (17, 63), (32, 64), (33, 70), (97, 130), (160, 257)])
             {
-                foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
+                Case c = new(tokens, rows, columns, record, seed: tokens * 1000 + rows);
+                bool withBias = (rows & 1) != 0;
+                float[] y = c.Run(_team, withBias);
+                (double[] expected, double[] magnitude) = MatMulOracle.Run(c.X, c.W, withBias ? c.Bias : null, tokens, rows, columns, record.Operands == ActivationPrecision.BFloat16);
+                for (int i = 0; i < y.Length; i++)
                 {
-                    Case c = new(tokens, rows, columns, format, seed: tokens * 1000 + rows);
-                    bool withBias = (rows & 1) != 0;
-                    float[] y = c.Run(product, _team, precision, withBias);
-                    (double[] expected, double[] magnitude) = MatMulOracle.Run(c.X, c.W, withBias ? c.Bias : null, tokens, rows, columns, precision == ActivationPrecision.BFloat16 && format == ElementType.BF16);
-                    for (int i = 0; i < y.Length; i++)
-                    {
-                        Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"T={tokens} [{rows},{columns}] {precision} element {i}: {y[i]} for {expected[i]}");
-                    }
+                    Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"T={tokens} [{rows},{columns}] element {i}: {y[i]} for {expected[i]}");
                 }
             }
         }
     }
 
     [Theory]
-    [MemberData(nameof(Implementations))]
-    public void Does_not_depend_on_the_batch_or_the_threads(MatMulStrategy strategy, ElementType format)
+    [MemberData(nameof(Records))]
+    public void Does_not_depend_on_the_batch_or_the_threads(string name)
     {
-        using Product product = Make(strategy);
-        foreach (ActivationPrecision precision in Enum.GetValues<ActivationPrecision>())
+        Case all = new(29, 75, 121, CpuRecords.Get(name), seed: 5);
+        float[] together = all.Run(_team, true);
+        using var one = new ThreadTeam(1);
+        for (int t = 0; t < 29; t++)
         {
-            Case all = new(29, 75, 121, format, seed: 5);
-            float[] together = all.Run(product, _team, precision, true);
-            using var one = new ThreadTeam(1);
-            using Product alone = new(one, strategy);
-            for (int t = 0; t < 29; t++)
-            {
-                Case single = all with { Tokens = 1, X = all.X[(t * 121)..((t + 1) * 121)] };
-                Assert.Equal(together[(t * 75)..((t + 1) * 75)], single.Run(alone, one, precision, true));
-            }
+            Case single = all with { Tokens = 1, X = all.X[(t * 121)..((t + 1) * 121)] };
+            Assert.Equal(together[(t * 75)..((t + 1) * 75)], single.Run(one, true));
         }
     }
 
     [Theory]
-    [MemberData(nameof(Implementations))]
-    public void Special_values_propagate_and_stay_in_their_row(MatMulStrategy strategy, ElementType format)
+    [MemberData(nameof(Records))]
+    public void Special_values_propagate_and_stay_in_their_row(string name)
     {
-        using Product product = Make(strategy);
-        Case c = new(4, 40, 33, format, seed: 9);
+        Case c = new(4, 40, 33, CpuRecords.Get(name), seed: 9);
         c.X[5] = float.NaN;
         c.X[33 + 32] = float.PositiveInfinity; // the odd last column, whose partner is padding
         c.X[66 + 4] = -0f;
-        float[] y = c.Run(product, _team, ActivationPrecision.Float32, false);
+        float[] y = c.Run(_team, false);
         Assert.All(y[..40], v => Assert.True(float.IsNaN(v)));
         for (int r = 0; r < 40; r++)
         {
@@ -101,15 +82,13 @@ public sealed unsafe class MatMulTests : IDisposable
         using PackedMatrix packed = PackedMatrix.Pack(
             [new StridedMatrix((nint)transposed, ElementType.BF16, 3, 5, 1, 3), MatrixSource.RowMajor((nint)plain, ElementType.BF16, 3, 5)], null, _team);
         Assert.Equal((6, 5, WeightFormat.BF16), (packed.Rows, packed.Columns, packed.Format));
-        using Product product = new(_team);
-        float* x = stackalloc float[5];
-        float* y = stackalloc float[6];
+        float[] y = new float[6];
         for (int c = 0; c < 5; c++)
         {
-            new Span<float>(x, 5).Clear();
+            float[] x = new float[5];
             x[c] = 1;
-            product.Run(x, 1, packed, null, y, ActivationPrecision.Float32);
-            Assert.Equal([c, 10 + c, 20 + c, 100 + c, 110 + c, 120 + c], new Span<float>(y, 6).ToArray());
+            Best(WeightFormat.BF16).Run(_team, packed, x, 1, null, y);
+            Assert.Equal([c, 10 + c, 20 + c, 100 + c, 110 + c, 120 + c], y);
         }
     }
 
@@ -117,20 +96,18 @@ public sealed unsafe class MatMulTests : IDisposable
     public void Fp8_weights_are_code_times_row_scale()
     {
         byte* column = stackalloc byte[2];
-        float* y = stackalloc float[2];
+        float[] y = new float[2];
         ushort* scales = stackalloc ushort[2];
         scales[0] = Bf16.FromSingle(0.5f);
         scales[1] = Bf16.FromSingle(3);
-        float unit = 1;
-        using Product product = new(_team);
         foreach (int code in Enumerable.Range(0, 256).Where(c => (c & 0x7f) != 0x7f))
         {
             int e = (code >> 3) & 15, m = code & 7;
             double value = (e == 0 ? m / 8.0 * Math.Pow(2, -6) : (1 + m / 8.0) * Math.Pow(2, e - 7)) * (code < 128 ? 1 : -1);
             column[0] = column[1] = (byte)code;
             using PackedMatrix packed = PackedMatrix.Pack([new StridedMatrix((nint)column, ElementType.F8E4M3, 2, 1, 1, 1, (nint)scales, ElementType.BF16)], WeightFormat.F32, _team);
-            product.Run(&unit, 1, packed, null, y, ActivationPrecision.Float32);
-            Assert.Equal([(float)(value * 0.5), (float)(value * 3)], new Span<float>(y, 2).ToArray());
+            Best(WeightFormat.F32).Run(_team, packed, [1], 1, null, y);
+            Assert.Equal([(float)(value * 0.5), (float)(value * 3)], y);
         }
     }
 
@@ -147,22 +124,17 @@ public sealed unsafe class MatMulTests : IDisposable
 
     public void Dispose() => _team.Dispose();
 
-    private Product Make(MatMulStrategy strategy)
-    {
-        string? reason = Product.Strategies().First(s => s.Strategy == strategy).Reason;
-        Assert.SkipWhen(reason is not null, $"{strategy}: {reason}");
-        return new Product(_team, strategy);
-    }
+    private static CpuProduct Best(WeightFormat format) => CpuRecords.Here(MatMulCpu.Products).First(record => record.Format == format && record.Operands == ActivationPrecision.Float32);
 
-    private sealed record Case(int Tokens, int Rows, int Columns, ElementType Format)
+    private sealed record Case(int Tokens, int Rows, int Columns, CpuProduct Record)
     {
-        public Case(int tokens, int rows, int columns, ElementType format, int seed)
-            : this(tokens, rows, columns, format)
+        public Case(int tokens, int rows, int columns, CpuProduct record, int seed)
+            : this(tokens, rows, columns, record)
         {
             var random = new Random(seed);
             float Next() => (float)(random.NextDouble() * 2 - 1);
             X = [.. Enumerable.Range(0, tokens * columns).Select(_ => Next())];
-            W = [.. Enumerable.Range(0, rows * columns).Select(_ => format == ElementType.BF16 ? Bf16.Round(Next()) : Next())];
+            W = [.. Enumerable.Range(0, rows * columns).Select(_ => record.Format == WeightFormat.BF16 ? Bf16.Round(Next()) : Next())];
             Bias = [.. Enumerable.Range(0, rows).Select(_ => Next())];
         }
 
@@ -172,16 +144,13 @@ public sealed unsafe class MatMulTests : IDisposable
 
         public float[] Bias { get; init; } = [];
 
-        public float[] Run(Product product, ThreadTeam team, ActivationPrecision precision, bool withBias)
+        public float[] Run(ThreadTeam team, bool withBias)
         {
             float[] y = new float[Tokens * Rows];
-            ushort[] bits = [.. W.Select(Bf16.FromSingle)];
-            fixed (float* x = X, w = W, b = Bias, to = y)
-            fixed (ushort* stored = bits)
+            fixed (float* w = W)
             {
-                nint data = Format == ElementType.BF16 ? (nint)stored : (nint)w;
-                using PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor(data, Format, Rows, Columns)], null, team);
-                product.Run(x, Tokens, packed, withBias ? b : null, to, precision);
+                using PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor((nint)w, ElementType.F32, Rows, Columns)], Record.Format, team);
+                Record.Run(team, packed, X, Tokens, withBias ? Bias : null, y);
             }
             return y;
         }

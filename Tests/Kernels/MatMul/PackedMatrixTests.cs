@@ -2,7 +2,6 @@ using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
-using Product = Llama4Kernels.Kernels.MatMul.MatMul;
 
 namespace Llama4Kernels.Tests.Kernels.MatMul;
 
@@ -56,14 +55,14 @@ public sealed unsafe class PackedMatrixTests : IDisposable
     [Fact]
     public void A_disposed_matrix_and_a_source_without_data_are_refused()
     {
-        float value = 1, y = 0;
-        PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor((nint)(&value), ElementType.F32, 1, 1)], null, _team);
+        float value = 1;
+        nint data = (nint)(&value);
+        PackedMatrix packed = PackedMatrix.Pack([MatrixSource.RowMajor(data, ElementType.F32, 1, 1)], null, _team);
         packed.Dispose();
-        using var product = new Product(_team);
-        float* x = &value, to = &y;
-        Assert.Throws<ObjectDisposedException>(() => product.Run(x, 1, packed, null, to, ActivationPrecision.Float32));
+        CpuProduct record = CpuProducts.All.Single(record => record.Name == "matmul_f32_scalar");
+        Assert.Throws<ObjectDisposedException>(() => record.Run(_team, packed, [1], 1, null, new float[1]));
         Assert.Throws<ArgumentException>(() => PackedMatrix.Pack([MatrixSource.RowMajor(0, ElementType.F32, 1, 1)], null, _team));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack([MatrixSource.RowMajor((nint)x, (ElementType)99, 1, 1)], null, _team));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PackedMatrix.Pack([MatrixSource.RowMajor(data, (ElementType)99, 1, 1)], null, _team));
     }
 
     public void Dispose() => _team.Dispose();

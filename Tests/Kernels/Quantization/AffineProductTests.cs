@@ -1,7 +1,9 @@
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Quantization.Gguf;
 using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Kernels.MatMul;
 using Llama4Kernels.Tests.Oracles;
 
 namespace Llama4Kernels.Tests.Kernels.Quantization;
@@ -10,7 +12,6 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 public sealed unsafe class AffineProductTests : IDisposable
 {
     private readonly ThreadTeam _team = new(2);
-    private readonly CpuScratch _scratch = new();
 
     /// <summary>Every block type, and integers of every width, group, kind of scale and offset; widths that end inside a group or a unit.</summary>
     public static TheoryData<string, int, int> Matrices()
@@ -45,7 +46,7 @@ public sealed unsafe class AffineProductTests : IDisposable
         }
         (double[] expected, double[] magnitude) = MatMulOracle.Run(x, weights, bias, Tokens, rows, columns, roundX: false);
         float[]? first = null;
-        foreach (AffineWidth width in Widths())
+        foreach (CpuProduct record in Here())
         {
             foreach (int tokens in (int[])[1, 2, 3, 4, Tokens])
             {
@@ -53,10 +54,10 @@ public sealed unsafe class AffineProductTests : IDisposable
                 for (int t = 0; t < Tokens; t += tokens)
                 {
                     int count = Math.Min(tokens, Tokens - t);
-                    Run(packed, x.AsSpan(t * columns, count * columns), count, bias, y.AsSpan(t * rows, count * rows), width);
+                    record.Run(_team, packed, x.AsSpan(t * columns, count * columns), count, bias, y.AsSpan(t * rows, count * rows));
                 }
                 first ??= y;
-                Assert.True(first.AsSpan().SequenceEqual(y), $"{width}, {tokens} tokens: other bits");
+                Assert.True(first.AsSpan().SequenceEqual(y), $"{record.Name}, {tokens} tokens: other bits");
             }
         }
         Assert.All(Enumerable.Range(0, first!.Length), i => Assert.True(Math.Abs(first[i] - expected[i]) <= magnitude[i] * 1e-6, $"y[{i}] = {first[i]}, expected {expected[i]}"));
@@ -71,12 +72,12 @@ public sealed unsafe class AffineProductTests : IDisposable
             using var stored = new RandomCodes(name, 64, columns, seed: 6);
             using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
             float[] weights = stored.Values(), x = new float[columns], y = new float[64], none = new float[64];
-            foreach (AffineWidth width in Widths())
+            foreach (CpuProduct record in Here())
             {
                 for (int c = 0; c < columns; c++)
                 {
                     x[c] = 1;
-                    Run(packed, x, 1, none, y, width);
+                    record.Run(_team, packed, x, 1, none, y);
                     x[c] = 0;
                     Assert.All(Enumerable.Range(0, 64), r => Assert.Equal(weights[r * columns + c], y[r]));
                 }
@@ -93,10 +94,10 @@ public sealed unsafe class AffineProductTests : IDisposable
         using AffineMatrix packed = AffineMatrix.Pack([upper.Matrix, lower.Matrix], _team);
         Assert.Equal((43, Columns), (packed.Rows, packed.Columns));
         float[] weights = [.. upper.Values(), .. lower.Values()], x = Numbers(Tokens * Columns, 9), bias = new float[43], y = new float[Tokens * 43], one = new float[43];
-        Run(packed, x, Tokens, bias, y, AffineWidth.Vector256);
+        Here().Last(record => record.Name != "matmul_coded_scalar").Run(_team, packed, x, Tokens, bias, y);
         (double[] expected, double[] magnitude) = MatMulOracle.Run(x, weights, null, Tokens, 43, Columns, roundX: false);
         Assert.All(Enumerable.Range(0, y.Length), i => Assert.True(Math.Abs(y[i] - expected[i]) <= magnitude[i] * 1e-6));
-        Run(packed, x.AsSpan(200 * Columns, Columns), 1, bias, one, AffineWidth.Vector512);
+        Here().First().Run(_team, packed, x.AsSpan(200 * Columns, Columns), 1, bias, one);
         Assert.Equal(one, y.AsSpan(200 * 43, 43).ToArray());
     }
 
@@ -107,7 +108,7 @@ public sealed unsafe class AffineProductTests : IDisposable
         using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
         float[] x = Numbers(3 * 256, 11), y = new float[3 * 32];
         (x[256 + 17], x[512 + 3]) = (float.NaN, float.PositiveInfinity);
-        Run(packed, x, 3, new float[32], y, AffineWidth.Assembled);
+        Here().First().Run(_team, packed, x, 3, new float[32], y);
         Assert.All(y[..32], value => Assert.True(float.IsFinite(value)));
         Assert.All(y[32..64], value => Assert.True(float.IsNaN(value)));
         Assert.All(y[64..], value => Assert.False(float.IsFinite(value)));
@@ -125,31 +126,17 @@ public sealed unsafe class AffineProductTests : IDisposable
         var odd = (IntegerMatrix)four.Matrix;
         Assert.Contains("multiples of 8", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([odd with { Codes = KeptFormats.Integers(4, 12, ScaleKind.BF16, OffsetKind.None) }], _team)).Message, StringComparison.Ordinal);
         AffineMatrix packed = AffineMatrix.Pack([four.Matrix], _team);
-        Assert.Throws<ArgumentOutOfRangeException>(() => AffineProduct.Run(_team, _scratch, null, -1, packed, null, null, AffineWidth.Scalar));
         packed.Dispose();
         Assert.Throws<ObjectDisposedException>(() => packed.Weight(0, 0));
     }
 
-    public void Dispose()
-    {
-        _team.Dispose();
-        _scratch.Dispose();
-    }
+    public void Dispose() => _team.Dispose();
 
-    private static IEnumerable<AffineWidth> Widths() =>
-        Enum.GetValues<AffineWidth>().Where(width => width != AffineWidth.Assembled || Llama4Kernels.Kernels.MatMul.MatMul.Strategies().Any(s => s.Strategy == Llama4Kernels.Kernels.MatMul.MatMulStrategy.Assembled && s.Reason is null));
+    private static IEnumerable<CpuProduct> Here() => CpuRecords.Here(AffineProduct.Products);
 
     private static float[] Numbers(int count, int seed)
     {
         var random = new Random(seed);
         return [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
-    }
-
-    private void Run(AffineMatrix w, ReadOnlySpan<float> x, int tokens, float[] bias, Span<float> y, AffineWidth width)
-    {
-        fixed (float* from = x, to = y, add = bias)
-        {
-            AffineProduct.Run(_team, _scratch, from, tokens, w, add, to, width);
-        }
     }
 }

@@ -3,6 +3,7 @@ using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Kernels.MatMul;
 using Llama4Kernels.Tests.Oracles;
 
 namespace Llama4Kernels.Tests.Kernels.Quantization;
@@ -55,7 +56,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
         WeightFormat format = WeightFormat.Get(name);
         float[] w = Numbers(rows * columns), x = Numbers(tokens * columns), bias = Numbers(rows), y = new float[tokens * rows];
         using PackedMatrix packed = Pack(w, rows, columns, format);
-        Run(packed, x, tokens, bias, y, scalar);
+        QuantisedProduct.Products.Single(record => record.Name == $"matmul_{name}_{(scalar ? "scalar" : "vectors")}").Run(_team, packed, x, tokens, bias, y);
         float[] decoded = Decoded(packed);
         for (int i = 0; i < w.Length; i++)
         {
@@ -64,7 +65,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
             float step = format == WeightFormat.Int4 ? scale : Math.Abs(w[i]) / 16 + scale / 1024;
             Assert.True(Math.Abs(w[i] - decoded[i]) <= step * 1.001f, $"weight {i}: {w[i]} became {decoded[i]}");
         }
-        float[] input = format.QuantisesActivations ? Rounded(x, columns) : x;
+        float[] input = format.QuantisesActivations ? QuantizationOracle.Rounded(x, columns) : x;
         (double[] expected, double[] magnitude) = MatMulOracle.Run(input, decoded, bias, tokens, rows, columns, roundX: false);
         for (int i = 0; i < y.Length; i++)
         {
@@ -89,7 +90,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
             fixed (byte* data = one)
             {
                 using PackedMatrix single = PackedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.F8E4M3, 64, 1)], null, _team);
-                Run(single, [1], 1, new float[64], y, scalar: false);
+                CpuRecords.Get("matmul_fp8_vectors").Run(_team, single, [1], 1, new float[64], y);
             }
             Assert.Equal(one.Select(code => (float)QuantizationOracle.Fp8Value(code)), y);
         }
@@ -109,13 +110,6 @@ public sealed unsafe class QuantisedProductTests : IDisposable
 
     public void Dispose() => _team.Dispose();
 
-    private static float[] Rounded(float[] x, int columns) =>
-        [.. x.Chunk(columns).SelectMany(row =>
-        {
-            float scale = Math.Max(Math.Min(row.Max(Math.Abs), 1200f) / 448f, 1f / (448f * 512f));
-            return row.Select(value => (float)QuantizationOracle.Fp8Value(QuantizationOracle.Fp8Nearest(value / scale)) * scale);
-        })];
-
     private static float[] Decoded(PackedMatrix w)
     {
         float[] values = new float[w.Rows * w.Columns];
@@ -134,15 +128,6 @@ public sealed unsafe class QuantisedProductTests : IDisposable
         fixed (float* data = w)
         {
             return PackedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.F32, rows, columns)], format, _team);
-        }
-    }
-
-    private void Run(PackedMatrix w, float[] x, int tokens, float[] bias, float[] y, bool scalar)
-    {
-        using var scratch = new CpuScratch();
-        fixed (float* from = x, to = y, add = bias)
-        {
-            QuantisedProduct.Run(_team, scratch, from, tokens, w, add, to, scalar);
         }
     }
 }

@@ -7,8 +7,8 @@ using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Assembly;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.PtxEmulator.Driver;
 
@@ -91,9 +91,8 @@ internal static class DoctorCommand
 
     private static Strategy[] Strategies()
     {
-        IReadOnlyList<(MatMulStrategy Strategy, string? Reason)> all = MatMul.Strategies();
-        string chosen = all.First(s => s.Reason is null).Strategy.ToString();
-        return [.. all.Select(s => new Strategy(s.Strategy.ToString(), s.Strategy.ToString() == chosen, s.Reason))];
+        CpuKernel[] all = [.. CpuKernelChoices.List().Where(kernel => kernel is { Weights: "bf16", Operands: nameof(ActivationPrecision.Float32) })];
+        return [.. all.Select(kernel => new Strategy(kernel.Name, kernel == all.First(other => other.Lacks is null), kernel.Lacks))];
     }
 
     /// <summary>The processor as the kernels see it.</summary>
@@ -120,7 +119,7 @@ internal static class DoctorCommand
         }
     }
 
-    /// <summary>An implementation of the matrix product: the chosen one, a possible one, or one with a reason against it.</summary>
+    /// <summary>An implementation of the product with bfloat16 weights: the chosen one, a possible one, or one with a reason against it.</summary>
     internal sealed record Strategy(string Name, bool Chosen, string? Reason);
 
     /// <summary>The CUDA driver and its devices, or why there is none or why it fails.</summary>

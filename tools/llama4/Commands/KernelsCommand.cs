@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
@@ -8,30 +9,40 @@ using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
 
-/// <summary><c>kernels</c>: which device kernels the CUDA backend takes for what.</summary>
+/// <summary><c>kernels</c>: which kernels the backends take for what.</summary>
 internal static class KernelsCommand
 {
+    private const string Host = "cpu";
+
     public static Command Create(CommandConsole console)
     {
         var shape = new Option<string?>("--shape") { Description = "Print what each product of a published model takes: scout or maverick." };
         shape.AcceptOnlyFromAmong(ModelShape.Names);
         var rows = new Option<string>("--rows") { Description = "With --shape: numbers of rows.", DefaultValueFactory = _ => "1,8,64,512" };
-        var device = new Option<string>("--device") { Description = "With --shape: the device, which need not be there.", DefaultValueFactory = _ => "h100" };
-        device.AcceptOnlyFromAmong([.. DeviceLimits.Known.Select(known => known.Name)]);
+        var device = new Option<string>("--device") { Description = "The device, which need not be there; with cpu, this machine's products.", DefaultValueFactory = _ => "h100" };
+        device.AcceptOnlyFromAmong([Host, .. DeviceLimits.Known.Select(known => known.Name)]);
         var weights = new Option<string>("--weights") { Description = "With --shape: format of the experts' weights, shared ones included.", DefaultValueFactory = _ => "int4" };
         var activations = new Option<string>("--activations") { Description = "With --shape: float32 (exact) or bf16.", DefaultValueFactory = _ => "bf16" };
         activations.AcceptOnlyFromAmong("float32", "bf16");
-        var force = new Option<string?>("--kernel") { Description = "With --shape: a product's kernel to take wherever it can be taken." };
+        var force = new Option<string?>("--kernel") { Description = "With --shape: a product to take wherever it can be taken, by name." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why; with --shape, what each product of a model takes.") { shape, rows, device, weights, activations, force, json };
+        var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why; with --device cpu, the products of the CPU; with --shape, what each product of a model takes.") { shape, rows, device, weights, activations, force, json };
         command.SetAction(parsed =>
         {
+            bool onHost = parsed.GetRequiredValue(device) == Host;
             if (parsed.GetValue(shape) is not string model)
             {
-                List(console, parsed.GetValue(json));
+                if (onHost)
+                {
+                    ListHost(console, parsed.GetValue(json));
+                }
+                else
+                {
+                    List(console, parsed.GetValue(json));
+                }
                 return 0;
             }
-            DeviceLimits limits = DeviceLimits.Get(parsed.GetRequiredValue(device));
+            DeviceLimits? limits = onHost ? null : DeviceLimits.Get(parsed.GetRequiredValue(device));
             WeightFormat format = WeightFormat.Get(parsed.GetRequiredValue(weights));
             ActivationPrecision precision = parsed.GetRequiredValue(activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
             int[] counts = Rows(parsed.GetRequiredValue(rows));
@@ -39,7 +50,7 @@ internal static class KernelsCommand
                                    from count in counts
                                    let weight = product.Part is "experts" or "shared" ? format : WeightFormat.BF16
                                    let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, precision, product.Experts)
-                                   select Choice.Of(product.Name, KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
+                                   select Choice.Of(product.Name, limits is null ? CpuKernelChoices.Choose(gemm, parsed.GetValue(force)) : KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
             Print(console, model, limits, choices, parsed.GetValue(json));
             return 0;
         });
@@ -62,14 +73,33 @@ internal static class KernelsCommand
         console.Write(table);
     }
 
-    private static void Print(CommandConsole console, string model, DeviceLimits device, Choice[] choices, bool json)
+    private static void ListHost(CommandConsole console, bool json)
+    {
+        IReadOnlyList<CpuKernel> kernels = CpuKernelChoices.List();
+        if (json)
+        {
+            ReportJson.Write(console, kernels);
+            return;
+        }
+        console.Out.WriteLine($"this processor: {CpuKernelChoices.Machine}");
+        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "weights", "layout", "operands", "how", "here");
+        foreach (CpuKernel kernel in kernels)
+        {
+            table.AddRow(kernel.Name, kernel.Weights, kernel.Layout, kernel.Operands, Markup.Escape(kernel.Reason), Markup.Escape(kernel.Lacks ?? "yes"));
+        }
+        console.Write(table);
+    }
+
+    private static void Print(CommandConsole console, string model, DeviceLimits? device, Choice[] choices, bool json)
     {
         if (json)
         {
             ReportJson.Write(console, new Report(model, device, choices));
             return;
         }
-        console.Out.WriteLine($"{model} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
+        console.Out.WriteLine(device is null
+            ? $"{model} on this processor: {CpuKernelChoices.Machine}"
+            : $"{model} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
         Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "kernel", "shared", "why");
         foreach (Choice choice in choices)
         {
@@ -86,8 +116,8 @@ internal static class KernelsCommand
             ? count
             : throw new ArgumentException($"--rows takes positive numbers with commas between them, not '{text}'."))];
 
-    /// <summary>What each product of a model takes on a device.</summary>
-    internal sealed record Report(string Shape, DeviceLimits Device, IReadOnlyList<Choice> Products);
+    /// <summary>What each product of a model takes on a device; null for this processor.</summary>
+    internal sealed record Report(string Shape, DeviceLimits? Device, IReadOnlyList<Choice> Products);
 
     /// <summary>A product and the kernel that it takes.</summary>
     internal sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)

@@ -5,6 +5,7 @@ using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Prediction;
 using Llama4Kernels.Cli.Verification;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -17,6 +18,7 @@ namespace Llama4Kernels.Cli.Shared;
 [JsonSerializable(typeof(InspectCommand.Summary))]
 [JsonSerializable(typeof(BenchCommand.Report), TypeInfoPropertyName = "BenchReport")]
 [JsonSerializable(typeof(IReadOnlyList<KernelChoice>))]
+[JsonSerializable(typeof(IReadOnlyList<CpuKernel>))]
 [JsonSerializable(typeof(KernelsCommand.Report), TypeInfoPropertyName = "KernelsReport")]
 [JsonSerializable(typeof(PredictionReport))]
 [JsonSerializable(typeof(string))]

@@ -1,20 +1,23 @@
-using Llama4Kernels.Kernels.Backends;
+using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.MatMul;
-using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Kernels.MatMul;
+using Llama4Kernels.Tests.Oracles;
+using DeviceLimits = Llama4Kernels.Kernels.Contracts.Cuda.DeviceLimits;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
 /// <summary>The ordered list of products on a device: which is chosen, and that each record computes what it says.</summary>
-public sealed unsafe class CudaProductsTests
+public sealed class CudaProductsTests
 {
-    private const int Outputs = 70, Inner = 256;
-
     private static readonly DeviceLimits s_h100 = DeviceLimits.Get("h100");
 
-    public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Where(record => !record.IsGrouped).Select(record => record.Kernel)];
+    public static TheoryData<string> Records { get; } = [.. CudaProducts.All.Select(record => record.Kernel)];
 
     [Theory]
     [InlineData(1, ActivationPrecision.BFloat16, "tiles", "matvec1_int4")]
@@ -73,48 +76,63 @@ public sealed unsafe class CudaProductsTests
         }
     }
 
-    /// <summary>Each record, forced, at each number of rows: the same product by the oracle, and twice the same bits.</summary>
+    /// <summary>Each record at each shape and number of rows, of experts with one that has no rows: the oracle's product, and twice the same bits.</summary>
     [Theory]
     [MemberData(nameof(Records))]
     public void EveryRecordComputesTheProduct(string kernel)
     {
         CudaProduct record = CudaProducts.All.Single(record => record.Kernel == kernel);
-        using var emulated = new EmulatedBackend(new CudaBackendOptions
+        using var driver = new EmulatedCudaDriver();
+        using CudaContext context = CudaContext.RetainPrimary(driver);
+        using var queue = new CudaQueue(context, new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
+        using var scratch = new CudaScratch(queue);
+        using var upload = new MatrixUpload(queue);
+        foreach ((int outputs, int inner) in ((int, int)[])[(70, 256), (33, 384)])
         {
-            ArenaBytes = 1 << 20,
-            StagingBytes = 1 << 20,
-            Product = kernel,
-            Precision = record.Operands,
-        });
-        CudaBackend backend = emulated.Backend;
-        var random = new Random(3);
-        float[] w = [.. Enumerable.Range(0, Outputs * Inner).Select(_ => random.NextSingle() - 0.5f)];
-        fixed (float* data = w)
-        {
-            MatrixSource source = MatrixSource.RowMajor((nint)data, ElementType.F32, Outputs, Inner);
-            using IMatrix packed = backend.Pack([source], record.Format);
-            Assert.Equal(record.Layout.Name, packed.Layout);
-            using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
-            using IMatrix theirs = cpu.Pack([source], record.Format);
-            foreach (int rows in new[] { 1, 5, 17 })
+            ProductCase[] subjects = [.. Enumerable.Range(0, record.IsGrouped ? 3 : 1).Select(expert => ProductCase.Of(record.Format, outputs, inner, seed: outputs + expert))];
+            var stack = new CudaMatrixStack(queue, subjects.Length, new StackedSources(outputs, inner, record.Format), record.Layout);
+            CudaMatrix[] packed = [.. subjects.Select((subject, index) => new CudaMatrix(stack, index))];
+            using var owned = new Owned([.. packed, .. subjects]);
+            for (int i = 0; i < subjects.Length; i++)
             {
-                float[] x = [.. Enumerable.Range(0, rows * Inner).Select(_ => random.NextSingle() - 0.5f)];
-                float[] input = record.Operands == ActivationPrecision.BFloat16 ? [.. x.Select(Bf16.Round)] : x;
-                float[] expected = Run(cpu, theirs, input, rows), first = Run(backend, packed, x, rows), second = Run(backend, packed, x, rows);
-                float range = expected.Max() - expected.Min();
-                Assert.All(expected.Zip(first), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 1e-5f * range));
-                Assert.Equal(first, second);
+                upload.Write([subjects[i].Source], packed[i]);
+            }
+            foreach (int rows in (int[])[1, 5, 17])
+            {
+                // The second expert has no rows, the others share them.
+                int first = (rows + 1) / 2;
+                int[] groups = record.IsGrouped ? [.. Enumerable.Range(0, rows).Select(row => row < first ? 0 : 2), 0, first, first, rows] : [];
+                float[] x = subjects[0].Rows(rows), y = Run(), again = Run();
+                Assert.Equal(y, again);
+                float[] input = record.Format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : x;
+                for (int row = 0; row < rows; row++)
+                {
+                    float[] weights = subjects[record.IsGrouped ? groups[row] : 0].Weights;
+                    (double[] expected, double[] magnitude) = MatMulOracle.Run(
+                        input[(row * inner)..((row + 1) * inner)], weights, null, 1, outputs, inner, record.Operands == ActivationPrecision.BFloat16);
+                    Assert.All(Enumerable.Range(0, outputs), i => Assert.True(
+                        Math.Abs(y[row * outputs + i] - expected[i]) <= 1e-5 * magnitude[i], $"[{outputs}, {inner}], row {row} of {rows}, output {i}: {y[row * outputs + i]}, expected {expected[i]}"));
+                }
+
+                float[] Run()
+                {
+                    using ArenaMemory from = queue.Allocate(x.Length * sizeof(float)), to = queue.Allocate((long)rows * outputs * sizeof(float)), order = queue.Allocate(Math.Max(1, groups.Length) * sizeof(int));
+                    queue.Upload<float>(x, from.Address);
+                    queue.Upload<int>(groups, order.Address);
+                    record.Launch(queue, scratch, new ProductOperands(
+                        from.View(rows, inner), stack.Codes, stack.ScaleView, null, to.View(rows, outputs),
+                        record.IsGrouped ? new(order.Address, rows) : default, record.IsGrouped ? new(order.Address + rows * sizeof(int), 4) : default));
+                    float[] results = new float[rows * outputs];
+                    queue.Download(to.Address, MemoryMarshal.AsBytes(results.AsSpan()));
+                    return results;
+                }
             }
         }
+        Assert.Empty(driver.Findings);
     }
 
-    private static float[] Run(IBackend backend, IMatrix weights, float[] x, int rows)
+    private sealed class Owned(IDisposable[] items) : IDisposable
     {
-        using DeviceMemory input = backend.Allocate(x.Length * sizeof(float)), output = backend.Allocate((long)rows * Outputs * sizeof(float));
-        backend.Upload(x, input.View(rows, Inner));
-        backend.Linear(input.View(rows, Inner), weights, null, output.View(rows, Outputs));
-        float[] y = new float[rows * Outputs];
-        backend.Download(output.View(rows, Outputs), y);
-        return y;
+        public void Dispose() => Array.ForEach(items, item => item.Dispose());
     }
 }

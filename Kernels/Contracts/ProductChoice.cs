@@ -1,13 +1,11 @@
-using Llama4Kernels.Kernels.Contracts;
-
-namespace Llama4Kernels.Kernels.Backends.Cuda;
+namespace Llama4Kernels.Kernels.Contracts;
 
 /// <summary>What computes a product, for people.</summary>
 /// <param name="Gemm">The product.</param>
-/// <param name="Kernel">The kernel.</param>
+/// <param name="Kernel">The record, by its name.</param>
 /// <param name="Layout">Layout of the weights, chosen when they are packed.</param>
-/// <param name="SharedBytes">Dynamic shared memory of a block.</param>
-/// <param name="SharedLimit">Most that the device has for a block.</param>
+/// <param name="SharedBytes">On a device, dynamic shared memory of a block; else 0.</param>
+/// <param name="SharedLimit">Most that the device has for a block; else 0.</param>
 /// <param name="Reason">When it is taken and why then.</param>
-/// <param name="Passed">The records before it in the list, each with why it was passed by.</param>
+/// <param name="Passed">The records before it in the list that read these weights, each with why it was passed by.</param>
 public sealed record ProductChoice(GemmDesc Gemm, string Kernel, string Layout, int SharedBytes, int SharedLimit, string Reason, IReadOnlyList<string> Passed);

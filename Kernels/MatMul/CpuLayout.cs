@@ -1,0 +1,19 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>How a matrix lies in the host's memory.</summary>
+/// <param name="Name">Its name in reports.</param>
+/// <param name="Pack">Packs matrices of equal width into one.</param>
+internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLayout(Name)
+{
+    public delegate IMatrix Packer(MatrixSource[] stacked, WeightFormat format, ThreadTeam team);
+
+    /// <summary><see cref="PackedMatrix"/>: numbers, and codes that the engine makes.</summary>
+    public static CpuLayout Panels { get; } = new(PackedMatrix.LayoutName, (stacked, format, team) => PackedMatrix.Pack(stacked, format, team));
+
+    /// <summary><see cref="AffineMatrix"/>: codes as other tools store them.</summary>
+    public static CpuLayout Slabs { get; } = new(AffineMatrix.LayoutName, (stacked, _, team) => AffineMatrix.Pack(Array.ConvertAll(stacked, source => (CodedMatrix)source), team));
+}

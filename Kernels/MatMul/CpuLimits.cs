@@ -1,0 +1,32 @@
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Assembly;
+
+namespace Llama4Kernels.Kernels.MatMul;
+
+/// <summary>What choices of products depend on: what the processor has, and whether code can be assembled at run time.</summary>
+/// <param name="VectorBits">Longest vectors that the processor has: 512, 256, 128, or 0.</param>
+/// <param name="Avx512">AVX-512 F and BW on x86.</param>
+/// <param name="Avx512Bf16">Its BF16 dot product.</param>
+/// <param name="AssemblyFault">Why assembled code cannot run, or null.</param>
+internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, string? AssemblyFault)
+{
+    /// <summary>Those of this process.</summary>
+    public static CpuLimits This { get; } = new(
+        Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0,
+        CpuFeatures.Avx512,
+        CpuFeatures.Avx512Bf16,
+        CpuFeatures.Avx512 ? AssembledTiles.Fault : null);
+
+    /// <summary>Why vectors of so many bits do not run, or null.</summary>
+    public string? WhyNoVectors(int bits) => VectorBits >= bits ? null : $"needs vectors of {bits} bits, the processor has {VectorBits}";
+
+    /// <summary>Why assembled AVX-512 code does not run, or null.</summary>
+    public string? WhyNoAssembly() => !Avx512 ? "needs AVX-512, which the processor does not have" : AssemblyFault;
+
+    /// <summary>Why the assembled BF16 dot product does not run, or null.</summary>
+    public string? WhyNoDot() => WhyNoAssembly() ?? (Avx512Bf16 ? null : "needs the BF16 dot product of AVX-512, which the processor does not have");
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        $"vectors of {VectorBits} bits{(Avx512 ? ", AVX-512" : "")}{(Avx512Bf16 ? ", its BF16 dot product" : "")}{(AssemblyFault is null ? "" : $", no assembled code: {AssemblyFault}")}";
+}

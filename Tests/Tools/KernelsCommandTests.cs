@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Tests.Tools;
+
+/// <summary><c>llama4 kernels</c>: what both backends take for a product, and why.</summary>
+public class KernelsCommandTests
+{
+    [Fact]
+    public async Task TheProcessorsProductsAreListedWithWhatItLacks()
+    {
+        CliRun run = await CliRun.Of("kernels", "--device", "cpu", "--json");
+        Assert.Equal(0, run.ExitCode);
+        JsonArray kernels = JsonNode.Parse(run.Out)!.AsArray();
+        Assert.Equal(CpuKernelChoices.List().Select(kernel => kernel.Name), kernels.Select(kernel => kernel!["name"]!.GetValue<string>()));
+        Assert.Contains(kernels, kernel => kernel!["name"]!.GetValue<string>() == "matmul_int4_scalar" && kernel["lacks"] is null);
+        Assert.Contains("this processor: vectors of", (await CliRun.Of("kernels", "--device", "cpu")).Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("bf16", "float32", "matmul_bf16_scalar")]
+    [InlineData("int4", "bf16", "matmul_int4_scalar")]
+    public async Task AShapeIsAskedOfTheProcessorAsOfADevice(string weights, string activations, string forced)
+    {
+        string[] call = ["kernels", "--shape", "scout", "--device", "cpu", "--rows", "1,64", "--weights", weights, "--activations", activations, "--json"];
+        JsonArray products = Products(await CliRun.Of(call)), scalar = Products(await CliRun.Of([.. call, "--kernel", forced]));
+        var gemm = new GemmDesc(1, 16384, 5120, WeightFormat.Get(weights), activations == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32);
+        string[] named = [CpuKernelChoices.Choose(gemm).Kernel, forced];
+        Assert.Equal(named, new[] { products, scalar }.Select(all => all.First(product => product!["product"]!.GetValue<string>() == "experts gate_up")!["kernel"]!.GetValue<string>()));
+        Assert.Equal(2 * 8, products.Count);
+        Assert.All(products, product => Assert.Equal("panels32", product!["layout"]!.GetValue<string>()));
+        Assert.Contains("scout on this processor", (await CliRun.Of(call[..^1])).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task WrongNamesAreRefusedWithTheValidOnes()
+    {
+        (await CliRun.Of("kernels", "--shape", "scout", "--device", "cpu", "--kernel", "fastest")).AssertFails("matmul_bf16_scalar");
+        (await CliRun.Of("kernels", "--shape", "scout", "--device", "h100", "--kernel", "fastest")).AssertFails("matvec1_int4");
+        (await CliRun.Of("kernels", "--device", "abacus")).AssertFails("abacus");
+    }
+
+    private static JsonArray Products(CliRun run)
+    {
+        Assert.Equal(0, run.ExitCode);
+        return JsonNode.Parse(run.Out)!["products"]!.AsArray();
+    }
+}
