@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
@@ -8,13 +7,12 @@ namespace Llama4Kernels.Benchmarks.Attention;
 /// <summary>Attention of one text layer, H = 40, K = 8, d = 128: T new tokens after a cached context.</summary>
 public class AttentionBenchmarks : BackendBenchmarks
 {
-    private const int PageTokens = 64;
+    private const int BlockTokens = 64;
 
     private static readonly AttentionShape Shape = new(40, 8, 128);
 
-    private KvLayout _layout;
-    private nint[] _pages = [];
-    private KvSegment[] _segments = [];
+    private KvStep? _step;
+    private int[] _table = [];
     private Tensor _qkv, _angles, _y;
 
     [Params(1, 512)]
@@ -29,14 +27,11 @@ public class AttentionBenchmarks : BackendBenchmarks
     [GlobalSetup]
     public void Setup()
     {
-        _layout = new KvLayout(PageTokens, Shape.KvHeads, Shape.HeadDim, Format);
-        int pages = (Context + Tokens + PageTokens - 1) / PageTokens;
-        nint cache = Own(Backend.Allocate(pages * _layout.PageBytes)).Address;
-        _pages = GC.AllocateUninitializedArray<nint>(pages, pinned: true);
-        for (int i = 0; i < pages; i++)
-        {
-            _pages[i] = cache + (nint)(i * _layout.PageBytes);
-        }
+        KvLayout layout = Backend.LayoutOf(BlockTokens, 1, Shape, Format);
+        int blocks = layout.Blocks(Context + Tokens);
+        DeviceMemory cache = Own(Backend.Allocate(blocks * layout.BlockBytes));
+        _step = Own(Backend.CreateKvStep(layout, cache, 0, blocks));
+        _table = [.. Enumerable.Range(0, blocks)];
         _qkv = Numbers(Tokens, Shape.QkvColumns);
         _y = Zeros(Tokens, Shape.QueryColumns);
         _angles = Zeros(Tokens, Shape.HeadDim);
@@ -44,10 +39,10 @@ public class AttentionBenchmarks : BackendBenchmarks
         // Fill the cache with the keys and values of the rows over and over, so that no score is trivial.
         for (int position = 0; position < Context + Tokens; position += Tokens)
         {
-            _segments = [Segment(position, Math.Min(Tokens, Context + Tokens - position))];
+            Set(Math.Min(position, Context));
             RotateNormAppend();
         }
-        _segments = [Segment(Context, Tokens)];
+        Set(Context);
     }
 
     /// <summary>
@@ -55,15 +50,14 @@ public class AttentionBenchmarks : BackendBenchmarks
     /// per key in float32 and 4 kB in bf16. T = 1, C = 8192: 168 MFLOP and 67 or 34 MB. T = 512, C = 8192: 89 GFLOP, 43 tiles.
     /// </summary>
     [Benchmark]
-    public void PagedAttention() => Backend.Attention(_qkv, Shape, _layout, _segments, _y);
+    public void PagedAttention() => Backend.Attention(_qkv, Shape, _step!, 0, _y);
 
     /// <summary>
     /// About 10·T·(H+K)·d FLOPs. Reads T·(H+2K)·d floats, writes the H+K heads of q and k back and 2K heads to the cache: for one
     /// token 61 kFLOP and 61 kB in float32 or 57 kB in bf16; for 512 tokens 512 times that.
     /// </summary>
     [Benchmark]
-    public void RotateNormAppend() => Backend.RotateNormAndAppend(_qkv, Shape, _angles, 1e-5f, null, _layout, _segments);
+    public void RotateNormAppend() => Backend.RotateNormAndAppend(_qkv, Shape, _angles, 1e-5f, null, _step!, 0);
 
-    private KvSegment Segment(int position, int rows) =>
-        new(0, rows, position, Marshal.UnsafeAddrOfPinnedArrayElement(_pages, 0));
+    private void Set(int position) => _step!.Set(Tokens, [new KvSegment(0, Tokens, position, 0)], _table);
 }

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using Llama4Kernels.Benchmarks.Machine;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
@@ -49,20 +51,20 @@ internal static class ModelQuick
             double before = ReadBandwidth.Measure(team, weights);
             double fresh = Ceilings.FreshMemory(team, model.WeightBytes);
             Console.WriteLine($"{precision}: {model.WeightBytes / 1e9:F2} GB of weights, loaded in {load:F1} s; the system supplies as much fresh memory in {fresh:F1} s");
-            using var session = new InferenceSession(model);
+            using var runner = new ModelRunner(model);
             foreach (int context in (int[])[16, 1024, 4096])
             {
-                using Sequence sequence = session.CreateSequence();
+                using Sequence sequence = runner.CreateSequence();
                 sequence.Reserve(context + 40);
                 int[] ids = [.. Enumerable.Range(0, context).Select(i => 3 + (i * 7919 % 31000))];
                 start = Stopwatch.GetTimestamp();
-                session.Prefill(sequence, Prompt.FromIds(ids));
+                runner.Prefill(sequence, Prompt.FromIds(ids));
                 double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
                 double seconds = double.PositiveInfinity;
                 for (int i = 0; i < 24; i++)
                 {
                     start = Stopwatch.GetTimestamp();
-                    session.Decode([sequence], [5 + i]);
+                    runner.Decode([sequence], [5 + i]);
                     seconds = Math.Min(seconds, Stopwatch.GetElapsedTime(start).TotalSeconds);
                 }
                 double ceiling = Math.Max(before, ReadBandwidth.Measure(team, weights));

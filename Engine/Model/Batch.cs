@@ -1,17 +1,17 @@
 using System.Runtime.InteropServices;
-using Llama4Kernels.Engine.KvCache;
 
 namespace Llama4Kernels.Engine.Model;
 
 /// <summary>
-/// The rows of one forward step: consecutive new tokens of one or more sequences. Built once and refilled, so that a
-/// decode step allocates nothing.
+/// The rows of one forward step: consecutive new tokens of one or more sequences. Built once and refilled, so that a decode
+/// step allocates nothing.
 /// </summary>
-public sealed class Batch
+internal sealed class Batch
 {
     private readonly int[] _ids;
     private readonly int[] _positions;
-    private readonly List<Part> _parts = [];
+    private readonly List<Features> _features = [];
+    private readonly List<RowRange> _wanted = [];
 
     /// <summary>An empty batch for up to <paramref name="maxRows"/> rows.</summary>
     public Batch(int maxRows)
@@ -27,56 +27,61 @@ public sealed class Batch
     /// <summary>Rows it holds.</summary>
     public int Rows { get; private set; }
 
-    internal ReadOnlySpan<Part> Parts => CollectionsMarshal.AsSpan(_parts);
+    /// <summary>Rows whose logits are wanted.</summary>
+    public int LogitRows { get; private set; }
 
     /// <summary>Whether every sequence has one row, whose logits are wanted.</summary>
-    internal bool IsDecode
-    {
-        get
-        {
-            foreach (Part part in Parts)
-            {
-                if (part.Rows != 1 || part.LogitRows != 1 || !part.FeatureRows.IsEmpty)
-                {
-                    return false;
-                }
-            }
-            return Rows > 0;
-        }
-    }
+    public bool IsDecode { get; private set; }
+
+    /// <summary>Embeddings that replace those of rows.</summary>
+    public ReadOnlySpan<Features> Replaced => CollectionsMarshal.AsSpan(_features);
+
+    /// <summary>The rows whose logits are wanted, in order.</summary>
+    public ReadOnlySpan<RowRange> Wanted => CollectionsMarshal.AsSpan(_wanted);
 
     /// <summary>Ids of all rows, then zeros.</summary>
-    internal ReadOnlySpan<int> Ids(int rows) => Padded(_ids, rows);
+    public ReadOnlySpan<int> Ids(int rows) => Padded(_ids, rows);
 
     /// <summary>Positions of all rows, then zeros.</summary>
-    internal ReadOnlySpan<int> Positions(int rows) => Padded(_positions, rows);
+    public ReadOnlySpan<int> Positions(int rows) => Padded(_positions, rows);
 
     /// <summary>Empties it.</summary>
     public void Clear()
     {
         Rows = 0;
-        _parts.Clear();
+        LogitRows = 0;
+        IsDecode = true;
+        _features.Clear();
+        _wanted.Clear();
     }
 
-    /// <summary>Adds the next tokens of a sequence; they must not cross an attention chunk edge.</summary>
-    /// <param name="cache">The sequence; each may appear once in a batch.</param>
+    /// <summary>Adds tokens of a sequence and returns their first row.</summary>
     /// <param name="ids">Token ids.</param>
-    /// <param name="logitsFrom">First of these rows whose logits are wanted; <c>ids.Length</c> for none.</param>
-    /// <param name="features">Embeddings [·, D] that replace rows, or empty.</param>
-    /// <param name="featureRows">For each replaced row: its index in <paramref name="ids"/>, ascending.</param>
-    public void Add(SequenceCache cache, ReadOnlySpan<int> ids, int logitsFrom, ReadOnlyMemory<float> features = default, ReadOnlyMemory<int> featureRows = default)
+    /// <param name="position">Position of the first.</param>
+    /// <param name="logitRows">How many of them, at the end, have their logits wanted.</param>
+    public int Add(ReadOnlySpan<int> ids, int position, int logitRows)
     {
-        if (ids.Length > Capacity - Rows)
-        {
-            throw new ArgumentException($"{ids.Length} tokens do not fit: {Rows} of {Capacity} rows are taken.", nameof(ids));
-        }
-        ids.CopyTo(_ids.AsSpan(Rows));
+        int first = Rows;
+        ids.CopyTo(_ids.AsSpan(first));
         for (int i = 0; i < ids.Length; i++)
         {
-            _positions[Rows + i] = cache.Length + i;
+            _positions[first + i] = position + i;
         }
-        _parts.Add(new Part(cache, Rows, ids.Length, logitsFrom, features, featureRows));
         Rows += ids.Length;
+        LogitRows += logitRows;
+        IsDecode &= ids.Length == 1 && logitRows == 1;
+        if (logitRows > 0)
+        {
+            _wanted.Add(new RowRange(Rows - logitRows, logitRows));
+        }
+        return first;
+    }
+
+    /// <summary>Puts embeddings [n, D] in the place of n rows.</summary>
+    public void Replace(int row, ReadOnlyMemory<float> values)
+    {
+        _features.Add(new Features(row, values));
+        IsDecode = false;
     }
 
     private Span<int> Padded(int[] values, int rows)
@@ -85,8 +90,7 @@ public sealed class Batch
         return values.AsSpan(0, rows);
     }
 
-    internal readonly record struct Part(SequenceCache Cache, int FirstRow, int Rows, int LogitsFrom, ReadOnlyMemory<float> Features, ReadOnlyMemory<int> FeatureRows)
-    {
-        public int LogitRows => Rows - LogitsFrom;
-    }
+    internal readonly record struct Features(int Row, ReadOnlyMemory<float> Values);
+
+    internal readonly record struct RowRange(int First, int Count);
 }

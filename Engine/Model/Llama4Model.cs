@@ -10,8 +10,8 @@ using Llama4Kernels.Kernels.Rope;
 namespace Llama4Kernels.Engine.Model;
 
 /// <summary>
-/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. Sessions share it, also from
-/// several threads: their steps take turns.
+/// A loaded checkpoint: configuration, tokenizer, packed weights and the backend they live on. Whatever runs it shares it, also
+/// from several threads: their steps take turns.
 /// </summary>
 public sealed class Llama4Model : IDisposable
 {
@@ -21,6 +21,7 @@ public sealed class Llama4Model : IDisposable
     private readonly IReadOnlyList<IDisposable> _weights;
     private readonly Llama4Tokenizer? _tokenizer;
     private readonly Lazy<ChatFormat>? _chat;
+    private bool _disposed;
 
     private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
     {
@@ -90,7 +91,7 @@ public sealed class Llama4Model : IDisposable
     public int TokensPerTile =>
         Config.Vision is VisionConfig v ? (v.ImageSize / v.PatchSize) * (v.ImageSize / v.PatchSize) / 4 : 144;
 
-    /// <summary>Held during each step: sessions of one model may be used from several threads, their steps take turns.</summary>
+    /// <summary>Held during each step: runners of one model may be used from several threads, their steps take turns.</summary>
     internal Lock Gate { get; } = new();
 
     internal TextModel Text { get; }
@@ -106,6 +107,7 @@ public sealed class Llama4Model : IDisposable
     /// <param name="progress">Told after each packed matrix.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
     /// <exception cref="ModelFormatException">A file is malformed or does not fit the configuration.</exception>
+    /// <exception cref="ArgumentException">The backend that was handed in is not what the options ask for.</exception>
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
@@ -129,8 +131,38 @@ public sealed class Llama4Model : IDisposable
         return From(checkpoint, options, null, cancellation);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>
+    /// <exception cref="InvalidOperationException">It was called from within a step, as by an observer.</exception>
     public void Dispose()
+    {
+        if (Gate.IsHeldByCurrentThread)
+        {
+            throw new InvalidOperationException("A model cannot be disposed from within one of its steps.");
+        }
+        lock (Gate)
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                Free();
+            }
+        }
+    }
+
+    /// <summary>Holds the gate, so that nothing the model owns is freed meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">The model is disposed.</exception>
+    internal Lock.Scope Use()
+    {
+        Lock.Scope scope = Gate.EnterScope();
+        if (_disposed)
+        {
+            scope.Dispose();
+            throw new ObjectDisposedException(nameof(Llama4Model));
+        }
+        return scope;
+    }
+
+    private void Free()
     {
         Vision?.Dispose();
         foreach (IDisposable weight in _weights)
@@ -148,6 +180,19 @@ public sealed class Llama4Model : IDisposable
         return [.. config.EosTokens.Union(own.Where(id => id >= 0 && id < config.VocabSize))];
     }
 
+    /// <summary>What the options ask of a backend that was handed in, it must do.</summary>
+    private static void CheckBackend(IBackend backend, ModelOptions options)
+    {
+        if (backend.Activations != options.Activations)
+        {
+            throw new ArgumentException($"The options ask for {options.Activations} activations, but the backend '{backend.Name}' was made for {backend.Activations}.", nameof(options));
+        }
+        if (options.CreateBackend is not null && options.Threads != 0)
+        {
+            throw new ArgumentException("Threads is for the CPU backend that a model makes itself; give the number to the backend that is handed in.", nameof(options));
+        }
+    }
+
     /// <summary>Takes the checkpoint over, also when it throws.</summary>
     private static Llama4Model From(Checkpoint checkpoint, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
@@ -160,6 +205,7 @@ public sealed class Llama4Model : IDisposable
                 throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
             }
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
+            CheckBackend(backend, options);
             using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }

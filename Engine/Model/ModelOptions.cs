@@ -59,11 +59,11 @@ public sealed record ModelOptions
         _ => LinearParts.None,
     };
 
-    /// <summary>Threads of the CPU backend; 0 = one per physical core that the process may use.</summary>
+    /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per physical core that the process may use. Not with <see cref="CreateBackend"/>.</summary>
     public int Threads { get; init; }
 
     /// <summary>
-    /// Makes the backend to run on, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
+    /// Makes the backend to run on, for the same <see cref="Activations"/>, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
     /// </summary>
     public Func<IBackend>? CreateBackend { get; init; }
 
@@ -78,9 +78,3 @@ public sealed record ModelOptions
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;
 }
-
-/// <summary>Progress of loading weights.</summary>
-/// <param name="BytesDone">Checkpoint bytes packed so far.</param>
-/// <param name="BytesTotal">Checkpoint bytes in total.</param>
-/// <param name="Current">What is being packed.</param>
-public readonly record struct LoadProgress(long BytesDone, long BytesTotal, string Current);

@@ -4,13 +4,12 @@ using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Model;
 
-/// <summary>The activations of a step, in one arena sized when the session starts; <see cref="Use"/> views T rows of it.</summary>
+/// <summary>The activations of a step, in one arena sized when a runner is made; <see cref="Use"/> views T rows of it.</summary>
 internal sealed class TextActivations : IDisposable
 {
     private readonly DeviceMemory _arena;
     private readonly int _maxRows;
     private readonly Tensor _hidden, _normed, _qkv, _heads, _block, _gateUp, _gated, _routerLogits, _angles, _queryScales;
-    private KvSegment[] _segments = new KvSegment[8];
     private int _rows;
 
     public TextActivations(TextConfig c, IBackend backend, int maxRows, int maxLogitRows)
@@ -81,20 +80,6 @@ internal sealed class TextActivations : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _maxRows);
         _rows = rows;
-    }
-
-    public ReadOnlySpan<KvSegment> Segments(Batch batch, int layer)
-    {
-        if (_segments.Length < batch.Parts.Length)
-        {
-            _segments = new KvSegment[batch.Parts.Length * 2];
-        }
-        for (int i = 0; i < batch.Parts.Length; i++)
-        {
-            Batch.Part part = batch.Parts[i];
-            _segments[i] = part.Cache.Segment(layer, part.FirstRow, part.Rows);
-        }
-        return _segments.AsSpan(0, batch.Parts.Length);
     }
 
     public void Dispose()

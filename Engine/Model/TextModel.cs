@@ -1,4 +1,5 @@
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 
@@ -30,69 +31,49 @@ internal sealed class TextModel
     public TextWeights Weights => _weights;
 
     /// <summary>
-    /// Runs one step: every row's keys and values are appended to its sequence's cache, and the wanted rows' logits are
-    /// written in order to the first rows of <see cref="TextActivations.Logits"/>. Returns how many there are.
+    /// Runs one step: every row's keys and values are written to the cache, and the wanted rows' logits in order to the first
+    /// rows of <see cref="TextActivations.Logits"/>. Rows beyond the batch's mean nothing.
     /// </summary>
-    public int Forward(Batch batch, TextActivations a, KvLayout layout, IForwardObserver? observer = null)
+    /// <param name="batch">The tokens.</param>
+    /// <param name="rows">Rows to compute, at least the batch's; more only if the batch decodes.</param>
+    /// <param name="a">Where intermediate results go.</param>
+    /// <param name="cache">Set for the batch's sequences and as many rows.</param>
+    /// <param name="observer">Sees intermediate results.</param>
+    public void Forward(Batch batch, int rows, TextActivations a, StepTables cache, IForwardObserver? observer)
     {
-        // Decoding comes again and again: in few shapes, with rows that mean nothing behind the others.
-        bool repeats = observer is null && batch.IsDecode;
-        int rows = repeats ? Math.Min(_backend.Steps.Padded(batch.Rows), a.MostDecodeRows) : batch.Rows;
         a.Use(rows);
-        _backend.BeginStep(rows, repeats);
-        foreach (Batch.Part part in batch.Parts)
-        {
-            part.Cache.BeginStep(part.Rows);
-        }
         Embed(batch, rows, a, observer);
         for (int layer = 0; layer < _weights.Layers.Length; layer++)
         {
-            Attention(layer, batch, a, layout, observer);
+            Attention(layer, a, cache, observer);
             FeedForward(layer, a, observer);
             observer?.Hidden(layer + 1, a.Hidden);
-        }
-        foreach (Batch.Part part in batch.Parts)
-        {
-            part.Cache.EndStep(part.Rows);
         }
         if (observer is not null)
         {
             _backend.RmsNorm(a.Hidden, _weights.FinalNorm, _config.RmsNormEps, a.Normed);
             observer.Final(a.Normed);
         }
-        int logits = repeats ? LmHead(0, rows, 0, a) : Logits(batch, a);
-        _backend.EndStep();
-        return repeats ? batch.Rows : logits;
+        Logits(batch, rows, a);
     }
 
-    private void Embed(Batch batch, int batchRows, TextActivations a, IForwardObserver? observer)
+    private void Embed(Batch batch, int rows, TextActivations a, IForwardObserver? observer)
     {
-        _backend.Embed(_weights.Embedding, batch.Ids(batchRows), a.Hidden);
-        int d = _config.HiddenSize;
-        foreach (Batch.Part part in batch.Parts)
+        _backend.Embed(_weights.Embedding, batch.Ids(rows), a.Hidden);
+        foreach (Batch.Features features in batch.Replaced)
         {
-            ReadOnlySpan<int> rows = part.FeatureRows.Span;
-            for (int first = 0; first < rows.Length;)
-            {
-                int end = first + 1;
-                while (end < rows.Length && rows[end] == rows[end - 1] + 1)
-                {
-                    end++;
-                }
-                _backend.Upload(part.Features.Span[(first * d)..(end * d)], a.Hidden.Slice(part.FirstRow + rows[first], end - first));
-                first = end;
-            }
+            _backend.Upload(features.Values.Span, a.Hidden.Slice(features.Row, features.Values.Length / _config.HiddenSize));
         }
-        _backend.RopeAngles(_frequencies, batch.Positions(batchRows), a.Angles);
-        _backend.QueryScales(batch.Positions(batchRows), _config.AttnScale, _config.FloorScale, a.QueryScales);
+        _backend.RopeAngles(_frequencies, batch.Positions(rows), a.Angles);
+        _backend.QueryScales(batch.Positions(rows), _config.AttnScale, _config.FloorScale, a.QueryScales);
         observer?.Hidden(0, a.Hidden);
     }
 
-    private void Attention(int layer, Batch batch, TextActivations a, KvLayout layout, IForwardObserver? observer)
+    private void Attention(int layer, TextActivations a, StepTables tables, IForwardObserver? observer)
     {
         LayerWeights w = _weights.Layers[layer];
         LayerConfig rules = _config.LayerKinds[layer];
-        ReadOnlySpan<KvSegment> segments = a.Segments(batch, layer);
+        KvStep cache = tables.Of(layer, out int index);
 
         _backend.RmsNorm(a.Hidden, w.AttentionNorm, _config.RmsNormEps, a.Normed);            // [T, D]
         _backend.Linear(a.Normed, w.Qkv, w.QkvBias, a.Qkv);                                   // [T, (H+2K)·d]
@@ -101,8 +82,8 @@ internal sealed class TextModel
             rules.UsesRope ? a.Angles : null,
             rules.UsesRope && _config.UseQkNorm ? _config.RmsNormEps : null,
             !rules.UsesRope && _config.TemperatureTuning ? a.QueryScales : null,
-            layout, segments);
-        _backend.Attention(a.Qkv, _shape, layout, segments, a.Heads);                         // [T, H·d]
+            cache, index);
+        _backend.Attention(a.Qkv, _shape, cache, index, a.Heads);                             // [T, H·d]
         _backend.Linear(a.Heads, w.Output, w.OutputBias, a.Block);                            // [T, D]
         observer?.Attention(layer, a.Block);
         _backend.Add(a.Block, a.Hidden);
@@ -128,33 +109,26 @@ internal sealed class TextModel
         _backend.Add(a.Block, a.Hidden);
     }
 
-    /// <summary>Final norm and LM head, only for rows whose logits are wanted; adjacent ranges go together.</summary>
-    private int Logits(Batch batch, TextActivations a)
+    /// <summary>Final norm and LM head of the rows whose logits are wanted. The norm brings them together, so that the head is read once.</summary>
+    private void Logits(Batch batch, int rows, TextActivations a)
     {
-        int done = 0;
-        int first = 0, count = 0;
-        foreach (Batch.Part part in batch.Parts)
+        int count = 0;
+        if (batch.IsDecode)
         {
-            int from = part.FirstRow + part.LogitsFrom;
-            if (count > 0 && from != first + count && part.LogitRows > 0)
+            count = rows;
+            _backend.RmsNorm(a.Hidden, _weights.FinalNorm, _config.RmsNormEps, a.Normed);
+        }
+        else
+        {
+            foreach (Batch.RowRange wanted in batch.Wanted)
             {
-                done = LmHead(first, count, done, a);
-                count = 0;
-            }
-            if (part.LogitRows > 0)
-            {
-                first = count == 0 ? from : first;
-                count += part.LogitRows;
+                _backend.RmsNorm(a.Hidden.Slice(wanted.First, wanted.Count), _weights.FinalNorm, _config.RmsNormEps, a.Normed.Slice(count, wanted.Count));
+                count += wanted.Count;
             }
         }
-        return count > 0 ? LmHead(first, count, done, a) : done;
-    }
-
-    private int LmHead(int first, int count, int done, TextActivations a)
-    {
-        Tensor rows = a.Normed.Slice(first, count);
-        _backend.RmsNorm(a.Hidden.Slice(first, count), _weights.FinalNorm, _config.RmsNormEps, rows);
-        _backend.Linear(rows, _weights.LmHead, null, a.Logits.Slice(done, count));            // [·, V]
-        return done + count;
+        if (count > 0)
+        {
+            _backend.Linear(a.Normed.Slice(0, count), _weights.LmHead, null, a.Logits.Slice(0, count));  // [·, V]
+        }
     }
 }

@@ -53,7 +53,8 @@ internal static unsafe class AttentionCore
     /// <param name="queries">From <see cref="LoadQueries"/>.</param>
     /// <param name="scratch">Scores, keys and values of a worker's workspace.</param>
     /// <param name="state">Receives the state.</param>
-    public static void Split(in AttentionPlan plan, in AttentionTile tile, int kvHead, int split, float* queries, float* scratch, AttentionState state)
+    public static void Split<TCodec>(in AttentionPlan plan, in AttentionTile tile, int kvHead, int split, float* queries, float* scratch, AttentionState state)
+        where TCodec : struct, IKvCodec
     {
         int rows = tile.Tokens * plan.Group;
         int padded = plan.PaddedDim;
@@ -65,8 +66,8 @@ internal static unsafe class AttentionCore
         for (int block = split * SplitKeys; block < end; block += BlockKeys)
         {
             int count = Math.Min(BlockKeys, end - block);
-            KeyValueBlock.Prefetch(plan, tile.PageTable, kvHead, block + BlockKeys, end);
-            KeyValuePanels panels = KeyValueBlock.Get(plan, tile.PageTable, kvHead, block, count, keys, values);
+            KeyValueBlock.Prefetch<TCodec>(plan, tile.Table, kvHead, block + BlockKeys, end);
+            KeyValuePanels panels = KeyValueBlock.Get<TCodec>(plan, tile.Table, kvHead, block, count, keys, values);
             PanelProduct.Run(queries, padded, (float*)panels.Keys, panels.KeyStride, scores, BlockKeys, rows, plan.HeadDim, BlockKeys, accumulate: false);
             for (int row = 0; row < rows; row++)
             {

@@ -8,8 +8,8 @@ namespace Llama4Kernels.Kernels.Attention;
 /// <param name="Tokens">Tokens in the tile.</param>
 /// <param name="FirstCount">Keys the first token sees, at least 1.</param>
 /// <param name="CountStep">1 for causal attention, 0 when all tokens see the same keys.</param>
-/// <param name="PageTable">Host address of the table of page addresses.</param>
-internal readonly record struct AttentionTile(int Row, int Tokens, int FirstCount, int CountStep, nint PageTable)
+/// <param name="Table">Host address of the block table.</param>
+internal readonly record struct AttentionTile(int Row, int Tokens, int FirstCount, int CountStep, nint Table)
 {
     /// <summary>Keys the last token sees.</summary>
     public int KeyCount => FirstCount + (Tokens - 1) * CountStep;
@@ -17,8 +17,8 @@ internal readonly record struct AttentionTile(int Row, int Tokens, int FirstCoun
 
 /// <summary>
 /// Where queries, keys and values lie and how a call is cut. Offsets and strides of keys and values are in elements from a
-/// page's start: component c of the key of head h in slot s at KeyOffset + h·HeadStride + s·KeyTokenStride + c·KeyDimStride,
-/// of the value at ValueOffset + h·HeadStride + s·ValueTokenStride + c.
+/// block's start: component c of the key of head h in slot s at KeyOffset + h·HeadStride + s·KeyTokenStride + c·KeyDimStride,
+/// of the value at ValueOffset + h·HeadStride + s·ValueTokenStride + c. Block i lies i·BlockBytes behind Blocks.
 /// </summary>
 internal readonly unsafe struct AttentionPlan
 {
@@ -37,7 +37,11 @@ internal readonly unsafe struct AttentionPlan
 
     public required int HeadDim { get; init; }
 
-    public required int PageTokens { get; init; }
+    public required int BlockTokens { get; init; }
+
+    public required byte* Blocks { get; init; }
+
+    public required long BlockBytes { get; init; }
 
     public required long KeyOffset { get; init; }
 
@@ -51,10 +55,11 @@ internal readonly unsafe struct AttentionPlan
 
     public required long ValueTokenStride { get; init; }
 
-    public required bool IsBf16 { get; init; }
-
     /// <summary>Rows (tokens × group) of the largest tile.</summary>
     public required int TileRows { get; init; }
+
+    /// <summary>The block that holds a position.</summary>
+    public byte* Block(nint table, int position) => Blocks + ((int*)table)[position / BlockTokens] * BlockBytes;
 
     /// <summary>Head size rounded up to whole vectors.</summary>
     public int PaddedDim => (HeadDim + 15) & ~15;

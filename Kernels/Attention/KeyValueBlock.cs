@@ -1,6 +1,5 @@
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Attention;
 
@@ -12,51 +11,51 @@ namespace Llama4Kernels.Kernels.Attention;
 internal readonly unsafe record struct KeyValuePanels(nint Keys, int KeyStride, nint Values, int ValueStride);
 
 /// <summary>
-/// Finds a block of cached keys and values in its pages. float32 pages already have the panels' form and are used where
-/// they lie; bfloat16 and blocks that cross pages are widened or copied. Key columns beyond the count hold anything: their
-/// scores are masked.
+/// Finds 64 keys and values in the cache's blocks. Plain float32 blocks already have the panels' form and are used where they
+/// lie; other formats, and keys that lie in several blocks, are decoded into scratch. Key columns beyond the count hold
+/// anything: their scores are masked.
 /// </summary>
 internal static unsafe class KeyValueBlock
 {
     private const int PrefetchBytes = 16 << 10;
 
     /// <summary>The panels of positions first … first + count − 1; scratch holds what must be copied.</summary>
-    public static KeyValuePanels Get(in AttentionPlan plan, nint pageTable, int kvHead, int first, int count, float* keys, float* values)
+    public static KeyValuePanels Get<TCodec>(in AttentionPlan plan, nint table, int kvHead, int first, int count, float* keys, float* values)
+        where TCodec : struct, IKvCodec
     {
-        int slot = first % plan.PageTokens;
-        nint page = ((nint*)pageTable)[first / plan.PageTokens];
-        bool inOnePage = slot + AttentionCore.BlockKeys <= plan.PageTokens;
-        if (inOnePage && !plan.IsBf16 && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
+        int slot = first % plan.BlockTokens;
+        bool inOneBlock = slot + AttentionCore.BlockKeys <= plan.BlockTokens;
+        if (TCodec.IsPlain && inOneBlock && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
         {
-            float* start = (float*)page + kvHead * plan.HeadStride;
+            float* start = (float*)plan.Block(table, first) + kvHead * plan.HeadStride;
             return new KeyValuePanels(
                 (nint)(start + plan.KeyOffset + slot), checked((int)plan.KeyDimStride),
                 (nint)(start + plan.ValueOffset + slot * plan.ValueTokenStride), checked((int)plan.ValueTokenStride));
         }
         for (int done = 0; done < count;)
         {
-            int run = Math.Min(count - done, plan.PageTokens - (first + done) % plan.PageTokens);
-            CopyRun(plan, ((nint*)pageTable)[(first + done) / plan.PageTokens], kvHead, (first + done) % plan.PageTokens, run, keys + done, values + (long)done * plan.PaddedDim);
+            int run = Math.Min(count - done, plan.BlockTokens - (first + done) % plan.BlockTokens);
+            CopyRun<TCodec>(plan, plan.Block(table, first + done), kvHead, (first + done) % plan.BlockTokens, run, keys + done, values + (long)done * plan.PaddedDim);
             done += run;
         }
         return new KeyValuePanels((nint)keys, AttentionCore.BlockKeys, (nint)values, plan.PaddedDim);
     }
 
     /// <summary>
-    /// Asks for the beginnings of the next block's keys and values: blocks lie on pages of their own, so that no hardware
-    /// prefetcher sees the way from one to the next.
+    /// Asks for the beginnings of the next keys and values: blocks lie anywhere, so that no hardware prefetcher sees the way
+    /// from one to the next.
     /// </summary>
-    public static void Prefetch(in AttentionPlan plan, nint pageTable, int kvHead, int first, int end)
+    public static void Prefetch<TCodec>(in AttentionPlan plan, nint table, int kvHead, int first, int end)
+        where TCodec : struct, IKvCodec
     {
         if (first >= end || plan.KeyTokenStride != 1 || !Sse.IsSupported)
         {
             return;
         }
-        int size = plan.IsBf16 ? sizeof(ushort) : sizeof(float);
-        byte* page = (byte*)((nint*)pageTable)[first / plan.PageTokens];
-        byte* keys = page + (plan.KeyOffset + kvHead * plan.HeadStride) * size;
-        byte* values = page + (plan.ValueOffset + kvHead * plan.HeadStride + first % plan.PageTokens * plan.ValueTokenStride) * size;
-        int bytes = (int)Math.Min(PrefetchBytes, (long)AttentionCore.BlockKeys * plan.HeadDim * size);
+        byte* block = plan.Block(table, first);
+        byte* keys = block + (plan.KeyOffset + kvHead * plan.HeadStride) * TCodec.Bytes;
+        byte* values = block + (plan.ValueOffset + kvHead * plan.HeadStride + first % plan.BlockTokens * plan.ValueTokenStride) * TCodec.Bytes;
+        int bytes = (int)Math.Min(PrefetchBytes, (long)AttentionCore.BlockKeys * plan.HeadDim * TCodec.Bytes);
         for (int at = 0; at < bytes; at += 64)
         {
             Sse.Prefetch1(keys + at);
@@ -64,7 +63,8 @@ internal static unsafe class KeyValueBlock
         }
     }
 
-    private static void CopyRun(in AttentionPlan plan, nint page, int kvHead, int slot, int run, float* keys, float* values)
+    private static void CopyRun<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot, int run, float* keys, float* values)
+        where TCodec : struct, IKvCodec
     {
         long key = plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride;
         long value = plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride;
@@ -72,29 +72,17 @@ internal static unsafe class KeyValueBlock
         {
             for (int c = 0; c < plan.HeadDim; c++)
             {
-                Row(plan, page, key + c * plan.KeyDimStride, keys + c * AttentionCore.BlockKeys, run);
+                TCodec.Decode(block + (key + c * plan.KeyDimStride) * TCodec.Bytes, keys + c * AttentionCore.BlockKeys, run);
             }
         }
         else
         {
-            Transpose((float*)page + key, plan.KeyTokenStride, run, keys, plan.HeadDim);
+            Transpose((float*)block + key, plan.KeyTokenStride, run, keys, plan.HeadDim);
         }
         for (int i = 0; i < run; i++, values += plan.PaddedDim)
         {
-            Row(plan, page, value + i * plan.ValueTokenStride, values, plan.HeadDim);
+            TCodec.Decode(block + (value + i * plan.ValueTokenStride) * TCodec.Bytes, values, plan.HeadDim);
             new Span<float>(values + plan.HeadDim, plan.PaddedDim - plan.HeadDim).Clear();
-        }
-    }
-
-    private static void Row(in AttentionPlan plan, nint page, long offset, float* to, int count)
-    {
-        if (plan.IsBf16)
-        {
-            Widen((ushort*)page + offset, to, count);
-        }
-        else
-        {
-            new ReadOnlySpan<float>((float*)page + offset, count).CopyTo(new Span<float>(to, count));
         }
     }
 
@@ -122,21 +110,6 @@ internal static unsafe class KeyValueBlock
             {
                 to[c * AttentionCore.BlockKeys + i] = from[c];
             }
-        }
-    }
-
-    private static void Widen(ushort* from, float* to, int count)
-    {
-        int i = 0;
-        for (; i <= count - 32; i += 32)
-        {
-            (Vector512<uint> low, Vector512<uint> high) = Vector512.Widen(Vector512.Load(from + i));
-            (low << 16).AsSingle().Store(to + i);
-            (high << 16).AsSingle().Store(to + i + 16);
-        }
-        for (; i < count; i++)
-        {
-            to[i] = Bf16.ToSingle(from[i]);
         }
     }
 }

@@ -3,15 +3,23 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Attention;
 
-/// <summary>Where keys and values lie: elements from the base of a pool.</summary>
-/// <param name="PageTokens">Positions of a page.</param>
-/// <param name="Table">Where the page table starts among the pages.</param>
-/// <param name="Key">From a page's start to the first key of the head.</param>
+/// <summary>Where keys and values of a head lie: elements from the base of a pool.</summary>
+/// <param name="BlockTokens">Positions of a block.</param>
+/// <param name="Block">From a block to the next.</param>
+/// <param name="Start">Where the block table starts among the tables.</param>
+/// <param name="Key">From a block's start to the first key of the head.</param>
 /// <param name="KeyToken">From a key to the next.</param>
 /// <param name="KeyDim">From an element of a key to the next.</param>
-/// <param name="Value">From a page's start to the first value of the head; its elements lie together.</param>
+/// <param name="Value">From a block's start to the first value of the head; its elements lie together.</param>
 /// <param name="ValueToken">From a value to the next.</param>
-public readonly record struct KeyValuePlace(int PageTokens, int Table, long Key, long KeyToken, long KeyDim, long Value, long ValueToken);
+public readonly record struct KeyValuePlace(int BlockTokens, long Block, int Start, long Key, long KeyToken, long KeyDim, long Value, long ValueToken)
+{
+    /// <summary>That of a head in blocks of a layout.</summary>
+    public KeyValuePlace(int start, int kvHead, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken)
+        : this(blockTokens, blockStride, start, kvHead * headStride, keyToken, keyDim, valueOffset + kvHead * headStride, valueToken)
+    {
+    }
+}
 
 /// <summary>
 /// Softmax attention of eight query vectors over the same keys in one group: what all attention kernels have in common. A
@@ -34,8 +42,8 @@ internal static class OctetAttention
     /// as a head has elements.
     /// </summary>
     /// <param name="pool">Keys and values.</param>
-    /// <param name="pages">Offsets of the pages; empty if there is one page at offset <paramref name="onlyPage"/>.</param>
-    /// <param name="onlyPage">See above.</param>
+    /// <param name="tables">Block tables; empty if there is one block at offset <paramref name="onlyBlock"/>.</param>
+    /// <param name="onlyBlock">See above.</param>
     /// <param name="place">Layout.</param>
     /// <param name="queries">Shared, [d, 8], multiplied by 1/√d.</param>
     /// <param name="limits">Shared, [8]: the first key that each row may not see.</param>
@@ -45,7 +53,7 @@ internal static class OctetAttention
     /// <param name="end">End of the keys.</param>
     /// <param name="low">Rows 0 … 3 of the thread's column of the sums.</param>
     /// <param name="high">Rows 4 … 7.</param>
-    public static void Run<T, TDecoder>(ArrayView<T> pool, ArrayView<long> pages, long onlyPage, KeyValuePlace place, ArrayView<Float4> queries, ArrayView<int> limits, ArrayView<float> state, int headDim, int begin, int end, out Float4 low, out Float4 high)
+    public static void Run<T, TDecoder>(ArrayView<T> pool, ArrayView<int> tables, long onlyBlock, KeyValuePlace place, ArrayView<Float4> queries, ArrayView<int> limits, ArrayView<float> state, int headDim, int begin, int end, out Float4 low, out Float4 high)
         where T : unmanaged
         where TDecoder : struct, IDecoder<T>
     {
@@ -69,7 +77,7 @@ internal static class OctetAttention
             Float4 scoreLow = default, scoreHigh = default;
             if (key < end)
             {
-                Scores<T, TDecoder>(pool, Page(pages, onlyPage, place.Table + key / place.PageTokens) + place.Key + key % place.PageTokens * place.KeyToken, place.KeyDim, queries, headDim, ref scoreLow, ref scoreHigh);
+                Scores<T, TDecoder>(pool, Block(tables, onlyBlock, place, key / place.BlockTokens) + place.Key + key % place.BlockTokens * place.KeyToken, place.KeyDim, queries, headDim, ref scoreLow, ref scoreHigh);
             }
             scoreLow = new Float4(Seen(scoreLow.A, key, end, limits[0]), Seen(scoreLow.B, key, end, limits[1]), Seen(scoreLow.C, key, end, limits[2]), Seen(scoreLow.D, key, end, limits[3]));
             scoreHigh = new Float4(Seen(scoreHigh.A, key, end, limits[4]), Seen(scoreHigh.B, key, end, limits[5]), Seen(scoreHigh.C, key, end, limits[6]), Seen(scoreHigh.D, key, end, limits[7]));
@@ -86,7 +94,7 @@ internal static class OctetAttention
             PartialSums(single, partial, thread, threads);
             if (thread < headDim)
             {
-                WeighValues<T, TDecoder>(pool, pages, onlyPage, place, weights, block, count, thread, ref low, ref high);
+                WeighValues<T, TDecoder>(pool, tables, onlyBlock, place, weights, block, count, thread, ref low, ref high);
             }
             Group.Barrier();
             for (int row = thread; row < Rows; row += threads)
@@ -102,7 +110,8 @@ internal static class OctetAttention
         Group.Barrier();
     }
 
-    private static long Page(ArrayView<long> pages, long onlyPage, int index) => pages.Length > 0 ? pages[index] : onlyPage;
+    private static long Block(ArrayView<int> tables, long onlyBlock, KeyValuePlace place, int index) =>
+        tables.Length > 0 ? tables[place.Start + index] * place.Block : onlyBlock;
 
     private static float Seen(float score, int key, int end, int limit) => key < end && key < limit ? score : float.NegativeInfinity;
 
@@ -132,7 +141,7 @@ internal static class OctetAttention
         }
     }
 
-    private static void WeighValues<T, TDecoder>(ArrayView<T> pool, ArrayView<long> pages, long onlyPage, KeyValuePlace place, ArrayView<Float4> weights, int block, int count, int column, ref Float4 low, ref Float4 high)
+    private static void WeighValues<T, TDecoder>(ArrayView<T> pool, ArrayView<int> tables, long onlyBlock, KeyValuePlace place, ArrayView<Float4> weights, int block, int count, int column, ref Float4 low, ref Float4 high)
         where T : unmanaged
         where TDecoder : struct, IDecoder<T>
     {
@@ -140,11 +149,11 @@ internal static class OctetAttention
         int key = 0;
         while (key < count)
         {
-            int page = (block + key) / place.PageTokens;
-            int slot = block + key - page * place.PageTokens;
-            int stop = key + place.PageTokens - slot;
+            int index = (block + key) / place.BlockTokens;
+            int slot = block + key - index * place.BlockTokens;
+            int stop = key + place.BlockTokens - slot;
             stop = stop < count ? stop : count;
-            long at = Page(pages, onlyPage, place.Table + page) + place.Value + slot * place.ValueToken + column;
+            long at = Block(tables, onlyBlock, place, index) + place.Value + slot * place.ValueToken + column;
             for (; key < stop - 3; key += 4)
             {
                 float v0 = decoder.One(pool, ArrayView<float>.Empty, at);

@@ -5,23 +5,24 @@ namespace Llama4Kernels.Kernels.Attention;
 
 internal static unsafe partial class PagedAttention
 {
-    private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
+    private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output)
     {
         int group = shape.Heads / shape.KvHeads;
         int tileTokens = TiledAttention.TileTokens(group);
         int tileCount = 0;
         int largest = 0;
         int maxKeys = 0;
-        foreach (KvSegment segment in segments)
+        foreach (KvSegment segment in cache.Segments)
         {
             tileCount += (segment.Rows + tileTokens - 1) / tileTokens;
             largest = Math.Max(largest, segment.Rows);
-            maxKeys = Math.Max(maxKeys, segment.Rows == 0 ? 0 : segment.LocalPosition + segment.Rows);
+            maxKeys = Math.Max(maxKeys, segment.LocalPosition + segment.Rows);
         }
         if (tileCount == 0)
         {
             return;
         }
+        KvLayout layout = cache.Layout;
         AttentionPlan plan = new()
         {
             Queries = qkv.Pointer,
@@ -31,32 +32,39 @@ internal static unsafe partial class PagedAttention
             KvHeads = shape.KvHeads,
             Group = group,
             HeadDim = shape.HeadDim,
-            PageTokens = layout.PageTokens,
+            BlockTokens = layout.BlockTokens,
+            Blocks = (byte*)cache.Layer(layer),
+            BlockBytes = layout.BlockBytes,
             KeyOffset = 0,
-            ValueOffset = (long)layout.KvHeads * layout.PageTokens * layout.HeadDim,
-            HeadStride = (long)layout.PageTokens * layout.HeadDim,
-            KeyTokenStride = 1,
-            KeyDimStride = layout.PageTokens,
-            ValueTokenStride = layout.HeadDim,
-            IsBf16 = layout.Format == KvFormat.BF16,
+            ValueOffset = layout.ValueOffset,
+            HeadStride = layout.HeadStride,
+            KeyTokenStride = layout.KeyTokenStride,
+            KeyDimStride = layout.KeyDimStride,
+            ValueTokenStride = layout.ValueTokenStride,
             TileRows = Math.Min(tileTokens, largest) * group,
         };
         long workBytes = TiledAttention.ScratchBytes(team, plan, tileCount, maxKeys);
         byte* memory = scratch.Require(workBytes + (long)tileCount * sizeof(AttentionTile));
         AttentionTile* tiles = (AttentionTile*)(memory + workBytes);
-        FillTiles(segments, tileTokens, tiles);
-        TiledAttention.Run(team, plan, tiles, tileCount, maxKeys, (float*)memory);
+        FillTiles(cache, tileTokens, tiles);
+        KvCodecs.Use(layout.Format, new Attend(team, plan, tiles, tileCount, maxKeys, (float*)memory));
     }
 
-    private static void FillTiles(ReadOnlySpan<KvSegment> segments, int tileTokens, AttentionTile* tiles)
+    private static void FillTiles(CpuKvStep cache, int tileTokens, AttentionTile* tiles)
     {
-        foreach (KvSegment segment in segments)
+        foreach (KvSegment segment in cache.Segments)
         {
             for (int row = 0; row < segment.Rows; row += tileTokens)
             {
                 int tokens = Math.Min(tileTokens, segment.Rows - row);
-                *tiles++ = new AttentionTile(segment.FirstRow + row, tokens, segment.LocalPosition + row + 1, 1, segment.PageTable);
+                *tiles++ = new AttentionTile(segment.FirstRow + row, tokens, segment.LocalPosition + row + 1, 1, (nint)cache.Table(segment));
             }
         }
+    }
+
+    private readonly struct Attend(ThreadTeam team, AttentionPlan plan, AttentionTile* tiles, int count, int maxKeys, float* scratch) : IKvUse
+    {
+        public void Run<TCodec>()
+            where TCodec : struct, IKvCodec => TiledAttention.Run<TCodec>(team, plan, tiles, count, maxKeys, scratch);
     }
 }

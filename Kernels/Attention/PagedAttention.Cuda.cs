@@ -8,12 +8,12 @@ internal static class PagedAttentionCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
-        new("Attention", "attention_split_", "one new row a sequence: its keys are split among groups"),
+        new("Attention", "attention_split_", "rows that decode: their keys are split among groups"),
         new("Attention", "attention_combine", "after attention_split: folds the splits in their order"),
         new("Attention", "attention_", "several new rows a sequence: eight share the keys that a group reads"),
     ];
 
-    /// <summary>Length of the view over the cache; kernels reach pages by offsets and do not read it.</summary>
+    /// <summary>Length of the view over the cache; kernels reach blocks by offsets and do not read it.</summary>
     internal const long PoolElements = 1L << 40;
 
     private const int FewestSplitKeys = 256;
@@ -22,47 +22,54 @@ internal static class PagedAttentionCuda
     private const int LargestHead = 256;
 
     /// <summary>As <see cref="PagedAttention.Run"/>, on a device.</summary>
-    /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
-    public static void Run(CudaQueue queue, KvBatch batch, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
+    /// <exception cref="ArgumentException">Shapes differ, or the cache is another backend's.</exception>
+    public static void Run(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
-        PagedAttention.Check(MemoryPlace.Device, qkv, shape, layout, segments);
+        PagedAttention.Check(MemoryPlace.Device, qkv, shape, cache);
         ShapeCheck.Require(output, MemoryPlace.Device, qkv.Rows, shape.QueryColumns, nameof(output));
         ShapeCheck.Require(shape.HeadDim <= LargestHead, "Heads have more than 256 elements.", nameof(shape));
-        if (qkv.Rows == 0)
-        {
-            return;
-        }
-        if (!batch.Holds(segments))
-        {
-            batch.Set(qkv.Rows, layout, segments);
-        }
+        CudaKvStep step = CudaKvStep.Of(cache);
         int threads = Math.Max(KernelCall.Threads, KernelCall.ThreadsFor(shape.HeadDim));
-        int group = shape.Heads / shape.KvHeads;
-        if (!batch.IsDecode)
+        if (step.DecodeRows > 0)
         {
-            DeviceView tiles = batch.Tiles(out int count);
-            Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_f32" : "attention_bf16"), queue, batch, qkv).View(tiles).View(output)
-                .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Run(new(count, shape.KvHeads, group), threads);
-            return;
+            Decode(queue, scratch, step, layer, qkv, shape, output, threads);
         }
-        // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
-        int splitKeys = SplitKeys(batch.KeyCapacity), splits = Splits(batch.KeyCapacity);
-        Tensor sums = scratch.Sums.Require(qkv.Rows * shape.Heads * splits, shape.HeadDim);
-        Tensor stats = scratch.Stats.Require(qkv.Rows * shape.Heads * splits, 2);
-        Cache(queue.Call(layout.Format == KvFormat.F32 ? "attention_split_f32" : "attention_split_bf16"), queue, batch, qkv).View(sums).View(stats)
-            .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim).Value(layout.PageTokens).Value(splitKeys).Value(splits)
-            .Run(new(qkv.Rows, shape.KvHeads * ((group + Octet - 1) / Octet), splits), threads);
-        queue.Call("attention_combine").View(sums).View(stats).View(batch.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
-            .Run(new(qkv.Rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+        if (step.TileCount > 0)
+        {
+            Layout(
+                Cache(queue.Call(step.PrefillKernel), step, layer, qkv).View(step.Tiles).View(output)
+                    .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim),
+                cache.Layout).Run(new(step.TileCount, shape.KvHeads, shape.Heads / shape.KvHeads), threads);
+        }
     }
+
+    /// <summary>The layout's numbers, as all kernels on the cache take them.</summary>
+    internal static KernelCall Layout(KernelCall call, KvLayout layout) =>
+        call.Value(layout.BlockTokens).Value(layout.BlockBytes / layout.ElementBytes).Value(layout.HeadStride).Value(layout.KeyTokenStride).Value(layout.KeyDimStride)
+            .Value(layout.ValueOffset).Value(layout.ValueTokenStride);
 
     /// <summary>Splits of rows with up to so many keys.</summary>
     internal static int Splits(int keys) => (keys + SplitKeys(keys) - 1) / SplitKeys(keys);
 
+    private static void Decode(CudaQueue queue, AttentionScratch scratch, CudaKvStep step, int layer, Tensor qkv, AttentionShape shape, Tensor output, int threads)
+    {
+        int rows = step.DecodeRows, group = shape.Heads / shape.KvHeads;
+        // Longer splits for long contexts: partial results take memory, and 64 splits fill a device.
+        int splitKeys = SplitKeys(step.KeyCapacity), splits = Splits(step.KeyCapacity);
+        Tensor sums = scratch.Sums.Require(rows * shape.Heads * splits, shape.HeadDim);
+        Tensor stats = scratch.Stats.Require(rows * shape.Heads * splits, 2);
+        Layout(
+            Cache(queue.Call(step.DecodeKernel), step, layer, qkv).View(sums).View(stats)
+                .Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim),
+            step.Layout).Value(splitKeys).Value(splits).Run(new(rows, shape.KvHeads * ((group + Octet - 1) / Octet), splits), threads);
+        queue.Call("attention_combine").View(sums).View(stats).View(step.Positions).View(output).Value(shape.HeadDim).Value(splitKeys).Value(splits)
+            .Run(new(rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+    }
+
     private static int SplitKeys(int keys) => Math.Max(FewestSplitKeys, keys / MostSplits);
 
-    private static KernelCall Cache(KernelCall call, CudaQueue queue, KvBatch batch, Tensor qkv) =>
-        call.View(qkv).View(queue.PoolBase, PoolElements).View(batch.Pages).View(batch.Tables).View(batch.Positions);
+    private static KernelCall Cache(KernelCall call, CudaKvStep step, int layer, Tensor qkv) =>
+        call.View(qkv).View(step.Layer(layer), PoolElements).View(step.Tables).View(step.Starts).View(step.Positions);
 }
 
 /// <summary>Partial results of split attention.</summary>

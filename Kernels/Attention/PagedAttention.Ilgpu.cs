@@ -4,9 +4,9 @@ using Llama4Kernels.Kernels.Numerics;
 namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>
-/// Causal attention over a paged cache on the device. The cache is one pool; pages[tables[row] + i] is the offset of the i-th
-/// page of a row's sequence in elements. positions [T] are local; a row sees keys 0 … its position. A page holds keys
-/// [K, d, pageTokens], then values [K, pageTokens, d].
+/// Causal attention over a paged cache on the device. tables[starts[row] + i] is the i-th block of a row's sequence, which lies
+/// so many times blockStride elements from the pool's start. positions [T] are local; a row sees keys 0 … its position. Where
+/// keys and values lie in a block is KvLayout's, in elements.
 /// </summary>
 public static class PagedAttentionIlgpu
 {
@@ -14,23 +14,23 @@ public static class PagedAttentionIlgpu
     /// Group (tile, key/value head, octet): tiles [n, 2] are pairs (first row, rows ≤ 8) of one sequence; the query vectors of
     /// a tile, tokens times heads of the key/value head, are taken eight a group. output [T, H·d].
     /// </summary>
-    public static void PrefillF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int pageTokens) =>
-        Prefill<float, F32Decoder>(qkv, pool, pages, tables, positions, tiles, output, heads, kvHeads, headDim, pageTokens);
+    public static void PrefillF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken) =>
+        Prefill<float, F32Decoder>(qkv, pool, tables, starts, positions, tiles, output, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
 
     /// <summary>As <see cref="PrefillF32"/> for a cache of bf16 bits.</summary>
-    public static void PrefillBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int pageTokens) =>
-        Prefill<ushort, Bf16Decoder>(qkv, pool, pages, tables, positions, tiles, output, heads, kvHeads, headDim, pageTokens);
+    public static void PrefillBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken) =>
+        Prefill<ushort, Bf16Decoder>(qkv, pool, tables, starts, positions, tiles, output, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
 
     /// <summary>
     /// Group (row, key/value head and octet of its query heads, split): the keys split·splitKeys …; splits beyond the row's
     /// position end at once. sums [T, H, maxSplits, d] are not normalised, stats [T, H, maxSplits, 2] hold maximum and weight.
     /// </summary>
-    public static void SplitF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits) =>
-        Split<float, F32Decoder>(qkv, pool, pages, tables, positions, sums, stats, heads, kvHeads, headDim, pageTokens, splitKeys, maxSplits);
+    public static void SplitF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits) =>
+        Split<float, F32Decoder>(qkv, pool, tables, starts, positions, sums, stats, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, splitKeys, maxSplits);
 
     /// <summary>As <see cref="SplitF32"/> for a cache of bf16 bits.</summary>
-    public static void SplitBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits) =>
-        Split<ushort, Bf16Decoder>(qkv, pool, pages, tables, positions, sums, stats, heads, kvHeads, headDim, pageTokens, splitKeys, maxSplits);
+    public static void SplitBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits) =>
+        Split<ushort, Bf16Decoder>(qkv, pool, tables, starts, positions, sums, stats, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, splitKeys, maxSplits);
 
     /// <summary>Group (row, query head): folds the splits of <see cref="SplitF32"/> in their order. output [T, H·d].</summary>
     public static void Combine(ArrayView<float> sums, ArrayView<float> stats, ArrayView<int> positions, ArrayView<float> output, int headDim, int splitKeys, int maxSplits)
@@ -65,13 +65,7 @@ public static class PagedAttentionIlgpu
         }
     }
 
-    private static KeyValuePlace Place(int table, int kvHead, int kvHeads, int headDim, int pageTokens)
-    {
-        long head = (long)kvHead * headDim * pageTokens;
-        return new KeyValuePlace(pageTokens, table, head, 1, pageTokens, (long)kvHeads * headDim * pageTokens + head, headDim);
-    }
-
-    private static void Prefill<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int pageTokens)
+    private static void Prefill<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken)
         where T : unmanaged
         where TDecoder : struct, IDecoder<T>
     {
@@ -107,8 +101,8 @@ public static class PagedAttentionIlgpu
             }
         }
         Group.Barrier();
-        KeyValuePlace place = Place(tables[firstRow], kvHead, kvHeads, headDim, pageTokens);
-        OctetAttention.Run<T, TDecoder>(pool, pages, 0, place, queries, limits, state.Cast<float>(), headDim, 0, end, out Float4 low, out Float4 high);
+        var place = new KeyValuePlace(starts[firstRow], kvHead, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
+        OctetAttention.Run<T, TDecoder>(pool, tables, 0, place, queries, limits, state.Cast<float>(), headDim, 0, end, out Float4 low, out Float4 high);
         if (Group.IdxX < headDim)
         {
             Float4 lowWeights = state[2], highWeights = state[3];
@@ -132,7 +126,7 @@ public static class PagedAttentionIlgpu
         }
     }
 
-    private static void Split<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int pageTokens, int splitKeys, int maxSplits)
+    private static void Split<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits)
         where T : unmanaged
         where TDecoder : struct, IDecoder<T>
     {
@@ -169,9 +163,9 @@ public static class PagedAttentionIlgpu
             }
         }
         Group.Barrier();
-        KeyValuePlace place = Place(tables[row], kvHead, kvHeads, headDim, pageTokens);
+        var place = new KeyValuePlace(starts[row], kvHead, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
         ArrayView<float> totals = state.Cast<float>();
-        OctetAttention.Run<T, TDecoder>(pool, pages, 0, place, queries, limits, totals, headDim, begin, end, out Float4 low, out Float4 high);
+        OctetAttention.Run<T, TDecoder>(pool, tables, 0, place, queries, limits, totals, headDim, begin, end, out Float4 low, out Float4 high);
         long to = (row * heads + head) * maxSplits + split;
         for (int i = Group.IdxX; i < vectors; i += Group.DimX)
         {

@@ -10,34 +10,26 @@ namespace Llama4Kernels.Kernels.Attention;
 /// </summary>
 internal static partial class PagedAttention
 {
-    /// <summary>Fills the rows of <paramref name="output"/> that segments cover.</summary>
-    /// <exception cref="ArgumentException">Shapes differ or a segment lies outside the batch.</exception>
-    public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
+    /// <summary>Fills the rows of <paramref name="output"/> that the step's segments cover.</summary>
+    /// <exception cref="ArgumentException">Shapes differ, or the cache is another backend's.</exception>
+    public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
-        Check(MemoryPlace.Host, qkv, shape, layout, segments);
+        Check(MemoryPlace.Host, qkv, shape, cache);
         ShapeCheck.Require(output, MemoryPlace.Host, qkv.Rows, shape.QueryColumns, nameof(output));
-        RunCpu(team, scratch, qkv, shape, layout, segments, output);
+        RunCpu(team, scratch, qkv, shape, CpuKvStep.Of(cache), layer, output);
     }
 
     /// <summary>Checks what attention and the cache writer have in common.</summary>
-    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, KvStep cache)
     {
         if (shape.HeadDim < 1 || shape.KvHeads < 1 || shape.Heads < 1 || shape.Heads % shape.KvHeads != 0)
         {
             throw new ArgumentException($"{shape}: query heads must be a multiple of key/value heads.", nameof(shape));
         }
-        if (layout.KvHeads != shape.KvHeads || layout.HeadDim != shape.HeadDim || layout.PageTokens < 1)
+        if (cache.Layout.KvHeads != shape.KvHeads || cache.Layout.HeadDim != shape.HeadDim)
         {
-            throw new ArgumentException($"{layout} does not hold the keys of {shape}.", nameof(layout));
+            throw new ArgumentException($"{cache.Layout} does not hold the keys of {shape}.", nameof(cache));
         }
-        ShapeCheck.Require(qkv, place, qkv.Rows, shape.QkvColumns, nameof(qkv));
-        foreach (KvSegment segment in segments)
-        {
-            if (segment.FirstRow < 0 || segment.Rows < 0 || segment.FirstRow > qkv.Rows - segment.Rows
-                || segment.LocalPosition < 0 || segment.LocalPosition > int.MaxValue - segment.Rows || (segment.PageTable == 0 && segment.Rows > 0))
-            {
-                throw new ArgumentException($"{segment} does not fit a batch of {qkv.Rows} rows or has no pages.", nameof(segments));
-            }
-        }
+        ShapeCheck.Require(qkv, place, cache.Rows, shape.QkvColumns, nameof(qkv));
     }
 }

@@ -1,8 +1,6 @@
 using System.Numerics.Tensors;
-using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Normalization;
-using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Rope;
 using Llama4Kernels.Kernels.Threading;
 using Tensor = Llama4Kernels.Kernels.Contracts.Tensor;
@@ -11,13 +9,15 @@ namespace Llama4Kernels.Kernels.Attention;
 
 internal static unsafe partial class RotateNormAppend
 {
-    private static void RunCpu(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    private static void RunCpu(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, CpuKvStep cache, int layer)
     {
         float* anglePointer = angles is Tensor pairs ? pairs.Pointer : null;
         float* scalePointer = queryScales is Tensor scales ? scales.Pointer : null;
-        foreach (KvSegment segment in segments)
+        byte* blocks = (byte*)cache.Layer(layer);
+        foreach (KvSegment segment in cache.Segments)
         {
-            team.Run(segment.Rows, new Job(qkv.Pointer, shape, anglePointer, qkNormEps ?? -1f, scalePointer, layout, segment));
+            KvCodecs.Use(cache.Layout.Format, new Append(team, new Rows(
+                qkv.Pointer, shape, anglePointer, qkNormEps ?? -1f, scalePointer, new KvTarget(cache.Layout, blocks), segment, cache.Table(segment))));
         }
     }
 
@@ -27,33 +27,45 @@ internal static unsafe partial class RotateNormAppend
         TensorPrimitives.Multiply(values, factor, values);
     }
 
-    private static void NarrowBf16(float* source, ushort* destination, int count)
+    /// <summary>Where keys and values go, as <see cref="KvLayout"/> has it.</summary>
+    private readonly struct KvTarget(KvLayout layout, byte* blocks)
     {
-        int c = 0;
-        for (; c <= count - Vector512<float>.Count; c += Vector512<float>.Count)
+        public readonly byte* Blocks = blocks;
+        public readonly int BlockTokens = layout.BlockTokens;
+        public readonly long BlockBytes = layout.BlockBytes;
+        public readonly long HeadStride = layout.HeadStride;
+        public readonly long KeyTokenStride = layout.KeyTokenStride;
+        public readonly long KeyDimStride = layout.KeyDimStride;
+        public readonly long ValueOffset = layout.ValueOffset;
+        public readonly long ValueTokenStride = layout.ValueTokenStride;
+    }
+
+    /// <summary>Rows of one segment. A negative eps means no norm.</summary>
+    private readonly record struct Rows(nint Qkv, AttentionShape Shape, nint Angles, float QkNormEps, nint QueryScales, KvTarget Target, KvSegment Segment, nint Table)
+    {
+        public Rows(float* qkv, AttentionShape shape, float* angles, float qkNormEps, float* queryScales, KvTarget target, KvSegment segment, int* table)
+            : this((nint)qkv, shape, (nint)angles, qkNormEps, (nint)queryScales, target, segment, (nint)table)
         {
-            // Round to nearest even on the bits; NaN keeps its upper half and is made quiet.
-            Vector512<float> x = Vector512.Load(source + c);
-            Vector512<uint> bits = x.AsUInt32();
-            Vector512<uint> rounded = (bits + Vector512.Create(0x7fffu) + ((bits >> 16) & Vector512<uint>.One)) >> 16;
-            Vector512<uint> quiet = (bits >> 16) | Vector512.Create(0x40u);
-            Vector512<uint> result = Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), rounded, quiet);
-            Vector256.Narrow(result.GetLower(), result.GetUpper()).Store(destination + c);
-        }
-        for (; c < count; c++)
-        {
-            destination[c] = Bf16.FromSingle(source[c]);
         }
     }
 
-    /// <summary>One item: one row. A negative eps means no norm.</summary>
-    private readonly struct Job(float* qkv, AttentionShape shape, float* angles, float qkNormEps, float* queryScales, KvLayout layout, KvSegment segment) : ITeamJob
+    private readonly struct Append(ThreadTeam team, Rows rows) : IKvUse
+    {
+        public void Run<TCodec>()
+            where TCodec : struct, IKvCodec => team.Run(rows.Segment.Rows, new Job<TCodec>(rows));
+    }
+
+    /// <summary>One item: one row.</summary>
+    private readonly struct Job<TCodec>(Rows rows) : ITeamJob
+        where TCodec : struct, IKvCodec
     {
         public void Execute(int item, int worker)
         {
-            int row = segment.FirstRow + item;
+            AttentionShape shape = rows.Shape;
+            int row = rows.Segment.FirstRow + item;
             int dim = shape.HeadDim;
-            float* x = qkv + (long)row * shape.QkvColumns;
+            float* angles = (float*)rows.Angles;
+            float* x = (float*)rows.Qkv + (long)row * shape.QkvColumns;
             for (int head = 0; head < shape.Heads + shape.KvHeads; head++)
             {
                 float* vector = x + (long)head * dim;
@@ -61,52 +73,30 @@ internal static unsafe partial class RotateNormAppend
                 {
                     Rotation.Apply(vector, angles + (long)row * dim, dim);
                 }
-                if (qkNormEps >= 0f)
+                if (rows.QkNormEps >= 0f)
                 {
-                    Scale(vector, RmsNorm.InverseRms(vector, dim, qkNormEps), dim);
+                    Scale(vector, RmsNorm.InverseRms(vector, dim, rows.QkNormEps), dim);
                 }
             }
-            if (queryScales is not null)
+            if (rows.QueryScales != 0)
             {
-                Scale(x, queryScales[row], shape.QueryColumns);
+                Scale(x, ((float*)rows.QueryScales)[row], shape.QueryColumns);
             }
-            Append(x + shape.QueryColumns, segment.LocalPosition + item);
+            Store(x + shape.QueryColumns, rows.Segment.LocalPosition + item);
         }
 
-        private void Append(float* keysAndValues, int position)
+        private void Store(float* keysAndValues, int position)
         {
-            int dim = shape.HeadDim;
-            nint page = ((nint*)segment.PageTable)[position / layout.PageTokens];
-            int slot = position % layout.PageTokens;
-            for (int head = 0; head < shape.KvHeads; head++)
+            KvTarget to = rows.Target;
+            (int dim, int kvHeads) = (rows.Shape.HeadDim, rows.Shape.KvHeads);
+            byte* block = to.Blocks + ((int*)rows.Table)[position / to.BlockTokens] * to.BlockBytes;
+            int slot = position % to.BlockTokens;
+            for (int head = 0; head < kvHeads; head++)
             {
-                // Keys stand [d, PageTokens] within a head: a lane of a score vector is a position.
-                float* key = keysAndValues + (long)head * dim;
-                long offset = (long)head * dim * layout.PageTokens + slot;
-                for (int c = 0; c < dim; c++)
-                {
-                    if (layout.Format == KvFormat.F32)
-                    {
-                        ((float*)page)[offset + (long)c * layout.PageTokens] = key[c];
-                    }
-                    else
-                    {
-                        ((ushort*)page)[offset + (long)c * layout.PageTokens] = Bf16.FromSingle(key[c]);
-                    }
-                }
-            }
-            for (int head = 0; head < shape.KvHeads; head++)
-            {
-                float* value = keysAndValues + (long)(shape.KvHeads + head) * dim;
-                long offset = ((long)(shape.KvHeads + head) * layout.PageTokens + slot) * dim;
-                if (layout.Format == KvFormat.F32)
-                {
-                    new ReadOnlySpan<float>(value, dim).CopyTo(new Span<float>((float*)page + offset, dim));
-                }
-                else
-                {
-                    NarrowBf16(value, (ushort*)page + offset, dim);
-                }
+                long key = head * to.HeadStride + slot * to.KeyTokenStride;
+                TCodec.Encode(keysAndValues + (long)head * dim, block + key * TCodec.Bytes, to.KeyDimStride, dim);
+                long value = to.ValueOffset + head * to.HeadStride + slot * to.ValueTokenStride;
+                TCodec.Encode(keysAndValues + (long)(kvHeads + head) * dim, block + value * TCodec.Bytes, 1, dim);
             }
         }
     }

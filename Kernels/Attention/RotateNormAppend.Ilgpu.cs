@@ -10,12 +10,12 @@ public static class RotateNormAppendIlgpu
     /// Group (row, head of query, key or value): qkv [T, (H+2K)·d] in place; angles [T, d] and queryScales [T] may be empty; a
     /// negative eps means no norm. A row with a negative position is left alone.
     /// </summary>
-    public static void F32(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<float> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, int heads, int kvHeads, int headDim, int pageTokens, float eps) =>
-        Run<float, F32Encoder>(qkv, angles, queryScales, pool, pages, tables, positions, heads, kvHeads, headDim, pageTokens, eps);
+    public static void F32(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<float> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps) =>
+        Run<float, F32Encoder>(qkv, angles, queryScales, pool, tables, starts, positions, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, eps);
 
     /// <summary>As <see cref="F32"/> for a cache of bf16 bits.</summary>
-    public static void Bf16(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<ushort> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, int heads, int kvHeads, int headDim, int pageTokens, float eps) =>
-        Run<ushort, Bf16Encoder>(qkv, angles, queryScales, pool, pages, tables, positions, heads, kvHeads, headDim, pageTokens, eps);
+    public static void Bf16(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<ushort> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps) =>
+        Run<ushort, Bf16Encoder>(qkv, angles, queryScales, pool, tables, starts, positions, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, eps);
 
     /// <summary>
     /// Group (row, head): rotates the adjacent pairs of qkv [rows, columns], heads of headDim from the start of each row, by
@@ -41,7 +41,7 @@ public static class RotateNormAppendIlgpu
         x[at + 1] = a * sin + b * cos;
     }
 
-    private static void Run<T, TEncoder>(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<T> pool, ArrayView<long> pages, ArrayView<int> tables, ArrayView<int> positions, int heads, int kvHeads, int headDim, int pageTokens, float eps)
+    private static void Run<T, TEncoder>(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps)
         where T : unmanaged
         where TEncoder : struct, IEncoder<T>
     {
@@ -79,11 +79,12 @@ public static class RotateNormAppendIlgpu
         {
             factor *= queryScales[row];
         }
-        int slot = position % pageTokens;
-        long page = pages[tables[row] + position / pageTokens];
-        // Keys stand [d, pageTokens] within a head, values [pageTokens, d].
-        long store = isValue ? page + ((long)(head - heads) * pageTokens + slot) * headDim : page + (long)(head - heads) * headDim * pageTokens + slot;
-        long stride = isValue ? 1 : pageTokens;
+        int slot = position % blockTokens;
+        long block = tables[starts[row] + position / blockTokens] * blockStride;
+        long store = isValue
+            ? block + valueOffset + (head - heads - kvHeads) * headStride + slot * valueToken
+            : block + (head - heads) * headStride + slot * keyToken;
+        long stride = isValue ? 1 : keyDim;
         TEncoder encoder = default;
         for (int c = 2 * Group.IdxX; c < headDim; c += 2 * Group.DimX)
         {

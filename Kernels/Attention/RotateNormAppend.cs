@@ -10,17 +10,17 @@ namespace Llama4Kernels.Kernels.Attention;
 /// </summary>
 internal static partial class RotateNormAppend
 {
-    /// <summary>Works on the rows that segments cover.</summary>
-    /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or a segment lies outside the batch.</exception>
-    public static void Run(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    /// <summary>Works on the rows that the step's segments cover.</summary>
+    /// <exception cref="ArgumentException">Shapes differ, the head size is odd, or the cache is another backend's.</exception>
+    public static void Run(ThreadTeam team, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer)
     {
-        Check(MemoryPlace.Host, qkv, shape, angles, queryScales, layout, segments);
-        RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+        Check(MemoryPlace.Host, qkv, shape, angles, queryScales, cache);
+        RunCpu(team, qkv, shape, angles, qkNormEps, queryScales, CpuKvStep.Of(cache), layer);
     }
 
-    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    internal static void Check(MemoryPlace place, Tensor qkv, AttentionShape shape, Tensor? angles, Tensor? queryScales, KvStep cache)
     {
-        PagedAttention.Check(place, qkv, shape, layout, segments);
+        PagedAttention.Check(place, qkv, shape, cache);
         if (angles is Tensor pairs)
         {
             ShapeCheck.Require(pairs, place, qkv.Rows, shape.HeadDim, nameof(angles));

@@ -28,13 +28,14 @@ internal static unsafe class TiledAttention
     }
 
     /// <summary>Computes all tiles. <paramref name="maxKeys"/> is the largest key count of a tile.</summary>
-    public static void Run(ThreadTeam team, in AttentionPlan plan, AttentionTile* tiles, int count, int maxKeys, float* scratch)
+    public static void Run<TCodec>(ThreadTeam team, in AttentionPlan plan, AttentionTile* tiles, int count, int maxKeys, float* scratch)
+        where TCodec : struct, IKvCodec
     {
         int items = checked(count * plan.KvHeads);
         int wave = WaveSplits(team, items, maxKeys);
         if (wave == 0)
         {
-            team.Run(items, new WholeJob(plan, tiles, count, scratch));
+            team.Run(items, new WholeJob<TCodec>(plan, tiles, count, scratch));
             return;
         }
         float* totals = scratch + team.Threads * plan.WorkerFloats;
@@ -43,7 +44,7 @@ internal static unsafe class TiledAttention
         for (int first = 0; first < splits; first += wave)
         {
             int inWave = Math.Min(wave, splits - first);
-            team.Run(checked(items * inWave), new SplitJob(plan, tiles, first, inWave, scratch, parts));
+            team.Run(checked(items * inWave), new SplitJob<TCodec>(plan, tiles, first, inWave, scratch, parts));
             team.Run(items, new FoldJob(plan, tiles, first, inWave, first + inWave == splits, totals, parts));
         }
     }
@@ -64,7 +65,8 @@ internal static unsafe class TiledAttention
     private static AttentionState State(float* states, long index, in AttentionPlan plan) =>
         new(states + index * plan.StateFloats, plan.TileRows, plan.PaddedDim);
 
-    private readonly struct WholeJob(AttentionPlan plan, AttentionTile* tiles, int count, float* scratch) : ITeamJob
+    private readonly struct WholeJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int count, float* scratch) : ITeamJob
+        where TCodec : struct, IKvCodec
     {
         public void Execute(int item, int worker)
         {
@@ -81,14 +83,15 @@ internal static unsafe class TiledAttention
             AttentionCore.Clear(total, rows, plan.PaddedDim);
             for (int split = 0; split < SplitCount(tile.KeyCount); split++)
             {
-                AttentionCore.Split(plan, tile, kvHead, split, queries, work, part);
+                AttentionCore.Split<TCodec>(plan, tile, kvHead, split, queries, work, part);
                 AttentionCore.Fold(total, part, rows, plan.PaddedDim);
             }
             AttentionCore.Finish(plan, tile, kvHead, total);
         }
     }
 
-    private readonly struct SplitJob(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, float* scratch, float* parts) : ITeamJob
+    private readonly struct SplitJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, float* scratch, float* parts) : ITeamJob
+        where TCodec : struct, IKvCodec
     {
         public void Execute(int item, int worker)
         {
@@ -102,7 +105,7 @@ internal static unsafe class TiledAttention
             float* queries = scratch + worker * plan.WorkerFloats + 2 * plan.StateFloats;
             float* work = queries + (long)plan.TileRows * plan.PaddedDim;
             AttentionCore.LoadQueries(plan, tile, index % plan.KvHeads, queries);
-            AttentionCore.Split(plan, tile, index % plan.KvHeads, split, queries, work, State(parts, item, plan));
+            AttentionCore.Split<TCodec>(plan, tile, index % plan.KvHeads, split, queries, work, State(parts, item, plan));
         }
     }
 

@@ -60,6 +60,10 @@ public sealed unsafe class CpuBackend : IBackend
     public StepSizes Steps { get; } = new(Rows: 512, GraphRows: 0, LogitRows: 16);
 
     /// <inheritdoc/>
+    /// <remarks>Half of what the process may still use, limits of its container included.</remarks>
+    public long CacheBytes => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet) / 2;
+
+    /// <inheritdoc/>
     public ActivationPrecision Activations => _linear.Activations;
 
     /// <inheritdoc/>
@@ -84,6 +88,13 @@ public sealed unsafe class CpuBackend : IBackend
 
     /// <inheritdoc/>
     public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
+
+    /// <inheritdoc/>
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
+
+    /// <inheritdoc/>
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => new CpuKvStep(layout, memory, offset, count);
 
     /// <inheritdoc/>
     public Routing CreateRouting(int maxRows, int experts, int topK) => new CpuRouting(maxRows, experts, topK);
@@ -112,12 +123,12 @@ public sealed unsafe class CpuBackend : IBackend
         Rope.QueryScales.Run(positions, attnScale, floorScale, output);
 
     /// <inheritdoc/>
-    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments) =>
-        RotateNormAppend.Run(_team, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer) =>
+        RotateNormAppend.Run(_team, qkv, shape, angles, qkNormEps, queryScales, cache, layer);
 
     /// <inheritdoc/>
-    public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output) =>
-        PagedAttention.Run(_team, _attentionScratch, qkv, shape, layout, segments, output);
+    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output) =>
+        PagedAttention.Run(_team, _attentionScratch, qkv, shape, cache, layer, output);
 
     /// <inheritdoc/>
     public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRouting.Run(_team, routerLogits, routing);

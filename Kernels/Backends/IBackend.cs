@@ -90,8 +90,31 @@ public interface IBackend : IDisposable
     {
     }
 
+    /// <summary>
+    /// Gives a step up that <see cref="BeginStep"/> began and that failed: what was collected of it never runs. Nothing to do if
+    /// there is none.
+    /// </summary>
+    void AbandonStep()
+    {
+    }
+
+    /// <summary>Bytes that a cache may take beside what is allocated already: a share of what is free.</summary>
+    long CacheBytes { get; }
+
     /// <summary>An embedding over a table; the source memory must stay valid until it is disposed.</summary>
     IEmbedding CreateEmbedding(MatrixSource table);
+
+    /// <summary>How this backend lays out cache blocks of some positions on some layers.</summary>
+    /// <exception cref="ArgumentException">A number is not positive.</exception>
+    KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format);
+
+    /// <summary>The cache as steps see it, on the layers of one kind.</summary>
+    /// <param name="layout">From <see cref="LayoutOf"/>.</param>
+    /// <param name="memory">This backend's; it must outlive what is returned.</param>
+    /// <param name="offset">Byte at which the first block begins, a multiple of <see cref="KvLayout.Alignment"/>.</param>
+    /// <param name="count">Number of blocks.</param>
+    /// <exception cref="ArgumentException">The memory is another backend's or does not hold so many blocks.</exception>
+    KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count);
 
     /// <summary>Space for the routing of up to <paramref name="maxRows"/> rows.</summary>
     Routing CreateRouting(int maxRows, int experts, int topK);
@@ -123,15 +146,16 @@ public interface IBackend : IDisposable
     /// <summary>
     /// Works on fused projections qkv [T, (H+2K)·d] in place: rotates adjacent pairs of q and k by <paramref name="angles"/>
     /// (if given), then RMS-normalises each head of q and k without weight (if <paramref name="qkNormEps"/> is given), then
-    /// multiplies q rows by <paramref name="queryScales"/> (if given); writes k and v into the cache pages.
+    /// multiplies q rows by <paramref name="queryScales"/> (if given); writes k and v into the cache.
+    /// <paramref name="layer"/> counts the layers that a block spans.
     /// </summary>
-    void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments);
+    void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer);
 
     /// <summary>
     /// Causal attention of the q part of qkv over the cached keys and values, scale 1/√d; query head h uses key/value head
     /// h / (H/K). Output [T, H·d]. The rows' own keys and values are already in the cache.
     /// </summary>
-    void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output);
+    void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output);
 
     /// <summary>Chooses the k largest of routerLogits [T, E] per row and their sigmoid scores.</summary>
     void RouteTopK(Tensor routerLogits, Routing routing);

@@ -19,6 +19,9 @@ public interface IBackendSizes
     /// <summary>Bytes of a table that <see cref="IBackend.CreateEmbedding"/> makes.</summary>
     long Embedding(MatrixSource table);
 
+    /// <summary>As <see cref="IBackend.LayoutOf"/>.</summary>
+    KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format);
+
     /// <summary>Bytes that operations put aside in steps.</summary>
     long Scratch(in StepShape step);
 }

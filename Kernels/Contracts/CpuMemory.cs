@@ -2,19 +2,30 @@ using System.Runtime.InteropServices;
 
 namespace Llama4Kernels.Kernels.Contracts;
 
-/// <summary>Host memory, zeroed, aligned to 64 bytes.</summary>
+/// <summary>
+/// Host memory, zeroed, aligned to 256 bytes. The system supplies the pages of large memory when they are first touched, so
+/// that what is never used costs address space only.
+/// </summary>
 internal sealed unsafe class CpuMemory : DeviceMemory
 {
+    private const int Alignment = 256;
+
+    // Enough for the collector to finalise what nobody disposed; memory that is not touched yet must not make it collect all the time.
+    private const long MostPressure = 256L << 20;
+
+    private readonly long _pressure;
+    private readonly nint _address;
     private void* _memory;
 
     /// <summary>Allocates <paramref name="bytes"/> bytes.</summary>
     public CpuMemory(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        _memory = NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
-        NativeMemory.Clear(_memory, (nuint)bytes);
+        _memory = NativeMemory.AllocZeroed((nuint)bytes + Alignment);
+        _address = ((nint)_memory + Alignment - 1) & -Alignment;
         Length = bytes;
-        GC.AddMemoryPressure(Math.Max(bytes, 1));
+        _pressure = Math.Clamp(bytes, 1, MostPressure);
+        GC.AddMemoryPressure(_pressure);
     }
 
     /// <summary>Frees what was not disposed.</summary>
@@ -26,7 +37,7 @@ internal sealed unsafe class CpuMemory : DeviceMemory
         get
         {
             ObjectDisposedException.ThrowIf(_memory is null, this);
-            return (nint)_memory;
+            return _address;
         }
     }
 
@@ -47,9 +58,9 @@ internal sealed unsafe class CpuMemory : DeviceMemory
     {
         if (_memory is not null)
         {
-            NativeMemory.AlignedFree(_memory);
+            NativeMemory.Free(_memory);
             _memory = null;
-            GC.RemoveMemoryPressure(Math.Max(Length, 1));
+            GC.RemoveMemoryPressure(_pressure);
         }
     }
 }

@@ -27,11 +27,15 @@ internal sealed unsafe class CpuScratch : IDisposable
         return (byte*)_memory;
     }
 
+    /// <summary>Frees what was not disposed.</summary>
+    ~CpuScratch() => NativeMemory.AlignedFree(_memory);
+
     /// <inheritdoc/>
     public void Dispose()
     {
         NativeMemory.AlignedFree(_memory);
         _memory = null;
         Capacity = 0;
+        GC.SuppressFinalize(this);
     }
 }

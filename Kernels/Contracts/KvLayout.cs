@@ -1,52 +1,61 @@
 namespace Llama4Kernels.Kernels.Contracts;
 
-/// <summary>Element type of cached keys and values.</summary>
-public enum KvFormat
-{
-    /// <summary>float32: the reference mode.</summary>
-    F32,
-
-    /// <summary>bfloat16: half the memory, the default of the fast mode.</summary>
-    BF16,
-}
-
 /// <summary>
-/// Shape of one KV cache page: <paramref name="PageTokens"/> positions of one layer, keys first
-/// [KvHeads, HeadDim, PageTokens] (a vector lane of scores is a position), then values [KvHeads, PageTokens, HeadDim].
+/// Where everything lies in a block of the cache: <paramref name="BlockTokens"/> consecutive positions of one sequence on
+/// <paramref name="Layers"/> layers. The layers' parts follow each other. In a part component c of the key of head h in slot s
+/// is element h·<see cref="HeadStride"/> + s·<see cref="KeyTokenStride"/> + c·<see cref="KeyDimStride"/>, and of the value
+/// element <see cref="ValueOffset"/> + h·<see cref="HeadStride"/> + s·<see cref="ValueTokenStride"/> + c. Kernels read these
+/// numbers and have none of their own; a backend chooses the layout (IBackend.LayoutOf). A number below 1 throws
+/// <see cref="ArgumentOutOfRangeException"/>.
 /// </summary>
-/// <param name="PageTokens">Positions a page holds.</param>
+/// <param name="BlockTokens">Positions a block holds.</param>
+/// <param name="Layers">Layers that a block spans.</param>
 /// <param name="KvHeads">Key/value heads K.</param>
 /// <param name="HeadDim">Head size d.</param>
 /// <param name="Format">Element type.</param>
-public readonly record struct KvLayout(int PageTokens, int KvHeads, int HeadDim, KvFormat Format)
+public sealed record KvLayout(int BlockTokens, int Layers, int KvHeads, int HeadDim, KvFormat Format)
 {
+    /// <summary>What the parts of layers begin at a multiple of, in bytes.</summary>
+    public const int Alignment = 256;
+
+    /// <summary>Positions a block holds.</summary>
+    public int BlockTokens { get; } = Positive(BlockTokens, nameof(BlockTokens));
+
+    /// <summary>Layers that a block spans.</summary>
+    public int Layers { get; } = Positive(Layers, nameof(Layers));
+
+    /// <summary>Key/value heads K.</summary>
+    public int KvHeads { get; } = Positive(KvHeads, nameof(KvHeads));
+
+    /// <summary>Head size d.</summary>
+    public int HeadDim { get; } = Positive(HeadDim, nameof(HeadDim));
+
     /// <summary>Bytes of one element.</summary>
-    public int ElementBytes => Format == KvFormat.F32 ? 4 : 2;
+    public int ElementBytes => Format.ElementBytes();
 
-    /// <summary>Bytes of one page (keys and values of one layer).</summary>
-    public long PageBytes => 2L * KvHeads * PageTokens * HeadDim * ElementBytes;
-}
+    /// <summary>Bytes of one layer's part.</summary>
+    public long LayerBytes => ((2L * KvHeads * HeadStride * ElementBytes) + Alignment - 1) & -Alignment;
 
-/// <summary>
-/// Consecutive rows of a batch that belong to one sequence. Cached positions are local: counted from the first position
-/// the layer may see (the chunk's start on chunked layers, 0 on full ones). Local position s lies in page
-/// s / PageTokens, slot s % PageTokens. Row i attends to local positions 0 … LocalPosition + i.
-/// </summary>
-/// <param name="FirstRow">First row in the batch.</param>
-/// <param name="Rows">Number of rows.</param>
-/// <param name="LocalPosition">Local position of the first row.</param>
-/// <param name="PageTable">Host address of the page table: one backend address (nint) per page, in order.</param>
-public readonly record struct KvSegment(int FirstRow, int Rows, int LocalPosition, nint PageTable);
+    /// <summary>Bytes of a block.</summary>
+    public long BlockBytes => Layers * LayerBytes;
 
-/// <summary>Head counts of an attention block. A row of fused projections is [H·d | K·d | K·d]: query, key, value.</summary>
-/// <param name="Heads">Query heads H, a multiple of K.</param>
-/// <param name="KvHeads">Key/value heads K.</param>
-/// <param name="HeadDim">Head size d.</param>
-public readonly record struct AttentionShape(int Heads, int KvHeads, int HeadDim)
-{
-    /// <summary>Columns of a fused q|k|v row: (H + 2K)·d.</summary>
-    public int QkvColumns => (Heads + 2 * KvHeads) * HeadDim;
+    /// <summary>Elements from a head to the next, of keys and of values.</summary>
+    public long HeadStride => (long)BlockTokens * HeadDim;
 
-    /// <summary>Columns of the query part and of the attention output: H·d.</summary>
-    public int QueryColumns => Heads * HeadDim;
+    /// <summary>Elements from a key to that of the next slot: a vector lane of scores is a position.</summary>
+    public long KeyTokenStride => 1;
+
+    /// <summary>Elements from a component of a key to the next.</summary>
+    public long KeyDimStride => BlockTokens;
+
+    /// <summary>Elements from a part's start to the values.</summary>
+    public long ValueOffset => KvHeads * HeadStride;
+
+    /// <summary>Elements from a value to that of the next slot; its components lie together.</summary>
+    public long ValueTokenStride => HeadDim;
+
+    /// <summary>Blocks that hold so many positions.</summary>
+    public int Blocks(int tokens) => (int)(((long)tokens + BlockTokens - 1) / BlockTokens);
+
+    private static int Positive(int value, string name) => value > 0 ? value : throw new ArgumentOutOfRangeException(name, value, "A layout's numbers are 1 or more.");
 }

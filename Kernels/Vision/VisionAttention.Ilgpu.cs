@@ -4,7 +4,7 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Vision;
 
-/// <summary>Bidirectional attention within tiles on the device: a tile is one page whose keys lie among the projections.</summary>
+/// <summary>Bidirectional attention within tiles on the device: a tile is one block whose keys lie among the projections.</summary>
 public static class VisionAttentionIlgpu
 {
     /// <summary>
@@ -20,14 +20,14 @@ public static class VisionAttentionIlgpu
         int vectors = tokens - first < OctetAttention.Rows ? tokens - first : OctetAttention.Rows;
         int head = Grid.IdxY * headDim;
         long columns = 3L * heads * headDim;
-        long page = (long)Grid.IdxZ * tokens * columns;
+        long block = (long)Grid.IdxZ * tokens * columns;
         ArrayView<float> query = queries.Cast<float>();
         float scale = 1f / MathF.Sqrt(headDim);
         for (int i = 0; i < OctetAttention.Rows; i++)
         {
             for (int c = Group.IdxX; c < headDim; c += Group.DimX)
             {
-                query[c * OctetAttention.Rows + i] = i < vectors ? qkv[page + (first + i) * columns + head + c] * scale : 0f;
+                query[c * OctetAttention.Rows + i] = i < vectors ? qkv[block + (first + i) * columns + head + c] * scale : 0f;
             }
             if (Group.IdxX == 0)
             {
@@ -35,8 +35,8 @@ public static class VisionAttentionIlgpu
             }
         }
         Group.Barrier();
-        var place = new KeyValuePlace(tokens, 0, (long)heads * headDim + head, columns, 1, 2L * heads * headDim + head, columns);
-        OctetAttention.Run<float, F32Decoder>(qkv, ArrayView<long>.Empty, page, place, queries, limits, state.Cast<float>(), headDim, 0, tokens, out Float4 low, out Float4 high);
+        var place = new KeyValuePlace(tokens, 0, 0, (long)heads * headDim + head, columns, 1, 2L * heads * headDim + head, columns);
+        OctetAttention.Run<float, F32Decoder>(qkv, ArrayView<int>.Empty, block, place, queries, limits, state.Cast<float>(), headDim, 0, tokens, out Float4 low, out Float4 high);
         if (Group.IdxX < headDim)
         {
             Float4 lowWeights = state[2], highWeights = state[3];

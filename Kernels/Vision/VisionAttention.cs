@@ -7,8 +7,8 @@ namespace Llama4Kernels.Kernels.Vision;
 
 /// <summary>
 /// Bidirectional attention within each tile. qkv [tiles·n, 3·H·d], its q and k rotated in place by angles [n, d]; output
-/// [tiles·n, H·d]. 4·H·d·n FLOPs per row. Shares the tiled core of text attention: a tile is a one-page cache whose keys lie
-/// among the projections.
+/// [tiles·n, H·d]. 4·H·d·n FLOPs per row. Shares the tiled core of text attention: a tile is a cache of one block whose
+/// keys lie among the projections.
 /// </summary>
 internal static unsafe partial class VisionAttention
 {
@@ -38,30 +38,31 @@ internal static unsafe partial class VisionAttention
             KvHeads = heads,
             Group = 1,
             HeadDim = dim,
-            PageTokens = tokens,
+            BlockTokens = tokens,
+            Blocks = (byte*)qkv.Pointer,
+            BlockBytes = (long)tokens * qkv.Columns * sizeof(float),
             KeyOffset = (long)heads * dim,
             ValueOffset = 2L * heads * dim,
             HeadStride = dim,
             KeyTokenStride = qkv.Columns,
             KeyDimStride = 1,
             ValueTokenStride = qkv.Columns,
-            IsBf16 = false,
             TileRows = tileTokens,
         };
         long workBytes = TiledAttention.ScratchBytes(team, plan, tiles * perTile, tokens);
-        byte* memory = scratch.Require(workBytes + (long)tiles * perTile * sizeof(AttentionTile) + (long)tiles * sizeof(nint));
-        nint* pages = (nint*)(memory + workBytes);
-        AttentionTile* table = (AttentionTile*)(pages + tiles);
+        byte* memory = scratch.Require(workBytes + (long)tiles * perTile * sizeof(AttentionTile) + (long)tiles * sizeof(int));
+        AttentionTile* table = (AttentionTile*)(memory + workBytes);
+        int* blocks = (int*)(table + tiles * perTile);
         for (int tile = 0; tile < tiles; tile++)
         {
-            pages[tile] = (nint)(qkv.Pointer + (long)tile * tokens * qkv.Columns);
+            blocks[tile] = tile;
             for (int part = 0; part < perTile; part++)
             {
                 int row = part * tileTokens;
-                table[tile * perTile + part] = new AttentionTile(tile * tokens + row, Math.Min(tileTokens, tokens - row), tokens, 0, (nint)(pages + tile));
+                table[tile * perTile + part] = new AttentionTile(tile * tokens + row, Math.Min(tileTokens, tokens - row), tokens, 0, (nint)(blocks + tile));
             }
         }
-        TiledAttention.Run(team, plan, table, tiles * perTile, tokens, (float*)memory);
+        TiledAttention.Run<F32KvCodec>(team, plan, table, tiles * perTile, tokens, (float*)memory);
     }
 
     internal static void Check(MemoryPlace place, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)

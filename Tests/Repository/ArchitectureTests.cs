@@ -14,6 +14,10 @@ public partial class ArchitectureTests
     /// <summary>Order within Kernels: a folder uses those before it. What is not named is a room, and rooms may use each other.</summary>
     private static readonly string[][] KernelLayers = [["Numerics", "Threading", "Assembly"], ["Contracts"], ["Ptx"], [Rooms], ["Backends"], ["Ilgpu"]];
 
+    /// <summary>Order within Engine: reading files, then what is said, the cache, the forward pass, its steps, text, analysis.</summary>
+    private static readonly string[][] EngineLayers =
+        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Diagnostics"]];
+
     private const string Rooms = "a room";
 
     private static IEnumerable<string> Projects =>
@@ -86,6 +90,24 @@ public partial class ArchitectureTests
         Assert.All(KernelSources, path =>
             Assert.Contains("namespace Llama4Kernels." + Path.GetDirectoryName(path)!.Replace('/', '.') + ";", RepositoryFiles.Read(path)));
 
+    [Fact]
+    public void NamespacesOfEnginePointDownwardsOnly()
+    {
+        string[] wrong = [.. EngineSources.SelectMany(path => EngineUpwardUses(Folder(path), RepositoryFiles.Read(path)).Select(use => $"{path}: {use}"))];
+        Assert.True(wrong.Length == 0, string.Join("\n", wrong));
+        Assert.Equal(EngineLayers.SelectMany(names => names).Order(), EngineSources.Select(Folder).Distinct().Order());
+    }
+
+    [Theory]
+    [InlineData("KvCache", "using Llama4Kernels.Engine.Model;", true)]
+    [InlineData("Model", "using Llama4Kernels.Engine.Scheduling;", true)]
+    [InlineData("Scheduling", "new Engine.Generation.Prompt()", true)]
+    [InlineData("Generation", "using Llama4Kernels.Engine.Diagnostics;", true)]
+    [InlineData("Scheduling", "using Llama4Kernels.Engine.KvCache;", false)]
+    [InlineData("Diagnostics", "using Llama4Kernels.Engine.Generation;", false)]
+    [InlineData("Chat", "using Llama4Kernels.Kernels.Rope;", false)]
+    public void TheRuleOfEngineItself(string folder, string code, bool isWrong) => Assert.Equal(isWrong, EngineUpwardUses(folder, code).Any());
+
     [Theory]
     [InlineData("Attention", "using Llama4Kernels.Kernels.Backends;", true)]
     [InlineData("Attention", "using Llama4Kernels.Kernels.Backends.Cuda;", true)]
@@ -143,7 +165,19 @@ public partial class ArchitectureTests
     private static IEnumerable<string> KernelSources =>
         RepositoryFiles.All.Where(path => path.StartsWith("Kernels/", StringComparison.Ordinal) && path.EndsWith(".cs", StringComparison.Ordinal));
 
-    private static string KernelFolder(string path) => path.Split('/')[1];
+    /// <summary>Sources in a room: what errors all of Engine has stands above them.</summary>
+    private static IEnumerable<string> EngineSources =>
+        RepositoryFiles.All.Where(path => path.StartsWith("Engine/", StringComparison.Ordinal) && path.EndsWith(".cs", StringComparison.Ordinal) && path.Count(c => c == '/') > 1);
+
+    private static IEnumerable<string> EngineUpwardUses(string folder, string code)
+    {
+        int LayerOf(string name) => Array.FindIndex(EngineLayers, names => names.Contains(name));
+        return EngineUse().Matches(Comment().Replace(code, "")).Select(use => use.Groups["name"].Value).Where(used => LayerOf(used) > LayerOf(folder));
+    }
+
+    private static string KernelFolder(string path) => Folder(path);
+
+    private static string Folder(string path) => path.Split('/')[1];
 
     private static int KernelLayer(string folder)
     {
@@ -183,6 +217,9 @@ public partial class ArchitectureTests
     // Kernels.Name anywhere, and Name before a type: in a nested namespace the parents need not be written.
     [GeneratedRegex(@"\bKernels\.(?<name>[A-Z]\w*)(?=[.;])|(?<![\w.])(?<name>[A-Z]\w*)(?=\.[A-Z])")]
     private static partial Regex NamespaceUse();
+
+    [GeneratedRegex(@"\bEngine\.(?<name>[A-Z]\w*)(?=[.;])")]
+    private static partial Regex EngineUse();
 
     [GeneratedRegex(@"^public (?:(?:sealed|static|abstract|unsafe|partial) )*class (?<name>\w+)", RegexOptions.Multiline)]
     private static partial Regex PublicClass();

@@ -2,7 +2,6 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Engine.Checkpoints.Weights;
-using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Engine.Checkpoints.Conversion;
 

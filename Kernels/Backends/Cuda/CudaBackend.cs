@@ -26,7 +26,6 @@ public sealed class CudaBackend : IBackend
     private readonly CudaContext _context;
     private readonly CudaQueue _queue;
     private readonly MatrixUpload _upload;
-    private readonly KvBatch _kv;
     private readonly CudaScratch _codes;
     private readonly CudaScratch _best;
     private readonly AttentionScratch _attention;
@@ -54,7 +53,6 @@ public sealed class CudaBackend : IBackend
         _products = Products(DeviceLimits.Read(context), options);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
         _upload = new MatrixUpload(_queue, options.WithoutWeights);
-        _kv = new KvBatch(_queue);
         _codes = new CudaScratch(_queue);
         _best = new CudaScratch(_queue);
         _attention = new AttentionScratch(_queue);
@@ -113,14 +111,17 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public void BeginStep(int rows, bool repeats)
-    {
-        _kv.Forget();
-        _queue.BeginStep(repeats && rows <= Steps.GraphRows);
-    }
+    public void BeginStep(int rows, bool repeats) => _queue.BeginStep(repeats && rows <= Steps.GraphRows);
 
     /// <inheritdoc/>
     public void EndStep() => _queue.EndStep();
+
+    /// <inheritdoc/>
+    public void AbandonStep() => _queue.AbandonStep();
+
+    /// <inheritdoc/>
+    /// <remarks>Nine tenths of what the device has free; the rest is for intermediate results.</remarks>
+    public long CacheBytes => _context.MemoryInfo().Free / 10 * 9;
 
     /// <inheritdoc/>
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
@@ -169,6 +170,13 @@ public sealed class CudaBackend : IBackend
     public IEmbedding CreateEmbedding(MatrixSource table) => new CudaEmbedding(_queue, _upload, table);
 
     /// <inheritdoc/>
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        CudaKvStep.LayoutOf(blockTokens, layers, shape, format);
+
+    /// <inheritdoc/>
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => new CudaKvStep(_queue, layout, memory, offset, count);
+
+    /// <inheritdoc/>
     public Routing CreateRouting(int maxRows, int experts, int topK) => new CudaRouting(_queue, maxRows, experts, topK);
 
     /// <inheritdoc/>
@@ -195,12 +203,12 @@ public sealed class CudaBackend : IBackend
         QueryScalesCuda.Run(_queue, positions, attnScale, floorScale, output);
 
     /// <inheritdoc/>
-    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments) =>
-        RotateNormAppendCuda.Run(_queue, _kv, qkv, shape, angles, qkNormEps, queryScales, layout, segments);
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer) =>
+        RotateNormAppendCuda.Run(_queue, qkv, shape, angles, qkNormEps, queryScales, cache, layer);
 
     /// <inheritdoc/>
-    public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output) =>
-        PagedAttentionCuda.Run(_queue, _kv, _attention, qkv, shape, layout, segments, output);
+    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output) =>
+        PagedAttentionCuda.Run(_queue, _attention, qkv, shape, cache, layer, output);
 
     /// <inheritdoc/>
     public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRoutingCuda.Run(_queue, routerLogits, routing);

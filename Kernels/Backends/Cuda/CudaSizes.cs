@@ -34,6 +34,10 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
     }
 
     /// <inheritdoc/>
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        CudaKvStep.LayoutOf(blockTokens, layers, shape, format);
+
+    /// <inheritdoc/>
     /// <remarks>With the two staging areas' places on the device, and a piece of the arena more: its last one is seldom full.</remarks>
     public long Scratch(in StepShape step)
     {

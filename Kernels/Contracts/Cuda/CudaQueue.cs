@@ -57,9 +57,6 @@ internal sealed unsafe class CudaQueue : IDisposable
 
     public StepGraphs Graphs => _graphs;
 
-    /// <summary>Address that offsets of cache pages count from.</summary>
-    public nint PoolBase => _arena.Base;
-
     public long ArenaBytes => _arena.Bytes;
 
     /// <summary>Zeroed memory.</summary>
@@ -197,9 +194,7 @@ internal sealed unsafe class CudaQueue : IDisposable
     /// <param name="repeats">Steps of the same shape will come again: it may become a graph.</param>
     public void BeginStep(bool repeats)
     {
-        _collecting = false;
-        _pending.Clear();
-        FreeRetired();
+        AbandonStep();
         if (_staging.IsInFlight)
         {
             Synchronize();
@@ -234,6 +229,17 @@ internal sealed unsafe class CudaQueue : IDisposable
                 Flush();
                 _collecting = false;
             }
+        }
+    }
+
+    /// <summary>Drops what a step collected and did not issue.</summary>
+    public void AbandonStep()
+    {
+        lock (_gate)
+        {
+            _collecting = false;
+            _pending.Clear();
+            FreeRetired();
         }
     }
 

@@ -10,9 +10,6 @@ internal sealed class DeviceArena(CudaStream stream, long pieceBytes) : IDisposa
 
     private readonly List<Piece> _pieces = [];
 
-    /// <summary>An address that offsets to parts may count from: the first piece's, which stays.</summary>
-    public nint Base => _pieces.Count > 0 ? _pieces[0].Memory.Address : 0;
-
     /// <summary>Bytes taken from the device.</summary>
     public long Bytes => _pieces.Sum(piece => piece.Memory.Bytes);
 

@@ -38,11 +38,11 @@ internal sealed unsafe class LaunchList
     /// <param name="arguments">Arguments, their holes zero; copied.</param>
     public void Add(CudaKernel? kernel, CudaDim3 grid, CudaDim3 block, ReadOnlySpan<byte> arguments)
     {
-        Grow(_used + arguments.Length);
+        int end = (_used + arguments.Length + Alignment - 1) & -Alignment;
+        // Before anything of it is written: what lies beyond the bytes in use does not move along.
+        Grow(end);
         arguments.CopyTo(new Span<byte>(_arguments + _used, arguments.Length));
         _launches.Add(new Launch(kernel, grid, block, _used, arguments.Length));
-        int end = (_used + arguments.Length + Alignment - 1) & -Alignment;
-        Grow(end);
         new Span<byte>(_arguments + _used + arguments.Length, end - _used - arguments.Length).Clear();
         _used = end;
     }

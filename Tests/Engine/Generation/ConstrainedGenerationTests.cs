@@ -2,6 +2,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Tests.Engine.Constraints;
 using Llama4Kernels.Tests.Engine.Model;
@@ -71,7 +72,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         {
             using var generator = new TextGenerator(Nano);
             var steps = new StepSizes();
-            generator.Session.Observer = steps;
+            generator.Runner.Observer = steps;
             List<GenerationUpdate> updates = await Generate(generator, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, texts) });
             results[forces] = (Text(updates), steps.Rows);
             Assert.Equal(updates.Count, updates[^1].Usage!.CompletionTokens);
@@ -84,7 +85,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         // Text forced before a choice: one piece with the prompt, or with the token before.
         using var third = new TextGenerator(Nano);
         var sizes = new StepSizes();
-        third.Session.Observer = sizes;
+        third.Runner.Observer = sizes;
         ITokenConstraint opening = new Chain(new TextChoice(Nano.Tokenizer, true, "The answer is this: "), new TextChoice(Nano.Tokenizer, true, "a.", "b."), new TextChoice(Nano.Tokenizer, true, " That is all of it"), new TextChoice(Nano.Tokenizer, false, "?", "!"));
         List<GenerationUpdate> chained = await Generate(third, s_greedy with { Constraint = opening });
         Assert.Matches("^The answer is this: [ab]. That is all of it[?!]$", Text(chained));
@@ -123,10 +124,10 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         Assert.Equal((whole, FinishReason.Complete), (Text(updates), updates[^1].FinishReason));
 
         // The end of the context counts too, and a prompt too long for it is refused before any text.
-        using var small = new TextGenerator(Nano, new SessionOptions { MaxContext = Question.Ids.Length + 5 });
+        using var small = new TextGenerator(Nano, new EngineOptions { MaxContext = Question.Ids.Length + 5 });
         updates = await Generate(small, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, "That is all of it, and that is good") });
         Assert.Equal((5, FinishReason.Length), (updates.Count, updates[^1].FinishReason));
-        using var full = new TextGenerator(Nano, new SessionOptions { MaxContext = Question.Ids.Length });
+        using var full = new TextGenerator(Nano, new EngineOptions { MaxContext = Question.Ids.Length });
         await using IAsyncEnumerator<GenerationUpdate> refused = full.GenerateAsync(Question, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, "a") }).GetAsyncEnumerator();
         await Assert.ThrowsAsync<ContextOverflowException>(async () => await refused.MoveNextAsync());
     }
@@ -136,7 +137,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
     {
         using var generator = new TextGenerator(Nano);
         var steps = new StepSizes();
-        generator.Session.Observer = steps;
+        generator.Runner.Observer = steps;
         GenerationUpdate only = Assert.Single(await Generate(generator, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, true, string.Empty) }));
         Assert.Equal(new GenerationUpdate(string.Empty, null, null, FinishReason.Complete, new Usage(Question.Ids.Length, 0)), only);
         Assert.Empty(steps.Rows);

@@ -1,8 +1,10 @@
 using System.Text;
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Tests.Engine.Model;
 
 namespace Llama4Kernels.Tests.Engine.Generation;
@@ -154,9 +156,9 @@ public sealed class TextGeneratorTests(ModelFixture models)
     [Fact]
     public void More_pictures_than_allowed_are_refused_with_both_numbers()
     {
-        using var session = new InferenceSession(Nano);
-        using Sequence sequence = session.CreateSequence();
-        ArgumentException error = Assert.Throws<ArgumentException>(() => session.Prefill(sequence, Pictures(49)));
+        using var runner = new ModelRunner(Nano);
+        using Sequence sequence = runner.CreateSequence();
+        ArgumentException error = Assert.Throws<ArgumentException>(() => runner.Prefill(sequence, Pictures(49)));
         Assert.Contains("49", error.Message);
         Assert.Contains("48", error.Message);
     }

@@ -1,5 +1,5 @@
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Tests.Engine.Model;

@@ -1,4 +1,4 @@
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Tests.Engine.Model;

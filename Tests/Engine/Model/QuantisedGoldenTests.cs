@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;

@@ -1,4 +1,4 @@
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Contracts;
 
@@ -64,7 +64,7 @@ public sealed class TextGoldenTests(ModelFixture models)
         RunOptions options = golden.Options(model.Config.Text.VocabSize, capture: false) with { PrefillChunk = prefillChunk };
         LogitsResult result = ModelRunner.Run(model, golden.Ids, options);
         golden.Check(result, model);
-        Assert.InRange(result.MaxChunkedPages, 1, 8192 / 64);
+        Assert.InRange(result.MaxChunkedBlocks, 1, 8192 / 64);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public sealed class PagedAttentionTests
         AttentionShape shape = new(heads, kvHeads, dim);
         using var team = new ThreadTeam(2);
         using var scratch = new CpuScratch();
-        using var sequence = new PagedSequence(shape, new KvLayout(pageTokens, kvHeads, dim, format), tokens, 7);
+        using var sequence = new PagedSequence(shape, PagedSequence.NewLayout(pageTokens, kvHeads, dim, format), tokens, 7);
         sequence.Step(team, scratch, 0, tokens);
         float[] qkv = sequence.Qkv.Values.ToArray();
         double Cached(int position, int column)
@@ -50,7 +50,7 @@ public sealed class PagedAttentionTests
     public void Cuts_and_threads_do_not_change_a_bit(int threads)
     {
         AttentionShape shape = new(5, 1, 24);
-        KvLayout layout = new(32, 1, 24, KvFormat.BF16);
+        KvLayout layout = PagedSequence.NewLayout(32, 1, 24, KvFormat.BF16);
         using var one = new ThreadTeam(1);
         using var team = new ThreadTeam(threads);
         using var scratch = new CpuScratch();
@@ -74,19 +74,31 @@ public sealed class PagedAttentionTests
     public void Sequences_of_one_batch_do_not_touch_each_other()
     {
         AttentionShape shape = new(2, 1, 16);
-        KvLayout layout = new(16, 1, 16, KvFormat.F32);
+        KvLayout layout = PagedSequence.NewLayout(16, 1, 16, KvFormat.F32);
         using var team = new ThreadTeam(2);
         using var scratch = new CpuScratch();
         using var first = new PagedSequence(shape, layout, 40, 1);
         using var second = new PagedSequence(shape, layout, 40, 2);
         first.Step(team, scratch, 0, 40);
         second.Step(team, scratch, 0, 40);
+        // Both once more in one cache: each row by row beside the other, and the last ones of both in one step with a row between them.
+        using var memory = new CpuMemory(6 * layout.BlockBytes);
+        using var step = new CpuKvStep(layout, memory, 0, 6);
+        int[] tables = [4, 0, 2, 1, 5, 3];
         using var qkv = new HostTensor(7, shape.QkvColumns);
         using var output = new HostTensor(7, shape.QueryColumns);
+        for (int position = 0; position < 38; position++)
+        {
+            first.Qkv.Values.Slice(position * shape.QkvColumns, shape.QkvColumns).CopyTo(qkv.Values);
+            second.Qkv.Values.Slice(position * shape.QkvColumns, shape.QkvColumns).CopyTo(qkv.Values[shape.QkvColumns..]);
+            step.Set(2, [new(0, 1, position, 0), new(1, 1, position, 3)], tables);
+            RotateNormAppend.Run(team, qkv.View.Slice(0, 2), shape, null, null, null, step, 2);
+        }
         first.Qkv.Values[(37 * shape.QkvColumns)..].CopyTo(qkv.Values);
         second.Qkv.Values[(38 * shape.QkvColumns)..].CopyTo(qkv.Values[(4 * shape.QkvColumns)..]);
-        KvSegment[] segments = [new(0, 3, 37, first.PageTable), new(4, 2, 38, second.PageTable)];
-        PagedAttention.Run(team, scratch, qkv.View, shape, layout, segments, output.View);
+        step.Set(7, [new(0, 3, 37, 0), new(4, 2, 38, 3)], tables);
+        RotateNormAppend.Run(team, qkv.View, shape, null, null, null, step, 2);
+        PagedAttention.Run(team, scratch, qkv.View, shape, step, 2, output.View);
         Assert.Equal(first.Output.Values[(37 * 32)..].ToArray(), output.Values[..(3 * 32)].ToArray());
         Assert.Equal(second.Output.Values[(38 * 32)..].ToArray(), output.Values[(4 * 32)..(6 * 32)].ToArray());
         Assert.Equal(new float[32], output.Values[(3 * 32)..(4 * 32)].ToArray());
@@ -98,7 +110,7 @@ public sealed class PagedAttentionTests
         AttentionShape shape = new(1, 1, 8);
         using var team = new ThreadTeam(1);
         using var scratch = new CpuScratch();
-        using var sequence = new PagedSequence(shape, new KvLayout(16, 1, 8, KvFormat.F32), 100, 5);
+        using var sequence = new PagedSequence(shape, PagedSequence.NewLayout(16, 1, 8, KvFormat.F32), 100, 5);
         foreach (ref float value in sequence.Qkv.Values)
         {
             value *= 1e4f;
@@ -119,12 +131,48 @@ public sealed class PagedAttentionTests
         using var qkv = new HostTensor(4, 40);
         using var output = new HostTensor(4, 24);
         AttentionShape shape = new(3, 1, 8);
-        KvLayout layout = new(16, 1, 8, KvFormat.F32);
-        PagedAttention.Run(team, scratch, qkv.View, shape, layout, [], output.View);
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, new AttentionShape(3, 2, 8), layout, [], output.View));
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, layout with { HeadDim = 16 }, [], output.View));
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, layout, [new KvSegment(2, 3, 0, 8)], output.View));
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, layout, [new KvSegment(0, 1, 0, 0)], output.View));
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, layout, [], qkv.View));
+        KvLayout layout = new(16, 1, 1, 8, KvFormat.F32);
+        using var memory = new CpuMemory(2 * layout.BlockBytes);
+        using var step = new CpuKvStep(layout, memory, 0, 2);
+        step.Set(4, [], []);
+        PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, output.View);
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, new AttentionShape(3, 2, 8), step, 0, output.View));
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, new AttentionShape(1, 1, 16), step, 0, output.View));
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, qkv.View));
+        step.Set(3, [], []);
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, output.View));
+        step.Set(4, [new KvSegment(0, 4, 0, 0)], [1]);
+        Assert.Throws<ArgumentOutOfRangeException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, step, 1, output.View));
     }
+
+    public static TheoryData<int, int, int, int, int[]> WrongSteps() => new()
+    {
+        { 2, 3, 0, 0, [0] },
+        { 0, 1, 0, 0, [] },
+        { 0, 1, 16, 0, [0] },
+        { 0, 1, 0, 1, [0] },
+        { 0, 1, -1, 0, [0] },
+        { 0, 1, int.MaxValue, 0, [0] },
+        { 0, 0, 0, 0, [0] },
+        { 0, 1, 0, 0, [2] },
+        { 0, 1, 0, 0, [-1] },
+    };
+
+    [Theory]
+    [MemberData(nameof(WrongSteps))]
+    public void A_step_that_reaches_beyond_its_rows_or_blocks_is_refused(int firstRow, int rows, int position, int table, int[] tables)
+    {
+        KvLayout layout = new(16, 1, 1, 8, KvFormat.F32);
+        using var memory = new CpuMemory(2 * layout.BlockBytes);
+        using var step = new CpuKvStep(layout, memory, 0, 2);
+        Assert.Throws<ArgumentException>(() => step.Set(4, [new KvSegment(firstRow, rows, position, table)], tables));
+    }
+
+    [Theory]
+    [InlineData(0, 1, 1, 8)]
+    [InlineData(16, 0, 1, 8)]
+    [InlineData(16, 1, -1, 8)]
+    [InlineData(16, 1, 1, 0)]
+    public void A_layout_has_positive_numbers(int blockTokens, int layers, int kvHeads, int dim) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new KvLayout(blockTokens, layers, kvHeads, dim, KvFormat.F32));
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Threading;
@@ -6,11 +5,13 @@ using Llama4Kernels.Tests.Kernels.Backends;
 
 namespace Llama4Kernels.Tests.Kernels.Attention;
 
-/// <summary>One sequence of random projections with its own pages, for attention tests.</summary>
-internal sealed unsafe class PagedSequence : IDisposable
+/// <summary>One sequence of random projections with its own blocks, for attention tests. It uses the middle one of three layers.</summary>
+internal sealed class PagedSequence : IDisposable
 {
-    private readonly List<CpuMemory> _pages = [];
-    private readonly nint* _table;
+    public const int Layer = 1;
+
+    private readonly CpuMemory _memory;
+    private readonly CpuKvStep _step;
 
     public PagedSequence(AttentionShape shape, KvLayout layout, int tokens, int seed)
     {
@@ -18,13 +19,11 @@ internal sealed unsafe class PagedSequence : IDisposable
         Layout = layout;
         Qkv = HostTensor.Random(tokens, shape.QkvColumns, seed, 2f);
         Output = new HostTensor(tokens, shape.QueryColumns);
-        int pages = (tokens + layout.PageTokens - 1) / layout.PageTokens;
-        _table = (nint*)NativeMemory.Alloc((nuint)Math.Max(1, pages), (nuint)sizeof(nint));
-        for (int i = 0; i < pages; i++)
-        {
-            _pages.Add(new CpuMemory(layout.PageBytes));
-            _table[i] = _pages[i].Address;
-        }
+        int blocks = Math.Max(1, layout.Blocks(tokens));
+        _memory = new CpuMemory(blocks * layout.BlockBytes);
+        _step = new CpuKvStep(layout, _memory, 0, blocks);
+        // In reverse: neighbours in a table need not be neighbours in memory.
+        Table = [.. Enumerable.Range(0, blocks).Reverse()];
     }
 
     public AttentionShape Shape { get; }
@@ -35,22 +34,24 @@ internal sealed unsafe class PagedSequence : IDisposable
 
     public HostTensor Output { get; }
 
-    public nint PageTable => (nint)_table;
+    public int[] Table { get; }
+
+    public static KvLayout NewLayout(int blockTokens, int kvHeads, int dim, KvFormat format) => new(blockTokens, Layer + 2, kvHeads, dim, format);
 
     /// <summary>Appends and attends rows [first, first + rows) as one call.</summary>
     public void Step(ThreadTeam team, CpuScratch scratch, int first, int rows)
     {
         Tensor qkv = Qkv.View.Slice(first, rows);
-        KvSegment segment = new(0, rows, first, PageTable);
-        RotateNormAppend.Run(team, qkv, Shape, null, null, null, Layout, [segment]);
-        PagedAttention.Run(team, scratch, qkv, Shape, Layout, [segment], Output.View.Slice(first, rows));
+        _step.Set(rows, [new KvSegment(0, rows, first, 0)], Table);
+        RotateNormAppend.Run(team, qkv, Shape, null, null, null, _step, Layer);
+        PagedAttention.Run(team, scratch, qkv, Shape, _step, Layer, Output.View.Slice(first, rows));
     }
 
     public void Dispose()
     {
         Qkv.Dispose();
         Output.Dispose();
-        _pages.ForEach(page => page.Dispose());
-        NativeMemory.Free(_table);
+        _step.Dispose();
+        _memory.Dispose();
     }
 }

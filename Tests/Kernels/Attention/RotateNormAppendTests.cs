@@ -17,20 +17,17 @@ public sealed unsafe class RotateNormAppendTests
     public void Rotates_normalises_scales_and_writes(int dim, KvFormat format, bool rotate, bool norm)
     {
         AttentionShape shape = new(4, 2, dim);
-        KvLayout layout = new(8, 2, dim, format);
+        KvLayout layout = new(8, 2, 2, dim, format);
         using var team = new ThreadTeam(2);
-        using var pages = new CpuMemory(3 * layout.PageBytes);
+        using var memory = new CpuMemory(3 * layout.BlockBytes);
+        using var step = new CpuKvStep(layout, memory, 0, 3);
         using HostTensor qkv = HostTensor.Random(9, shape.QkvColumns, 1, 3f);
         using HostTensor angles = HostTensor.Random(9, dim, 2);
         using HostTensor scales = HostTensor.Random(9, 1, 3);
         float[] before = qkv.Values.ToArray();
-        nint* table = stackalloc nint[3];
-        for (int i = 0; i < 3; i++)
-        {
-            table[i] = pages.Address + (nint)(i * layout.PageBytes);
-        }
-        KvSegment segment = new(1, 8, 10, (nint)table);
-        RotateNormAppend.Run(team, qkv.View, shape, rotate ? angles.View : null, norm ? 1e-5f : null, scales.View, layout, [segment]);
+        int[] table = [1, 0, 2];
+        step.Set(9, [new KvSegment(1, 8, 10, 0)], table);
+        RotateNormAppend.Run(team, qkv.View, shape, rotate ? angles.View : null, norm ? 1e-5f : null, scales.View, step, 1);
         Assert.Equal(before[..shape.QkvColumns], qkv.Values[..shape.QkvColumns].ToArray());
         for (int row = 1; row < 9; row++)
         {
@@ -44,19 +41,20 @@ public sealed unsafe class RotateNormAppendTests
                 Closeness.Check(Array.ConvertAll(expected, v => v * factor), actual, 1e-6);
                 if (head >= 4)
                 {
-                    CheckCached(layout, table, head - 4, 10 + row - 1, actual);
+                    CheckCached(step, table, head - 4, 10 + row - 1, actual);
                 }
             }
         }
     }
 
-    private static void CheckCached(KvLayout layout, nint* table, int head, int position, ReadOnlySpan<float> expected)
+    private static void CheckCached(CpuKvStep step, int[] table, int head, int position, ReadOnlySpan<float> expected)
     {
-        nint page = table[position / 8];
+        KvLayout layout = step.Layout;
+        nint part = step.Layer(1) + (nint)(table[position / 8] * layout.BlockBytes);
         for (int c = 0; c < layout.HeadDim; c++)
         {
             int offset = head < layout.KvHeads ? (head * layout.HeadDim + c) * 8 + position % 8 : (head * 8 + position % 8) * layout.HeadDim + c;
-            float cached = layout.Format == KvFormat.F32 ? ((float*)page)[offset] : Bf16.ToSingle(((ushort*)page)[offset]);
+            float cached = layout.Format == KvFormat.F32 ? ((float*)part)[offset] : Bf16.ToSingle(((ushort*)part)[offset]);
             Assert.Equal(layout.Format == KvFormat.F32 ? expected[c] : Bf16.Round(expected[c]), cached);
         }
     }
@@ -65,7 +63,7 @@ public sealed unsafe class RotateNormAppendTests
     public void Bf16_pages_round_every_special_value_like_the_scalar()
     {
         AttentionShape shape = new(1, 1, 16);
-        KvLayout layout = new(1, 1, 16, KvFormat.BF16);
+        KvLayout layout = new(1, 1, 1, 16, KvFormat.BF16);
         float[] special =
         [
             float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, -float.Epsilon, 0f, -0f,
@@ -73,14 +71,15 @@ public sealed unsafe class RotateNormAppendTests
             BitConverter.UInt32BitsToSingle(0x7f800001), BitConverter.UInt32BitsToSingle(0xffffffff), 3e-39f, 1e30f,
         ];
         using var team = new ThreadTeam(1);
-        using var page = new CpuMemory(layout.PageBytes);
+        using var memory = new CpuMemory(layout.BlockBytes);
+        using var step = new CpuKvStep(layout, memory, 0, 1);
         using var qkv = new HostTensor(1, 48);
         special.CopyTo(qkv.Values[16..]);
-        nint address = page.Address;
-        RotateNormAppend.Run(team, qkv.View, shape, null, null, null, layout, [new KvSegment(0, 1, 0, (nint)(&address))]);
+        step.Set(1, [new KvSegment(0, 1, 0, 0)], [0]);
+        RotateNormAppend.Run(team, qkv.View, shape, null, null, null, step, 0);
         for (int i = 0; i < 16; i++)
         {
-            Assert.Equal(Bf16.FromSingle(special[i]), ((ushort*)address)[i]);
+            Assert.Equal(Bf16.FromSingle(special[i]), ((ushort*)memory.Address)[i]);
         }
     }
 
@@ -91,6 +90,9 @@ public sealed unsafe class RotateNormAppendTests
         using var team = new ThreadTeam(1);
         using var qkv = new HostTensor(1, 15);
         using var angles = new HostTensor(1, 5);
-        Assert.Throws<ArgumentException>(() => RotateNormAppend.Run(team, qkv.View, shape, angles.View, null, null, new KvLayout(1, 1, 5, KvFormat.F32), []));
+        using var memory = new CpuMemory(0);
+        using var step = new CpuKvStep(new KvLayout(1, 1, 1, 5, KvFormat.F32), memory, 0, 0);
+        step.Set(1, [], []);
+        Assert.Throws<ArgumentException>(() => RotateNormAppend.Run(team, qkv.View, shape, angles.View, null, null, step, 0));
     }
 }

@@ -11,7 +11,7 @@ public sealed unsafe class CpuBackendTests
     {
         const int tokens = 5, dim = 32, experts = 4;
         AttentionShape shape = new(2, 1, 16);
-        KvLayout layout = new(16, 1, 16, KvFormat.BF16);
+        KvLayout layout = new(16, 1, 1, 16, KvFormat.BF16);
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 2 });
         using HostTensor x = HostTensor.Random(tokens, dim, 1);
         using HostTensor weights = HostTensor.Random(64, dim, 2);
@@ -26,13 +26,12 @@ public sealed unsafe class CpuBackendTests
         using IMatrix router = backend.Pack([MatrixSource.RowMajor(weights.View.Address, ElementType.F32, experts, dim)]);
         using IEmbedding table = backend.CreateEmbedding(MatrixSource.RowMajor(weights.View.Address, ElementType.F32, 64, dim));
         using Routing routing = backend.CreateRouting(tokens, experts, 2);
-        using DeviceMemory page = backend.Allocate(layout.PageBytes);
+        using DeviceMemory block = backend.Allocate(layout.BlockBytes);
+        using KvStep step = backend.CreateKvStep(layout, block, 0, 1);
         ExpertWeights[] expertWeights = [.. Enumerable.Range(0, experts).Select(_ => new ExpertWeights(wide, square))];
         int[] ids = [1, 2, 3, 4, 5];
         int[] positions = [0, 1, 2, 3, 4];
         float[] frequencies = [1, .5f, .25f, .125f, .1f, .05f, .02f, .01f];
-        nint address = page.Address;
-        nint* pageTable = &address;
         Tensor weight = weights.View.Slice(0, 1);
 
         void Layer()
@@ -42,8 +41,9 @@ public sealed unsafe class CpuBackendTests
             backend.QueryScales(positions, 0.1f, 8192f, scales.View);
             backend.RmsNorm(x.View, weight, 1e-5f, normed.View);
             backend.Linear(normed.View, wide, null, qkv.View);
-            backend.RotateNormAndAppend(qkv.View, shape, angles.View, 1e-5f, scales.View, layout, [new KvSegment(0, tokens, 0, (nint)pageTable)]);
-            backend.Attention(qkv.View, shape, layout, [new KvSegment(0, tokens, 0, (nint)pageTable)], heads.View);
+            step.Set(tokens, [new KvSegment(0, tokens, 0, 0)], [0]);
+            backend.RotateNormAndAppend(qkv.View, shape, angles.View, 1e-5f, scales.View, step, 0);
+            backend.Attention(qkv.View, shape, step, 0, heads.View);
             backend.Linear(heads.View, square, null, normed.View);
             backend.Add(normed.View, x.View);
             backend.Linear(x.View, router, null, logits.View);

@@ -69,18 +69,17 @@ public sealed unsafe class GuardPageTests : IDisposable
     private void Attention(CpuBackend backend, int rows, int dim, KvFormat format)
     {
         AttentionShape shape = new(4, 2, dim);
-        KvLayout layout = new(64, 2, dim, format);
-        nint* pages = stackalloc nint[1];
-        var page = new GuardedMemory(layout.PageBytes);
-        _owned.Add(page);
-        pages[0] = page.Address;
+        KvLayout layout = new(64, 1, 2, dim, format);
+        var block = new GuardedMemory(layout.BlockBytes);
+        _owned.Add(block);
+        using KvStep step = backend.CreateKvStep(layout, block, 0, 1);
+        step.Set(rows, rows == 0 ? [] : [new KvSegment(0, rows, 0, 0)], [0]);
         Tensor qkv = Guarded(rows, shape.QkvColumns), angles = Guarded(rows, dim), scales = Guarded(rows, 1);
         float[] frequencies = [.. Enumerable.Range(0, dim / 2).Select(i => 1f / (i + 1))];
         backend.RopeAngles(frequencies, [.. Enumerable.Range(0, rows)], angles);
         backend.QueryScales([.. Enumerable.Range(0, rows)], 0.1f, 4, scales);
-        KvSegment segment = new(0, rows, 0, (nint)pages);
-        backend.RotateNormAndAppend(qkv, shape, angles, 1e-5f, scales, layout, [segment]);
-        backend.Attention(qkv, shape, layout, [segment], Guarded(rows, shape.QueryColumns));
+        backend.RotateNormAndAppend(qkv, shape, angles, 1e-5f, scales, step, 0);
+        backend.Attention(qkv, shape, step, 0, Guarded(rows, shape.QueryColumns));
     }
 
     private void Vision(CpuBackend backend, int dim)

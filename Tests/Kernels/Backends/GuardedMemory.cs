@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Tests.Kernels.Backends;
 
@@ -6,7 +7,7 @@ namespace Llama4Kernels.Tests.Kernels.Backends;
 /// Memory that ends exactly at an inaccessible page: a kernel that reads or writes one element too far crashes the test run
 /// instead of passing by luck.
 /// </summary>
-internal sealed unsafe partial class GuardedMemory : IDisposable
+internal sealed unsafe partial class GuardedMemory : DeviceMemory
 {
     private const int PageBytes = 4096;
 
@@ -22,12 +23,17 @@ internal sealed unsafe partial class GuardedMemory : IDisposable
         Assert.NotEqual(-1, _start);
         Assert.Equal(0, Protect(_start + (nint)(pages * PageBytes), PageBytes, protection: 0));
         Address = _start + (nint)(pages * PageBytes - bytes);
+        Length = bytes;
     }
 
     /// <summary>First byte; the last one is followed by the guard page.</summary>
-    public nint Address { get; }
+    public override nint Address { get; }
 
-    public void Dispose() => _ = Unmap(_start, _mapped);
+    public override MemoryPlace Place => MemoryPlace.Host;
+
+    public override long Length { get; }
+
+    public override void Dispose() => _ = Unmap(_start, _mapped);
 
     [LibraryImport("libc", EntryPoint = "mmap")]
     private static partial nint Map(nint address, nuint length, int protection, int flags, int file, nint offset);

@@ -29,9 +29,9 @@ public sealed class OperandTests : IDisposable
         [nameof(IBackend.RopeAngles)] = o => Call(() => o.Backend.RopeAngles([1, 2], [0, 1], o["output", 2, 4])),
         [nameof(IBackend.QueryScales)] = o => Call(() => o.Backend.QueryScales([0, 1], 0.1f, 4, o["output", 2, 1])),
         [nameof(IBackend.RotateNormAndAppend)] = o => Call(() => o.Backend.RotateNormAndAppend(
-            o["qkv", 2, Operands.Shape.QkvColumns], Operands.Shape, o["angles", 2, 8], 1e-5f, o["queryScales", 2, 1], Operands.Layout, [o.Segment])),
+            o["qkv", 2, Operands.Shape.QkvColumns], Operands.Shape, o["angles", 2, 8], 1e-5f, o["queryScales", 2, 1], o.Cache, 0)),
         [nameof(IBackend.Attention)] = o => Call(() => o.Backend.Attention(
-            o["qkv", 2, Operands.Shape.QkvColumns], Operands.Shape, Operands.Layout, [o.Segment], o["output", 2, Operands.Shape.QueryColumns])),
+            o["qkv", 2, Operands.Shape.QkvColumns], Operands.Shape, o.Cache, 0, o["output", 2, Operands.Shape.QueryColumns])),
         [nameof(IBackend.RouteTopK)] = o => Call(() => o.Backend.RouteTopK(o["routerLogits", 2, 2], o.Routing)),
         [nameof(IBackend.ExpertFeedForward)] = o => Call(() => o.Backend.ExpertFeedForward(o["x", 2, 32], o.Routed(), o.Experts, o["output", 2, 32])),
         [nameof(IBackend.LayerNorm)] = o => Call(() => o.Backend.LayerNorm(o["x", 2, 32], o["weight", 1, 32], o["bias", 1, 32], 1e-5f, o["output", 2, 32])),

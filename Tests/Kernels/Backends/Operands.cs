@@ -6,14 +6,12 @@ using Llama4Kernels.Kernels.Numerics;
 namespace Llama4Kernels.Tests.Kernels.Backends;
 
 /// <summary>Operands of small calls of a backend's operations, all right but for one tensor that may be spoiled.</summary>
-internal sealed unsafe class Operands : IDisposable
+internal sealed class Operands : IDisposable
 {
     public static readonly AttentionShape Shape = new(2, 1, 8);
-    public static readonly KvLayout Layout = new(16, 1, 8, KvFormat.F32);
 
     private readonly List<IDisposable> _owned = [];
     private readonly float[] _numbers = GC.AllocateArray<float>(64 * 32, pinned: true);
-    private readonly nint[] _pages = GC.AllocateArray<nint>(1, pinned: true);
     private readonly HashSet<string> _named = [];
     private string _spoiled = "";
     private Func<Tensor, Tensor> _spoil = tensor => tensor;
@@ -21,7 +19,9 @@ internal sealed unsafe class Operands : IDisposable
     public Operands(IBackend backend)
     {
         Backend = backend;
-        _pages[0] = Own(backend.Allocate(Layout.PageBytes)).Address;
+        KvLayout layout = backend.LayoutOf(16, 1, Shape, KvFormat.F32);
+        Cache = Own(backend.CreateKvStep(layout, Own(backend.Allocate(layout.BlockBytes)), 0, 1));
+        Cache.Set(2, [new KvSegment(0, 2, 0, 0)], [0]);
         Square = Own(backend.Pack([Numbers(32)]));
         Table = Own(backend.CreateEmbedding(Numbers(4)));
         Routing = Own(backend.CreateRouting(2, 2, 1));
@@ -43,7 +43,8 @@ internal sealed unsafe class Operands : IDisposable
 
     public ExpertWeights[] Experts { get; }
 
-    public KvSegment Segment => new(0, 2, 0, (nint)Marshal.UnsafeAddrOfPinnedArrayElement(_pages, 0));
+    /// <summary>Two rows of one sequence in one layer.</summary>
+    public KvStep Cache { get; }
 
     /// <summary>Names of tensors that were asked for.</summary>
     public IReadOnlySet<string> Named => _named;

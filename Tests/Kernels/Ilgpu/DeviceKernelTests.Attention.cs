@@ -14,16 +14,16 @@ public abstract partial class DeviceKernelTests
     public void Rotation_norm_and_the_cache_write(string format, bool rotates, bool norms, bool scales)
     {
         int d = N + 2;
-        const int Heads = 3, KvHeads = 2, PageTokens = 3, Rows = 4;
+        const int Heads = 3, KvHeads = 2, BlockTokens = 3, Rows = 4;
         int columns = (Heads + 2 * KvHeads) * d;
         float[] qkv = Numbers(Rows * columns, 30), angles = Numbers(Rows * d, 31), queryScales = Numbers(Rows, 32);
         // Two sequences; the third row does not exist.
-        int[] positions = [2, 3, -1, 7], tables = [0, 0, 0, 2];
-        int pageSize = 2 * KvHeads * d * PageTokens;
-        long[] pages = [1L * pageSize, 3L * pageSize, 0, 4L * pageSize, 2L * pageSize];
-        DeviceBuffer qkvs = _device.Upload(qkv), pool = Pool(format, 5 * pageSize);
-        Run($"rotate_norm_append_{format}", (Rows, Heads + 2 * KvHeads, 1), qkvs, rotates ? _device.Upload(angles) : null, scales ? _device.Upload(queryScales) : null,
-            pool, _device.Upload(pages), _device.Upload(tables), _device.Upload(positions), Heads, KvHeads, d, PageTokens, norms ? 1e-5f : -1f);
+        int[] positions = [2, 3, -1, 7], starts = [0, 0, 0, 2];
+        int[] blocks = [1, 3, 0, 4, 2];
+        var places = new CachePlaces(BlockTokens, KvHeads, d, isTokenMajor: norms);
+        DeviceBuffer qkvs = _device.Upload(qkv), pool = Pool(format, 5 * places.Block);
+        Run($"rotate_norm_append_{format}", (Rows, Heads + 2 * KvHeads, 1),
+            [qkvs, rotates ? _device.Upload(angles) : null, scales ? _device.Upload(queryScales) : null, pool, _device.Upload(blocks), _device.Upload(starts), _device.Upload(positions), Heads, KvHeads, d, .. places.Arguments, norms ? 1e-5f : -1f]);
         float[] actual = Floats(qkvs), cache = Cache(format, pool);
         double tolerance = format == "f32" ? 1e-6 : 4e-3;
         int written = 0;
@@ -45,9 +45,8 @@ public abstract partial class DeviceKernelTests
                 }
                 for (int c = 0; head >= Heads && positions[row] >= 0 && c < d; c++, written++)
                 {
-                    long at = pages[tables[row] + positions[row] / PageTokens] + (head < Heads + KvHeads
-                        ? ((head - Heads) * d + c) * PageTokens + positions[row] % PageTokens
-                        : ((head - Heads) * PageTokens + positions[row] % PageTokens) * d + c);
+                    int block = blocks[starts[row] + positions[row] / BlockTokens], slot = positions[row] % BlockTokens;
+                    long at = head < Heads + KvHeads ? places.Key(block, head - Heads, slot, c) : places.Value(block, head - Heads - KvHeads, slot, c);
                     Assert.Equal(after[c], cache[at], tolerance * Math.Abs(after[c]) + 1e-7);
                 }
             }
@@ -62,36 +61,37 @@ public abstract partial class DeviceKernelTests
     public void Attention_of_prefill_and_decode(string format, int heads, int kvHeads)
     {
         int d = Math.Max(2, N - 1);
-        const int PageTokens = 3;
+        const int BlockTokens = 3;
         // Sequences: 9 rows from position 4 (two tiles), one row at 0, a row that is none, one row far on.
         int[] positions = [.. Enumerable.Range(4, 9), 0, -1, 4 * N + 1];
-        int[] tables = [.. Enumerable.Repeat(0, 9), 5, 0, 6];
+        int[] starts = [.. Enumerable.Repeat(0, 9), 5, 0, 6];
         int[] tiles = [0, 8, 8, 1, 9, 1, 11, 1, 0, 0];
-        int rows = positions.Length, group = heads / kvHeads, columns = (heads + 2 * kvHeads) * d, pageSize = 2 * kvHeads * d * PageTokens;
-        int pageCount = 6 + (4 * N + 1) / PageTokens + 1;
-        long[] pages = [.. Enumerable.Range(0, pageCount).Select(i => (long)(pageCount - 1 - i) * pageSize)];
-        float[] qkv = Numbers(rows * columns, 33, 3f), stored = Numbers(pageCount * pageSize, 34, 2f);
+        int rows = positions.Length, group = heads / kvHeads, columns = (heads + 2 * kvHeads) * d;
+        var places = new CachePlaces(BlockTokens, kvHeads, d, isTokenMajor: kvHeads == 2);
+        int count = 6 + (4 * N + 1) / BlockTokens + 1;
+        int[] blocks = [.. Enumerable.Range(0, count).Reverse()];
+        float[] qkv = Numbers(rows * columns, 33, 3f), stored = Numbers(count * places.Block, 34, 2f);
         DeviceBuffer pool = Pool(format, stored);
         float[] cache = Cache(format, pool);
-        DeviceBuffer qkvs = _device.Upload(qkv), pageView = _device.Upload(pages), tableView = _device.Upload(tables), positionView = _device.Upload(positions);
+        DeviceBuffer qkvs = _device.Upload(qkv), tableView = _device.Upload(blocks), startView = _device.Upload(starts), positionView = _device.Upload(positions);
 
         double[] expected = new double[rows * heads * d];
         for (int row = 0; row < rows; row++)
         {
             for (int head = 0; head < heads && positions[row] >= 0; head++)
             {
-                int kvHead = head / group, table = tables[row];
+                int kvHead = head / group, start = starts[row];
                 AttentionOracle.Attend(qkv.AsSpan(row * columns + head * d, d), positions[row] + 1,
-                    (key, c) => cache[pages[table + key / PageTokens] + (kvHead * d + c) * PageTokens + key % PageTokens],
-                    (key, c) => cache[pages[table + key / PageTokens] + ((kvHeads + kvHead) * PageTokens + key % PageTokens) * d + c]).CopyTo(expected, (row * heads + head) * d);
+                    (key, c) => cache[places.Key(blocks[start + key / BlockTokens], kvHead, key % BlockTokens, c)],
+                    (key, c) => cache[places.Value(blocks[start + key / BlockTokens], kvHead, key % BlockTokens, c)]).CopyTo(expected, (row * heads + head) * d);
             }
         }
 
         DeviceBuffer output = Zeros<float>(expected.Length);
-        Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), qkvs, pool, pageView, tableView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, PageTokens);
+        Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), [qkvs, pool, tableView, startView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, .. places.Arguments]);
         float[] prefill = Floats(output);
         Closeness.Check(expected, prefill, 1e-6);
-        Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), qkvs, pool, pageView, tableView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, PageTokens);
+        Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), [qkvs, pool, tableView, startView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, .. places.Arguments]);
         Assert.Equal(prefill, Floats(output));
 
         const int MaxSplits = 6;
@@ -100,7 +100,7 @@ public abstract partial class DeviceKernelTests
         DeviceBuffer sums = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * d).ToArray());
         DeviceBuffer stats = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * 2).ToArray());
         output = Zeros<float>(expected.Length);
-        Run($"attention_split_{format}", (rows, kvHeads * ((group + 7) / 8), MaxSplits), qkvs, pool, pageView, tableView, positionView, sums, stats, heads, kvHeads, d, PageTokens, splitKeys, MaxSplits);
+        Run($"attention_split_{format}", (rows, kvHeads * ((group + 7) / 8), MaxSplits), [qkvs, pool, tableView, startView, positionView, sums, stats, heads, kvHeads, d, .. places.Arguments, splitKeys, MaxSplits]);
         Run("attention_combine", (rows, heads, 1), sums, stats, positionView, output, d, splitKeys, MaxSplits);
         Closeness.Check(expected, Floats(output), 1e-6);
     }

@@ -67,15 +67,16 @@ internal static class ExtraLaunches
     /// <summary>Parts of the keys that are longer than a group, so that a part takes several turns.</summary>
     public static void LongSplits(DeviceRunner device, string format)
     {
-        const int Heads = 3, D = 6, PageTokens = 200, Splits = 2, Position = 130, Columns = (Heads + 2) * D;
+        const int Heads = 3, D = 6, BlockTokens = 200, Splits = 2, Position = 130, Columns = (Heads + 2) * D;
         int splitKeys = 2 * device.Threads + 5;
-        float[] qkv = Numbers(Columns, 5), pool = Array.ConvertAll(Numbers(2 * D * PageTokens, 6), Bf16.Round);
+        float[] qkv = Numbers(Columns, 5), pool = Array.ConvertAll(Numbers(2 * D * BlockTokens, 6), Bf16.Round);
         DeviceBuffer pools = format == "f32" ? device.Upload(pool) : device.Upload(Array.ConvertAll(pool, Bf16.FromSingle));
         double[] expected = [.. Enumerable.Range(0, Heads).SelectMany(head => AttentionOracle.Attend(qkv.AsSpan(head * D, D), Position + 1,
-            (key, c) => pool[c * PageTokens + key], (key, c) => pool[(PageTokens + key) * D + c]))];
+            (key, c) => pool[c * BlockTokens + key], (key, c) => pool[(BlockTokens + key) * D + c]))];
         DeviceBuffer positions = device.Upload<int>([Position]), sums = device.Upload(new float[Heads * Splits * D]), stats = device.Upload(new float[Heads * Splits * 2]);
         DeviceBuffer output = device.Upload(new float[Heads * D]);
-        device.Launch($"attention_split_{format}", (1, 1, Splits), (device.Threads, 1), device.Upload(qkv), pools, device.Upload<long>([0]), device.Upload<int>([0]), positions, sums, stats, Heads, 1, D, PageTokens, splitKeys, Splits);
+        device.Launch($"attention_split_{format}", (1, 1, Splits), (device.Threads, 1), device.Upload(qkv), pools, device.Upload<int>([0]), device.Upload<int>([0]), positions, sums, stats, Heads, 1, D,
+            BlockTokens, 2L * D * BlockTokens, (long)D * BlockTokens, 1L, (long)BlockTokens, (long)D * BlockTokens, (long)D, splitKeys, Splits);
         device.Launch("attention_combine", (1, Heads, 1), (device.Threads, 1), sums, stats, positions, output, D, splitKeys, Splits);
         Closeness.Check(expected, device.Download<float>(output), 1e-6);
     }
@@ -83,16 +84,17 @@ internal static class ExtraLaunches
     /// <summary>One row with a scale of its queries, as in decoding.</summary>
     public static void ScaledRow(DeviceRunner device, string format)
     {
-        const int Heads = 2, D = 6, PageTokens = 4, Position = 2;
+        const int Heads = 2, D = 6, BlockTokens = 4, Position = 2;
         const float Scale = 1.5f;
-        float[] qkv = Numbers((Heads + 2) * D, 7), pool = new float[2 * D * PageTokens];
+        float[] qkv = Numbers((Heads + 2) * D, 7), pool = new float[2 * D * BlockTokens];
         DeviceBuffer qkvs = device.Upload(qkv), pools = format == "f32" ? device.Upload(pool) : device.Upload(new ushort[pool.Length]);
-        device.Launch($"rotate_norm_append_{format}", (1, Heads + 2, 1), (device.Threads, 1), qkvs, null, device.Upload<float>([Scale]), pools, device.Upload<long>([0]), device.Upload<int>([0]), device.Upload<int>([Position]), Heads, 1, D, PageTokens, -1f);
+        device.Launch($"rotate_norm_append_{format}", (1, Heads + 2, 1), (device.Threads, 1), qkvs, null, device.Upload<float>([Scale]), pools, device.Upload<int>([0]), device.Upload<int>([0]), device.Upload<int>([Position]), Heads, 1, D,
+            BlockTokens, 2L * D * BlockTokens, (long)D * BlockTokens, 1L, (long)BlockTokens, (long)D * BlockTokens, (long)D, -1f);
         Assert.Equal(qkv.Select((value, i) => i < Heads * D ? value * Scale : value), device.Download<float>(qkvs));
         for (int c = 0; c < D; c++)
         {
-            pool[c * PageTokens + Position] = qkv[Heads * D + c];
-            pool[(PageTokens + Position) * D + c] = qkv[(Heads + 1) * D + c];
+            pool[c * BlockTokens + Position] = qkv[Heads * D + c];
+            pool[(BlockTokens + Position) * D + c] = qkv[(Heads + 1) * D + c];
         }
         if (format == "f32")
         {

@@ -2,8 +2,10 @@ using System.Text.RegularExpressions;
 using Llama4Kernels.Cli.Prediction;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Counting;
@@ -93,7 +95,7 @@ public partial class StepPredictorTests
     }
 
     private static StepPredictor Plan(ModelConfig config, int rows, WeightScheme weights = WeightScheme.Int4) =>
-        new(new PredictionRequest(config, [], s_int4 with { Weights = weights }, DeviceFigures.H100, null, rows), EmulatedBackend.Modules, counts: false, _ => { }, TestContext.Current.CancellationToken);
+        new(new PredictionRequest(config, [], s_int4 with { Weights = weights }, DeviceFigures.H100, null), EmulatedBackend.Modules, counts: false, _ => { }, TestContext.Current.CancellationToken);
 
     private static ModelConfig ConfigOf(string name) => ModelConfig.Load(ModelFixture.Folder(name));
 
@@ -102,7 +104,7 @@ public partial class StepPredictorTests
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true });
         var small = new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 1 << 20, Precision = ActivationPrecision.BFloat16 };
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), s_int4 with { Weights = weights, CreateBackend = () => EmulatedBackend.Create(driver, small) }, null, TestContext.Current.CancellationToken);
-        using var session = new InferenceSession(model, new SessionOptions { StepRows = 64, MaxLogitRows = 64 });
+        using var session = new ModelRunner(model, new EngineOptions { StepRows = 64, MaxLogitRows = 64, MaxContext = 64 });
         Sequence[] sequences = [.. Enumerable.Range(0, rows).Select(_ => session.CreateSequence())];
         foreach (Sequence sequence in sequences)
         {

@@ -2,8 +2,10 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Threading;
 
@@ -32,10 +34,10 @@ internal static class BenchCommand
                 throw new ArgumentException("--prompt-tokens, --new-tokens and --repeat must be 1 or more.");
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            using var session = new InferenceSession(model, new SessionOptions { MaxContext = prompt + generate });
+            using var runner = new ModelRunner(model, new EngineOptions { MaxContext = prompt + generate });
             int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
-            Run(session, ids, generate, cancellation);
-            Timing[] timings = [.. Enumerable.Range(0, runs).Select(_ => Run(session, ids, generate, cancellation))];
+            Run(runner, ids, generate, cancellation);
+            Timing[] timings = [.. Enumerable.Range(0, runs).Select(_ => Run(runner, ids, generate, cancellation))];
             using var team = new ThreadTeam(model.Options.Threads);
             double ceiling = ReadBandwidth.Measure(team, Math.Clamp(model.WeightBytesPerToken, ProbeMinBytes, ProbeMaxBytes));
             double decoded = model.WeightBytesPerToken * generate / Median(timings, timing => timing.Decode);
@@ -64,19 +66,19 @@ internal static class BenchCommand
         return command;
     }
 
-    private static Timing Run(InferenceSession session, int[] ids, int generate, CancellationToken cancellation)
+    private static Timing Run(ModelRunner runner, int[] ids, int generate, CancellationToken cancellation)
     {
-        using Sequence sequence = session.CreateSequence();
+        using Sequence sequence = runner.CreateSequence();
         sequence.Reserve(ids.Length + generate);
         long start = Stopwatch.GetTimestamp();
-        session.Prefill(sequence, Prompt.FromIds(ids), null, cancellation);
+        runner.Prefill(sequence, Prompt.FromIds(ids), null, cancellation);
         double prefill = Stopwatch.GetElapsedTime(start).TotalSeconds;
         start = Stopwatch.GetTimestamp();
         for (int i = 0; i < generate; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            FiniteLogits.Check(session.Logits(), session.Logits().Length);
-            session.Decode([sequence], [Verification.Metrics.Top(session.Logits())]);
+            FiniteLogits.Check(runner.Logits(), runner.Logits().Length);
+            runner.Decode([sequence], [Verification.Metrics.Top(runner.Logits())]);
         }
         return new Timing(prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }

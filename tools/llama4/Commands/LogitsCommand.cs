@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Cli.Commands;

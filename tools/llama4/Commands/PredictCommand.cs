@@ -57,7 +57,7 @@ internal static class PredictCommand
                 Weights = format switch { "int4" => WeightScheme.Int4, "fp8" => WeightScheme.Fp8, _ => WeightScheme.Stored },
                 Include = parts,
             };
-            var request = new PredictionRequest(config, ModelShape.Products(model), options, DeviceFigures.Get(parsed.GetRequiredValue(device)), parsed.GetValue(force), counts.Max());
+            var request = new PredictionRequest(config, ModelShape.Products(model), options, DeviceFigures.Get(parsed.GetRequiredValue(device)), parsed.GetValue(force));
             PredictionReport report = Predict(console, request, counts, keys, prompts, cancellation) with
             {
                 Shape = model,

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
@@ -20,7 +19,7 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     private const double Sums = 1e-5;
     private const double RoundedActivations = 1e-2;
     private const int Hidden = 512;
-    private const int Pages = 8;
+    private const int Blocks = 8;
 
     /// <summary>Every operation; sizes are small, since an emulator runs them too.</summary>
     public static IReadOnlyList<OperationProbe> All { get; } =
@@ -77,33 +76,28 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     private static OperationProbe Attention(string name, int rows, int before, KvFormat format)
     {
         var shape = new AttentionShape(10, 2, 128);
-        var layout = new KvLayout(64, 2, 128, format);
-        long cache = (long)(before + rows) * 2 * 2 * 128 * layout.ElementBytes;
+        int bytes = format == KvFormat.BF16 ? sizeof(ushort) : sizeof(float);
+        long cache = (long)(before + rows) * 2 * 2 * 128 * bytes;
         return new(name, format == KvFormat.BF16 ? 1e-4 : Sums, cache + (4L * rows * (shape.QkvColumns + shape.QueryColumns)), scope =>
         {
-            nint pages = PageTable(scope, layout);
+            KvLayout layout = scope.Backend.LayoutOf(64, 1, shape, format);
+            KvStep step = scope.Own(scope.Backend.CreateKvStep(layout, scope.Own(scope.Backend.Allocate(Blocks * layout.BlockBytes)), 0, Blocks));
             if (before > 0)
             {
-                Append(scope, shape, layout, pages, before, 0);
+                Append(scope, shape, step, before, 0);
             }
-            Tensor qkv = Append(scope, shape, layout, pages, rows, before), y = scope.Empty(rows, shape.QueryColumns);
-            return new(() => scope.Backend.Attention(qkv, shape, layout, [new KvSegment(0, rows, before, pages)], y), y);
+            Tensor qkv = Append(scope, shape, step, rows, before), y = scope.Empty(rows, shape.QueryColumns);
+            return new(() => scope.Backend.Attention(qkv, shape, step, 0, y), y);
         });
     }
 
-    private static nint PageTable(ProbeScope scope, KvLayout layout)
-    {
-        nint[] table = [.. Enumerable.Range(0, Pages).Select(_ => scope.Own(scope.Backend.Allocate(layout.PageBytes)).Address)];
-        var pinned = new Pinned(table);
-        return scope.Own(pinned).Address;
-    }
-
-    private static Tensor Append(ProbeScope scope, AttentionShape shape, KvLayout layout, nint pages, int rows, int position)
+    private static Tensor Append(ProbeScope scope, AttentionShape shape, KvStep step, int rows, int position)
     {
         Tensor qkv = scope.Input(rows, shape.QkvColumns), angles = scope.Empty(rows, shape.HeadDim);
         float[] frequencies = [.. Enumerable.Range(0, shape.HeadDim / 2).Select(i => MathF.Pow(500_000f, -2f * i / shape.HeadDim))];
         scope.Backend.RopeAngles(frequencies, [.. Enumerable.Range(position, rows)], angles);
-        scope.Backend.RotateNormAndAppend(qkv, shape, angles, 1e-5f, null, layout, [new KvSegment(0, rows, position, pages)]);
+        step.Set(rows, [new KvSegment(0, rows, position, 0)], [.. Enumerable.Range(0, Blocks)]);
+        scope.Backend.RotateNormAndAppend(qkv, shape, angles, 1e-5f, null, step, 0);
         return qkv;
     }
 
@@ -161,14 +155,4 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         Tensor x = scope.Input(2 * 65, 96), y = scope.Empty(2 * 16, 4 * 96);
         return new(() => scope.Backend.PixelShuffle(x, 2, 8, y), y);
     });
-
-    /// <summary>A page table that stays where it is.</summary>
-    private sealed class Pinned(nint[] table) : IDisposable
-    {
-        private GCHandle _handle = GCHandle.Alloc(table, GCHandleType.Pinned);
-
-        public nint Address => _handle.AddrOfPinnedObject();
-
-        public void Dispose() => _handle.Free();
-    }
 }

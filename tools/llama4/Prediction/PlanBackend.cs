@@ -53,6 +53,14 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         _layer = -1;
     }
 
+    public void AbandonStep() => inner.AbandonStep();
+
+    public long CacheBytes => inner.CacheBytes;
+
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) => inner.LayoutOf(blockTokens, layers, shape, format);
+
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => inner.CreateKvStep(layout, memory, offset, count);
+
     public IEmbedding CreateEmbedding(MatrixSource table) => inner.CreateEmbedding(table);
 
     public Routing CreateRouting(int maxRows, int experts, int topK) => inner.CreateRouting(maxRows, experts, topK);
@@ -87,21 +95,20 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         recorder.Record(new PlannedOperation("query scales"), () => inner.QueryScales(at, attnScale, floorScale, output));
     }
 
-    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvLayout layout, ReadOnlySpan<KvSegment> segments)
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer)
     {
         _layer++;
-        KvSegment[] own = segments.ToArray();
-        var operation = new PlannedOperation($"rope, qk norm, append{Reach(own)}", State: State(own)) { CacheLayer = _layer };
-        recorder.Record(operation, () => inner.RotateNormAndAppend(qkv, shape, angles, qkNormEps, queryScales, layout, own));
+        string reach = Reached();
+        recorder.Record(new PlannedOperation($"rope, qk norm, append{reach}", State: reach) { CacheLayer = _layer }, () => inner.RotateNormAndAppend(qkv, shape, angles, qkNormEps, queryScales, cache, layer));
     }
 
-    public void Attention(Tensor qkv, AttentionShape shape, KvLayout layout, ReadOnlySpan<KvSegment> segments, Tensor output)
+    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
-        KvSegment[] own = segments.ToArray();
-        double keys = own.Sum(segment => (double)segment.LocalPosition + segment.Rows);
-        double pairs = own.Sum(segment => segment.Rows * (segment.LocalPosition + ((segment.Rows + 1) / 2.0)));
-        var operation = new PlannedOperation($"attention{Reach(own)}", keys * 2 * shape.KvHeads * shape.HeadDim * layout.ElementBytes, pairs * 4 * shape.Heads * shape.HeadDim, State(own)) { CacheLayer = _layer };
-        recorder.Record(operation, () => inner.Attention(qkv, shape, layout, own, output));
+        (int sequences, int rows, int cached) = recorder.Reach(_layer);
+        double keys = (double)sequences * (cached + rows), pairs = (double)sequences * rows * (cached + ((rows + 1) / 2.0));
+        string reach = Reached();
+        var operation = new PlannedOperation($"attention{reach}", keys * 2 * shape.KvHeads * shape.HeadDim * cache.Layout.ElementBytes, pairs * 4 * shape.Heads * shape.HeadDim, reach) { CacheLayer = _layer };
+        recorder.Record(operation, () => inner.Attention(qkv, shape, cache, layer, output));
     }
 
     public void RouteTopK(Tensor routerLogits, Routing routing)
@@ -160,12 +167,11 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         return (few, mean - few > Certain ? mean - few : 0);
     }
 
-    private static string Reach(KvSegment[] segments) =>
-        segments.Select(segment => (segment.Rows, Keys: segment.LocalPosition + segment.Rows)).Distinct().ToArray() is not [var same] ? ""
-        : same.Rows == 1 ? $", {same.Keys} keys"
-        : $", {same.Rows} rows to key {same.Keys}";
-
-    private static string State(KvSegment[] segments) => string.Join(' ', segments.Select(segment => (segment.Rows, segment.LocalPosition)).Distinct());
+    private string Reached()
+    {
+        (_, int rows, int cached) = recorder.Reach(_layer);
+        return rows == 1 ? $", {cached + 1} keys" : $", {rows} rows to key {cached + rows}";
+    }
 
     /// <summary>Lets rows choose so many different experts, by turns.</summary>
     private void Choose(Tensor routerLogits, Routing routing, int distinct)

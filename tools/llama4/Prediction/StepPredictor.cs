@@ -1,7 +1,7 @@
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
@@ -17,8 +17,7 @@ namespace Llama4Kernels.Cli.Prediction;
 /// <param name="Model">How it is loaded; its backend is the predictor's own.</param>
 /// <param name="Device">On what.</param>
 /// <param name="Product">A product's kernel to take wherever it can be taken; null takes the best.</param>
-/// <param name="MostRows">Most sequences decoded together.</param>
-internal sealed record PredictionRequest(ModelConfig Config, IReadOnlyList<ModelProduct> Products, ModelOptions Model, DeviceFigures Device, string? Product, int MostRows);
+internal sealed record PredictionRequest(ModelConfig Config, IReadOnlyList<ModelProduct> Products, ModelOptions Model, DeviceFigures Device, string? Product);
 
 /// <summary>
 /// Predicts steps of a model on a device that is not there: the engine and the backend run as they are, on a driver that plans, and what they launch is
@@ -32,7 +31,6 @@ internal sealed class StepPredictor : IDisposable
     private readonly EmulatedCudaDriver _driver;
     private readonly StepRecorder _recorder;
     private readonly Llama4Model _model;
-    private readonly InferenceSession _session;
 
     /// <param name="request">What is to be predicted.</param>
     /// <param name="modules">Where compiled kernels come from.</param>
@@ -56,7 +54,6 @@ internal sealed class StepPredictor : IDisposable
             };
             IBackend Create() => new PlanBackend(CudaBackendChoice.Create(_driver, modules, options), _recorder, request.Products);
             _model = Llama4Model.Plan(request.Config, "the planned model", request.Model with { CreateBackend = Create, LoadVision = false }, cancellation);
-            _session = new InferenceSession(_model, new SessionOptions { MaxLogitRows = Math.Max(_model.Backend.Steps.LogitRows, request.MostRows) });
         }
         catch
         {
@@ -100,45 +97,34 @@ internal sealed class StepPredictor : IDisposable
     /// <param name="tokens">Its tokens.</param>
     public IReadOnlyList<RecordedOperation> Prefill(int tokens)
     {
-        using Sequence sequence = _session.CreateSequence();
-        _session.Prefill(sequence, Prompt.FromIds(new int[tokens]));
+        using var plan = new StepPlan(_model, 1, tokens);
+        plan.Prefill(tokens, (cached, rows) => _recorder.Reach = layer => (1, rows, Seen(layer, cached)));
         return _recorder.Take();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _session.Dispose();
         _model.Dispose();
         _driver.Dispose();
     }
 
+    /// <summary>Cached tokens that a layer sees.</summary>
+    private int Seen(int layer, int cached) => IsChunked[layer] ? cached % Chunk!.Value : cached;
+
     private IReadOnlyList<RecordedOperation> DecodeAt(int rows, int cached, Predicate<int> counts)
     {
-        Sequence[] sequences = [.. Enumerable.Range(0, rows).Select(_ => _session.CreateSequence())];
+        using var plan = new StepPlan(_model, rows, cached + 1);
+        _recorder.Reach = layer => (rows, 1, Seen(layer, cached));
+        _recorder.CountsCacheOf = counts;
         try
         {
-            foreach (Sequence sequence in sequences)
-            {
-                while (sequence.Length < cached)
-                {
-                    // As if so many tokens had been computed.
-                    int more = sequence.Cache.RowsBeforeChunkEdge(cached - sequence.Length);
-                    sequence.Cache.BeginStep(more);
-                    sequence.Cache.EndStep(more);
-                }
-            }
-            _recorder.CountsCacheOf = counts;
-            _session.Decode(sequences, new int[rows]);
+            plan.Decode(rows, cached);
             return _recorder.Take();
         }
         finally
         {
             _recorder.CountsCacheOf = static _ => true;
-            foreach (Sequence sequence in sequences)
-            {
-                sequence.Dispose();
-            }
         }
     }
 }

@@ -18,6 +18,9 @@ internal sealed class StepRecorder(EmulatedCudaDriver driver, LaunchCounter? cou
     /// <summary>Which operations that look at the cache are counted, by layer.</summary>
     public Predicate<int> CountsCacheOf { get; set; } = static _ => true;
 
+    /// <summary>What a layer's attention reaches in the step: rows of each sequence, how many sequences, and the tokens cached of each that the layer sees.</summary>
+    public Func<int, (int Sequences, int Rows, int Cached)> Reach { get; set; } = static _ => default;
+
     /// <summary>Takes what was recorded since the last time.</summary>
     public IReadOnlyList<RecordedOperation> Take()
     {

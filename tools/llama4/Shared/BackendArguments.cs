@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
@@ -25,6 +26,9 @@ internal sealed class BackendArguments
 
     /// <summary>Whether the emulator was demanded.</summary>
     public bool IsEmulator(ParseResult parsed) => parsed.GetRequiredValue(_backend) == "emulator";
+
+    /// <summary>Whether the machine decides.</summary>
+    public bool IsAuto(ParseResult parsed) => parsed.GetRequiredValue(_backend) == "auto";
 
     /// <summary>Makes the wanted backend; null for the CPU.</summary>
     /// <param name="parsed">The command line.</param>

@@ -89,6 +89,12 @@ internal sealed class ModelArguments
             NeedsTokenizer = needsTokenizer,
         };
         options = options with { CreateBackend = _backend.Choose(parsed, folder, options, out string reason) };
+        if (options is { CreateBackend: not null, Threads: > 0 } && _backend.IsAuto(parsed))
+        {
+            // Who names a device is told that it has no threads; who lets the machine choose meant the processor's.
+            console.Error.WriteLine($"llama4: --threads {options.Threads} has no meaning on a device.");
+            options = options with { Threads = 0 };
+        }
         Llama4Model model = Load(folder, options, reason, console, cancellation);
         foreach (string warning in model.Config.Warnings)
         {

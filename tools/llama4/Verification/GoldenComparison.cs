@@ -1,5 +1,5 @@
 using Llama4Kernels.Cli.Shared;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Contracts;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Cli.Verification;

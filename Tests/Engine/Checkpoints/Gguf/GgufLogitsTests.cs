@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Tests.Engine.Model;
 

@@ -1,6 +1,6 @@
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Tests.Engine.Model;

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Checkpoints;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Quantization.Gguf;

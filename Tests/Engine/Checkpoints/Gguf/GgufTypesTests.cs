@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Oracles;

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.Weights;
-using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Tests.Engine.Model;
 

@@ -5,11 +5,13 @@ using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
-/// <summary>Attention of the CUDA backend against the CPU's: many splits of long caches, scattered pages, mixed batches.</summary>
-public sealed unsafe class CudaAttentionTests
+/// <summary>Attention of the CUDA backend against the CPU's: many splits of long caches, scattered blocks, mixed batches.</summary>
+public sealed class CudaAttentionTests
 {
     private static readonly AttentionShape Shape = new(4, 2, 16);
-    private static readonly KvLayout Layout = new(64, 2, 16, KvFormat.F32);
+    private const int Layer = 1;
+
+    private static readonly KvLayout Layout = new(64, 2, 2, 16, KvFormat.F32);
 
     [Theory]
     [InlineData(1, 20_000)]
@@ -19,7 +21,7 @@ public sealed unsafe class CudaAttentionTests
     [InlineData(11, 130)]
     public void RowsSeeTheKeysThatTheySeeOnTheCpu(int rows, int position)
     {
-        using var emulated = new EmulatedBackend(new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 20 });
+        using var emulated = new EmulatedBackend(new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 18 });
         using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         float[] expected = Run(cpu, rows, position), actual = Run(emulated.Backend, rows, position);
         float range = expected.Max() - expected.Min();
@@ -31,28 +33,31 @@ public sealed unsafe class CudaAttentionTests
     {
         var random = new Random(position + rows);
         float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
-        // A second sequence of one row, so that the batch is mixed unless all have one row.
-        int batch = rows + 1, pages = (position + rows + Layout.PageTokens - 1) / Layout.PageTokens;
-        using DeviceMemory cache = backend.Allocate((pages + 1) * Layout.PageBytes);
+        // A sequence of one row before it and one behind, so that the step is mixed unless all have one row.
+        int batch = rows + 2, blocks = Layout.Blocks(position + rows);
+        using DeviceMemory cache = backend.Allocate((blocks + 2) * Layout.BlockBytes);
         using DeviceMemory memory = backend.Allocate((long)batch * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
-        nint[] table = new nint[pages + 1];
-        for (int i = 0; i <= pages; i++)
+        using DeviceMemory elsewhere = backend.Allocate(400_000);
+        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks + 2);
+        int floats = (int)(Layout.BlockBytes / sizeof(float));
+        for (int i = 0; i < blocks + 2; i++)
         {
-            // In reverse: neighbours in a table need not be neighbours in memory.
-            table[i] = cache.Address + (nint)((pages - i) * Layout.PageBytes);
-            int floats = (int)(Layout.PageBytes / sizeof(float));
-            backend.Upload(Values(floats), new Tensor(table[i], 1, floats, ElementType.F32, cache.Place));
+            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
         }
         Tensor qkv = memory.View(batch, Shape.QkvColumns), output = memory.View(batch, Shape.QueryColumns, qkv.Elements * sizeof(float));
         backend.Upload(Values(qkv.Elements), qkv);
         float[] result = new float[output.Elements];
-        fixed (nint* tables = table)
+        // In reverse: neighbours in a table need not be neighbours in memory.
+        int[] tables = [.. Enumerable.Range(0, blocks + 2).Reverse()];
+        step.Set(batch, [new(0, 1, 9, 0), new(1, rows, position, 1), new(rows + 1, 1, 5, blocks + 1)], tables);
+        // More than the staging area holds goes by before the tables are read.
+        for (int i = 0; i < 4; i++)
         {
-            KvSegment[] segments = [new(0, rows, position, (nint)tables), new(rows, 1, 5, (nint)(tables + pages))];
-            backend.RotateNormAndAppend(qkv, Shape, null, 1e-5f, null, Layout, segments);
-            backend.Attention(qkv, Shape, Layout, segments, output);
-            backend.Download(output, result);
+            backend.Upload(Values(100_000), elsewhere.View(1, 100_000));
         }
+        backend.RotateNormAndAppend(qkv, Shape, null, 1e-5f, null, step, Layer);
+        backend.Attention(qkv, Shape, step, Layer, output);
+        backend.Download(output, result);
         return result;
     }
 }

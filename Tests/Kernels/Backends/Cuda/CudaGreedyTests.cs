@@ -1,6 +1,8 @@
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Sampling;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -90,25 +92,25 @@ public sealed class CudaGreedyTests
     {
         using var driver = new EmulatedCudaDriver();
         using Llama4Model model = Load(driver);
-        using var session = new InferenceSession(model, new SessionOptions { StepRows = 8, MaxLogitRows = 2 });
-        using Sequence a = session.CreateSequence(), b = session.CreateSequence();
-        session.Prefill(a, Prompt.FromIds(5, 9, 13));
-        session.Prefill(b, Prompt.FromIds(21, 2));
-        Assert.Null(session.Best());
-        session.BestOnly = true;
-        session.Decode([a, b], [30, 60]);
-        int[] best = [session.Best(0)!.Value, session.Best(1)!.Value];
+        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 8, MaxLogitRows = 2 });
+        using Sequence a = runner.CreateSequence(), b = runner.CreateSequence();
+        runner.Prefill(a, Prompt.FromIds(5, 9, 13));
+        runner.Prefill(b, Prompt.FromIds(21, 2));
+        Assert.Null(runner.Best());
+        runner.BestOnly = true;
+        runner.Decode([a, b], [30, 60]);
+        int[] best = [runner.Best(0)!.Value, runner.Best(1)!.Value];
         for (int row = 0; row < 2; row++)
         {
-            Assert.Equal(SamplingMath.ArgMax(session.Logits(row)), best[row]);
+            Assert.Equal(SamplingMath.ArgMax(runner.Logits(row)), best[row]);
         }
         // They are on the host now and may be changed.
-        Assert.Null(session.Best());
-        session.Logits(1)[0] = 1e6f;
-        Assert.Equal(1e6f, session.Logits(1)[0]);
-        session.Decode([a], [best[0]]);
-        int? next = session.Best();
-        Assert.Equal(SamplingMath.ArgMax(session.Logits()), next);
+        Assert.Null(runner.Best());
+        runner.Logits(1)[0] = 1e6f;
+        Assert.Equal(1e6f, runner.Logits(1)[0]);
+        runner.Decode([a], [best[0]]);
+        int? next = runner.Best();
+        Assert.Equal(SamplingMath.ArgMax(runner.Logits()), next);
     }
 
     [Fact]
@@ -128,7 +130,7 @@ public sealed class CudaGreedyTests
 
     private static async Task<int[]> Tokens(Llama4Model model, GenerationOptions options)
     {
-        using var generator = new TextGenerator(model, new SessionOptions { StepRows = 8, MaxContext = 64 });
+        using var generator = new TextGenerator(model, new EngineOptions { StepRows = 8, MaxContext = 64 });
         List<int> tokens = [];
         await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds(5, 9, 13, 40), options))
         {

@@ -1,5 +1,8 @@
+using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.MatMul;
@@ -77,9 +80,9 @@ public sealed class CudaModelTests : IDisposable
     public void ASessionMayOutliveItsModel()
     {
         Llama4Model model = Load("tiny-flat", WeightScheme.Stored);
-        var session = new InferenceSession(model, new SessionOptions { StepRows = 4, MaxLogitRows = 1 });
+        var runner = new ModelRunner(model, new EngineOptions { StepRows = 4, MaxLogitRows = 1 });
         model.Dispose();
-        session.Dispose();
+        runner.Dispose();
         Assert.Equal(0, _driver.LiveResources);
     }
 
@@ -92,12 +95,12 @@ public sealed class CudaModelTests : IDisposable
         _driver.DevicePrimaryCtxRetain(out nint context, 1);
         _driver.CtxSetCurrent(context);
         _driver.MemFree(matrix.Address);
-        using var session = new InferenceSession(model, new SessionOptions { StepRows = 4, MaxLogitRows = 1 });
-        using Sequence sequence = session.CreateSequence();
-        CudaException error = Assert.Throws<CudaException>(() => session.Prefill(sequence, Prompt.FromIds(1, 2)));
+        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 4, MaxLogitRows = 1 });
+        using Sequence sequence = runner.CreateSequence();
+        CudaException error = Assert.Throws<CudaException>(() => runner.Prefill(sequence, Prompt.FromIds(1, 2)));
         Assert.Equal(CudaResult.IllegalAddress, error.Result);
         Assert.Contains("OutOfBounds in matvec_", error.Message, StringComparison.Ordinal);
-        Assert.Throws<CudaException>(() => session.Decode([sequence], [1]));
+        Assert.Throws<CudaException>(() => runner.Decode([sequence], [1]));
         _driver.DevicePrimaryCtxRelease(1);
     }
 
@@ -113,16 +116,16 @@ public sealed class CudaModelTests : IDisposable
     /// <summary>Six steps of two sequences; <paramref name="taken"/> is what decoding took of the device beyond the first step.</summary>
     private static float[][] Decode(Llama4Model model, EmulatedCudaDriver? driver, out int taken)
     {
-        using var session = new InferenceSession(model, new SessionOptions { StepRows = 16, MaxLogitRows = 2 });
-        using Sequence a = session.CreateSequence(), b = session.CreateSequence();
-        session.Prefill(a, Prompt.FromIds(5, 9, 13));
-        session.Prefill(b, Prompt.FromIds(21, 2, 7, 11, 40));
+        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 16, MaxLogitRows = 2 });
+        using Sequence a = runner.CreateSequence(), b = runner.CreateSequence();
+        runner.Prefill(a, Prompt.FromIds(5, 9, 13));
+        runner.Prefill(b, Prompt.FromIds(21, 2, 7, 11, 40));
         List<float[]> logits = [];
         int after = 0;
         for (int i = 0; i < 6; i++)
         {
-            session.Decode([a, b], [30 + i, 60 + i]);
-            logits.Add([.. session.Logits(0), .. session.Logits(1)]);
+            runner.Decode([a, b], [30 + i, 60 + i]);
+            logits.Add([.. runner.Logits(0), .. runner.Logits(1)]);
             // Graphs count: one appears at the second step.
             after = i == 1 && driver is not null ? driver.LiveResources : after;
         }

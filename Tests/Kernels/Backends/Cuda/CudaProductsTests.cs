@@ -86,7 +86,7 @@ public sealed class CudaProductsTests
         using CudaContext context = CudaContext.RetainPrimary(driver);
         using var queue = new CudaQueue(context, new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
         using var scratch = new CudaScratch(queue);
-        using var upload = new MatrixUpload(queue);
+        using var upload = new MatrixUpload(queue, isPlan: false);
         foreach ((int outputs, int inner) in ((int, int)[])[(70, 256), (33, 384)])
         {
             ProductCase[] subjects = [.. Enumerable.Range(0, record.IsGrouped ? 3 : 1).Select(expert => ProductCase.Of(record.Format, outputs, inner, seed: outputs + expert))];

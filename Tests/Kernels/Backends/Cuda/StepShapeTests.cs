@@ -1,5 +1,7 @@
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
@@ -24,15 +26,15 @@ public sealed class StepShapeTests
         {
             CreateBackend = () => backend = new CudaBackend(CudaContext.RetainPrimary(driver), EmulatedBackend.Modules, new CudaBackendOptions { ArenaBytes = 4 << 20, StagingBytes = 4 << 20 }, ownsContext: true),
         });
-        using var session = new InferenceSession(model, new SessionOptions { StepRows = 128, PageTokens = 16 });
+        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 128, BlockTokens = 16, CacheBytes = 8 << 20 });
         var random = new Random(5);
         List<Sequence> alive = [];
         // The largest steps first: what holds its intermediate results then never moves again.
         int joins = 0;
         void Join()
         {
-            Sequence sequence = session.CreateSequence();
-            session.Prefill(sequence, Prompt.FromIds([.. Enumerable.Range(0, joins == 0 ? LongestPrompt : random.Next(1, LongestPrompt)).Select(_ => random.Next(200))]));
+            Sequence sequence = runner.CreateSequence();
+            runner.Prefill(sequence, Prompt.FromIds([.. Enumerable.Range(0, joins == 0 ? LongestPrompt : random.Next(1, LongestPrompt)).Select(_ => random.Next(200))]));
             alive.Add(sequence);
             joins++;
         }
@@ -41,7 +43,7 @@ public sealed class StepShapeTests
             alive[index].Dispose();
             alive.RemoveAt(index);
         }
-        void Decode() => session.Decode([.. alive], [.. alive.Select(_ => random.Next(200))]);
+        void Decode() => runner.Decode([.. alive], [.. alive.Select(_ => random.Next(200))]);
         while (alive.Count < MostSequences)
         {
             Join();
@@ -107,20 +109,20 @@ public sealed class StepShapeTests
     {
         using var emulated = new EmulatedBackend();
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = () => EmulatedBackend.Create(emulated.Driver) });
-        using var session = new InferenceSession(model, new SessionOptions { StepRows = 16, MaxLogitRows = 4 });
+        using var runner = new ModelRunner(model, new EngineOptions { StepRows = 16, MaxLogitRows = 4 });
         int[][] prompts = [[5], [21, 2], [3]];
         float[][] Steps(int[][] starts)
         {
-            Sequence[] sequences = [.. starts.Select(_ => session.CreateSequence())];
+            Sequence[] sequences = [.. starts.Select(_ => runner.CreateSequence())];
             for (int i = 0; i < starts.Length; i++)
             {
-                session.Prefill(sequences[i], Prompt.FromIds(starts[i]));
+                runner.Prefill(sequences[i], Prompt.FromIds(starts[i]));
             }
             List<float[]> logits = [];
             for (int step = 0; step < 2; step++)
             {
-                session.Decode(sequences, [.. starts.Select(start => start[0] + step)]);
-                logits.AddRange(Enumerable.Range(0, starts.Length).Select(row => session.Logits(row).ToArray()));
+                runner.Decode(sequences, [.. starts.Select(start => start[0] + step)]);
+                logits.AddRange(Enumerable.Range(0, starts.Length).Select(row => runner.Logits(row).ToArray()));
             }
             foreach (Sequence sequence in sequences)
             {

@@ -1,17 +1,17 @@
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
+using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 
-namespace Llama4Kernels.Engine.Model;
+namespace Llama4Kernels.Engine.Scheduling;
 
 /// <summary>What a checkpoint would take of a backend's memory, known before its weights are read.</summary>
 public static class ModelMemory
 {
-    /// <summary>Tokens that a cache is counted for where nobody says how many: it grows as it is needed.</summary>
+    /// <summary>Tokens that a cache is counted for where nobody says how many.</summary>
     public const int UsualContext = 8192;
 
     /// <summary>Opens a checkpoint's headers and measures.</summary>
@@ -31,7 +31,7 @@ public static class ModelMemory
     {
         TextConfig c = config.Text;
         context = Math.Min(context, c.MaxPositions);
-        return new MemoryNeed(Weights(config, weights, options, sizes), StepBytes(config, sizes, context), CacheBytes(c, options, context), context);
+        return new MemoryNeed(Weights(config, weights, options, sizes), StepBytes(config, sizes, context), CacheBytes(c, options, sizes, context), context);
     }
 
     private static long Weights(ModelConfig config, WeightCatalogue weights, ModelOptions options, IBackendSizes sizes)
@@ -89,7 +89,7 @@ public static class ModelMemory
     private static long StepBytes(ModelConfig config, IBackendSizes sizes, int context)
     {
         TextConfig c = config.Text;
-        (int rows, int logitRows) = InferenceSession.StepRows(new SessionOptions { MaxContext = context }, sizes.Steps, context);
+        (int rows, int logitRows) = StepRunner.RowsOf(new EngineOptions { MaxContext = context }, sizes.Steps, context);
         var attention = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
         int widest = new[] { c.HiddenSize, attention.QueryColumns }.Concat(c.LayerKinds.Select(layer => layer.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp)).Max();
         bool hasExperts = c.LayerKinds.Any(layer => layer.IsMoe);
@@ -98,9 +98,9 @@ public static class ModelMemory
             + (config.Vision is VisionConfig vision ? VisionModel.ActivationBytes(vision, c.HiddenSize) : 0);
     }
 
-    private static long CacheBytes(TextConfig c, ModelOptions options, int context)
+    private static long CacheBytes(TextConfig c, ModelOptions options, IBackendSizes sizes, int context)
     {
-        KvLayout layout = InferenceSession.Layout(c, options.Activations, new SessionOptions().PageTokens);
-        return KvPagePool.BytesOf(layout, SequenceCache.Pages(c, layout.PageTokens, context));
+        var defaults = new EngineOptions();
+        return BlockPool.BytesFor(c, sizes.LayoutOf, StepRunner.FormatOf(options, defaults), defaults.BlockTokens, context);
     }
 }

@@ -2,16 +2,19 @@ using System.Diagnostics.CodeAnalysis;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 using DeviceLimits = Llama4Kernels.Kernels.Contracts.Cuda.DeviceLimits;
 
-namespace Llama4Kernels.Tests.Engine.Model;
+namespace Llama4Kernels.Tests.Engine.Scheduling;
 
 /// <summary>What a model is said to take of a device, against what it takes, and where <c>auto</c> puts the published models.</summary>
 public sealed class ModelMemoryTests
@@ -59,12 +62,13 @@ public sealed class ModelMemoryTests
         MemoryNeed need = ModelMemory.Measure(ModelFixture.Folder(name), options, new CudaSizes(DeviceLimits.Get("h100"), backend), context);
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { MemoryBytes = need.Total });
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), options with { CreateBackend = () => EmulatedBackend.Create(driver, backend) });
-        using var session = new InferenceSession(model, new SessionOptions { MaxContext = context });
-        using Sequence sequence = session.CreateSequence();
-        session.Prefill(sequence, Prompt.FromIds([.. Enumerable.Range(0, context - 3).Select(i => 1 + (i % 50))]));
+        var sizes = new EngineOptions { MaxContext = context };
+        using var runner = new ModelRunner(model, sizes with { CacheBytes = StepRunner.CacheBytes(model, sizes, context, 1) });
+        using Sequence sequence = runner.CreateSequence();
+        runner.Prefill(sequence, Prompt.FromIds([.. Enumerable.Range(0, context - 3).Select(i => 1 + (i % 50))]));
         for (int i = 0; i < 3; i++)
         {
-            session.Decode([sequence], [i]);
+            runner.Decode([sequence], [i]);
         }
         Assert.Equal(context, sequence.Length);
         // What was said is no wild guess either: all but what waits in half-full pieces and spare steps is used.

@@ -1,4 +1,6 @@
-namespace Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>What <see cref="ModelRunner.Run"/> computes.</summary>
 public sealed record RunOptions
@@ -17,6 +19,9 @@ public sealed record RunOptions
 
     /// <summary>Tokens to continue by argmax, not stopping at end tokens.</summary>
     public int Greedy { get; init; }
+
+    /// <summary>Element type of cached keys and values; null: what the model's activations are.</summary>
+    public KvFormat? CacheFormat { get; init; }
 
     /// <summary>Keep hidden states, attention outputs and router choices.</summary>
     public bool CaptureHidden { get; init; }

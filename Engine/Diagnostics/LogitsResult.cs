@@ -1,4 +1,4 @@
-namespace Llama4Kernels.Engine.Generation;
+namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>Logits and, if asked for, intermediate activations of one run. T is the number of input tokens.</summary>
 public sealed class LogitsResult
@@ -12,8 +12,8 @@ public sealed class LogitsResult
     /// <summary>Tokens continued by argmax.</summary>
     public int[] Greedy { get; internal set; } = [];
 
-    /// <summary>Most pages any chunked layer held at once.</summary>
-    public int MaxChunkedPages { get; internal set; }
+    /// <summary>Most cache blocks that chunked layers held after a step.</summary>
+    public int MaxChunkedBlocks { get; internal set; }
 
     /// <summary>After the final norm [T, D]; empty unless captured.</summary>
     public float[] HiddenFinal { get; internal set; } = [];

@@ -1,0 +1,161 @@
+using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Engine.KvCache;
+
+/// <summary>
+/// The memory of all cached keys and values, of one size for its whole life, in blocks of some positions. A block spans the
+/// layers of a kind and is counted by its references. Blocks of chunked layers are taken from the front of the memory and those
+/// of full layers from its end, so that either kind may use what the other does not. Thread-safe.
+/// </summary>
+public sealed class BlockPool : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly CacheLayers _layers;
+    private readonly DeviceMemory _memory;
+    private readonly KvLayout?[] _layouts = new KvLayout?[2];
+    private readonly BlockList[] _lists = [new(), new()];
+    private readonly int[] _capacity = new int[2];
+
+    /// <summary>Takes the memory from a backend, which supplies its pages as they are used where it can.</summary>
+    /// <param name="backend">Where it lies, and who chooses the layout.</param>
+    /// <param name="config">The model's layers.</param>
+    /// <param name="format">Element type.</param>
+    /// <param name="blockTokens">Positions of a block.</param>
+    /// <param name="bytes">The budget: more is never used.</param>
+    /// <exception cref="ArgumentException">The budget holds no block of each kind.</exception>
+    public BlockPool(IBackend backend, TextConfig config, KvFormat format, int blockTokens, long bytes)
+    {
+        _layers = new CacheLayers(config);
+        foreach (BlockKind kind in Enum.GetValues<BlockKind>())
+        {
+            _layouts[(int)kind] = LayoutOf(backend.LayoutOf, config, _layers, kind, format, blockTokens);
+        }
+        long least = _layouts.Sum(layout => layout?.BlockBytes ?? 0);
+        if (bytes < least)
+        {
+            throw new ArgumentException($"A cache of {bytes:N0} bytes holds no block of {blockTokens} tokens; at least {least:N0} are needed.", nameof(bytes));
+        }
+        BlockTokens = blockTokens;
+        Bytes = bytes & -KvLayout.Alignment;
+        _memory = backend.Allocate(Bytes);
+        for (int kind = 0; kind < _layouts.Length; kind++)
+        {
+            _capacity[kind] = _layouts[kind] is KvLayout layout ? (int)Math.Min(int.MaxValue, Bytes / layout.BlockBytes) : 0;
+        }
+    }
+
+    /// <summary>Positions of a block.</summary>
+    public int BlockTokens { get; }
+
+    /// <summary>The budget.</summary>
+    public long Bytes { get; }
+
+    /// <summary>Bytes of blocks in use.</summary>
+    public long UsedBytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return Size(BlockKind.Chunked) * _lists[0].Used + Size(BlockKind.Full) * _lists[1].Used;
+            }
+        }
+    }
+
+    internal CacheLayers Layers => _layers;
+
+    /// <summary>Bytes that the blocks of a sequence of so many positions take.</summary>
+    internal static long BytesFor(TextConfig config, BackendLayout choose, KvFormat format, int blockTokens, int positions)
+    {
+        var layers = new CacheLayers(config);
+        return Enum.GetValues<BlockKind>().Sum(kind => LayoutOf(choose, config, layers, kind, format, blockTokens) is KvLayout layout
+            ? layout.BlockBytes * layout.Blocks(layers.Held(kind, positions))
+            : 0);
+    }
+
+    /// <summary>Blocks of a kind in use.</summary>
+    public int UsedBlocks(BlockKind kind)
+    {
+        lock (_gate)
+        {
+            return _lists[(int)kind].Used;
+        }
+    }
+
+    /// <summary>Whether so many blocks of each kind could be taken now.</summary>
+    public bool HasRoom(int chunked, int full)
+    {
+        lock (_gate)
+        {
+            long bytes = Size(BlockKind.Chunked) * Math.Max(0, chunked - _lists[0].Free) + Size(BlockKind.Full) * Math.Max(0, full - _lists[1].Free);
+            return bytes <= Gap;
+        }
+    }
+
+    /// <summary>Takes a block with one reference; its content is undefined.</summary>
+    /// <returns>Its number among the blocks of the kind, as <see cref="CreateStep"/> counts them.</returns>
+    /// <exception cref="CacheFullException">There is none.</exception>
+    public int Take(BlockKind kind)
+    {
+        lock (_gate)
+        {
+            BlockList list = _lists[(int)kind];
+            if (list.Free == 0 && Size(kind) > Gap)
+            {
+                throw new CacheFullException(UsedBytes, Bytes);
+            }
+            return Number(kind, list.Take());
+        }
+    }
+
+    /// <summary>Counts another reference to a block.</summary>
+    /// <exception cref="InvalidOperationException">The block is not in use.</exception>
+    public void Reference(BlockKind kind, int block)
+    {
+        lock (_gate)
+        {
+            _lists[(int)kind].Reference(Number(kind, block));
+        }
+    }
+
+    /// <summary>Takes a reference away; a block without any is free.</summary>
+    /// <exception cref="InvalidOperationException">The block is not in use.</exception>
+    public void Release(BlockKind kind, int block)
+    {
+        lock (_gate)
+        {
+            _lists[(int)kind].Release(Number(kind, block));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory.Dispose();
+
+    /// <summary>What steps read the blocks of a kind by; null if the model has no such layers.</summary>
+    internal KvStep? CreateStep(IBackend backend, BlockKind kind)
+    {
+        if (_layouts[(int)kind] is not KvLayout layout)
+        {
+            return null;
+        }
+        // Full blocks are counted from the place that leaves no rest at the end.
+        long first = kind == BlockKind.Full ? Bytes - _capacity[(int)kind] * layout.BlockBytes : 0;
+        return backend.CreateKvStep(layout, _memory, first, _capacity[(int)kind]);
+    }
+
+    /// <summary><see cref="IBackend.LayoutOf"/> of a backend, or of one that is to be.</summary>
+    internal delegate KvLayout BackendLayout(int blockTokens, int layers, AttentionShape shape, KvFormat format);
+
+    private static KvLayout? LayoutOf(BackendLayout choose, TextConfig config, CacheLayers layers, BlockKind kind, KvFormat format, int blockTokens) =>
+        layers.Count(kind) is > 0 and int count ? choose(blockTokens, count, new AttentionShape(config.Heads, config.KvHeads, config.HeadDim), format) : null;
+
+    /// <summary>Bytes that neither kind's blocks have reached.</summary>
+    private long Gap => Bytes - Size(BlockKind.Chunked) * _lists[0].End - Size(BlockKind.Full) * _lists[1].End;
+
+    private long Size(BlockKind kind) => _layouts[(int)kind]?.BlockBytes ?? 0;
+
+    /// <summary>Full blocks are listed from the last one backwards; the same turn leads back.</summary>
+    private int Number(BlockKind kind, int block) => kind == BlockKind.Full ? _capacity[(int)kind] - 1 - block : block;
+}

@@ -1,0 +1,82 @@
+namespace Llama4Kernels.Engine.KvCache;
+
+/// <summary>
+/// Cached keys and values of one sequence: a block table for each kind of layers. Chunked layers hold the current chunk only:
+/// when it is full, its blocks go back to the pool, because no later position can look across the edge.
+/// </summary>
+internal sealed class SequenceBlocks
+{
+    private readonly BlockPool _pool;
+    private readonly CacheLayers _layers;
+    private readonly BlockTable _chunked, _full;
+
+    public SequenceBlocks(BlockPool pool)
+    {
+        _pool = pool;
+        _layers = pool.Layers;
+        _chunked = new BlockTable(pool, BlockKind.Chunked);
+        _full = new BlockTable(pool, BlockKind.Full);
+    }
+
+    /// <summary>Positions cached so far; the next token has this position.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>The blocks of a kind, those of a step that was begun included.</summary>
+    public ReadOnlySpan<int> Table(BlockKind kind) => (kind == BlockKind.Chunked ? _chunked : _full).Blocks;
+
+    /// <summary>The next token's position as layers of a kind count it.</summary>
+    public int LocalPosition(BlockKind kind) => kind == BlockKind.Chunked && _layers.Chunk is int chunk ? Length % chunk : Length;
+
+    /// <summary>How many of <paramref name="rows"/> next tokens can go into one step: a step never crosses a chunk edge.</summary>
+    public int RowsBeforeChunkEdge(int rows) => _layers.Chunk is int chunk ? Math.Min(rows, chunk - Length % chunk) : rows;
+
+    /// <summary>Blocks of a kind that a step of some rows takes beyond those that are held.</summary>
+    public int Missing(BlockKind kind, int rows) => Math.Max(0, Needed(kind, rows) - Table(kind).Length);
+
+    /// <summary>Takes the blocks for the next rows, all or none.</summary>
+    /// <exception cref="CacheFullException">There are not enough; nothing changed.</exception>
+    public void Begin(int rows)
+    {
+        if (!_pool.HasRoom(Missing(BlockKind.Chunked, rows), Missing(BlockKind.Full, rows)))
+        {
+            throw new CacheFullException(_pool.UsedBytes, _pool.Bytes);
+        }
+        _chunked.Grow(Needed(BlockKind.Chunked, rows));
+        _full.Grow(Needed(BlockKind.Full, rows));
+    }
+
+    /// <summary>The rows that were begun are cached.</summary>
+    public void Commit(int rows)
+    {
+        Length += rows;
+        if (_layers.Chunk is not null)
+        {
+            _chunked.Shrink(Needed(BlockKind.Chunked, 0));
+        }
+    }
+
+    /// <summary>Gives back what <see cref="Begin"/> took for rows that were not computed.</summary>
+    public void Cancel()
+    {
+        _chunked.Shrink(Needed(BlockKind.Chunked, 0));
+        _full.Shrink(Needed(BlockKind.Full, 0));
+    }
+
+    /// <summary>Prepares for <paramref name="positions"/> positions, so that steps up to there allocate no managed memory.</summary>
+    public void Reserve(int positions)
+    {
+        _chunked.EnsureCapacity(Blocks(_layers.Held(BlockKind.Chunked, positions)));
+        _full.EnsureCapacity(Blocks(positions));
+    }
+
+    /// <summary>Forgets everything and gives all blocks back.</summary>
+    public void Clear()
+    {
+        Length = 0;
+        Cancel();
+    }
+
+    private int Needed(BlockKind kind, int rows) => _layers.Count(kind) == 0 ? 0 : Blocks(LocalPosition(kind) + rows);
+
+    private int Blocks(int positions) => (int)(((long)positions + _pool.BlockTokens - 1) / _pool.BlockTokens);
+}

@@ -1,0 +1,62 @@
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Engine.Scheduling;
+
+/// <summary>
+/// Sizes of what runs a model. A value out of range throws <see cref="ArgumentException"/> where it is set, so an instance is
+/// always valid.
+/// </summary>
+public sealed record EngineOptions
+{
+    /// <summary>Tokens a sequence may hold, 1 or more; null or more than the checkpoint's max_position_embeddings: that.</summary>
+    public int? MaxContext
+    {
+        get;
+        init => field = AtLeastOne(value, nameof(MaxContext));
+    }
+
+    /// <summary>Most rows of one forward step, 1 or more: prompts are prefilled in pieces of this size; null: what suits the backend.</summary>
+    public int? StepRows
+    {
+        get;
+        init => field = AtLeastOne(value, nameof(StepRows));
+    }
+
+    /// <summary>
+    /// Most rows of one step whose logits are computed, also the most sequences decoded together; 1 or more, and no more than
+    /// <see cref="StepRows"/> are used; null: what suits the backend.
+    /// </summary>
+    public int? MaxLogitRows
+    {
+        get;
+        init => field = AtLeastOne(value, nameof(MaxLogitRows));
+    }
+
+    /// <summary>Positions of one block of the cache, 1 … 65,536.</summary>
+    public int BlockTokens
+    {
+        get;
+        init => field = value is >= 1 and <= 1 << 16 ? value : throw Invalid(nameof(BlockTokens), value, "in [1, 65536]");
+    } = 64;
+
+    /// <summary>Element type of cached keys and values; null: bfloat16 where activations are, else float32.</summary>
+    public KvFormat? CacheFormat
+    {
+        get;
+        init => field = value is null || Enum.IsDefined(value.Value) ? value : throw Invalid(nameof(CacheFormat), value, "a format that there is");
+    }
+
+    /// <summary>
+    /// Bytes that all cached keys and values together may take, 1 or more; never more is used. Null: what one sequence of
+    /// <see cref="MaxContext"/> tokens takes for each one that is decoded together, or a share of what is free if that is less.
+    /// </summary>
+    public long? CacheBytes
+    {
+        get;
+        init => field = value is null or >= 1 ? value : throw Invalid(nameof(CacheBytes), value, "1 or more, or null");
+    }
+
+    private static int? AtLeastOne(int? value, string name) => value is null or >= 1 ? value : throw Invalid(name, value, "1 or more, or null");
+
+    private static ArgumentException Invalid(string name, object? value, string allowed) => new(FormattableString.Invariant($"{name} must be {allowed}, not {value}."), name);
+}

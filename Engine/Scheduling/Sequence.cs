@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Engine.KvCache;
+
+namespace Llama4Kernels.Engine.Scheduling;
+
+/// <summary>Embeddings [n, D] that stand at n positions from one on, in the place of patch tokens.</summary>
+internal readonly record struct PictureRows(int Position, ReadOnlyMemory<float> Values);
+
+/// <summary>
+/// One running sequence: the tokens known so far, of which the first <see cref="Length"/> are cached and the others pending
+/// for a step to compute. Each token has a key that says what stands at its position (the token's id, or for a picture's patch
+/// the picture's content), so that a later prompt can reuse what it shares with this one. One thread at a time.
+/// </summary>
+public sealed class Sequence : IDisposable
+{
+    private readonly List<int> _tokens = [];
+    private readonly List<long> _keys = [];
+    private readonly List<PictureRows> _pictures = [];
+
+    internal Sequence(StepRunner runner)
+    {
+        Runner = runner;
+        Blocks = new SequenceBlocks(runner.Pool);
+    }
+
+    /// <summary>Cached tokens; the next one has this position.</summary>
+    public int Length => Blocks.Length;
+
+    /// <summary>Tokens that are not cached yet.</summary>
+    public int Pending => _tokens.Count - Length;
+
+    internal StepRunner Runner { get; }
+
+    internal SequenceBlocks Blocks { get; }
+
+    internal bool IsDisposed { get; private set; }
+
+    /// <summary>The next pending tokens.</summary>
+    internal ReadOnlySpan<int> Next(int rows) => CollectionsMarshal.AsSpan(_tokens).Slice(Length, rows);
+
+    internal ReadOnlySpan<PictureRows> Pictures => CollectionsMarshal.AsSpan(_pictures);
+
+    /// <summary>Reserves memory for <paramref name="positions"/> positions, so that steps up to there allocate nothing.</summary>
+    public void Reserve(int positions)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(positions);
+        Blocks.Reserve(positions);
+        _tokens.EnsureCapacity(positions);
+        _keys.EnsureCapacity(positions);
+    }
+
+    /// <summary>Gives its blocks back, after a step that runs.</summary>
+    public void Dispose()
+    {
+        lock (Runner.Gate)
+        {
+            IsDisposed = true;
+            Blocks.Clear();
+        }
+    }
+
+    /// <summary>Adds tokens to be computed.</summary>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary; nothing is added.</exception>
+    /// <exception cref="ContextOverflowException">They do not fit the context; nothing is added.</exception>
+    internal void Append(ReadOnlySpan<int> ids)
+    {
+        Runner.CheckIds(ids);
+        if (ids.Length > Runner.MaxContext - _tokens.Count)
+        {
+            throw ContextOverflowException.OfSequence(_tokens.Count + ids.Length, Runner.MaxContext);
+        }
+        foreach (int id in ids)
+        {
+            _tokens.Add(id);
+            _keys.Add(id);
+        }
+    }
+
+    /// <summary>Adds embeddings for tokens that are pending.</summary>
+    internal void Append(PictureRows rows) => _pictures.Add(rows);
+
+    /// <summary>Forgets the pending tokens from one on.</summary>
+    internal void DropPending(int from = 0)
+    {
+        int kept = Length + from;
+        _tokens.RemoveRange(kept, _tokens.Count - kept);
+        _keys.RemoveRange(kept, _keys.Count - kept);
+    }
+
+    /// <summary>
+    /// How many leading tokens of a prompt with these keys are cached. What chunked layers dropped does not come back, so either
+    /// everything cached is shared (and at least one token is left to compute) or nothing is.
+    /// </summary>
+    internal int Reusable(ReadOnlySpan<long> keys) =>
+        Length < keys.Length && CollectionsMarshal.AsSpan(_keys)[..Length].SequenceEqual(keys[..Length]) ? Length : 0;
+
+    /// <summary>Makes its tokens those of a prompt that was checked, of which <see cref="Reusable"/> ones stay cached.</summary>
+    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, IEnumerable<PictureRows> pictures)
+    {
+        int reused = Reusable(keys);
+        if (reused == 0)
+        {
+            Clear();
+        }
+        DropPending();
+        _tokens.AddRange(ids[reused..]);
+        _keys.AddRange(keys[reused..]);
+        _pictures.Clear();
+        _pictures.AddRange(pictures);
+    }
+
+    private void Clear()
+    {
+        lock (Runner.Gate)
+        {
+            Blocks.Clear();
+        }
+    }
+}

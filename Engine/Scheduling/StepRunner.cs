@@ -1,0 +1,312 @@
+using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.KvCache;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
+
+namespace Llama4Kernels.Engine.Scheduling;
+
+/// <summary>
+/// Runs steps of a model over sequences that share one cache and one arena: pieces of the prompts of some beside next tokens of
+/// others. A step is computed for all its sequences or for none: whatever fails, each stays at the length that it had. After
+/// warm-up a step that decodes allocates nothing. Steps of all runners of a model take turns.
+/// </summary>
+internal sealed class StepRunner : IDisposable
+{
+    private readonly Llama4Model _model;
+    private readonly IBackend _backend;
+    private readonly TextActivations _activations;
+    private readonly StepTables _tables;
+    private readonly Batch _batch;
+    private readonly float[] _logits;
+    private readonly int[] _best;
+    private (int First, int Count)[] _results = new (int, int)[8];
+    private int _parts, _rowsOnDevice;
+    private long _step;
+    private bool _disposed;
+
+    /// <summary>Takes the cache's budget and activations for the largest step.</summary>
+    public StepRunner(Llama4Model model, EngineOptions options)
+    {
+        _model = model;
+        _backend = model.Backend;
+        TextConfig c = model.Config.Text;
+        MaxContext = Math.Min(options.MaxContext ?? c.MaxPositions, c.MaxPositions);
+        (StepRows, LogitRows) = RowsOf(options, _backend.Steps, MaxContext);
+        _batch = new Batch(StepRows);
+        _logits = new float[(long)LogitRows * c.VocabSize];
+        _best = new int[LogitRows];
+        using (model.Use())
+        {
+            // First, so that the cache's share is one of what they leave.
+            _activations = new TextActivations(c, _backend, StepRows, LogitRows);
+            try
+            {
+                Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, LogitRows));
+                _tables = new StepTables(Pool, _backend);
+            }
+            catch
+            {
+                Pool?.Dispose();
+                _activations.Dispose();
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Tokens a sequence may hold.</summary>
+    public int MaxContext { get; }
+
+    /// <summary>Most rows of a step.</summary>
+    public int StepRows { get; }
+
+    /// <summary>Most rows of a step whose logits are wanted.</summary>
+    public int LogitRows { get; }
+
+    /// <summary>The blocks behind all sequences.</summary>
+    public BlockPool Pool { get; }
+
+    /// <summary>Sees intermediate results, if set.</summary>
+    public IForwardObserver? Observer { get; set; }
+
+    /// <summary>Held during each step.</summary>
+    internal Lock Gate => _model.Gate;
+
+    private int Vocabulary => _model.Config.Text.VocabSize;
+
+    /// <summary>Bytes that sequences of so many tokens take in a cache of these options.</summary>
+    public static long CacheBytes(Llama4Model model, EngineOptions options, int tokens, int sequences) =>
+        sequences * BlockPool.BytesFor(model.Config.Text, model.Backend.LayoutOf, FormatOf(model.Options, options), options.BlockTokens, tokens);
+
+    /// <summary>Format of the cache: bfloat16 where activations are, unless the options say otherwise.</summary>
+    public static KvFormat FormatOf(ModelOptions model, EngineOptions options) =>
+        options.CacheFormat ?? (model.Activations == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32);
+
+    /// <summary>Most rows of a step, and of one's logits. No step is longer than the context, and each decodes all sequences.</summary>
+    public static (int Rows, int LogitRows) RowsOf(EngineOptions options, StepSizes backend, int context)
+    {
+        int logitRows = Math.Min(options.MaxLogitRows ?? backend.LogitRows, options.StepRows ?? int.MaxValue);
+        return (options.StepRows ?? Math.Max(Math.Min(backend.Rows, context), logitRows), logitRows);
+    }
+
+    /// <summary>A new, empty sequence; dispose it to give its blocks back.</summary>
+    public Sequence CreateSequence()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new Sequence(this);
+    }
+
+    /// <summary>Computes the next tokens of some sequences and counts them as cached.</summary>
+    /// <param name="parts">The sequences, in any order.</param>
+    /// <param name="bestOnly">Only the best token of each wanted row is needed: where the device finds it, logits stay there until someone asks for them. Changes no result.</param>
+    /// <exception cref="ArgumentException">The parts do not make a step of this runner.</exception>
+    /// <exception cref="CacheFullException">The cache has no room; nothing was computed.</exception>
+    /// <exception cref="ObjectDisposedException">The runner, the model or a sequence is disposed.</exception>
+    public StepResult Run(ReadOnlySpan<StepPart> parts, bool bestOnly = false)
+    {
+        using (Enter())
+        {
+            Check(parts);
+            _step++;
+            _parts = 0;
+            _rowsOnDevice = 0;
+            int begun = 0;
+            try
+            {
+                for (; begun < parts.Length; begun++)
+                {
+                    parts[begun].Sequence.Blocks.Begin(parts[begun].Rows);
+                }
+                Compute(parts, bestOnly);
+            }
+            catch
+            {
+                _backend.AbandonStep();
+                foreach (StepPart part in parts[..begun])
+                {
+                    part.Sequence.Blocks.Cancel();
+                }
+                throw;
+            }
+            foreach (StepPart part in parts)
+            {
+                part.Sequence.Blocks.Commit(part.Rows);
+            }
+            _parts = parts.Length;
+            return new StepResult(this, _step);
+        }
+    }
+
+    /// <summary>Frees the cache and the arena, after a step that runs.</summary>
+    public void Dispose()
+    {
+        lock (Gate)
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                _activations.Dispose();
+                _tables.Dispose();
+                Pool.Dispose();
+            }
+        }
+    }
+
+    internal void CheckIds(ReadOnlySpan<int> ids)
+    {
+        foreach (int id in ids)
+        {
+            if ((uint)id >= (uint)Vocabulary)
+            {
+                throw new ArgumentException($"Token id {id} is outside the vocabulary of {Vocabulary}.");
+            }
+        }
+    }
+
+    internal Span<float> Logits(long step, int part, int row)
+    {
+        using (Enter())
+        {
+            int index = Row(step, part, row);
+            if (_rowsOnDevice > 0)
+            {
+                Download(_rowsOnDevice);
+            }
+            return _logits.AsSpan(index * Vocabulary, Vocabulary);
+        }
+    }
+
+    internal int? Best(long step, int part, int row)
+    {
+        int index = Row(step, part, row);
+        return _rowsOnDevice > 0 ? _best[index] : null;
+    }
+
+
+    private static long BudgetOf(Llama4Model model, EngineOptions options, int context, int sequences) =>
+        options.CacheBytes ?? Math.Min(CacheBytes(model, options, context, sequences), model.Backend.CacheBytes);
+
+    private Lock.Scope Enter()
+    {
+        Lock.Scope scope = _model.Use();
+        if (_disposed)
+        {
+            scope.Dispose();
+            throw new ObjectDisposedException(nameof(StepRunner));
+        }
+        return scope;
+    }
+
+    private void Check(ReadOnlySpan<StepPart> parts)
+    {
+        long rows = 0, logits = 0;
+        for (int i = 0; i < parts.Length; i++)
+        {
+            StepPart part = parts[i];
+            ArgumentNullException.ThrowIfNull(part.Sequence);
+            ObjectDisposedException.ThrowIf(part.Sequence.IsDisposed, part.Sequence);
+            if (part.Sequence.Runner != this)
+            {
+                throw new ArgumentException($"Sequence {i} of the step is another runner's: its blocks lie in another cache.", nameof(parts));
+            }
+            if (part.Rows < 1 || part.Rows > part.Sequence.Pending || part.LogitRows < 0 || part.LogitRows > part.Rows)
+            {
+                throw new ArgumentException($"Sequence {i} of the step has {part.Sequence.Pending} tokens to compute; {part.Rows} of them with the logits of {part.LogitRows} were asked for.", nameof(parts));
+            }
+            if (part.Sequence.Blocks.RowsBeforeChunkEdge(part.Rows) != part.Rows)
+            {
+                throw new ArgumentException($"{part.Rows} rows from position {part.Sequence.Length} cross an attention chunk edge.", nameof(parts));
+            }
+            for (int other = 0; other < i; other++)
+            {
+                if (parts[other].Sequence == part.Sequence)
+                {
+                    throw new ArgumentException($"A sequence stands twice in the step, as {other} and {i}.", nameof(parts));
+                }
+            }
+            rows += part.Rows;
+            logits += part.LogitRows;
+        }
+        if (rows < 1 || rows > StepRows || logits > LogitRows)
+        {
+            throw new ArgumentException($"A step has 1 to {StepRows} rows and the logits of at most {LogitRows}; asked for were {rows} and {logits}.", nameof(parts));
+        }
+    }
+
+    private void Compute(ReadOnlySpan<StepPart> parts, bool bestOnly)
+    {
+        if (_results.Length < parts.Length)
+        {
+            _results = new (int, int)[2 * parts.Length];
+        }
+        _batch.Clear();
+        _tables.Clear();
+        // Single rows first: a backend may have a kernel of their own for them, whatever else is in the step.
+        Gather(parts, single: true);
+        Gather(parts, single: false);
+        // Decoding comes again and again: in few shapes, with rows that mean nothing behind the others.
+        bool repeats = Observer is null && _batch.IsDecode;
+        int rows = repeats ? Math.Min(_backend.Steps.Padded(_batch.Rows), _activations.MostDecodeRows) : _batch.Rows;
+        _backend.BeginStep(rows, repeats);
+        _tables.Set(rows);
+        _model.Text.Forward(_batch, rows, _activations, _tables, Observer);
+        _backend.EndStep();
+        int wanted = _batch.LogitRows;
+        Span<int> best = _best.AsSpan(0, wanted);
+        if (wanted > 0 && bestOnly && _backend.TryArgMax(_activations.Logits.Slice(0, wanted), best) && !best.Contains(-1))
+        {
+            _rowsOnDevice = wanted;
+        }
+        else
+        {
+            Download(wanted);
+        }
+    }
+
+    private void Gather(ReadOnlySpan<StepPart> parts, bool single)
+    {
+        for (int i = 0; i < parts.Length; i++)
+        {
+            StepPart part = parts[i];
+            if ((part.Rows == 1) != single)
+            {
+                continue;
+            }
+            Sequence sequence = part.Sequence;
+            _results[i] = (_batch.LogitRows, part.LogitRows);
+            int first = _batch.Add(sequence.Next(part.Rows), sequence.Length, part.LogitRows);
+            _tables.Add(sequence.Blocks, first, part.Rows);
+            foreach (PictureRows picture in sequence.Pictures)
+            {
+                int d = _model.Config.Text.HiddenSize, count = picture.Values.Length / d;
+                int from = Math.Max(picture.Position, sequence.Length), to = Math.Min(picture.Position + count, sequence.Length + part.Rows);
+                if (from < to)
+                {
+                    _batch.Replace(first + from - sequence.Length, picture.Values.Slice((from - picture.Position) * d, (to - from) * d));
+                }
+            }
+        }
+    }
+
+    private int Row(long step, int part, int row)
+    {
+        if (step != _step || _parts == 0)
+        {
+            throw new InvalidOperationException("The result is gone: the runner has begun another step.");
+        }
+        if ((uint)part >= (uint)_parts || (uint)row >= (uint)_results[part].Count)
+        {
+            throw new ArgumentOutOfRangeException(nameof(row), $"Row {row} of part {part} is not among those whose logits were wanted.");
+        }
+        return _results[part].First + row;
+    }
+
+    private void Download(int rows)
+    {
+        _rowsOnDevice = 0;
+        if (rows > 0)
+        {
+            _backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
+        }
+    }
+}

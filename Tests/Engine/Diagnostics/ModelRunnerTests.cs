@@ -1,0 +1,161 @@
+using Llama4Kernels.Engine.Diagnostics;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Images;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Engine.Diagnostics;
+
+[Collection(nameof(ModelCollection))]
+public sealed class ModelRunnerTests(ModelFixture models)
+{
+    private Llama4Model Scout => models.Get("tiny-scout");
+
+    [Fact]
+    public void A_prompt_that_fills_the_context_names_both_numbers()
+    {
+        using var runner = new ModelRunner(Scout, new EngineOptions { MaxContext = 16 });
+        using Sequence sequence = runner.CreateSequence();
+        ContextOverflowException error = Assert.Throws<ContextOverflowException>(() => runner.Prefill(sequence, Prompt.FromIds(MetamorphicTests.Ids(16))));
+        Assert.Equal((16, 16), (error.Tokens, error.ContextTokens));
+        Assert.Contains("16", error.Message);
+        Assert.Equal(0, sequence.Length);
+        runner.Prefill(sequence, Prompt.FromIds(MetamorphicTests.Ids(15)));
+        runner.Decode([sequence], [1]);
+        Assert.Throws<ContextOverflowException>(() => runner.Decode([sequence], [1]));
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(1536)]
+    [InlineData(int.MaxValue)]
+    public void Ids_outside_the_vocabulary_are_refused(int id)
+    {
+        using var runner = new ModelRunner(Scout);
+        using Sequence sequence = runner.CreateSequence();
+        ArgumentException error = Assert.Throws<ArgumentException>(() => runner.Prefill(sequence, Prompt.FromIds(1, id)));
+        Assert.Contains("1536", error.Message);
+        Assert.Throws<ArgumentException>(() => runner.Prefill(sequence, Prompt.FromIds()));
+    }
+
+    [Fact]
+    public void A_longer_prompt_of_the_same_conversation_reuses_the_cache_and_gives_the_same_logits()
+    {
+        int[] ids = MetamorphicTests.Ids(80);
+        using var runner = new ModelRunner(Scout);
+        using Sequence sequence = runner.CreateSequence();
+        Assert.Equal(0, runner.Prefill(sequence, Prompt.FromIds(ids[..50])));
+        Assert.Equal(50, runner.Prefill(sequence, Prompt.FromIds(ids)));
+        float[] reused = runner.Logits().ToArray();
+        using Sequence fresh = runner.CreateSequence();
+        Assert.Equal(0, runner.Prefill(fresh, Prompt.FromIds(ids)));
+        Assert.Equal(runner.Logits().ToArray(), reused);
+    }
+
+    [Fact]
+    public void Another_prompt_starts_over()
+    {
+        int[] ids = MetamorphicTests.Ids(60), other = MetamorphicTests.Ids(60, seed: 3);
+        using var runner = new ModelRunner(Scout);
+        using Sequence sequence = runner.CreateSequence();
+        runner.Prefill(sequence, Prompt.FromIds(ids));
+        Assert.Equal(0, runner.Prefill(sequence, Prompt.FromIds(other)));
+        Assert.Equal(60, sequence.Length);
+        float[] after = runner.Logits().ToArray();
+        using Sequence fresh = runner.CreateSequence();
+        runner.Prefill(fresh, Prompt.FromIds(other));
+        Assert.Equal(runner.Logits().ToArray(), after);
+    }
+
+    [Fact]
+    public void Cancelling_between_steps_leaves_a_clean_cache()
+    {
+        int[] ids = MetamorphicTests.Ids(64);
+        using var runner = new ModelRunner(Scout, new EngineOptions { StepRows = 16 });
+        using Sequence sequence = runner.CreateSequence();
+        using var cancel = new CancellationTokenSource();
+        var progress = new Direct(done =>
+        {
+            if (done == 32)
+            {
+                cancel.Cancel();
+            }
+        });
+        Assert.Throws<OperationCanceledException>(() => runner.Prefill(sequence, Prompt.FromIds(ids), progress, cancel.Token));
+        Assert.Equal(32, sequence.Length);
+        Assert.Equal(32, runner.Prefill(sequence, Prompt.FromIds(ids)));
+        float[] resumed = runner.Logits().ToArray();
+        using Sequence fresh = runner.CreateSequence();
+        runner.Prefill(fresh, Prompt.FromIds(ids));
+        Assert.Equal(runner.Logits().ToArray(), resumed);
+    }
+
+    [Fact]
+    public void Pictures_and_patch_tokens_must_match()
+    {
+        using var runner = new ModelRunner(Scout);
+        using Sequence sequence = runner.CreateSequence();
+        int d = Scout.Config.Text.HiddenSize, patch = Scout.Config.ImageToken;
+        ArgumentException error = Assert.Throws<ArgumentException>(() => runner.Append(sequence, [1, patch, patch, 2], 3, new float[d], null));
+        Assert.Contains("2 patch tokens", error.Message);
+        Assert.Contains("1 embeddings", error.Message);
+    }
+
+    [Fact]
+    public void A_prompt_that_is_refused_leaves_the_sequence_as_it_was()
+    {
+        Llama4Model nano = models.Get("nano");
+        using var runner = new ModelRunner(nano, new EngineOptions { MaxContext = 64 });
+        using Sequence sequence = runner.CreateSequence();
+        runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
+        PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), nano.ImageOptions with { MaxTiles = 1 });
+        int patch = nano.Config.ImageToken;
+        Prompt[] refused =
+        [
+            new Prompt([9, patch, 8], [image]),
+            new Prompt([9, 8], [image]),
+            Prompt.FromIds(9, -1),
+            Prompt.FromIds(new int[64]),
+        ];
+        foreach (Prompt prompt in refused)
+        {
+            Assert.ThrowsAny<Exception>(() => runner.Prefill(sequence, prompt));
+            Assert.Equal(3, sequence.Length);
+        }
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Prompt right = new([9, .. Enumerable.Repeat(patch, nano.TokensPerTile * image.Tiles), 8], [image]);
+        Assert.ThrowsAny<OperationCanceledException>(() => runner.Prefill(sequence, right, null, cancelled.Token));
+        Assert.Equal(3, sequence.Length);
+        Assert.Equal(3, runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
+    }
+
+    [Fact]
+    public void A_step_of_two_that_one_does_not_fit_changes_neither()
+    {
+        using var runner = new ModelRunner(Scout, new EngineOptions { MaxContext = 16 });
+        using ModelRunner elsewhere = new(Scout, new EngineOptions { MaxContext = 16 });
+        using Sequence full = runner.CreateSequence(), other = runner.CreateSequence(), foreign = elsewhere.CreateSequence();
+        runner.Append(full, MetamorphicTests.Ids(16), 15, [], null);
+        runner.Prefill(other, Prompt.FromIds(5, 6));
+        Assert.Throws<ContextOverflowException>(() => runner.Append(other, MetamorphicTests.Ids(15), 0, [], null));
+        Assert.Throws<ContextOverflowException>(() => runner.Decode([other, full], [1, 1]));
+        Assert.Throws<ArgumentException>(() => runner.Decode([other, foreign], [1, 1]));
+        Assert.Throws<ArgumentException>(() => runner.Decode([other, other], [1, 1]));
+        Assert.Throws<ArgumentException>(() => runner.Decode([other], [1536]));
+        Assert.Throws<ArgumentException>(() => runner.Prefill(foreign, Prompt.FromIds(1)));
+        Assert.Equal((2, 0, 16, 0), (other.Length, other.Pending, full.Length, foreign.Length + foreign.Pending));
+        runner.Decode([other], [7]);
+        float[] after = runner.Logits().ToArray();
+        Assert.Throws<ArgumentOutOfRangeException>(() => runner.Logits(1));
+        using Sequence fresh = runner.CreateSequence();
+        runner.Prefill(fresh, Prompt.FromIds(5, 6, 7));
+        Assert.Equal(runner.Logits().ToArray(), after);
+    }
+
+    private sealed class Direct(Action<int> action) : IProgress<int>
+    {
+        public void Report(int value) => action(value);
+    }
+}

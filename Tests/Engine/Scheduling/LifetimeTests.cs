@@ -1,0 +1,155 @@
+using Llama4Kernels.Engine.Diagnostics;
+using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Engine.Scheduling;
+
+/// <summary>Whatever is disposed, whenever and by whom: later calls are typed errors, and the process lives.</summary>
+public sealed class LifetimeTests
+{
+    private static readonly EngineOptions s_sizes = new() { StepRows = 16, MaxLogitRows = 2, MaxContext = 64 };
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Nothing_runs_after_the_runner_or_the_model_is_disposed(bool disposeModel)
+    {
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+        using var runner = new ModelRunner(model, s_sizes);
+        using Sequence sequence = runner.CreateSequence();
+        runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
+        if (disposeModel)
+        {
+            model.Dispose();
+            model.Dispose();
+        }
+        else
+        {
+            runner.Dispose();
+            runner.Dispose();
+        }
+        Assert.Throws<ObjectDisposedException>(() => runner.Logits());
+        Assert.Throws<ObjectDisposedException>(() => runner.Decode([sequence], [1]));
+        Assert.Throws<ObjectDisposedException>(() => runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
+        Assert.Throws<ObjectDisposedException>(() => runner.Append(sequence, [1, 2], 0, [], null));
+        if (disposeModel)
+        {
+            Assert.Throws<ObjectDisposedException>(() => new ModelRunner(model, s_sizes));
+        }
+        else
+        {
+            Assert.Throws<ObjectDisposedException>(runner.CreateSequence);
+        }
+    }
+
+    [Fact]
+    public void A_disposed_sequence_is_refused_and_has_given_its_blocks_back()
+    {
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+        using var runner = new ModelRunner(model, s_sizes);
+        using Sequence other = runner.CreateSequence();
+        runner.Prefill(other, Prompt.FromIds(4, 5));
+        long used = runner.Cache.UsedBytes;
+        Sequence sequence = runner.CreateSequence();
+        runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
+        sequence.Dispose();
+        sequence.Dispose();
+        Assert.Equal(used, runner.Cache.UsedBytes);
+        Assert.Throws<ObjectDisposedException>(() => runner.Decode([other, sequence], [1, 1]));
+        Assert.Throws<ObjectDisposedException>(() => runner.Prefill(sequence, Prompt.FromIds(1)));
+        Assert.Equal(2, other.Length);
+    }
+
+    [Fact]
+    public void A_model_cannot_be_disposed_within_its_own_step()
+    {
+        FailingBackend? backend = null;
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions
+        {
+            CreateBackend = () => backend = new FailingBackend(new CpuBackend(new CpuBackendOptions { Threads = 1 })),
+        });
+        using var runner = new ModelRunner(model, s_sizes);
+        using Sequence sequence = runner.CreateSequence();
+        backend!.OnOperation = name =>
+        {
+            if (name == nameof(IBackend.Attention))
+            {
+                model.Dispose();
+            }
+        };
+        Assert.Throws<InvalidOperationException>(() => runner.Prefill(sequence, Prompt.FromIds(1, 2)));
+        backend.OnOperation = null;
+        runner.Prefill(sequence, Prompt.FromIds(1, 2));
+        Assert.Equal(2, sequence.Length);
+    }
+
+    /// <summary>Twenty moments of each kind; LLAMA4_FUZZ multiplies them.</summary>
+    [Theory]
+    [InlineData("model")]
+    [InlineData("generator")]
+    public async Task Disposing_at_any_moment_ends_a_generation_with_a_typed_error(string what)
+    {
+        var random = new Random(what.Length);
+        int interrupted = 0;
+        for (int i = 0; i < Fuzzing.Iterations(20); i++)
+        {
+            using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+            using var generator = new TextGenerator(model, s_sizes with { MaxContext = 2000 });
+            using var started = new ManualResetEventSlim();
+            Task<int> run = Task.Run(async () =>
+            {
+                int tokens = 0;
+                await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds([.. Enumerable.Range(1, 40)]), new GenerationOptions { Temperature = 0, IgnoreEos = true }))
+                {
+                    started.Set();
+                    tokens++;
+                }
+                return tokens;
+            });
+            if (random.Next(2) == 0)
+            {
+                started.Wait();
+            }
+            Thread.SpinWait(random.Next(1_000_000));
+            (what == "model" ? (IDisposable)model : generator).Dispose();
+            try
+            {
+                await run;
+            }
+            catch (ObjectDisposedException)
+            {
+                interrupted++;
+            }
+        }
+        Assert.True(interrupted > 10, $"{interrupted} generations were interrupted.");
+    }
+
+    [Fact]
+    public async Task Disposing_between_tokens_is_an_error_at_the_next_one()
+    {
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
+        using var generator = new TextGenerator(model, s_sizes);
+        await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
+        {
+            await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds(1, 2, 3), new GenerationOptions { IgnoreEos = true }))
+            {
+                generator.Dispose();
+            }
+        });
+    }
+
+    [Fact]
+    public void What_options_ask_of_a_backend_that_is_handed_in_is_not_ignored()
+    {
+        static CpuBackend Backend() => new(new CpuBackendOptions { Threads = 1 });
+        ArgumentException precision = Assert.Throws<ArgumentException>(() =>
+            Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = Backend, Activations = ActivationPrecision.BFloat16 }));
+        Assert.Contains("BFloat16", precision.Message);
+        Assert.Throws<ArgumentException>(() => Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = Backend, Threads = 2 }));
+        Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = Backend }).Dispose();
+    }
+}
