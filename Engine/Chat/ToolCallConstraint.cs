@@ -158,7 +158,7 @@ public static partial class ToolCallConstraint
             ToolPromptFormat.FunctionTag => $"<function={tool.Name}>",
             _ => $"[{tool.Name}(",
         })];
-        RegexAlgebra algebra = new();
+        RegexAlgebra algebra = new(ConstraintBudget.Unbounded());
         RegexNode begins = algebra.Concat(algebra.Anything, algebra.Concat(algebra.Or(openings.Select(algebra.Literal).ToArray()), algebra.Anything));
         Dfa texts = RegexDerivatives.Compile(algebra, algebra.Not(begins), ConstraintBudget.Unbounded());
         return new GrammarExpression.Automaton("text without calls " + string.Join('\0', openings), texts);

@@ -12,6 +12,12 @@ public sealed class Constraint
 
     internal Constraint(Machine machine) => this.machine = machine;
 
+    /// <summary>What runs it.</summary>
+    internal Machine Machine => machine;
+
+    /// <summary>Bytes of what has been computed and is remembered, about.</summary>
+    internal long Bytes => machine.Bytes;
+
     /// <summary>The state of a new answer.</summary>
     public ITokenConstraint Start() => new Matcher(machine, machine.Start);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 
 namespace Llama4Kernels.Engine.Constraints;
 
@@ -11,6 +12,8 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
 
     private long states;
     private long alternatives;
+    private long expressions;
+    private long ticks;
 
     public ConstraintLimits Limits { get; } = limits;
 
@@ -18,7 +21,7 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
     public (string Keyword, string Place) Subject { get; set; } = ("constraint", string.Empty);
 
     public static ConstraintBudget Unbounded() =>
-        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue });
+        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxExpressions = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue });
 
     public void CountStates(int count)
     {
@@ -27,7 +30,7 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
         {
             throw Exceeded($"needs more than {Limits.MaxStates} automaton states; simplify it or raise the limit.");
         }
-        CheckTime(states);
+        CheckTime();
     }
 
     public void CountAlternatives(int count)
@@ -37,16 +40,35 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
         {
             throw Exceeded($"falls into more than {Limits.MaxAlternatives} alternatives; simplify it or raise the limit.");
         }
-        CheckTime(alternatives);
+        CheckTime();
+    }
+
+    public void CountExpression()
+    {
+        if (++expressions > Limits.MaxExpressions)
+        {
+            throw Exceeded($"falls into more than {Limits.MaxExpressions} expressions; simplify it or raise the limit.");
+        }
+        CheckTime();
     }
 
     public ConstraintException Exceeded(string reason) => new(Subject.Keyword, Subject.Place, reason);
 
-    private void CheckTime(long tick)
+    /// <summary>For work that is neither states nor alternatives.</summary>
+    public void CheckTime()
     {
-        if ((tick & 15) == 0 && Stopwatch.GetTimestamp() > deadline)
+        if ((++ticks & 15) == 0 && Stopwatch.GetTimestamp() > deadline)
         {
             throw Exceeded($"takes longer than {Limits.MaxCompileTime.TotalSeconds:0.###} s to compile; simplify it or raise the limit.");
+        }
+    }
+
+    /// <summary>For work that recurs: stops before the thread's stack is used up.</summary>
+    public void CheckStack()
+    {
+        if (!RuntimeHelpers.TryEnsureSufficientExecutionStack())
+        {
+            throw Exceeded("nests too deeply; simplify it.");
         }
     }
 }

@@ -15,6 +15,7 @@ public sealed class ConstraintCompiler
 {
     private readonly VocabularyTrie vocabulary;
     private readonly AutomatonLibrary library = new();
+    private readonly ConstraintCache cache;
 
     /// <summary>Prepares a vocabulary.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -24,12 +25,16 @@ public sealed class ConstraintCompiler
         ArgumentNullException.ThrowIfNull(tokenizer);
         vocabulary = new VocabularyTrie(tokenizer);
         Limits = limits ?? ConstraintLimits.Default;
+        cache = new ConstraintCache(Limits.MaxKeptConstraints, Limits.MaxKeptBytes);
     }
 
     /// <summary>What a constraint may cost.</summary>
     public ConstraintLimits Limits { get; }
 
     internal AutomatonLibrary Library => library;
+
+    /// <summary>What has been compiled.</summary>
+    internal ConstraintCache Cache => cache;
 
     /// <summary>Documents that a JSON Schema accepts.</summary>
     /// <param name="schema">The schema, of any draft from 4 to 2020-12.</param>
@@ -39,9 +44,12 @@ public sealed class ConstraintCompiler
     /// </exception>
     public Constraint JsonSchema(JsonElement schema, JsonSchemaOptions? options = null)
     {
-        SchemaProgram program = new(schema.Clone(), library, new ConstraintBudget(Limits));
-        JsonGrammar grammar = new(program, JsonDialect.Json, options?.WhiteSpace == JsonWhiteSpace.Free);
-        return FromRule(grammar.Root());
+        bool freeSpace = options?.WhiteSpace == JsonWhiteSpace.Free;
+        return cache.GetOrAdd(new ConstraintCache.Key("schema", schema.GetRawText(), freeSpace), () =>
+        {
+            SchemaProgram program = new(schema.Clone(), library, new ConstraintBudget(Limits));
+            return FromRule(new JsonGrammar(program, JsonDialect.Json, freeSpace).Root());
+        });
     }
 
     /// <summary>Documents that a JSON Schema accepts.</summary>
@@ -76,6 +84,11 @@ public sealed class ConstraintCompiler
     public Constraint Regex(string pattern)
     {
         ArgumentNullException.ThrowIfNull(pattern);
+        return cache.GetOrAdd(new ConstraintCache.Key("regex", pattern), () => CompileRegex(pattern));
+    }
+
+    private Constraint CompileRegex(string pattern)
+    {
         ConstraintBudget budget = new(Limits) { Subject = ("regex", string.Empty) };
         Dfa dfa = library.FullMatch(pattern, budget);
         if (dfa.IsEmpty)
@@ -93,7 +106,7 @@ public sealed class ConstraintCompiler
     public Constraint Grammar(string grammar)
     {
         ArgumentNullException.ThrowIfNull(grammar);
-        return FromGrammar(GrammarReader.Read(grammar, Limits));
+        return cache.GetOrAdd(new ConstraintCache.Key("grammar", grammar), () => FromGrammar(GrammarReader.Read(grammar, Limits)));
     }
 
     /// <summary>Texts of a grammar.</summary>

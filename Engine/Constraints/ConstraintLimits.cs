@@ -22,11 +22,23 @@ public sealed record ConstraintLimits
     public int MaxStates { get; init; } = 200_000;
 
     /// <summary>Alternatives that a schema falls into, all places together.</summary>
-    public int MaxAlternatives { get; init; } = 100_000;
+    public int MaxAlternatives { get; init; } = 20_000;
 
-    /// <summary>Time to compile.</summary>
-    public TimeSpan MaxCompileTime { get; init; } = TimeSpan.FromSeconds(2);
+    /// <summary>Expressions that regular expressions fall into while their automata are made, all together.</summary>
+    public int MaxExpressions { get; init; } = 400_000;
+
+    /// <summary>Time to compile. The numbers above stop what multiplies sooner, on a slow machine as on a fast one.</summary>
+    public TimeSpan MaxCompileTime { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>States that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
     public int MaxCachedStates { get; init; } = 50_000;
+
+    /// <summary>Bytes that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
+    public long MaxCachedBytes { get; init; } = 64L << 20;
+
+    /// <summary>Compiled constraints that a compiler keeps for the next request with the same source.</summary>
+    public int MaxKeptConstraints { get; init; } = 64;
+
+    /// <summary>Bytes that the constraints which a compiler keeps may remember together.</summary>
+    public long MaxKeptBytes { get; init; } = 128L << 20;
 }

@@ -1,4 +1,4 @@
-using System.Runtime.CompilerServices;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
@@ -42,6 +42,10 @@ internal unsafe ref struct AffineChunks
         _parameters = _supers + 2 * Rows;
         _runs = (AffineRun*)(_parameters + MaxRuns * 2 * Rows);
         _slab = panel;
+        if (layout.Offset == OffsetKind.None)
+        {
+            AffineParameters.NoOffsets(_parameters + Rows, MaxRuns, 2 * Rows);
+        }
         AffineParameters.ReadSupers(layout, panel, _supers);
     }
 

@@ -227,14 +227,46 @@ internal static class CodeSteps
         where TMap : struct, IAffineMap
         where TSink : struct, IAffineSink<TF>
     {
-        TU lower = a, upper = b;
-        for (int i = 0; i < columns; i++)
+        Four<TL, TF, TU, TConversion, TMap, TSink>(a, b, bits, 0, columns, first, values, scale0, scale1, offset0, offset1, ref sink);
+        if (columns > 4)
         {
-            One<TL, TF, TU, TConversion, TMap, TSink>(lower, upper, (1u << bits) - 1, first + i, values, scale0, scale1, offset0, offset1, ref sink);
-            lower = TL.Right(lower, bits);
-            upper = TL.Right(upper, bits);
+            Four<TL, TF, TU, TConversion, TMap, TSink>(a, b, bits, 4, columns, first, values, scale0, scale1, offset0, offset1, ref sink);
         }
-        a = lower;
-        b = upper;
+        if (columns > 8)
+        {
+            Four<TL, TF, TU, TConversion, TMap, TSink>(a, b, bits, 8, columns, first, values, scale0, scale1, offset0, offset1, ref sink);
+        }
+        if (columns > 12)
+        {
+            Four<TL, TF, TU, TConversion, TMap, TSink>(a, b, bits, 12, columns, first, values, scale0, scale1, offset0, offset1, ref sink);
+        }
+        a = TL.Right(a, bits * columns);
+        b = TL.Right(b, bits * columns);
+    }
+
+    /// <summary>Up to four of the columns: all that is asked for is known when code is compiled.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Four<TL, TF, TU, TConversion, TMap, TSink>(TU a, TU b, int bits, int from, int columns, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
+        where TL : struct, IAffineLanes<TF, TU>
+        where TF : struct
+        where TU : struct
+        where TConversion : struct, IAffineConversion
+        where TMap : struct, IAffineMap
+        where TSink : struct, IAffineSink<TF>
+    {
+        uint mask = (1u << bits) - 1;
+        One<TL, TF, TU, TConversion, TMap, TSink>(TL.Right(a, from * bits), TL.Right(b, from * bits), mask, first + from, values, scale0, scale1, offset0, offset1, ref sink);
+        if (columns > from + 1)
+        {
+            One<TL, TF, TU, TConversion, TMap, TSink>(TL.Right(a, (from + 1) * bits), TL.Right(b, (from + 1) * bits), mask, first + from + 1, values, scale0, scale1, offset0, offset1, ref sink);
+        }
+        if (columns > from + 2)
+        {
+            One<TL, TF, TU, TConversion, TMap, TSink>(TL.Right(a, (from + 2) * bits), TL.Right(b, (from + 2) * bits), mask, first + from + 2, values, scale0, scale1, offset0, offset1, ref sink);
+        }
+        if (columns > from + 3)
+        {
+            One<TL, TF, TU, TConversion, TMap, TSink>(TL.Right(a, (from + 3) * bits), TL.Right(b, (from + 3) * bits), mask, first + from + 3, values, scale0, scale1, offset0, offset1, ref sink);
+        }
     }
 }

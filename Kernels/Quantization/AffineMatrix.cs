@@ -70,6 +70,10 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         float* supers = stackalloc float[2 * Rows], scales = stackalloc float[Rows], offsets = stackalloc float[Rows];
         byte* slab = Panel(row / Rows) + (long)(column / _layout.Slab) * _layout.SlabBytes;
         int inSlab = column % _layout.Slab, lane = row % Rows;
+        if (_layout.Offset == OffsetKind.None)
+        {
+            AffineParameters.NoOffsets(offsets, 1, Rows);
+        }
         AffineParameters.ReadSupers(_layout, slab, supers);
         AffineParameters.Read(_layout, slab, inSlab / _layout.Group, supers, scales, offsets);
         int code = CodeWords.Code(_layout.Bits, (uint*)(slab + _layout.CodesAt) + lane, inSlab);

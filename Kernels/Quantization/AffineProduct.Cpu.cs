@@ -146,8 +146,8 @@ internal static unsafe partial class AffineProduct
                 case 1:
                     Vector(ref chunks, x, table, sums);
                     break;
-                case <= 4:
-                    Vectors(ref chunks, x, count, table, sums);
+                case 2:
+                    Vectors(ref chunks, x, table, sums);
                     break;
                 default:
                     Tiles(ref chunks, x, count, table, sums);
@@ -179,28 +179,15 @@ internal static unsafe partial class AffineProduct
             }
         }
 
-        /// <summary>Two to four tokens; a missing one repeats the first and is not stored.</summary>
-        private void Vectors(ref AffineChunks chunks, float* x, int count, float* table, float* sums)
+        /// <summary>Two tokens.</summary>
+        private void Vectors(ref AffineChunks chunks, float* x, float* table, float* sums)
         {
             for (int column = 0; column < work.Layout.Padded; column += ChunkColumns)
             {
                 chunks.Advance(Math.Min(ChunkColumns, work.Layout.Padded - column));
-                float* x0 = x + column, x1 = x0 + work.Layout.Padded;
-                float* x2 = count > 2 ? x1 + work.Layout.Padded : x0, x3 = count > 3 ? x2 + work.Layout.Padded : x0;
                 for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
                 {
-                    if (count == 2)
-                    {
-                        DotSink2<TL, TF, TU> two = Weights(ref chunks, lane, table, new DotSink2<TL, TF, TU>(x0, x1));
-                        Add(two.First0, two.Second0, sums + lane);
-                        Add(two.First1, two.Second1, sums + Rows + lane);
-                        continue;
-                    }
-                    DotSink4<TL, TF, TU> sink = Weights(ref chunks, lane, table, new DotSink4<TL, TF, TU>(x0, x1, x2, x3));
-                    Add(sink.First0, sink.Second0, sums + lane);
-                    Add(sink.First1, sink.Second1, sums + Rows + lane);
-                    Add(sink.First2, sink.Second2, sums + 2 * Rows + lane);
-                    Add(sink.First3, sink.Second3, sums + 3 * Rows + lane);
+                    Add(Weights(ref chunks, lane, table, Two(x + column, x + column + work.Layout.Padded)), sums + lane, 2);
                 }
             }
         }
@@ -253,36 +240,32 @@ internal static unsafe partial class AffineProduct
                 float* x3 = t + 3 < count ? x0 + 3L * work.Layout.Padded : x0;
                 for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
                 {
-                    TF a0 = default, a1 = default, a2 = default, a3 = default, b0 = default, b1 = default, b2 = default, b3 = default;
+                    var sink = new Both<TF, Both<TF, DotSink<TL, TF, TU>, DotSink<TL, TF, TU>>, Both<TF, DotSink<TL, TF, TU>, DotSink<TL, TF, TU>>>(Two(x0, x1), Two(x2, x3));
                     float* weights = chunk + lane;
                     for (int c = 0; c < columns; c++, weights += Rows)
                     {
-                        TF first = TL.Load(weights), second = TL.Load(weights + TL.Count);
-                        TF v0 = TL.Spread(x0[c]), v1 = TL.Spread(x1[c]), v2 = TL.Spread(x2[c]), v3 = TL.Spread(x3[c]);
-                        a0 = TL.MultiplyAdd(first, v0, a0);
-                        b0 = TL.MultiplyAdd(second, v0, b0);
-                        a1 = TL.MultiplyAdd(first, v1, a1);
-                        b1 = TL.MultiplyAdd(second, v1, b1);
-                        a2 = TL.MultiplyAdd(first, v2, a2);
-                        b2 = TL.MultiplyAdd(second, v2, b2);
-                        a3 = TL.MultiplyAdd(first, v3, a3);
-                        b3 = TL.MultiplyAdd(second, v3, b3);
+                        sink.Take(c, TL.Load(weights), TL.Load(weights + TL.Count));
                     }
                     float* to = sums + t * Rows + lane;
-                    Add(a0, b0, to);
-                    if (t + 1 < count)
-                    {
-                        Add(a1, b1, to + Rows);
-                    }
-                    if (t + 2 < count)
-                    {
-                        Add(a2, b2, to + 2 * Rows);
-                    }
-                    if (t + 3 < count)
-                    {
-                        Add(a3, b3, to + 3 * Rows);
-                    }
+                    Add(sink.A, to, count - t);
+                    Add(sink.B, to + 2 * Rows, count - t - 2);
                 }
+            }
+        }
+
+        private static Both<TF, DotSink<TL, TF, TU>, DotSink<TL, TF, TU>> Two(float* first, float* second) => new(new(first), new(second));
+
+        /// <summary>Adds the sums of two tokens, or of as many of them as there are.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Add(in Both<TF, DotSink<TL, TF, TU>, DotSink<TL, TF, TU>> tokens, float* to, int count)
+        {
+            if (count > 0)
+            {
+                Add(tokens.A.First, tokens.A.Second, to);
+            }
+            if (count > 1)
+            {
+                Add(tokens.B.First, tokens.B.Second, to + Rows);
             }
         }
 

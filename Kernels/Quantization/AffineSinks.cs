@@ -27,55 +27,20 @@ internal unsafe struct DotSink<TL, TF, TU>(float* x) : IAffineSink<TF>
     }
 }
 
-/// <summary>As <see cref="DotSink{TL, TF, TU}"/> for two tokens.</summary>
-internal unsafe struct DotSink2<TL, TF, TU>(float* x0, float* x1) : IAffineSink<TF>
-    where TL : struct, IAffineLanes<TF, TU>
-    where TF : unmanaged
-    where TU : unmanaged
+/// <summary>Hands the weights to two sinks: dot products with several tokens.</summary>
+internal struct Both<TF, TFirst, TSecond>(TFirst first, TSecond second) : IAffineSink<TF>
+    where TF : struct
+    where TFirst : struct, IAffineSink<TF>
+    where TSecond : struct, IAffineSink<TF>
 {
-    public TF First0;
-    public TF Second0;
-    public TF First1;
-    public TF Second1;
+    public TFirst A = first;
+    public TSecond B = second;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take(int column, TF first, TF second)
     {
-        TF v0 = TL.Spread(x0[column]), v1 = TL.Spread(x1[column]);
-        First0 = TL.MultiplyAdd(first, v0, First0);
-        Second0 = TL.MultiplyAdd(second, v0, Second0);
-        First1 = TL.MultiplyAdd(first, v1, First1);
-        Second1 = TL.MultiplyAdd(second, v1, Second1);
-    }
-}
-
-/// <summary>As <see cref="DotSink{TL, TF, TU}"/> for four tokens.</summary>
-internal unsafe struct DotSink4<TL, TF, TU>(float* x0, float* x1, float* x2, float* x3) : IAffineSink<TF>
-    where TL : struct, IAffineLanes<TF, TU>
-    where TF : unmanaged
-    where TU : unmanaged
-{
-    public TF First0;
-    public TF Second0;
-    public TF First1;
-    public TF Second1;
-    public TF First2;
-    public TF Second2;
-    public TF First3;
-    public TF Second3;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Take(int column, TF first, TF second)
-    {
-        TF v0 = TL.Spread(x0[column]), v1 = TL.Spread(x1[column]), v2 = TL.Spread(x2[column]), v3 = TL.Spread(x3[column]);
-        First0 = TL.MultiplyAdd(first, v0, First0);
-        Second0 = TL.MultiplyAdd(second, v0, Second0);
-        First1 = TL.MultiplyAdd(first, v1, First1);
-        Second1 = TL.MultiplyAdd(second, v1, Second1);
-        First2 = TL.MultiplyAdd(first, v2, First2);
-        Second2 = TL.MultiplyAdd(second, v2, Second2);
-        First3 = TL.MultiplyAdd(first, v3, First3);
-        Second3 = TL.MultiplyAdd(second, v3, Second3);
+        A.Take(column, first, second);
+        B.Take(column, first, second);
     }
 }
 

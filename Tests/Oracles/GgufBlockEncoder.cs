@@ -23,11 +23,19 @@ internal static class GgufBlockEncoder
             }
             return bytes.ToArray();
         }
-        if (type == "Q4_K")
+        if (type is "Q4_K" or "Q6_K")
         {
             for (int first = 0; first < weights.Length; first += 256)
             {
-                Q4_K(bytes, weights.Slice(first, 256));
+                ReadOnlySpan<float> block = weights.Slice(first, 256);
+                if (type == "Q4_K")
+                {
+                    Q4_K(bytes, block);
+                }
+                else
+                {
+                    Q6_K(bytes, block);
+                }
             }
             return bytes.ToArray();
         }
@@ -36,6 +44,32 @@ internal static class GgufBlockEncoder
             Block(bytes, type, weights.Slice(first, 32));
         }
         return bytes.ToArray();
+    }
+
+    /// <summary>A sound block, if not the one that the format's tool would search for: each group's largest magnitude is the last code.</summary>
+    private static void Q6_K(MemoryStream to, ReadOnlySpan<float> x)
+    {
+        Span<float> steps = stackalloc float[16];
+        for (int i = 0; i < 256; i++)
+        {
+            steps[i / 16] = MathF.Max(steps[i / 16], MathF.Abs(x[i]) / 31);
+        }
+        Half half = (Half)(Max(steps) / 127);
+        float d = (float)half;
+        Span<byte> block = stackalloc byte[210];
+        block.Clear();
+        BinaryPrimitives.WriteHalfLittleEndian(block[208..], half);
+        for (int i = 0; i < 256; i++)
+        {
+            int scale = d > 0 ? (int)MathF.Round(steps[i / 16] / d) : 0;
+            block[192 + i / 16] = (byte)scale;
+            int code = scale == 0 ? 32 : 32 + Math.Clamp((int)MathF.Round(x[i] / (d * scale)), -32, 31);
+            // 128 weights: 64 bytes of low nibbles, the later half of the weights above the earlier; 32 bytes of the upper two bits.
+            int half128 = i / 128, within = i % 128, quarter = within / 32;
+            block[64 * half128 + within % 64] |= (byte)((code & 15) << (within / 64 * 4));
+            block[128 + 32 * half128 + within % 32] |= (byte)(code >> 4 << (2 * quarter));
+        }
+        to.Write(block);
     }
 
     /// <summary>A sound block, if not the one that the format's tool would search for: each group from its least value, or zero, to its largest.</summary>

@@ -12,7 +12,7 @@ internal static class GgufTokenizer
     public const string TokensKey = "tokenizer.ggml.tokens";
 
     private const string TypesKey = "tokenizer.ggml.token_type", MergesKey = "tokenizer.ggml.merges";
-    private const int Normal = 1, UserDefined = 4, Byte = 6;
+    private const int Normal = 1, UserDefined = 4, Unused = 5, Byte = 6;
 
     /// <summary>The texts of all tokens by id.</summary>
     /// <exception cref="ModelFormatException">There are none.</exception>
@@ -81,13 +81,13 @@ internal static class GgufTokenizer
         return buffer.WrittenMemory;
     }
 
-    // Unused ids are there to fill gaps: they count as special, so no text can become them.
+    // Texts of unused ids fill the list up and stand for nothing: left out, such an id decodes to nothing and no text becomes it.
     private static void WriteAdded(Utf8JsonWriter json, string[] tokens, int[] types)
     {
         json.WriteStartArray("added_tokens");
         for (int id = 0; id < tokens.Length; id++)
         {
-            if (types[id] == Normal)
+            if (types[id] is Normal or Unused)
             {
                 continue;
             }

@@ -111,7 +111,7 @@ internal sealed class GrammarReader
         bool looksAround;
         try
         {
-            looksAround = RegexParser.Parse(expression.Pattern, new RegexAlgebra(), limits).LooksAround;
+            looksAround = RegexParser.Parse(expression.Pattern, new RegexAlgebra(new ConstraintBudget(limits)), limits).LooksAround;
         }
         catch (ConstraintException error)
         {

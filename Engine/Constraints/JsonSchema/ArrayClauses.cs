@@ -54,7 +54,7 @@ internal static class ArrayClauses
     /// <summary>No two items are equal.</summary>
     public sealed record Unique(Subschema Source) : Clause("uniqueItems")
     {
-        public override void Assert(Conjunct conjunct) => conjunct.Unique = true;
+        public override void Assert(Conjunct conjunct) => conjunct.Unique ??= Source;
 
         public override IEnumerable<Option> Negation() =>
             [new Option(TypeSet.Array, _ => throw Source.Error("uniqueItems", "its opposite (equal items) is not supported."))];

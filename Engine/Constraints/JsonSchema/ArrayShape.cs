@@ -2,7 +2,7 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>Arrays: what the items are, how many, and which must be among them.</summary>
 internal sealed class ArrayShape(
-    SchemaProgram program, SchemaSet[] prefix, SchemaSet rest, int min, int max, ContainsDemand[] demands, bool unique)
+    SchemaProgram program, SchemaSet[] prefix, SchemaSet rest, int min, int max, ContainsDemand[] demands, Subschema? unique)
 {
     public int Min => min;
 
@@ -12,7 +12,8 @@ internal sealed class ArrayShape(
 
     public IReadOnlyList<ContainsDemand> Demands => demands;
 
-    public bool Unique => unique;
+    /// <summary>Whether no two items may be equal.</summary>
+    public bool IsUnique => unique is not null;
 
     /// <summary>From this index on all items are alike.</summary>
     public int Settled { get; } = Math.Max(Math.Max(prefix.Length, min), demands.Length == 0 ? 0 : demands.Max(demand => demand.From));
@@ -39,7 +40,7 @@ internal sealed class ArrayShape(
                 literals.Add(demands[i].Literal ^ 1);
             }
         }
-        return program.Intern(literals, item.Scope);
+        return program.Intern(literals, item.Scope, item.WrittenOneWay);
     }
 
     /// <summary>The demands that an item may count for, in all combinations.</summary>
@@ -85,6 +86,10 @@ internal sealed class ArrayShape(
             possible++;
         }
         int longest = possible > prefix.Length ? Max : possible;
+        if (IsUnique && prefix.Length == 0 && demands.Length == 0 && Min > 1)
+        {
+            longest = Math.Min(longest, Distinct(program.Values.Of(rest).Count));
+        }
         return longest >= Min && Needed(new int[demands.Length]) <= longest
             && Enumerable.Range(0, demands.Length).All(i => demands[i].Min == 0 || CanCount(i, 0));
     }
@@ -100,6 +105,44 @@ internal sealed class ArrayShape(
             }
         }
     }
+
+    /// <summary>
+    /// Makes arrays of different items no longer than there are different items, once all values that exist are known.
+    /// </summary>
+    /// <exception cref="ConstraintException">It is not known how many there are, or whether two are equal.</exception>
+    public void LimitDistinct()
+    {
+        if (unique is null || Max <= 1)
+        {
+            return;
+        }
+        if (Array.Exists(demands, demand => demand.Min > 1))
+        {
+            throw unique.Error("uniqueItems", "is not supported beside a condition that several items must meet.");
+        }
+        bool isUniform = prefix.Length == 0 && demands.Length == 0;
+        for (int index = 0; index <= Settled && index < Max; index++)
+        {
+            foreach (SchemaSet item in Counts(index).Select(counts => Item(index, counts)).Where(item => item.IsProductive))
+            {
+                if (!ValueCount.AreTold(item))
+                {
+                    throw unique.Error("uniqueItems", "is not supported for objects whose properties come in any order and are limited in number.");
+                }
+            }
+            (int count, bool exact) = program.Values.Of(Item(index, 0));
+            if (isUniform && exact)
+            {
+                Max = Math.Min(Max, Distinct(count));
+            }
+            else if (Distinct(count) < Max && (index >= prefix.Length || count <= index))
+            {
+                throw unique.Error("uniqueItems", "is not supported where there are only so many different items and they are not all of one kind.");
+            }
+        }
+    }
+
+    private static int Distinct(int count) => count >= ValueCount.Unlimited ? int.MaxValue : count;
 
     /// <summary>Items that are still needed, one for each demand not met.</summary>
     public int Needed(int[] counted)

@@ -14,27 +14,27 @@ internal abstract record Clause(string Keyword)
     public virtual TypeSet Types => TypeSet.All;
 
     /// <summary>The types of a value.</summary>
-    public sealed record Type(TypeSet Allowed, bool IntegersOnly) : Clause("type")
+    /// <param name="Allowed">The types.</param>
+    /// <param name="Numbers">What makes a number an integer, where only those are meant; else null.</param>
+    public sealed record Type(TypeSet Allowed, NumberTest? Numbers) : Clause("type")
     {
-        private static readonly NumberTest Integer = new(NumberTestKind.Integer, string.Empty);
-
         public override TypeSet Types => Allowed;
 
         public override void Assert(Conjunct conjunct)
         {
             conjunct.Restrict(Allowed);
-            if (IntegersOnly)
+            if (Numbers is not null)
             {
-                conjunct.Numbers.Add(Integer);
+                conjunct.Numbers.Add(Numbers);
             }
         }
 
         public override IEnumerable<Option> Negation()
         {
             yield return new Option(~Allowed & TypeSet.All);
-            if (IntegersOnly)
+            if (Numbers is not null)
             {
-                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Integer.Opposite()));
+                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(Numbers.Opposite()));
             }
         }
     }

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
+using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>Reads the keywords of a schema. What the drafts call annotations is passed over.</summary>
-internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget budget, Func<int, TypeSet> typesOf, Func<int, int, bool> disjoint)
+internal sealed class ClauseReader(
+    SchemaDocument document, AutomatonLibrary library, ConstraintBudget budget, Func<int, TypeSet> typesOf, Func<int, int, bool> disjoint)
 {
     private static readonly Dictionary<string, TypeSet> TypeNames = new(StringComparer.Ordinal)
     {
@@ -17,14 +19,14 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         ["object"] = TypeSet.Object,
     };
 
-    private static readonly string[] Refused = ["unevaluatedProperties", "unevaluatedItems", "$recursiveRef"];
+    private static readonly string[] Refused = ["unevaluatedProperties", "unevaluatedItems"];
 
     public List<Clause> Read(Subschema schema)
     {
         List<Clause> clauses = [];
         if (schema.IsFalse)
         {
-            clauses.Add(new Clause.Type(TypeSet.None, false));
+            clauses.Add(new Clause.Type(TypeSet.None, null));
         }
         if (schema.Json.ValueKind != JsonValueKind.Object)
         {
@@ -51,11 +53,8 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
     {
         switch (keyword)
         {
-            case "$ref" when value.ValueKind == JsonValueKind.String:
+            case "$ref" or "$dynamicRef" or "$recursiveRef" when value.ValueKind == JsonValueKind.String:
                 clauses.Add(new Clause.Demand(keyword, document.Resolve(schema, keyword, value.GetString()!).Positive));
-                break;
-            case "$dynamicRef" when value.ValueKind == JsonValueKind.String:
-                clauses.Add(new Clause.Demand(keyword, ResolveDynamic(schema, value.GetString()!).Positive));
                 break;
             case "type":
                 clauses.Add(ReadType(schema, value));
@@ -90,7 +89,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                 clauses.AddRange(ReadNumber(schema, keyword, value));
                 break;
             case "pattern":
-                clauses.Add(new Clause.Text(keyword, new TextTest(TextTestKind.Pattern, Text(schema, keyword, value))));
+                clauses.Add(new Clause.Text(keyword, new TextTest(TextTestKind.Pattern, Pattern(schema, keyword, Text(schema, keyword, value)))));
                 break;
             case "format" when value.ValueKind == JsonValueKind.String:
                 if (Formats.Check(value.GetString()!, schema))
@@ -142,7 +141,10 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         {
             types |= TypeSet.Null;
         }
-        return new Clause.Type(types, names.Contains("integer") && !names.Contains("number"));
+        bool integersOnly = names.Contains("integer") && !names.Contains("number");
+        // To draft 4 an integer is what is written as one; later 1.0 is one too.
+        NumberTestKind integer = schema.Resource.Draft == SchemaDraft.Draft4 ? NumberTestKind.Digits : NumberTestKind.Integer;
+        return new Clause.Type(types, integersOnly ? new NumberTest(integer, string.Empty) : null);
     }
 
     private Clause.Values ReadValues(Subschema schema, string keyword, JsonElement[] values)
@@ -169,12 +171,12 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
                     texts.Add(value.GetString()!);
                     break;
                 case JsonValueKind.Number:
+                    // Plainly, as the schema has it, and whole numbers also as those write them who know only fractions.
                     string number = Decimal(schema, keyword, value);
-                    numbers.Add(number);
-                    if (value.GetRawText().TrimEnd('0').TrimEnd('.') == number)
+                    numbers.AddRange([number, value.GetRawText()]);
+                    if (!number.Contains('.', StringComparison.Ordinal))
                     {
-                        // As the schema writes it, with zeros at the end.
-                        numbers.Add(value.GetRawText());
+                        numbers.Add(number + ".0");
                     }
                     break;
                 case JsonValueKind.Array:
@@ -262,7 +264,8 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         }
         if (schema.TryGet("patternProperties", out JsonElement matched))
         {
-            patterns.AddRange(Members(schema, "patternProperties", matched));
+            budget.Subject = ("patternProperties", "#" + schema.Pointer);
+            patterns.AddRange(Members(schema, "patternProperties", matched).Select(entry => (Pattern(schema, "patternProperties", entry.Name), entry.Literal)));
         }
         int? additional = schema.TryGet("additionalProperties", out JsonElement others) ? Literal(schema, others, "additionalProperties") : null;
         if (properties.Count + patterns.Count > 0 || additional is not (null or SchemaLiterals.True))
@@ -288,24 +291,6 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         }
     }
 
-    private Subschema ResolveDynamic(Subschema schema, string reference)
-    {
-        Subschema target = document.Resolve(schema, "$dynamicRef", reference);
-        int hash = reference.IndexOf('#', StringComparison.Ordinal);
-        string name = hash < 0 ? string.Empty : reference[(hash + 1)..];
-        if (!target.TryGet("$dynamicAnchor", out JsonElement anchor) || anchor.GetString() != name)
-        {
-            return target;
-        }
-        // The outermost resource that evaluation has entered decides, and it enters the document's own first.
-        SchemaResource[] candidates = [.. document.WithDynamicAnchor(name)];
-        SchemaResource outermost = candidates.FirstOrDefault(candidate => candidate.Pointer.Length == 0)
-            ?? (candidates.Length == 1 ? candidates[0]
-                : throw schema.Error("$dynamicRef", $"several embedded schemas have the dynamic anchor {name}, and the document itself has not."));
-        (JsonElement json, string pointer) = outermost.Anchors[name];
-        return document.Get(json, pointer, outermost);
-    }
-
     private int Literal(Subschema schema, JsonElement json, params ReadOnlySpan<string> path)
     {
         Subschema child = document.Child(schema, json, path);
@@ -316,7 +301,7 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         ? [.. value.EnumerateArray().Select((item, index) => Literal(schema, item, keyword, index.ToString(CultureInfo.InvariantCulture)))]
         : throw schema.Error(keyword, "is not an array of schemas.");
 
-    private IEnumerable<(string, int)> Members(Subschema schema, string keyword, JsonElement value)
+    private IEnumerable<(string Name, int Literal)> Members(Subschema schema, string keyword, JsonElement value)
     {
         if (value.ValueKind != JsonValueKind.Object)
         {
@@ -325,6 +310,20 @@ internal sealed class ClauseReader(SchemaDocument document, ConstraintBudget bud
         foreach (JsonProperty property in value.EnumerateObject())
         {
             yield return (property.Name, Literal(schema, property.Value, keyword, property.Name));
+        }
+    }
+
+    // Compiled now, so that what is wrong with it is said of its place.
+    private string Pattern(Subschema schema, string keyword, string pattern)
+    {
+        try
+        {
+            library.Pattern(pattern, budget);
+            return pattern;
+        }
+        catch (ConstraintException error) when (!error.Place.StartsWith('#'))
+        {
+            throw schema.Error(keyword, $"{error.Place}: {error.Reason}");
         }
     }
 

@@ -57,7 +57,8 @@ internal sealed class Conjunct
 
     public int MaxItems { get; private set; } = int.MaxValue;
 
-    public bool Unique { get; set; }
+    /// <summary>The schema that wants all items to differ; null if none does.</summary>
+    public Subschema? Unique { get; set; }
 
     public List<ObjectPart> ObjectParts { get; } = [];
 

@@ -17,8 +17,9 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         AfterItem,
     }
 
-    /// <summary>The form of names and of strings under conditions.</summary>
-    public TextForm StrictForm => dialect == JsonDialect.Python ? TextForm.Python : TextForm.Json;
+    /// <summary>The form of words: strings that the schema spells.</summary>
+    /// <param name="oneWay">Whether every value is written in one way only.</param>
+    public TextForm WordForm(bool oneWay) => dialect == JsonDialect.Python && !oneWay ? TextForm.Python : TextForm.Json;
 
     /// <summary>The rule that writes the document.</summary>
     public Rule Root() => new(() => Value(program.Root, false));
@@ -27,12 +28,12 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
     public Rule RuleOf(SchemaSet set) => set.Rule ??= new Rule(() => Value(set, freeSpace));
 
     /// <summary>A fixed piece of text, where white space may stand before it if it may at all.</summary>
-    public Node.Terminal Mark(string text, Node target) => new(library.Literal(text), _ => target, freeSpace);
+    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(library.Literal(text), _ => target, freeSpace, mark);
 
-    public Node.Terminal Terminal(Automaton automaton, Func<int, Node> target, bool isOpenKey = false) =>
-        new(automaton, target, freeSpace, isOpenKey);
+    public Node.Terminal Terminal(Automaton automaton, Func<int, Node> target) => new(automaton, target, freeSpace);
 
-    public TextAutomaton Names(Dfa names) => library.Text($"names {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(names)}", names, StrictForm, 0, int.MaxValue, budget);
+    /// <summary>Names that the schema does not spell. They are written in one way, so that a name that comes again is known.</summary>
+    public TextAutomaton Names(Dfa names) => library.Text($"names {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(names)}", names, TextForm.Json, 0, int.MaxValue, budget);
 
     private LazyNode Value(SchemaSet set, bool skipsSpace) => new(() =>
     {
@@ -50,17 +51,21 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         {
             if (text.Words is not null)
             {
-                words.AddRange(text.Words.SelectMany(word => TextDecoder.Writings(StrictForm, word)).Select(word => (word, 0)));
+                words.AddRange(text.Words.SelectMany(word => TextDecoder.Writings(WordForm(set.WrittenOneWay), word)).Select(word => (word, 0)));
             }
             else
             {
-                TextForm form = dialect == JsonDialect.Json && text.Dfa.IsUniversal ? TextForm.JsonWithEscapes : StrictForm;
+                TextForm form = dialect == JsonDialect.Json && !set.WrittenOneWay ? TextForm.JsonWithEscapes : WordForm(set.WrittenOneWay);
                 Add(library.Text(text.Key, text.Dfa, form, text.Min, text.Max, budget), LazyNode.End);
             }
         }
-        foreach ((string key, Dfa dfa) in shape.Numbers)
+        foreach ((string key, Dfa dfa, bool areIntegers) in shape.Numbers)
         {
-            Add(library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget), LazyNode.End);
+            // To Python 1.0 is no integer.
+            TextAutomaton numbers = set.WrittenOneWay || (areIntegers && dialect == JsonDialect.Python)
+                ? library.Text(key + " in one way", NumberAutomata.InOneWay(key, dfa, library, budget), TextForm.Raw, 0, int.MaxValue, budget)
+                : library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+            Add(numbers, LazyNode.End);
         }
         if (words.Count > 0)
         {
@@ -68,19 +73,20 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         }
         foreach (ArrayShape array in shape.Arrays)
         {
-            Add(library.Literal("["), ArrayNode(array, ArrayPhase.Open, 0, new int[array.Demands.Count]));
+            Add(library.Literal("["), ArrayNode(array, ArrayPhase.Open, 0, new int[array.Demands.Count]), ElementMark.Open);
         }
         foreach (ObjectShape entry in shape.Objects)
         {
             if (!objects.TryGetValue(entry, out ObjectGrammar? grammar))
             {
-                objects.Add(entry, grammar = new ObjectGrammar(this, entry));
+                objects.Add(entry, grammar = new ObjectGrammar(this, entry, set.WrittenOneWay));
             }
-            Add(library.Literal("{"), grammar.Open);
+            Add(library.Literal("{"), grammar.Open, ElementMark.Open);
         }
         return new Node.Edges([.. terminals], [], false);
 
-        void Add(Automaton automaton, Node target) => terminals.Add(new Node.Terminal(automaton, _ => target, skipsSpace));
+        void Add(Automaton automaton, Node target, ElementMark mark = ElementMark.None) =>
+            terminals.Add(new Node.Terminal(automaton, _ => target, skipsSpace, mark));
     });
 
     private static readonly (TypeSet, string, string)[] Words =
@@ -100,9 +106,10 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
     private Node.Edges ArrayEdges(ArrayShape array, ArrayPhase phase, int index, int[] counted)
     {
         List<Node.Terminal> terminals = [];
+        ElementMark distinct = array.IsUnique ? ElementMark.Distinct : ElementMark.None;
         if (index >= array.Min && array.Needed(counted) == 0)
         {
-            terminals.Add(Mark("]", LazyNode.End));
+            terminals.Add(Mark("]", LazyNode.End, ElementMark.Close | distinct));
         }
         Node.Call[] items = index < array.Max ? [.. ItemCalls(array, index, counted)] : [];
         if (phase == ArrayPhase.Open)
@@ -111,7 +118,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         }
         if (items.Length > 0)
         {
-            terminals.Add(Mark(",", new LazyNode(() => new Node.Edges([], items, false))));
+            terminals.Add(Mark(",", new LazyNode(() => new Node.Edges([], items, false)), ElementMark.Next | distinct));
         }
         return new Node.Edges([.. terminals], [], false);
     }

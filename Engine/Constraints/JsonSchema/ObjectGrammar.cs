@@ -8,15 +8,17 @@ internal sealed class ObjectGrammar
 {
     private readonly JsonGrammar grammar;
     private readonly ObjectShape shape;
+    private readonly TextForm form;
     private readonly Dictionary<State, Node> nodes = [];
     private readonly Dictionary<(int From, int To), LiteralAutomaton> keys = [];
     private Automaton? others;
 
-    public ObjectGrammar(JsonGrammar grammar, ObjectShape shape)
+    public ObjectGrammar(JsonGrammar grammar, ObjectShape shape, bool oneWay)
     {
         this.grammar = grammar;
         this.shape = shape;
-        Open = At(new State(Phase.Open, 0, 0, 0, 0));
+        form = grammar.WordForm(oneWay);
+        Open = At(new State(Phase.Open, 0, 0, 0, 0, 0));
     }
 
     private enum Phase
@@ -44,7 +46,7 @@ internal sealed class ObjectGrammar
         List<Node.Terminal> terminals = [];
         if (at.Phase != Phase.AfterComma && shape.RequiredFrom(at.Position) == 0 && at.Count >= shape.Min && at.Met == shape.AllDemands)
         {
-            terminals.Add(grammar.Mark("}", LazyNode.End));
+            terminals.Add(grammar.Mark("}", LazyNode.End, ElementMark.Close));
         }
         if (at.Count < shape.Max)
         {
@@ -54,7 +56,7 @@ internal sealed class ObjectGrammar
             }
             else if (NamedKeys(at).Any() || ListedKeys(at).Any() || OtherClasses(at).Any())
             {
-                terminals.Add(grammar.Mark(",", At(at with { Phase = Phase.AfterComma })));
+                terminals.Add(grammar.Mark(",", At(at with { Phase = Phase.AfterComma }), ElementMark.Next));
             }
         }
         return new Node.Edges([.. terminals], [], false);
@@ -79,7 +81,7 @@ internal sealed class ObjectGrammar
         if (classes.Length > 0)
         {
             Automaton automaton = classes.Length == shape.Classes.Count(names => names.Value.IsProductive) ? Others() : Only(classes);
-            terminals.Add(grammar.Terminal(automaton, tag => AfterKey(Place(shape.Classes[tag], at)), isOpenKey: true));
+            terminals.Add(grammar.Terminal(automaton, tag => AfterKey(Place(shape.Classes[tag], at), ElementMark.Distinct)));
         }
     }
 
@@ -100,7 +102,7 @@ internal sealed class ObjectGrammar
         LiteralAutomaton Make() => new(named.SelectMany(property => Written(shape.Properties[property].Name, property)));
     }
 
-    private IEnumerable<(byte[], int)> Written(string name, int tag) => TextDecoder.Writings(grammar.StrictForm, name).Select(text => (text, tag));
+    private IEnumerable<(byte[], int)> Written(string name, int tag) => TextDecoder.Writings(form, name).Select(text => (text, tag));
 
     // Optional properties may be passed over, up to the first that is required.
     private IEnumerable<int> NamedKeys(State at)
@@ -121,14 +123,14 @@ internal sealed class ObjectGrammar
     private IEnumerable<int> ListedKeys(State at) => shape.RequiredFrom(at.Position) > 0 ? [] : Enumerable.Range(0, shape.Listed.Length).Where(
         i => (at.Used >> i & 1) == 0 && Ways(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i))).Any());
 
-    private IEnumerable<int> OtherClasses(State at) => shape.RequiredFrom(at.Position) > 0 || shape.Names.IsEmpty ? []
+    private IEnumerable<int> OtherClasses(State at) => shape.RequiredFrom(at.Position) > 0 || shape.Names.IsEmpty || at.Others >= shape.Others ? []
         : Enumerable.Range(0, shape.Classes.Length).Where(tag => Ways(Place(shape.Classes[tag], at)).Any());
 
     private Choice Place(ObjectShape.Property property, State at, int position, ulong used) =>
-        new(property.Value, property.Demands, at, position, used);
+        new(property.Value, property.Demands, at, position, used, at.Others);
 
     private Choice Place(ObjectShape.NameClass names, State at) =>
-        new(names.Value, names.Demands, at, shape.Properties.Length, at.Used);
+        new(names.Value, names.Demands, at, shape.Properties.Length, at.Used, shape.Others == int.MaxValue ? 0 : at.Others + 1);
 
     // What the value may be, and the place after it.
     private IEnumerable<(SchemaSet Value, State After)> Ways(Choice key)
@@ -141,19 +143,19 @@ internal sealed class ObjectGrammar
         foreach (int counts in shape.Counts(key.Demands, key.At.Met))
         {
             SchemaSet way = shape.Value(key.Value, counts);
-            State after = new(Phase.AfterValue, key.Position, count, key.At.Met | counts, key.Used);
-            if (way.IsProductive && shape.CanComplete(key.Position, count, after.Met, key.Used))
+            State after = new(Phase.AfterValue, key.Position, count, key.At.Met | counts, key.Used, key.Others);
+            if (way.IsProductive && shape.CanComplete(key.Position, count, after.Met, key.Used, key.Others))
             {
                 yield return (way, after);
             }
         }
     }
 
-    private LazyNode AfterKey(Choice key)
+    private LazyNode AfterKey(Choice key, ElementMark distinct = ElementMark.None)
     {
         LazyNode values = new(() => new Node.Edges(
             [], [.. Ways(key).Select(way => new Node.Call(grammar.RuleOf(way.Value), At(way.After)))], false));
-        return new LazyNode(() => new Node.Edges([grammar.Mark(":", values)], [], false));
+        return new LazyNode(() => new Node.Edges([grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
     }
 
     private Automaton Others() => others ??= Except(shape.Names);
@@ -163,9 +165,9 @@ internal sealed class ObjectGrammar
 
     private Automaton Except(Dfa all)
     {
-        Automaton texts = grammar.Names(all);
+        TextAutomaton texts = grammar.Names(all);
         byte[][] taken = [.. shape.Properties.Where(property => all.TagOf(property.Name) >= 0)
-            .SelectMany(property => TextDecoder.Writings(grammar.StrictForm, property.Name))];
+            .SelectMany(property => TextDecoder.Writings(TextForm.Json, property.Name))];
         return taken.Length == 0 ? texts : new ExceptAutomaton(texts, taken);
     }
 
@@ -174,12 +176,14 @@ internal sealed class ObjectGrammar
     /// <param name="Count">Properties written, at most as many as make a difference.</param>
     /// <param name="Met">Demands met.</param>
     /// <param name="Used">Listed properties written, as bits.</param>
-    private readonly record struct State(Phase Phase, int Position, int Count, int Met, ulong Used);
+    /// <param name="Others">Properties of the classes written, where their names are limited.</param>
+    private readonly record struct State(Phase Phase, int Position, int Count, int Met, ulong Used, int Others);
 
     /// <param name="Value">What the value is.</param>
     /// <param name="Demands">Demands that the name counts for.</param>
     /// <param name="At">The place before the key.</param>
     /// <param name="Position">The place after it.</param>
     /// <param name="Used">Listed properties then written.</param>
-    private readonly record struct Choice(SchemaSet Value, int Demands, State At, int Position, ulong Used);
+    /// <param name="Others">Properties of the classes then written.</param>
+    private readonly record struct Choice(SchemaSet Value, int Demands, State At, int Position, ulong Used, int Others);
 }

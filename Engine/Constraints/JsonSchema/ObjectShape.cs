@@ -25,6 +25,9 @@ internal sealed class ObjectShape(
 
     public NameClass[] Classes => classes;
 
+    /// <summary>How many names the classes have; int.MaxValue if that is no bound.</summary>
+    public int Others { get; private set; } = CountOthers(names, properties);
+
     public int Min => min;
 
     public int Max => max;
@@ -59,7 +62,7 @@ internal sealed class ObjectShape(
                 literals.Add(literal);
             }
         }
-        return literals.Count == value.Literals.Length ? value : program.Intern(literals, value.Scope);
+        return literals.Count == value.Literals.Length ? value : program.Intern(literals, value.Scope, value.WrittenOneWay);
     }
 
     /// <summary>All that values can be.</summary>
@@ -69,7 +72,7 @@ internal sealed class ObjectShape(
 
     /// <summary>Whether there is such an object, as far as the values known to exist tell.</summary>
     public bool IsProductive() =>
-        properties.All(property => !property.Required || property.Value.IsProductive) && CanComplete(0, 0, 0, 0);
+        properties.All(property => !property.Required || property.Value.IsProductive) && CanComplete(0, 0, 0, 0, 0);
 
     /// <summary>Takes out the classes of names without values, once all values that exist are known.</summary>
     public void Settle(ConstraintBudget budget)
@@ -77,6 +80,7 @@ internal sealed class ObjectShape(
         if (!classes.All(names => names.Value.IsProductive))
         {
             Names = DfaOperations.Combine([Names], tags => tags[0] >= 0 && classes[tags[0]].Value.IsProductive ? tags[0] : -1, budget);
+            Others = CountOthers(Names, properties);
         }
     }
 
@@ -88,18 +92,20 @@ internal sealed class ObjectShape(
     /// <param name="count">Properties written, at most as many as make a difference.</param>
     /// <param name="met">Demands met.</param>
     /// <param name="used">Listed properties written, as bits.</param>
-    public bool CanComplete(int position, int count, int met, ulong used)
+    /// <param name="others">Properties of the classes written, where their names are limited.</param>
+    public bool CanComplete(int position, int count, int met, ulong used, int others)
     {
         int least = Math.Max(Needed(position, met, used), min - count);
         if (least >= Impossible || (max != int.MaxValue && count + least > max))
         {
             return false;
         }
-        if (least <= 0 || (!Names.IsEmpty && classes.Any(names => names.Value.IsProductive)))
+        bool hasOthers = !Names.IsEmpty && classes.Any(names => names.Value.IsProductive);
+        if (least <= 0 || (hasOthers && Others == int.MaxValue))
         {
             return true;
         }
-        int available = 0;
+        int available = hasOthers ? Others - others : 0;
         for (int i = position; i < properties.Length; i++)
         {
             available += properties[i].Value.IsProductive ? 1 : 0;
@@ -162,6 +168,12 @@ internal sealed class ObjectShape(
             }
         }
         return result;
+    }
+
+    private static int CountOthers(Dfa names, Property[] properties)
+    {
+        int count = ValueCount.Words(names, 0, int.MaxValue);
+        return count == ValueCount.Unlimited ? int.MaxValue : count - properties.Count(property => names.TagOf(property.Name) >= 0);
     }
 
     private static int[] CountRequired(Property[] properties)

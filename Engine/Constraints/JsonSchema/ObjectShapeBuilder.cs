@@ -10,14 +10,16 @@ internal sealed class ObjectShapeBuilder
 
     private readonly SchemaProgram program;
     private readonly Conjunct conjunct;
+    private readonly SchemaSet set;
     private readonly int[] scope;
     private readonly string[] patterns;
     private readonly int[] nameLiterals;
     private readonly Dfa[] automata;
 
-    private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct, int[] scope)
+    private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct, SchemaSet set)
     {
-        this.scope = scope;
+        this.set = set;
+        scope = set.Scope;
         this.program = program;
         this.conjunct = conjunct;
         patterns = [.. conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern))
@@ -32,30 +34,34 @@ internal sealed class ObjectShapeBuilder
 
     /// <param name="program">The schema.</param>
     /// <param name="conjunct">The conditions.</param>
-    /// <param name="scope">What orders the properties.</param>
+    /// <param name="set">What the objects are values of: its scope orders the properties.</param>
     /// <returns>The shape, or null if there is plainly no such object.</returns>
-    public static ObjectShape? Build(SchemaProgram program, Conjunct conjunct, int[] scope)
+    public static ObjectShape? Build(SchemaProgram program, Conjunct conjunct, SchemaSet set)
     {
         if (conjunct.Demands.Count > MaxDemands)
         {
             throw program.Budget.Exceeded($"more than {MaxDemands} properties must be there whatever their names.");
         }
-        return new ObjectShapeBuilder(program, conjunct, scope).Build();
+        return new ObjectShapeBuilder(program, conjunct, set).Build();
     }
 
     private ObjectShape? Build()
     {
         Dictionary<string, int> ranks = program.Scopes.Ranks(scope);
         HashSet<string> declared = new(StringComparer.Ordinal);
+        List<ObjectShape.NameClass> classes = [];
+        Dfa names = OpenNames(classes);
         foreach (ObjectPart part in conjunct.ObjectParts)
         {
             declared.UnionWith(part.Properties.Select(property => property.Name));
         }
+        declared.UnionWith(conjunct.Demands.SelectMany(demand => demand.Names.AdditionalOf?.Properties.Select(property => property.Name) ?? []));
         declared.UnionWith(conjunct.Required);
         declared.UnionWith(conjunct.Forbidden);
         declared.UnionWith(conjunct.Named.Select(entry => entry.Name));
-        List<ObjectShape.NameClass> classes = [];
-        Dfa names = OpenNames(classes);
+        // A name that another alternative puts before one of these keeps its place also where it is as free as any other.
+        int last = declared.Select(name => ranks.GetValueOrDefault(name, -1)).DefaultIfEmpty(-1).Max();
+        declared.UnionWith(ranks.Where(entry => entry.Value < last && names.TagOf(entry.Key) >= 0).Select(entry => entry.Key));
         ObjectShape.Property[] listed = [];
         if (automata.Length > 0 && DfaWords.TryList(names, MaxListedNames) is { } words)
         {
@@ -90,7 +96,7 @@ internal sealed class ObjectShapeBuilder
         {
             literals.Add(SchemaLiterals.False);
         }
-        return new ObjectShape.Property(name, program.Intern(literals, program.Scopes.OfProperty(scope, name)), conjunct.Required.Contains(name), Demands(name, holds));
+        return new ObjectShape.Property(name, program.Intern(literals, program.Scopes.OfProperty(scope, name), set.WrittenOneWay), conjunct.Required.Contains(name), Demands(name, holds));
     }
 
     // Sorts the names that are not declared by what they match, for all that follows from a name follows from that.
@@ -131,7 +137,7 @@ internal sealed class ObjectShapeBuilder
         {
             return -1;
         }
-        classes.Add(new ObjectShape.NameClass(program.Intern(literals), Demands(null, holds)));
+        classes.Add(new ObjectShape.NameClass(program.Intern(literals, program.Scopes.OfOther(scope, pattern => Array.IndexOf(patterns, pattern) is int at && at >= 0 && holds[at]), set.WrittenOneWay), Demands(null, holds)));
         return classes.Count - 1;
     }
 

@@ -9,6 +9,7 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// </summary>
 internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?> pattern)
 {
+    private static readonly string[] References = ["$ref", "$dynamicRef", "$recursiveRef"];
     private static readonly string[] Lists = ["allOf", "anyOf", "oneOf"];
     private static readonly string[] Singles = ["if", "then", "else", "not"];
     private static readonly string[] PrefixKeywords = ["prefixItems", "items"];
@@ -25,18 +26,34 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
     /// <summary>The scope of a property's value.</summary>
     public int[] OfProperty(int[] scope, string name)
     {
+        // Alternatives of one value ask for the same names.
+        Dictionary<string, int[]> known = Of(scope).Properties;
+        if (!known.TryGetValue(name, out int[]? property))
+        {
+            known.Add(name, property = OfValue(scope, name, matching => pattern(matching)?.Accepts(name) == true));
+        }
+        return property;
+    }
+
+    /// <summary>The scope of the value of a property that no schema names.</summary>
+    /// <param name="scope">The object's scope.</param>
+    /// <param name="matches">Whether the name matches a pattern.</param>
+    public int[] OfOther(int[] scope, Func<string, bool> matches) => OfValue(scope, null, matches);
+
+    private int[] OfValue(int[] scope, string? name, Func<string, bool> matches)
+    {
         List<int> values = [];
         foreach (Subschema schema in Of(scope).Schemas)
         {
             bool found = false;
-            if (schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
+            if (name is not null && schema.TryGet("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
                 && properties.TryGetProperty(name, out JsonElement named))
             {
                 found = Add(values, schema, named, "properties", name);
             }
             if (schema.TryGet("patternProperties", out JsonElement matching) && matching.ValueKind == JsonValueKind.Object)
             {
-                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => pattern(entry.Name)?.Accepts(name) == true))
+                foreach (JsonProperty entry in matching.EnumerateObject().Where(entry => matches(entry.Name)))
                 {
                     found = Add(values, schema, entry.Value, "patternProperties", entry.Name);
                 }
@@ -46,7 +63,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
                 Add(values, schema, others, "additionalProperties");
             }
         }
-        return Sorted(values);
+        return [.. values.Distinct()];
     }
 
     /// <summary>The scope of an item.</summary>
@@ -71,10 +88,8 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
                 }
             }
         }
-        return Sorted(values);
+        return [.. values.Distinct()];
     }
-
-    private static int[] Sorted(List<int> values) => [.. values.Distinct().Order()];
 
     private bool Add(List<int> values, Subschema schema, JsonElement json, params ReadOnlySpan<string> path)
     {
@@ -90,7 +105,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
         if (!scopes.TryGetValue(literals, out Scope? scope))
         {
             List<Subschema> schemas = Closure(literals);
-            scope = new Scope(schemas, RanksOf(schemas));
+            scope = new Scope(schemas, RanksOf(schemas), new Dictionary<string, int[]>(StringComparer.Ordinal));
             scopes.Add(literals, scope);
         }
         return scope;
@@ -143,13 +158,16 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
             {
                 continue;
             }
-            if (schema.TryGet("$ref", out JsonElement reference) && reference.ValueKind == JsonValueKind.String)
+            foreach (string keyword in References)
             {
-                pending.Enqueue(document.Resolve(schema, "$ref", reference.GetString()!));
-                if (schema.IsReferenceOnly)
+                if (schema.TryGet(keyword, out JsonElement reference) && reference.ValueKind == JsonValueKind.String)
                 {
-                    continue;
+                    pending.Enqueue(document.Resolve(schema, keyword, reference.GetString()!));
                 }
+            }
+            if (schema.IsReferenceOnly)
+            {
+                continue;
             }
             closure.Add(schema);
             foreach (JsonProperty keyword in schema.Json.EnumerateObject())
@@ -183,5 +201,5 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
         }
     }
 
-    private sealed record Scope(List<Subschema> Schemas, Dictionary<string, int> Ranks);
+    private sealed record Scope(List<Subschema> Schemas, Dictionary<string, int> Ranks, Dictionary<string, int[]> Properties);
 }

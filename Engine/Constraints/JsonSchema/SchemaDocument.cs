@@ -12,16 +12,22 @@ internal sealed class SchemaDocument
     private readonly ConstraintLimits limits;
     private readonly SchemaResource syntheticResource = new(string.Empty, default, string.Empty, SchemaDraft.Draft202012, false);
     private int synthetic;
+    private bool hasDynamicAnchors;
 
     public SchemaDocument(JsonElement json, ConstraintLimits limits)
     {
         this.limits = limits;
+        if (json.GetRawText().Contains("\\ud", StringComparison.OrdinalIgnoreCase))
+        {
+            CheckTexts(json);
+        }
         SchemaDraft draft = DraftOf(json, out bool declared) ?? SchemaDraft.Draft202012;
         SchemaResource root = new(IdOf(json, draft) ?? string.Empty, json, string.Empty, draft, declared);
-        False = Add(JsonDocument.Parse("false").RootElement, "\0false", root);
+        False = Add(JsonDocument.Parse("false").RootElement, "\0false", root, DynamicScope.Empty);
         resources[Normalize(root.Uri)] = root;
         Index(root);
-        Root = Get(json, string.Empty, root);
+        hasDynamicAnchors = resources.Values.Any(resource => resource.DynamicAnchors.Count > 0 || resource.HasRecursiveAnchor);
+        Root = Get(json, string.Empty, root, DynamicScope.Empty);
     }
 
     public Subschema Root { get; }
@@ -36,17 +42,42 @@ internal sealed class SchemaDocument
         string pointer = parent.Pointer;
         foreach (string part in path)
         {
-            pointer += "/" + part.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
+            pointer += "/" + Escaped(part);
         }
-        return Get(json, pointer, parent.Resource);
+        return Get(json, pointer, parent.Resource, parent.Scope);
     }
 
     /// <summary>A schema that stands nowhere but means what a keyword says.</summary>
     public Subschema Synthetic(string json, Subschema origin) =>
-        Add(JsonDocument.Parse(json).RootElement, $"{origin.Pointer}\0{synthetic++}", syntheticResource);
+        Add(JsonDocument.Parse(json).RootElement, $"{origin.Pointer}\0{synthetic++}", syntheticResource, DynamicScope.Empty);
 
     /// <summary>Where a reference leads.</summary>
+    /// <param name="from">The schema that has it.</param>
+    /// <param name="keyword"><c>$ref</c>, <c>$dynamicRef</c> or <c>$recursiveRef</c>.</param>
+    /// <param name="reference">Its value.</param>
+    /// <exception cref="ConstraintException">It leads nowhere, or out of the document.</exception>
     public Subschema Resolve(Subschema from, string keyword, string reference)
+    {
+        Subschema target = ResolveStatic(from, keyword, reference);
+        if (keyword == "$recursiveRef")
+        {
+            SchemaResource? outermost = target.Resource.HasRecursiveAnchor && target.Pointer == target.Resource.Pointer
+                ? from.Scope.Resources.FirstOrDefault(resource => resource.HasRecursiveAnchor)
+                : null;
+            return outermost is null ? target : Get(outermost.Json, outermost.Pointer, outermost, from.Scope);
+        }
+        int hash = reference.IndexOf('#', StringComparison.Ordinal);
+        string name = hash < 0 ? string.Empty : reference[(hash + 1)..];
+        if (keyword != "$dynamicRef" || !target.TryGet("$dynamicAnchor", out JsonElement anchor) || anchor.ValueKind != JsonValueKind.String || anchor.GetString() != name)
+        {
+            return target;
+        }
+        SchemaResource entered = from.Scope.Resources.FirstOrDefault(resource => resource.DynamicAnchors.Contains(name)) ?? target.Resource;
+        (JsonElement json, string pointer) = entered.Anchors[name];
+        return Get(json, pointer, entered, from.Scope);
+    }
+
+    private Subschema ResolveStatic(Subschema from, string keyword, string reference)
     {
         int hash = reference.IndexOf('#', StringComparison.Ordinal);
         string address = hash < 0 ? reference : reference[..hash];
@@ -59,12 +90,12 @@ internal sealed class SchemaDocument
         }
         if (fragment.Length == 0)
         {
-            return Get(resource.Json, resource.Pointer, resource);
+            return Get(resource.Json, resource.Pointer, resource, from.Scope);
         }
         if (fragment[0] != '/')
         {
             return resource.Anchors.TryGetValue(fragment, out (JsonElement Json, string Pointer) anchor)
-                ? Get(anchor.Json, anchor.Pointer, resource)
+                ? Get(anchor.Json, anchor.Pointer, resource, from.Scope)
                 : throw from.Error(keyword, $"there is no anchor {fragment}.");
         }
         JsonElement json = resource.Json;
@@ -86,33 +117,67 @@ internal sealed class SchemaDocument
             pointer += "/" + part;
             resource = resourceAt.GetValueOrDefault(pointer, resource);
         }
-        return Get(json, pointer, resource);
+        return Get(json, pointer, resource, from.Scope);
     }
 
-    /// <summary>Resources of the document in which a dynamic anchor of a name stands.</summary>
-    public IEnumerable<SchemaResource> WithDynamicAnchor(string name) =>
-        resources.Values.Distinct().Where(resource => resource.DynamicAnchors.Contains(name));
-
-    public Subschema Get(JsonElement json, string pointer, SchemaResource resource)
+    private Subschema Get(JsonElement json, string pointer, SchemaResource resource, DynamicScope scope)
     {
-        if (byPointer.TryGetValue(pointer, out Subschema? known))
+        resource = resourceAt.GetValueOrDefault(pointer, resource);
+        scope = hasDynamicAnchors ? scope.Enter(resource) : scope;
+        if (byPointer.TryGetValue(pointer + scope.Key, out Subschema? known))
         {
             return known;
         }
-        resource = resourceAt.GetValueOrDefault(pointer, resource);
-        Subschema subschema = Add(json, pointer, resource);
+        Subschema subschema = Add(json, pointer, resource, scope);
         return json.ValueKind is JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False
             ? subschema
             : throw subschema.Error("schema", "is neither an object nor true or false.");
     }
 
-    private Subschema Add(JsonElement json, string pointer, SchemaResource resource)
+    private Subschema Add(JsonElement json, string pointer, SchemaResource resource, DynamicScope scope)
     {
-        Subschema subschema = new(all.Count, json, pointer, resource);
+        Subschema subschema = new(all.Count, json, pointer, resource, scope);
         all.Add(subschema);
-        byPointer.Add(pointer, subschema);
+        byPointer.Add(pointer + scope.Key, subschema);
         return subschema;
     }
+
+    // Half a surrogate pair is no text: no answer could hold it.
+    private static void CheckTexts(JsonElement root)
+    {
+        Stack<(JsonElement Json, string Pointer)> pending = new([(root, string.Empty)]);
+        while (pending.TryPop(out (JsonElement Json, string Pointer) at))
+        {
+            try
+            {
+                if (at.Json.ValueKind == JsonValueKind.String)
+                {
+                    _ = at.Json.GetString();
+                }
+                else if (at.Json.ValueKind == JsonValueKind.Object)
+                {
+                    foreach (JsonProperty property in at.Json.EnumerateObject())
+                    {
+                        pending.Push((property.Value, $"{at.Pointer}/{Escaped(property.Name)}"));
+                    }
+                }
+                else if (at.Json.ValueKind == JsonValueKind.Array)
+                {
+                    int index = 0;
+                    foreach (JsonElement item in at.Json.EnumerateArray())
+                    {
+                        pending.Push((item, $"{at.Pointer}/{index++}"));
+                    }
+                }
+            }
+            catch (InvalidOperationException)
+            {
+                throw new ConstraintException("schema", "#" + at.Pointer, "has half a surrogate pair in a text.");
+            }
+        }
+    }
+
+    private static string Escaped(string name) => name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
 
     // Finds identifiers and anchors, wherever they stand but inside enum and const.
     private void Index(SchemaResource root)
@@ -141,8 +206,7 @@ internal sealed class SchemaDocument
             {
                 if (property.Value.ValueKind is JsonValueKind.Object or JsonValueKind.Array && property.Name is not ("enum" or "const"))
                 {
-                    string name = property.Name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal);
-                    pending.Push((property.Value, $"{at.Pointer}/{name}", resource, at.Depth + 1));
+                    pending.Push((property.Value, $"{at.Pointer}/{Escaped(property.Name)}", resource, at.Depth + 1));
                 }
             }
         }

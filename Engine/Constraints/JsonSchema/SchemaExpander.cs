@@ -9,6 +9,8 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
     private readonly HashSet<string> numbers = new(StringComparer.Ordinal);
     private readonly HashSet<string> texts = new(StringComparer.Ordinal);
     private readonly HashSet<string> composites = new(StringComparer.Ordinal);
+    private readonly HashSet<int[]> objects = new(SequenceComparer.Instance);
+    private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
 
     public ValueShape Expand()
     {
@@ -111,7 +113,7 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
                 Dfa dfa = program.Library.Dfa(key, () => NumberAutomata.Of(conjunct.Numbers, program.Budget));
                 if (!dfa.IsEmpty)
                 {
-                    shape.Numbers.Add((key, dfa));
+                    shape.Numbers.Add((key, dfa, conjunct.Numbers.Any(test => test is { Kind: NumberTestKind.Integer, Negative: false })));
                 }
             }
         }
@@ -136,22 +138,24 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private void AddArray(Conjunct conjunct)
     {
+        bool oneWay = set.WrittenOneWay || conjunct.Unique is not null;
         int longest = conjunct.ArrayParts.Count == 0 ? 0 : conjunct.ArrayParts.Max(part => part.Prefix.Count);
         SchemaSet[] prefix = new SchemaSet[longest];
         for (int index = 0; index < longest; index++)
         {
             prefix[index] = program.Intern(
                 conjunct.ArrayParts.Select(part => index < part.Prefix.Count ? part.Prefix[index] : part.Rest ?? SchemaLiterals.True),
-                program.Scopes.OfItem(set.Scope, index));
+                program.Scopes.OfItem(set.Scope, index),
+                oneWay);
         }
         SchemaSet rest = program.Intern(
-            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest));
+            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest), oneWay);
         ContainsDemand[] demands = [.. conjunct.Contains.Distinct()];
         if (demands.Length > 4)
         {
             throw program.Budget.Exceeded("more than 4 conditions on what an array contains.");
         }
-        string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique}";
+        string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique is not null}";
         if (composites.Add(key))
         {
             shape.Arrays.Add(new ArrayShape(program, prefix, rest, conjunct.MinItems, conjunct.MaxItems, demands, conjunct.Unique));
@@ -160,17 +164,50 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private void AddObject(Conjunct conjunct)
     {
-        if (ObjectShapeBuilder.Build(program, conjunct, set.Scope) is not ObjectShape built)
+        if (ObjectShapeBuilder.Build(program, conjunct, set) is not ObjectShape built)
         {
             return;
         }
-        string key = $"{{{string.Join(',', built.Properties.Concat(built.Listed).Select(property => $"{property.Name}\0{property.Value.Id}{property.Required}"))};"
-            + $"{string.Join(',', conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern)))};"
-            + $"{string.Join(',', built.Classes.Select(names => names.Value.Id))};{built.Min};{built.Max};"
-            + $"{string.Join(',', conjunct.Names)};{string.Join(',', conjunct.Demands.Select(demand => demand.GetHashCode()))}";
-        if (composites.Add(key))
+        if (objects.Add(KeyOf(built, conjunct)))
         {
             shape.Objects.Add(built);
         }
+    }
+
+    // All that tells one shape from another, as numbers.
+    private int[] KeyOf(ObjectShape built, Conjunct conjunct)
+    {
+        List<int> key = [built.Properties.Length, built.Listed.Length, built.Min, built.Max];
+        foreach (ObjectShape.Property[] properties in (ObjectShape.Property[][])[built.Properties, built.Listed])
+        {
+            foreach (ObjectShape.Property property in properties)
+            {
+                key.Add(NumberOf(property.Name));
+                key.Add((property.Value.Id << 1) | (property.Required ? 1 : 0));
+            }
+        }
+        foreach (ObjectPart part in conjunct.ObjectParts)
+        {
+            foreach ((string pattern, _) in part.Patterns)
+            {
+                key.Add(NumberOf(pattern));
+            }
+        }
+        key.Add(-1);
+        key.AddRange(built.Classes.Select(names => names.Value.Id));
+        key.Add(-1);
+        key.AddRange(conjunct.Names);
+        key.Add(-1);
+        key.AddRange(conjunct.Demands.Select(demand => demand.GetHashCode()));
+        return [.. key];
+    }
+
+    private int NumberOf(string name)
+    {
+        if (!names.TryGetValue(name, out int number))
+        {
+            names.Add(name, number = names.Count);
+        }
+        return number;
     }
 }

@@ -16,9 +16,10 @@ internal sealed class SchemaProgram
     {
         Library = library;
         Budget = budget;
+        Values = new ValueCount(this);
         Document = new SchemaDocument(json, budget.Limits);
         Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
-        reader = new ClauseReader(Document, budget, TypesOf, AreDisjoint);
+        reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
         Subschema root = Document.Root;
         Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
         Solve();
@@ -37,13 +38,17 @@ internal sealed class SchemaProgram
     /// <summary>The whole document.</summary>
     public SchemaSet Root { get; }
 
+    /// <summary>How many values there are.</summary>
+    public ValueCount Values { get; }
+
     /// <summary>How properties are ordered.</summary>
     public PropertyScopes Scopes { get; }
 
     /// <summary>The set of some literals.</summary>
     /// <param name="literals">The literals.</param>
     /// <param name="scope">What orders properties; null for the literals' schemas.</param>
-    public SchemaSet Intern(IEnumerable<int> literals, int[]? scope = null)
+    /// <param name="writtenOneWay">Whether every value is written in one way only.</param>
+    public SchemaSet Intern(IEnumerable<int> literals, int[]? scope = null, bool writtenOneWay = false)
     {
         int[] distinct = [.. literals.Where(literal => literal != SchemaLiterals.True).Distinct().Order()];
         distinct = distinct.Length > 1 && distinct[0] == SchemaLiterals.False ? [SchemaLiterals.False] : distinct;
@@ -57,9 +62,10 @@ internal sealed class SchemaProgram
         {
             key = [.. distinct, -1, .. scope];
         }
+        key = writtenOneWay ? [.. key, -2] : key;
         if (!sets.TryGetValue(key, out SchemaSet? set))
         {
-            set = new SchemaSet(sets.Count, distinct, scope);
+            set = new SchemaSet(sets.Count, distinct, scope, writtenOneWay);
             sets.Add(key, set);
         }
         return set;
@@ -70,6 +76,7 @@ internal sealed class SchemaProgram
     {
         if (set.Shape is null)
         {
+            Budget.CheckStack();
             set.IsExpanding = true;
             set.Shape = new SchemaExpander(this, set).Expand();
             set.IsExpanding = false;
@@ -192,10 +199,10 @@ internal sealed class SchemaProgram
             shape.Arrays.RemoveAll(entry => !entry.IsProductive());
             shape.Objects.ForEach(entry => entry.Settle(Budget));
             shape.Arrays.ForEach(entry => entry.Settle());
-            if (shape.Arrays.Exists(entry => entry.Unique && entry.Max > 1))
-            {
-                throw new ConstraintException("uniqueItems", "#", "is not supported.");
-            }
+        }
+        foreach (ArrayShape array in reachable.SelectMany(set => set.Shape!.Arrays))
+        {
+            array.LimitDistinct();
         }
     }
 

@@ -13,6 +13,10 @@ internal sealed record SchemaResource(string Uri, JsonElement Json, string Point
     /// <summary>Places of its named anchors.</summary>
     public Dictionary<string, (JsonElement Json, string Pointer)> Anchors { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Its anchors that $dynamicRef and $recursiveRef may find from outside.</summary>
+    /// <summary>Its anchors that $dynamicRef may find from outside.</summary>
     public HashSet<string> DynamicAnchors { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Whether $recursiveRef may find its root from outside.</summary>
+    public bool HasRecursiveAnchor => Json.ValueKind == JsonValueKind.Object && Json.TryGetProperty("$recursiveAnchor", out JsonElement anchor)
+        && anchor.ValueKind == JsonValueKind.True;
 }

@@ -3,7 +3,7 @@ using Llama4Kernels.Engine.Constraints.Parsing;
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>Schemas that a value must meet together, and others that it must not. Equal sets of a schema are one object.</summary>
-internal sealed class SchemaSet(int id, int[] literals, int[] scope)
+internal sealed class SchemaSet(int id, int[] literals, int[] scope, bool writtenOneWay)
 {
     public int Id => id;
 
@@ -12,6 +12,9 @@ internal sealed class SchemaSet(int id, int[] literals, int[] scope)
 
     /// <summary>The schemas that order the properties, see <see cref="PropertyScopes"/>.</summary>
     public int[] Scope => scope;
+
+    /// <summary>Whether every value is written in one way only, so that equal values can be told by their texts.</summary>
+    public bool WrittenOneWay => writtenOneWay;
 
     /// <summary>The values, once they have been worked out.</summary>
     public ValueShape? Shape { get; set; }

@@ -2,8 +2,8 @@ using System.Text.Json;
 
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
-/// <summary>A schema inside a document. Equal places are one object.</summary>
-internal sealed class Subschema(int id, JsonElement json, string pointer, SchemaResource resource)
+/// <summary>A schema inside a document. Equal places in equal scopes are one object.</summary>
+internal sealed class Subschema(int id, JsonElement json, string pointer, SchemaResource resource, DynamicScope scope)
 {
     public int Id => id;
 
@@ -14,6 +14,9 @@ internal sealed class Subschema(int id, JsonElement json, string pointer, Schema
 
     /// <summary>What its references are relative to.</summary>
     public SchemaResource Resource => resource;
+
+    /// <summary>What its dynamic references may lead to.</summary>
+    public DynamicScope Scope => scope;
 
     /// <summary>The literal that demands it.</summary>
     public int Positive => id * 2;

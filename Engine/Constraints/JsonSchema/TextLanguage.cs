@@ -19,6 +19,10 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
         {
             words = words is null ? test.Words : [.. words.Intersect(test.Words!, StringComparer.Ordinal)];
         }
+        foreach (TextTest test in tests.Where(test => test is { Kind: TextTestKind.Format, Negative: false }))
+        {
+            max = Math.Min(max, Formats.Longest(test.Operand));
+        }
         if (words is not null)
         {
             words = [.. words.Where(word => Length(word) >= min && Length(word) <= max && tests.All(test => Holds(test, word)))];
@@ -31,12 +35,13 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
         TextTest[] ordered = [.. tests.OrderBy(Name, StringComparer.Ordinal)];
         string key = string.Join('\0', ordered.Select(Name));
         Dfa dfa = library.Dfa(key, () => ordered.Aggregate(DfaOperations.Universal, Apply));
+        BoundedTexts.Check(dfa, min, budget);
         return new TextLanguage(key, null, dfa, min, max);
 
         bool Holds(TextTest test, string word) => test.Negative != test.Kind switch
         {
             TextTestKind.Pattern => library.Pattern(test.Operand, budget).Accepts(word),
-            TextTestKind.Format => Formats.Of(test.Operand, library, budget).Accepts(word),
+            TextTestKind.Format => Length(word) <= Formats.Longest(test.Operand) && Formats.Of(test.Operand, library, budget).Accepts(word),
             _ => test.Words!.Contains(word, StringComparer.Ordinal),
         };
 
@@ -45,6 +50,8 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
             Dfa holds = test.Kind switch
             {
                 TextTestKind.Pattern => library.Pattern(test.Operand, budget),
+                // Beside the others the length is counted apart.
+                TextTestKind.Format when test.Negative => Bounded(Formats.Of(test.Operand, library, budget), 0, Formats.Longest(test.Operand), library, budget),
                 TextTestKind.Format => Formats.Of(test.Operand, library, budget),
                 _ => DfaWords.Of(test.Words!, budget),
             };
@@ -54,10 +61,12 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
 
     /// <summary>The texts without their bounds of length: with the bounds in the automaton.</summary>
     public Dfa ToDfa(AutomatonLibrary library, ConstraintBudget budget) =>
-        Words is not null ? DfaWords.Of(Words, budget)
-        : Min == 0 && Max == int.MaxValue ? Dfa
+        Words is not null ? DfaWords.Of(Words, budget) : Bounded(Dfa, Min, Max, library, budget);
+
+    private static Dfa Bounded(Dfa dfa, int min, int max, AutomatonLibrary library, ConstraintBudget budget) =>
+        min == 0 && max == int.MaxValue ? dfa
         : DfaOperations.Intersect(
-            Dfa, library.FullMatch($"[^]{{{Min},{(Max == int.MaxValue ? string.Empty : Max.ToString(null, null))}}}", budget), budget);
+            dfa, library.FullMatch($"[^]{{{min},{(max == int.MaxValue ? string.Empty : max.ToString(null, null))}}}", budget), budget);
 
     private static int Length(string word) => word.EnumerateRunes().Count();
 

@@ -10,7 +10,8 @@ internal sealed class ValueShape
 
     public List<TextLanguage> Texts { get; } = [];
 
-    public List<(string Key, Dfa Dfa)> Numbers { get; } = [];
+    /// <summary>By key; and whether they are integers by their type.</summary>
+    public List<(string Key, Dfa Dfa, bool AreIntegers)> Numbers { get; } = [];
 
     public List<ArrayShape> Arrays { get; } = [];
 

@@ -8,12 +8,12 @@ internal abstract class Automaton
 {
     public const int Dead = -1;
     private const int Unknown = -2;
+    private static readonly int[] UnknownHalf = [.. Enumerable.Repeat(Unknown, 16)];
     private static int lastId;
 
-    // Row s holds the successors of state s, once one of them has been asked for.
-    private int[]?[] rows = new int[]?[16];
-    private int[] tags = new int[16];
-    private Slice?[] slices = new Slice?[16];
+    // rows[s][h]: the successors of state s for the bytes of a high half, once one of them has been asked for. Most states have few.
+    private int[]?[]?[] rows = new int[]?[]?[4];
+    private int[] tags = new int[4];
 
     protected Automaton() => Id = Interlocked.Increment(ref lastId);
 
@@ -26,8 +26,8 @@ internal abstract class Automaton
     /// <summary>The state after a byte, or <see cref="Dead"/>. The first state is 0.</summary>
     public int Next(int state, byte value)
     {
-        int[]? row = rows[state];
-        int next = row is null ? Unknown : row[value];
+        int[]? half = rows[state]?[value >> 4];
+        int next = half is null ? Unknown : Volatile.Read(ref half[value & 15]);
         return next != Unknown ? next : Find(state, value);
     }
 
@@ -38,24 +38,10 @@ internal abstract class Automaton
     public abstract bool Continues(int state);
 
     /// <summary>What the tokens of a vocabulary do from a state.</summary>
-    public Slice SliceOf(int state, VocabularyTrie vocabulary)
-    {
-        Slice? known = Volatile.Read(ref slices[state]);
-        if (known is null)
-        {
-            known = MakeSlice(state, vocabulary);
-            lock (Gate)
-            {
-                slices[state] = known;
-            }
-        }
-        return known;
-    }
+    public abstract Slice SliceOf(int state, VocabularyTrie vocabulary);
 
     /// <summary>Computes a successor; called under <see cref="Gate"/>.</summary>
     protected abstract int Step(int state, byte value);
-
-    protected virtual Slice MakeSlice(int state, VocabularyTrie vocabulary) => SliceBuilder.Walk(this, state, vocabulary);
 
     /// <summary>Adds a state; called under <see cref="Gate"/> or by the constructor.</summary>
     protected int Add(int tag)
@@ -64,12 +50,9 @@ internal abstract class Automaton
         {
             // Readers keep the arrays that they have; the rows are shared. They learn of a new state only after this.
             Array.Resize(ref tags, StateCount * 2);
-            Slice?[] moreSlices = slices;
-            Array.Resize(ref moreSlices, StateCount * 2);
-            Volatile.Write(ref slices, moreSlices);
-            int[]?[] moreRows = rows;
-            Array.Resize(ref moreRows, StateCount * 2);
-            Volatile.Write(ref rows, moreRows);
+            int[]?[]?[] more = rows;
+            Array.Resize(ref more, StateCount * 2);
+            Volatile.Write(ref rows, more);
         }
         tags[StateCount] = tag;
         return StateCount++;
@@ -79,18 +62,16 @@ internal abstract class Automaton
     {
         lock (Gate)
         {
-            int[]? row = rows[state];
-            if (row is null)
+            int[]?[] row = rows[state] ?? new int[]?[16];
+            int[] half = row[value >> 4] ?? [.. UnknownHalf];
+            if (half[value & 15] == Unknown)
             {
-                row = new int[256];
-                Array.Fill(row, Unknown);
-                rows[state] = row;
+                half[value & 15] = Step(state, value);
             }
-            if (row[value] == Unknown)
-            {
-                Volatile.Write(ref row[value], Step(state, value));
-            }
-            return row[value];
+            // Step may have added states: the row belongs into the array as it is now.
+            Volatile.Write(ref row[value >> 4], half);
+            Volatile.Write(ref rows[state], row);
+            return half[value & 15];
         }
     }
 }

@@ -7,10 +7,13 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 internal sealed class AutomatonLibrary
 {
     private const int MaxEntries = 512;
+    private const long MaxSliceBytes = 64L << 20;
 
     private readonly ConcurrentDictionary<string, Dfa> patterns = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<(string Key, TextForm Form, int Min, int Max), TextAutomaton> texts = new();
-    private readonly ConcurrentDictionary<(string Key, TextForm Form), SliceStore> stores = new();
+    private readonly ConcurrentDictionary<(string Key, TextForm Form), int> sliceKeys = new();
+    private readonly SliceCache slices = new(MaxSliceBytes);
+    private int lastSliceKey;
     private readonly ConcurrentDictionary<string, LiteralAutomaton> literals = new(StringComparer.Ordinal);
 
     /// <summary>The texts in which a pattern is found.</summary>
@@ -36,8 +39,8 @@ internal sealed class AutomatonLibrary
     public TextAutomaton Text(string key, Dfa dfa, TextForm form, int min, int max, ConstraintBudget budget)
     {
         string name = dfa.IsUniversal ? string.Empty : key;
-        SliceStore store = Get(stores, (name, form), () => new SliceStore());
-        return Get(texts, (name, form, min, max), () => new TextAutomaton(dfa, form, min, max, store, budget));
+        int sliceKey = Get(sliceKeys, (name, form), () => Interlocked.Increment(ref lastSliceKey));
+        return Get(texts, (name, form, min, max), () => new TextAutomaton(new BoundedTexts(dfa, min, max, budget), form, slices, sliceKey));
     }
 
     private static TValue Get<TKey, TValue>(ConcurrentDictionary<TKey, TValue> entries, TKey key, Func<TValue> make)

@@ -34,6 +34,19 @@ internal sealed class CodePointClasses
 
     public int this[int codePoint] => codePoint < 128 ? ascii[codePoint] : Search(codePoint);
 
+    /// <summary>The classes of the code points of a range.</summary>
+    public int[] Within(int first, int last)
+    {
+        int run = starts.AsSpan().BinarySearch(first);
+        run = run >= 0 ? run : ~run - 1;
+        int end = run + 1;
+        while (end < starts.Length && starts[end] <= last)
+        {
+            end++;
+        }
+        return [.. classes[run..end].Distinct()];
+    }
+
     /// <summary>The coarsest partition that splits no set.</summary>
     public static CodePointClasses Of(IReadOnlyCollection<CodePointSet> sets)
     {

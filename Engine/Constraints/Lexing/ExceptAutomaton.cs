@@ -5,13 +5,14 @@ internal sealed class ExceptAutomaton : Automaton
 {
     private const int Off = -1;
 
-    private readonly Automaton inner;
+    private readonly TextAutomaton inner;
     private readonly List<SortedList<byte, int>> children = [[]];
     private readonly HashSet<int> excluded = [];
     private readonly List<(int Inner, int Node)> states = [];
     private readonly Dictionary<(int, int), int> ids = [];
+    private readonly StateSlices slices = new();
 
-    public ExceptAutomaton(Automaton inner, IEnumerable<byte[]> excluded)
+    public ExceptAutomaton(TextAutomaton inner, IEnumerable<byte[]> excluded)
     {
         this.inner = inner;
         foreach (byte[] bytes in excluded)
@@ -42,11 +43,37 @@ internal sealed class ExceptAutomaton : Automaton
         return next == Dead || (excluded.Contains(child) && !inner.Continues(next)) ? Dead : Intern(next, child);
     }
 
-    // Seldom does a token hold the whole rest of what is taken out; without that the other automaton's slice is right.
-    protected override Slice MakeSlice(int state, VocabularyTrie vocabulary)
+    public override Slice SliceOf(int state, VocabularyTrie vocabulary)
     {
         (int at, int node) = states[state];
-        return node != Off && Reaches(node, vocabulary) ? base.MakeSlice(state, vocabulary) : inner.SliceOf(at, vocabulary);
+        return node == Off ? inner.SliceOf(at, vocabulary) : slices.GetOrAdd(state, () => Make(state, at, node, vocabulary));
+    }
+
+    // The other automaton's slice is right but for the tokens that hold the whole rest of what is taken out.
+    private Slice Make(int state, int at, int node, VocabularyTrie vocabulary)
+    {
+        WrittenTokens[] tables = [.. inner.TokensAt(at, vocabulary)];
+        if (tables.Length == 0)
+        {
+            return Reaches(node, vocabulary) ? SliceBuilder.Walk(this, state, vocabulary) : inner.SliceOf(at, vocabulary);
+        }
+        HashSet<Slice.Rest[]> taken = [];
+        Stack<(int Node, byte[] Read)> pending = new([(node, [])]);
+        while (pending.TryPop(out (int Node, byte[] Read) next))
+        {
+            if (excluded.Contains(next.Node))
+            {
+                taken.UnionWith(tables.Select(table => table.Closing(next.Read)).OfType<Slice.Rest[]>());
+            }
+            if (next.Read.Length < vocabulary.MaxTokenBytes)
+            {
+                foreach ((byte value, int child) in children[next.Node])
+                {
+                    pending.Push((child, [.. next.Read, value]));
+                }
+            }
+        }
+        return taken.Count == 0 ? inner.SliceOf(at, vocabulary) : inner.SliceOf(at, vocabulary).Without(taken);
     }
 
     private bool Reaches(int start, VocabularyTrie vocabulary)

@@ -1,19 +1,89 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
 /// <summary>
 /// What the tokens do from one state of an automaton: those that stay inside it or just complete it, and, for those that go on after it
 /// accepts, what they say then. Immutable.
 /// </summary>
-internal sealed class Slice(ulong[]? dense, int[] sparse, Slice.Exit[] exits)
+internal sealed class Slice
 {
+    // From so many tokens on bits are smaller than numbers to set one by one.
+    private const int DenseFrom = 2048;
+
+    private Slice(ulong[]? dense, int[] sparse, Exit[] exits, Closing[] closings) =>
+        (Dense, Sparse, Exits, Closings) = (dense, sparse, exits, closings);
+
     /// <summary>The tokens as bits, where they are many; else null.</summary>
-    public ulong[]? Dense => dense;
+    public ulong[]? Dense { get; }
 
     /// <summary>The tokens, where they are few.</summary>
-    public int[] Sparse => sparse;
+    public int[] Sparse { get; }
 
-    public Exit[] Exits => exits;
+    /// <summary>Acceptance inside tokens, by tag.</summary>
+    public Exit[] Exits { get; }
 
-    /// <summary>Acceptance with a tag, and the rests of the tokens that go on.</summary>
-    public readonly record struct Exit(int Tag, SuffixTrie Rests);
+    /// <summary>Acceptance at closing quotes, by tag.</summary>
+    public Closing[] Closings { get; }
+
+    /// <summary>Bytes that it holds alone.</summary>
+    public long Size => 64 + (8L * (Dense?.Length ?? 0)) + (4L * Sparse.Length)
+        + Exits.Sum(exit => 32 + (4L * exit.Nodes.Length)) + Closings.Sum(closing => 32 + (8L * closing.Groups.Length));
+
+    /// <summary>Takes tokens as bits, and by tag the nodes of the vocabulary where the automaton accepts and tokens go on.</summary>
+    public static Slice Of(ReadOnlySpan<ulong> tokens, SortedDictionary<int, List<int>> exits) =>
+        Make(tokens, [.. exits.Select(exit => new Exit(exit.Key, [.. exit.Value]))], []);
+
+    /// <summary>Takes tokens as bits, and what closes the text.</summary>
+    public static Slice Of(ReadOnlySpan<ulong> tokens, Closing[] closings) => Make(tokens, [], closings);
+
+    public static void Add<T>(SortedDictionary<int, List<T>> lists, int tag, T entry)
+    {
+        if (!lists.TryGetValue(tag, out List<T>? entries))
+        {
+            lists.Add(tag, entries = []);
+        }
+        entries.Add(entry);
+    }
+
+    /// <summary>The numbers of the bits that are set, ascending.</summary>
+    public static int[] Numbers(ReadOnlySpan<ulong> bits)
+    {
+        int[] numbers = new int[Count(bits)];
+        int at = 0;
+        for (int word = 0; word < bits.Length; word++)
+        {
+            for (ulong left = bits[word]; left != 0; left &= left - 1)
+            {
+                numbers[at++] = (word << 6) + BitOperations.TrailingZeroCount(left);
+            }
+        }
+        return numbers;
+    }
+
+    /// <summary>Whether so many tokens are kept as bits.</summary>
+    public static bool AreDense(ReadOnlySpan<ulong> tokens) => Count(tokens) >= DenseFrom;
+
+    /// <summary>The same without some groups of tokens.</summary>
+    public Slice Without(HashSet<Rest[]> groups) => new(
+        Dense, Sparse, Exits, [.. Closings.Select(closing => closing with { Groups = [.. closing.Groups.Where(group => !groups.Contains(group))] })]);
+
+    private static Slice Make(ReadOnlySpan<ulong> tokens, Exit[] exits, Closing[] closings) => AreDense(tokens)
+        ? new Slice(tokens.ToArray(), [], exits, closings)
+        : new Slice(null, Numbers(tokens), exits, closings);
+
+    private static int Count(ReadOnlySpan<ulong> bits) => (int)TensorPrimitives.PopCount(bits);
+
+    /// <summary>Acceptance with a tag, and the nodes of the vocabulary where it is reached and tokens go on.</summary>
+    public readonly record struct Exit(int Tag, int[] Nodes);
+
+    /// <summary>Acceptance with a tag at a quote, and the tokens that come to it, by what they say then.</summary>
+    /// <param name="Tag">The tag.</param>
+    /// <param name="Rests">All that they may say.</param>
+    /// <param name="Groups">The tokens, together those that say the same before.</param>
+    public readonly record struct Closing(int Tag, SuffixTrie Rests, Rest[][] Groups);
+
+    /// <summary>A token and the node where its rest ends; −1 if it says nothing more.</summary>
+    public readonly record struct Rest(int Node, int Token);
 }

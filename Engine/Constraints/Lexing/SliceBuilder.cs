@@ -1,11 +1,25 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
-/// <summary>Walks the vocabulary through an automaton.</summary>
+/// <summary>Finds what the tokens do from a state of an automaton.</summary>
 internal static class SliceBuilder
 {
-    // From so many tokens on bits are smaller than numbers to set one by one.
-    private const int DenseFrom = 2048;
+    [ThreadStatic]
+    private static ulong[]? scratch;
 
+    /// <summary>No tokens as bits; one a thread, for one slice at a time.</summary>
+    public static Span<ulong> NoTokens(VocabularyTrie vocabulary)
+    {
+        int words = (vocabulary.VocabularySize + 63) / 64;
+        if (scratch is null || scratch.Length < words)
+        {
+            scratch = new ulong[words];
+        }
+        Span<ulong> found = scratch.AsSpan(0, words);
+        found.Clear();
+        return found;
+    }
+
+    /// <summary>Walks the vocabulary byte by byte: for automata that few tokens fit.</summary>
     public static Slice Walk(Automaton automaton, int start, VocabularyTrie vocabulary)
     {
         ReadOnlySpan<byte> labels = vocabulary.Labels;
@@ -14,7 +28,7 @@ internal static class SliceBuilder
         ReadOnlySpan<int> tokens = vocabulary.Tokens;
         int[] path = new int[vocabulary.MaxTokenBytes + 1];
         path[0] = start;
-        List<int> found = [];
+        Span<ulong> found = NoTokens(vocabulary);
         SortedDictionary<int, List<int>> exits = [];
         for (int node = 0; node < labels.Length;)
         {
@@ -27,18 +41,14 @@ internal static class SliceBuilder
             }
             if (tokens[node] >= 0)
             {
-                found.Add(tokens[node]);
+                found[tokens[node] >> 6] |= 1UL << (tokens[node] & 63);
             }
             int tag = automaton.Tag(next);
             if (tag >= 0)
             {
                 if (ends[node] > node + 1)
                 {
-                    if (!exits.TryGetValue(tag, out List<int>? nodes))
-                    {
-                        exits.Add(tag, nodes = []);
-                    }
-                    nodes.Add(node);
+                    Slice.Add(exits, tag, node);
                 }
                 if (!automaton.Continues(next))
                 {
@@ -49,16 +59,6 @@ internal static class SliceBuilder
             path[depth] = next;
             node++;
         }
-        Slice.Exit[] rests = [.. exits.Select(exit => new Slice.Exit(exit.Key, new SuffixTrie(vocabulary, exit.Value)))];
-        if (found.Count < DenseFrom)
-        {
-            return new Slice(null, [.. found], rests);
-        }
-        ulong[] dense = new ulong[(vocabulary.VocabularySize + 63) / 64];
-        foreach (int token in found)
-        {
-            dense[token >> 6] |= 1UL << (token & 63);
-        }
-        return new Slice(dense, [], rests);
+        return Slice.Of(found, exits);
     }
 }

@@ -1,62 +1,43 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
-/// <summary>The rests of tokens, equal rests together, as a trie in depth-first order. Immutable.</summary>
+/// <summary>The rests of tokens, equal rests together, as a trie of bytes in depth-first order. Immutable.</summary>
 internal sealed class SuffixTrie
 {
-    private readonly List<byte> labels = [];
-    private readonly List<ushort> depths = [];
-    private readonly List<int> ends = [];
-    private readonly List<int[]> tokens = [];
-
-    /// <summary>Takes the subtrees of nodes of the vocabulary, without the nodes.</summary>
-    public SuffixTrie(VocabularyTrie vocabulary, IReadOnlyList<int> nodes)
-    {
-        Add(vocabulary, nodes, 1);
-        Nodes = [.. labels.Select((label, i) => new Node(label, depths[i], ends[i], tokens[i]))];
-        labels = [];
-        depths = [];
-        ends = [];
-        tokens = [];
-    }
+    private SuffixTrie(Node[] nodes) => Nodes = nodes;
 
     public Node[] Nodes { get; }
 
-    private void Add(VocabularyTrie vocabulary, IReadOnlyList<int> nodes, ushort depth)
+    /// <summary>Some rests.</summary>
+    /// <param name="rests">Distinct and none empty, ascending.</param>
+    /// <param name="ends">The node of each.</param>
+    public static SuffixTrie Of(IReadOnlyList<byte[]> rests, out int[] ends)
     {
-        SortedDictionary<byte, List<int>> byLabel = [];
-        foreach (int node in nodes)
+        List<Node> nodes = [];
+        ends = new int[rests.Count];
+        byte[] previous = [];
+        for (int i = 0; i < ends.Length; i++)
         {
-            for (int child = node + 1; child < vocabulary.Ends[node]; child = vocabulary.Ends[child])
+            for (int depth = rests[i].AsSpan().CommonPrefixLength(previous); depth < rests[i].Length; depth++)
             {
-                byte label = vocabulary.Labels[child];
-                if (!byLabel.TryGetValue(label, out List<int>? same))
-                {
-                    byLabel.Add(label, same = []);
-                }
-                same.Add(child);
+                nodes.Add(new Node(rests[i][depth], (ushort)(depth + 1), 0));
             }
+            ends[i] = nodes.Count - 1;
+            previous = rests[i];
         }
-        foreach ((byte label, List<int> children) in byLabel)
+        Stack<int> open = new();
+        Node[] linked = [.. nodes];
+        for (int node = linked.Length - 1; node >= 0; node--)
         {
-            int index = labels.Count;
-            labels.Add(label);
-            depths.Add(depth);
-            ends.Add(0);
-            List<int> complete = [];
-            foreach (int child in children)
+            while (open.TryPeek(out int child) && linked[child].Depth > linked[node].Depth)
             {
-                if (vocabulary.Tokens[child] >= 0)
-                {
-                    complete.Add(vocabulary.Tokens[child]);
-                }
+                open.Pop();
             }
-            tokens.Add([.. complete]);
-            // As deep as the longest token, which a tokenizer bounds.
-            Add(vocabulary, children, (ushort)(depth + 1));
-            ends[index] = labels.Count;
+            linked[node] = linked[node] with { End = open.TryPeek(out int after) ? after : linked.Length };
+            open.Push(node);
         }
+        return new SuffixTrie(linked);
     }
 
-    /// <summary>A byte of a rest, its depth from 1, the node after its subtree, and the tokens whose rest ends with it.</summary>
-    public readonly record struct Node(byte Label, ushort Depth, int End, int[] Tokens);
+    /// <summary>A byte of a rest, its depth from 1, and the node after its subtree.</summary>
+    public readonly record struct Node(byte Label, ushort Depth, int End);
 }

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine.Constraints.Elements;
 using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Engine.Constraints.Lexing;
@@ -13,19 +14,27 @@ internal sealed class VocabularyTrie
     private readonly int[] ends;
     private readonly int[] tokens;
     private readonly int[] firstByByte = new int[257];
+    private readonly Lazy<CrossingTokens> crossing;
+    private readonly int[] sorted;
+    private readonly Lazy<TokenTexts> texts;
+    private readonly Lazy<PlainTokens>[] plain;
+    private readonly Lazy<WrittenTokens[]>[] written;
 
     public VocabularyTrie(Llama4Tokenizer tokenizer)
     {
         Tokenizer = tokenizer;
-        int[] ids = [.. Enumerable.Range(0, tokenizer.BaseVocabularySize)];
-        Array.Sort(ids, (a, b) => tokenizer.BytesOf(a).SequenceCompareTo(tokenizer.BytesOf(b)));
+        crossing = new Lazy<CrossingTokens>(() => new CrossingTokens(this));
+        // Ids may be without a token; special tokens of an older file's vocabulary may stand between the ordinary ones.
+        HashSet<int> special = [.. tokenizer.SpecialTokens.Values];
+        sorted = [.. Enumerable.Range(0, tokenizer.BaseVocabularySize).Where(id => tokenizer.BytesOf(id).Length > 0 && !special.Contains(id))];
+        Array.Sort(sorted, (a, b) => tokenizer.BytesOf(a).SequenceCompareTo(tokenizer.BytesOf(b)));
         List<byte> label = [];
         List<ushort> depth = [];
         List<int> end = [];
         List<int> token = [];
         Stack<int> open = new();
         ReadOnlySpan<byte> previous = [];
-        foreach (int id in ids)
+        foreach (int id in sorted)
         {
             ReadOnlySpan<byte> bytes = tokenizer.BytesOf(id);
             int shared = bytes.CommonPrefixLength(previous);
@@ -55,6 +64,12 @@ internal sealed class VocabularyTrie
         {
             firstByByte[labels[node]] = node;
         }
+        texts = new Lazy<TokenTexts>(() => new TokenTexts(this));
+        plain = [.. "\"'".Select(quote => new Lazy<PlainTokens>(
+            () => new PlainTokens(Texts, [.. sorted.Where(token => Texts[token].Length > 0 && !Texts[token].ContainsAny(quote, '\\') && !Texts[token].ContainsAnyInRange(0, 0x1F))])))];
+        written = [.. Enum.GetValues<TextForm>().Select(form => new Lazy<WrittenTokens[]>(() => WrittenTokens.Of(this, form)))];
+        // What JSON needs is ready before the first request; the rest when it is asked for.
+        _ = (Written(TextForm.JsonWithEscapes), Written(TextForm.Json));
     }
 
     public Llama4Tokenizer Tokenizer { get; }
@@ -63,6 +78,21 @@ internal sealed class VocabularyTrie
     public int VocabularySize => Tokenizer.VocabularySize;
 
     public int MaxTokenBytes { get; }
+
+    /// <summary>The tokens in which elements of objects and arrays begin or objects close.</summary>
+    public CrossingTokens Crossing => crossing.Value;
+
+    /// <summary>The tokens of text, ascending by their bytes.</summary>
+    public ReadOnlySpan<int> Sorted => sorted;
+
+    /// <summary>What the tokens say.</summary>
+    public TokenTexts Texts => texts.Value;
+
+    /// <summary>The tokens that are nothing but text between double quotes, or else single ones.</summary>
+    public PlainTokens Plain(bool doubleQuotes) => plain[doubleQuotes ? 0 : 1].Value;
+
+    /// <summary>What the tokens do inside a text of a form, and before its quote; none for texts as they are.</summary>
+    public IReadOnlyList<WrittenTokens> Written(TextForm form) => written[(int)form].Value;
 
     /// <summary>The byte that leads to each node.</summary>
     public ReadOnlySpan<byte> Labels => labels;

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
@@ -10,16 +11,31 @@ internal sealed class Machine
 {
     private const int MaxHeads = 4096;
 
+    // What a state costs besides its mask: its successors, its key, what its automata hold of it.
+    private const int StateBytes = 600;
+    private const int HeadBytes = 400;
+
     private readonly Lock gate = new();
     private readonly VocabularyTrie vocabulary;
     private readonly ConstraintLimits limits;
     private readonly MaskBuilder masks;
     private readonly Dictionary<int[], MachineState> states = new(SequenceComparer.Instance);
     private readonly Dictionary<int[], StackNode> stacks = new(SequenceComparer.Instance);
+    private readonly Dictionary<int[], MachineState>.AlternateLookup<ReadOnlySpan<int>> statesByKey;
+    private readonly Dictionary<int[], StackNode>.AlternateLookup<ReadOnlySpan<int>> stacksByKey;
+    private readonly HashSet<ulong[]> sharedMasks = new(ReferenceEqualityComparer.Instance);
     private readonly StackNode bottom = new(0, []);
+
+    // Of the step that is being computed.
+    private readonly List<MachineState.Head> heads = [];
+    private readonly List<(Node Node, StackNode Stack)> pending = [];
+    private readonly HashSet<(int Node, int Stack)> seen = [];
+    private readonly Dictionary<Rule, List<StackNode.Link>> calls = [];
+    private readonly List<int> key = [];
     private readonly Rule root;
     private MachineState? start;
     private int lastStack;
+    private long cachedBytes;
 
     public Machine(Rule root, VocabularyTrie vocabulary, ConstraintLimits limits)
     {
@@ -27,9 +43,14 @@ internal sealed class Machine
         this.vocabulary = vocabulary;
         this.limits = limits;
         masks = new MaskBuilder(this, vocabulary);
+        statesByKey = states.GetAlternateLookup<ReadOnlySpan<int>>();
+        stacksByKey = stacks.GetAlternateLookup<ReadOnlySpan<int>>();
     }
 
     public VocabularyTrie Vocabulary => vocabulary;
+
+    /// <summary>Bytes of the states and masks that are remembered, about.</summary>
+    public long Bytes => Volatile.Read(ref cachedBytes);
 
     /// <summary>The state before any text.</summary>
     public MachineState Start
@@ -38,7 +59,7 @@ internal sealed class Machine
         {
             lock (gate)
             {
-                return start ??= Close([], [(root.Start, bottom)]);
+                return start ??= At(root.Start, bottom);
             }
         }
     }
@@ -56,6 +77,17 @@ internal sealed class Machine
         }
     }
 
+    /// <summary>A state without the ways on which the element that has been read must differ from those before it.</summary>
+    public MachineState WithoutDistinct(MachineState state)
+    {
+        lock (gate)
+        {
+            heads.Clear();
+            heads.AddRange(state.Heads.Where(head => (head.Terminal.Mark & ElementMark.Distinct) == 0));
+            return InternHeads(state.MayEnd);
+        }
+    }
+
     /// <summary>The tokens that may follow a state.</summary>
     public StateMask MaskOf(MachineState state)
     {
@@ -65,7 +97,14 @@ internal sealed class Machine
         }
         lock (gate)
         {
-            return state.Mask ??= masks.Build(state);
+            if (state.Mask is { } computed)
+            {
+                return computed;
+            }
+            StateMask mask = masks.Build(state);
+            CountMask(mask);
+            state.Mask = mask;
+            return mask;
         }
     }
 
@@ -76,8 +115,8 @@ internal sealed class Machine
         {
             return known;
         }
-        List<MachineState.Head> heads = [];
-        List<(Node, StackNode)> pending = [];
+        heads.Clear();
+        pending.Clear();
         bool isSpace = value is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t';
         foreach (MachineState.Head head in state.Heads)
         {
@@ -101,20 +140,25 @@ internal sealed class Machine
                 heads.Add(head with { State = next });
             }
         }
-        MachineState result = Close(heads, pending);
+        MachineState result = Close();
         state.Remember(value, result);
         return result;
     }
 
     /// <summary>The state that starts at places, called under the lock.</summary>
-    internal MachineState At(Node node, StackNode stack) => Close([], [(node, stack)]);
-
-    // Follows calls and returns until only terminals are left.
-    private MachineState Close(List<MachineState.Head> heads, List<(Node Node, StackNode Stack)> pending)
+    internal MachineState At(Node node, StackNode stack)
     {
-        HashSet<(int, int)> seen = [];
+        heads.Clear();
+        pending.Clear();
+        pending.Add((node, stack));
+        return Close();
+    }
+
+    // Follows calls and returns from the places that are pending until only terminals are left.
+    private MachineState Close()
+    {
         bool mayEnd = false;
-        Dictionary<Rule, List<StackNode.Link>> calls = [];
+        seen.Clear();
         while (pending.Count > 0)
         {
             calls.Clear();
@@ -165,55 +209,85 @@ internal sealed class Machine
                     "grammar", string.Empty, $"more than {MaxHeads} ways to read the text at one place; make it less ambiguous.");
             }
         }
-        return Intern(heads, mayEnd);
+        return InternHeads(mayEnd);
     }
 
     private StackNode Intern(List<StackNode.Link> links)
     {
-        StackNode.Link[] distinct = [.. links.Distinct().OrderBy(link => link.Return.Id).ThenBy(link => link.Parent.Id)];
-        int[] key = new int[distinct.Length * 2];
-        for (int i = 0; i < distinct.Length; i++)
+        links.Sort(static (a, b) => a.Return.Id != b.Return.Id ? a.Return.Id.CompareTo(b.Return.Id) : a.Parent.Id.CompareTo(b.Parent.Id));
+        key.Clear();
+        for (int i = 0; i < links.Count; i++)
         {
-            key[2 * i] = distinct[i].Return.Id;
-            key[(2 * i) + 1] = distinct[i].Parent.Id;
+            if (i == 0 || links[i] != links[i - 1])
+            {
+                key.Add(links[i].Return.Id);
+                key.Add(links[i].Parent.Id);
+            }
         }
-        if (!stacks.TryGetValue(key, out StackNode? stack))
+        if (!stacksByKey.TryGetValue(CollectionsMarshal.AsSpan(key), out StackNode? stack))
         {
-            stack = new StackNode(++lastStack, distinct);
-            stacks.Add(key, stack);
+            stack = new StackNode(++lastStack, [.. links.Distinct()]);
+            stacks.Add([.. key], stack);
         }
         return stack;
     }
 
-    private MachineState Intern(List<MachineState.Head> heads, bool mayEnd)
+    private MachineState InternHeads(bool mayEnd)
     {
         if (heads.Count == 0 && !mayEnd)
         {
             return MachineState.Dead;
         }
-        MachineState.Head[] distinct = heads.Count < 2 ? [.. heads]
-            : [.. heads.Distinct().OrderBy(head => head.Terminal.Id).ThenBy(head => head.State).ThenBy(head => head.Stack.Id)];
-        int[] key = new int[(distinct.Length * 3) + 1];
-        for (int i = 0; i < distinct.Length; i++)
+        if (heads.Count > 1)
         {
-            key[3 * i] = distinct[i].Terminal.Id;
-            key[(3 * i) + 1] = distinct[i].State;
-            key[(3 * i) + 2] = distinct[i].Stack.Id;
+            heads.Sort(static (a, b) => a.Terminal.Id != b.Terminal.Id ? a.Terminal.Id.CompareTo(b.Terminal.Id)
+                : a.State != b.State ? a.State.CompareTo(b.State)
+                : a.Stack.Id.CompareTo(b.Stack.Id));
         }
-        key[^1] = mayEnd ? 1 : 0;
-        if (!states.TryGetValue(key, out MachineState? state))
+        key.Clear();
+        for (int i = 0; i < heads.Count; i++)
         {
-            if (states.Count >= limits.MaxCachedStates)
+            if (i == 0 || heads[i] != heads[i - 1])
             {
-                // Requests hold the states that they are in; everything else is computed again when it is needed. Stacks are named
-                // by number, and no number is given twice.
-                states.Clear();
-                stacks.Clear();
-                start = null;
+                key.Add(heads[i].Terminal.Id);
+                key.Add(heads[i].State);
+                key.Add(heads[i].Stack.Id);
             }
-            state = new MachineState(distinct, mayEnd);
-            states.Add(key, state);
+        }
+        key.Add(mayEnd ? 1 : 0);
+        if (!statesByKey.TryGetValue(CollectionsMarshal.AsSpan(key), out MachineState? state))
+        {
+            if (states.Count >= limits.MaxCachedStates || cachedBytes > limits.MaxCachedBytes)
+            {
+                Forget();
+            }
+            state = new MachineState([.. heads.Distinct()], mayEnd);
+            states.Add([.. key], state);
+            cachedBytes += StateBytes + (HeadBytes * heads.Count);
         }
         return state;
+    }
+
+    // Requests hold the states that they are in; everything else is computed again when it is needed. Stacks are named by number, and
+    // no number is given twice.
+    private void Forget()
+    {
+        states.Clear();
+        stacks.Clear();
+        sharedMasks.Clear();
+        cachedBytes = 0;
+        start = null;
+    }
+
+    private void CountMask(StateMask mask)
+    {
+        cachedBytes += mask.Size;
+        foreach (ulong[] shared in mask.Shared)
+        {
+            if (sharedMasks.Add(shared))
+            {
+                cachedBytes += 8L * shared.Length;
+            }
+        }
     }
 }

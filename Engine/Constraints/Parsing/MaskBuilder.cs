@@ -1,21 +1,25 @@
+using System.Numerics.Tensors;
 using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>
 /// Computes the mask of a state: for each terminal what the tokens do inside it, which the automaton knows, and from where it ends on a
-/// walk of the rests through the machine.
+/// walk of the rests through the machine. Used under the machine's lock.
 /// </summary>
 internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
 {
     private static readonly byte[] Spaces = [(byte)' ', (byte)'\n', (byte)'\r', (byte)'\t'];
+
+    [ThreadStatic]
+    private static ulong[]? scratch;
 
     private readonly MachineState[] path = new MachineState[vocabulary.MaxTokenBytes + 2];
 
     public StateMask Build(MachineState state)
     {
         List<ulong[]> shared = [];
-        HashSet<int> single = [];
+        Span<ulong> single = NoTokens();
         bool skips = false;
         foreach (MachineState.Head head in state.Heads)
         {
@@ -24,63 +28,131 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
             {
                 shared.Add(dense);
             }
-            single.UnionWith(slice.Sparse);
+            foreach (int token in slice.Sparse)
+            {
+                Set(single, token);
+            }
+            foreach (Slice.Closing closing in slice.Closings)
+            {
+                AddClosing(machine.At(head.Terminal.Target(closing.Tag), head.Stack), closing, single);
+            }
             foreach (Slice.Exit exit in slice.Exits)
             {
-                WalkRests(machine.At(head.Terminal.Target(exit.Tag), head.Stack), exit.Rests.Nodes, single);
+                AddExit(machine.At(head.Terminal.Target(exit.Tag), head.Stack), exit, single);
             }
             skips |= head.State == 0 && head.Terminal.SkipsSpace;
         }
         if (skips)
         {
+            path[0] = state;
             foreach (byte space in Spaces)
             {
-                WalkVocabulary(state, vocabulary.First(space), single);
+                Walk(vocabulary.First(space), single);
             }
         }
-        return new StateMask([.. shared], [.. single]);
+        foreach (ulong[] known in shared)
+        {
+            for (int i = 0; i < known.Length; i++)
+            {
+                single[i] &= ~known[i];
+            }
+        }
+        return Slice.AreDense(single)
+            ? new StateMask([.. shared, single.ToArray()], [])
+            : new StateMask([.. shared], Slice.Numbers(single));
     }
 
-    private void WalkRests(MachineState from, SuffixTrie.Node[] nodes, HashSet<int> found)
+    private static void Set(Span<ulong> tokens, int token) => tokens[token >> 6] |= 1UL << (token & 63);
+
+    private Span<ulong> NoTokens()
     {
-        path[0] = from;
-        for (int i = 0; i < nodes.Length;)
+        int words = (vocabulary.VocabularySize + 63) / 64;
+        if (scratch is null || scratch.Length < words)
         {
-            ref readonly SuffixTrie.Node node = ref nodes[i];
+            scratch = new ulong[words];
+        }
+        Span<ulong> none = scratch.AsSpan(0, words);
+        none.Clear();
+        return none;
+    }
+
+    private void AddClosing(MachineState after, Slice.Closing closing, Span<ulong> found)
+    {
+        if (ReferenceEquals(after, MachineState.Dead) || closing.Groups.Length == 0)
+        {
+            return;
+        }
+        ulong[] possible = after.PossibleRests(closing.Rests) ?? FindRests(after, closing.Rests);
+        foreach (Slice.Rest[] group in closing.Groups)
+        {
+            foreach (Slice.Rest rest in group)
+            {
+                if (rest.Node < 0 || (possible[rest.Node >> 6] >> (rest.Node & 63) & 1) != 0)
+                {
+                    Set(found, rest.Token);
+                }
+            }
+        }
+    }
+
+    // The rests that the machine takes from a state, as bits.
+    private ulong[] FindRests(MachineState from, SuffixTrie rests)
+    {
+        ulong[] possible = new ulong[(rests.Nodes.Length + 63) / 64];
+        path[0] = from;
+        for (int i = 0; i < rests.Nodes.Length;)
+        {
+            ref readonly SuffixTrie.Node node = ref rests.Nodes[i];
             MachineState next = machine.Step(path[node.Depth - 1], node.Label);
             if (ReferenceEquals(next, MachineState.Dead))
             {
                 i = node.End;
                 continue;
             }
-            foreach (int token in node.Tokens)
-            {
-                found.Add(token);
-            }
+            possible[i >> 6] |= 1UL << (i & 63);
             path[node.Depth] = next;
             i++;
         }
+        from.RememberRests(rests, possible);
+        return possible;
     }
 
-    private void WalkVocabulary(MachineState from, int first, HashSet<int> found)
+    private void AddExit(MachineState after, Slice.Exit exit, Span<ulong> found)
+    {
+        if (after.Heads.Length == 0)
+        {
+            return;
+        }
+        foreach (int node in exit.Nodes)
+        {
+            path[vocabulary.Depths[node]] = after;
+            for (int child = node + 1; child < vocabulary.Ends[node]; child = vocabulary.Ends[child])
+            {
+                Walk(child, found);
+            }
+        }
+    }
+
+    // The tokens at a node of the vocabulary and below; the state before it is on the path.
+    private void Walk(int first, Span<ulong> found)
     {
         if (first < 0)
         {
             return;
         }
-        path[0] = from;
-        for (int node = first; node < vocabulary.Ends[first];)
+        ReadOnlySpan<int> ends = vocabulary.Ends;
+        for (int node = first; node < ends[first];)
         {
             int depth = vocabulary.Depths[node];
             MachineState next = machine.Step(path[depth - 1], vocabulary.Labels[node]);
             if (ReferenceEquals(next, MachineState.Dead))
             {
-                node = vocabulary.Ends[node];
+                node = ends[node];
                 continue;
             }
             if (vocabulary.Tokens[node] >= 0)
             {
-                found.Add(vocabulary.Tokens[node]);
+                Set(found, vocabulary.Tokens[node]);
             }
             path[depth] = next;
             node++;

@@ -1,11 +1,31 @@
+using Llama4Kernels.Engine.Constraints.Elements;
 using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>One request's way through a <see cref="Machine"/>.</summary>
-internal sealed class Matcher(Machine machine, MachineState state) : ITokenConstraint
+internal sealed class Matcher : ITokenConstraint
 {
-    private readonly Llama4Tokenizer tokenizer = machine.Vocabulary.Tokenizer;
+    private readonly Machine machine;
+    private readonly Llama4Tokenizer tokenizer;
+    private readonly ElementTracker elements;
+    private MachineState state;
+
+    public Matcher(Machine machine, MachineState state)
+        : this(machine, state, new ElementTracker(machine))
+    {
+    }
+
+    private Matcher(Machine machine, MachineState state, ElementTracker elements)
+    {
+        this.machine = machine;
+        this.state = state;
+        this.elements = elements;
+        tokenizer = machine.Vocabulary.Tokenizer;
+    }
+
+    /// <summary>The machine and where in it this request is.</summary>
+    public (Machine Machine, MachineState State) Place => (machine, state);
 
     public bool MayEnd => state.MayEnd;
 
@@ -19,18 +39,12 @@ internal sealed class Matcher(Machine machine, MachineState state) : ITokenConst
             throw new ArgumentException($"A mask of {mask.Vocabulary} tokens for a vocabulary of {tokenizer.VocabularySize}.", nameof(mask));
         }
         machine.MaskOf(state).CopyTo(mask);
+        elements.Exclude(state, mask);
     }
 
     public void Accept(int id)
     {
-        MachineState next = (uint)id < (uint)tokenizer.BaseVocabularySize ? state : MachineState.Dead;
-        if (!ReferenceEquals(next, MachineState.Dead))
-        {
-            foreach (byte value in tokenizer.BytesOf(id))
-            {
-                next = machine.Next(next, value);
-            }
-        }
+        MachineState next = (uint)id < (uint)tokenizer.BaseVocabularySize ? elements.Advance(state, tokenizer.BytesOf(id)) : MachineState.Dead;
         if (ReferenceEquals(next, MachineState.Dead))
         {
             throw new InvalidOperationException($"The token {id} may not stand here.");
@@ -38,5 +52,5 @@ internal sealed class Matcher(Machine machine, MachineState state) : ITokenConst
         state = next;
     }
 
-    public ITokenConstraint Fork() => new Matcher(machine, state);
+    public ITokenConstraint Fork() => new Matcher(machine, state, elements.Clone());
 }

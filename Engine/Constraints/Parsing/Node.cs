@@ -28,7 +28,7 @@ internal abstract class Node
     public readonly record struct Call(Rule Rule, Node Return);
 
     /// <summary>A piece of text, and where to go on after it, by the automaton's tag.</summary>
-    public sealed class Terminal(Automaton automaton, Func<int, Node> target, bool skipsSpace = false, bool isOpenKey = false)
+    public sealed class Terminal(Automaton automaton, Func<int, Node> target, bool skipsSpace = false, ElementMark mark = ElementMark.None)
     {
         private static int lastTerminalId;
 
@@ -39,8 +39,8 @@ internal abstract class Node
         /// <summary>Whether white space may stand before it.</summary>
         public bool SkipsSpace => skipsSpace;
 
-        /// <summary>Whether it is a key of an object that no other key of the same object may equal.</summary>
-        public bool IsOpenKey => isOpenKey;
+        /// <summary>What it is to the elements of the object or array that it stands in; if anything, it is a single byte.</summary>
+        public ElementMark Mark => mark;
 
         public Node Target(int tag) => target(tag);
     }

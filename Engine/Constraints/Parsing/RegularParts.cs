@@ -19,7 +19,7 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
     private readonly Dictionary<GrammarExpression, bool> regularExpressions = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<GrammarExpression, (string Key, Dfa? Dfa)> compiled = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<GrammarExpression, RegexNode> converted = new(ReferenceEqualityComparer.Instance);
-    private readonly RegexAlgebra algebra = new();
+    private readonly RegexAlgebra algebra = new(budget);
     private readonly string name = $"grammar {Guid.NewGuid():N} ";
     private int depth;
 

@@ -5,10 +5,13 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 /// <summary>Makes expressions, simplified so that derivatives stay few. Not thread-safe.</summary>
 internal sealed class RegexAlgebra
 {
+    private readonly ConstraintBudget budget;
     private readonly Dictionary<(RegexKind, CodePointSet?, int, int, int[]), RegexNode> nodes = new(new KeyComparer());
 
-    public RegexAlgebra()
+    /// <param name="budget">Bounds the expressions and the time.</param>
+    public RegexAlgebra(ConstraintBudget budget)
     {
+        this.budget = budget;
         Nothing = Make(RegexKind.Nothing, []);
         Empty = Make(RegexKind.Empty, []);
         Begin = Make(RegexKind.Begin, []);
@@ -59,67 +62,72 @@ internal sealed class RegexAlgebra
         {
             return first;
         }
-        if (first.Kind == RegexKind.Concat)
+        // A sequence is nested to the right, as deep as it is long.
+        Stack<RegexNode> parts = new();
+        for (; first.Kind == RegexKind.Concat; first = first.Children[1])
         {
-            return Concat(first.Children[0], Concat(first.Children[1], second));
+            parts.Push(first.Children[0]);
         }
-        return first == Anything && (second == Anything || (second.Kind == RegexKind.Concat && second.Children[0] == Anything))
+        RegexNode result = Join(first, second);
+        while (parts.TryPop(out RegexNode? part))
+        {
+            result = Join(part, result);
+        }
+        return result;
+    }
+
+    private RegexNode Join(RegexNode first, RegexNode second) =>
+        first == Anything && (second == Anything || (second.Kind == RegexKind.Concat && second.Children[0] == Anything))
             ? second
             : Make(RegexKind.Concat, [first, second]);
-    }
 
     public RegexNode Or(params IEnumerable<RegexNode> alternatives)
     {
-        SortedDictionary<int, RegexNode> distinct = [];
+        List<RegexNode> parts = [];
         CodePointSet singles = CodePointSet.None;
-        foreach (RegexNode node in Flat(alternatives, RegexKind.Or))
+        foreach (RegexNode node in alternatives)
         {
-            if (node == Anything)
+            foreach (RegexNode part in node.Kind == RegexKind.Or ? node.Children : [node])
             {
-                return Anything;
-            }
-            if (node.Kind == RegexKind.Set)
-            {
-                singles = singles.IsEmpty ? node.Set : singles.Union(node.Set);
-            }
-            else if (node != Nothing)
-            {
-                distinct[node.Id] = node;
+                if (part == Anything)
+                {
+                    return Anything;
+                }
+                if (part.Kind == RegexKind.Set)
+                {
+                    singles = singles.IsEmpty ? part.Set : part.Set.Equals(singles) ? singles : singles.Union(part.Set);
+                }
+                else if (part != Nothing)
+                {
+                    parts.Add(part);
+                }
             }
         }
         if (!singles.IsEmpty)
         {
-            RegexNode single = Set(singles);
-            distinct[single.Id] = single;
+            parts.Add(Set(singles));
         }
-        return distinct.Count switch
-        {
-            0 => Nothing,
-            1 => distinct.Values.First(),
-            _ => Make(RegexKind.Or, [.. distinct.Values]),
-        };
+        return Distinct(parts, RegexKind.Or, Nothing);
     }
 
     public RegexNode And(params IEnumerable<RegexNode> parts)
     {
-        SortedDictionary<int, RegexNode> distinct = [];
-        foreach (RegexNode node in Flat(parts, RegexKind.And))
+        List<RegexNode> all = [];
+        foreach (RegexNode node in parts)
         {
-            if (node == Nothing)
+            foreach (RegexNode part in node.Kind == RegexKind.And ? node.Children : [node])
             {
-                return Nothing;
-            }
-            if (node != Anything)
-            {
-                distinct[node.Id] = node;
+                if (part == Nothing)
+                {
+                    return Nothing;
+                }
+                if (part != Anything)
+                {
+                    all.Add(part);
+                }
             }
         }
-        return distinct.Count switch
-        {
-            0 => Anything,
-            1 => distinct.Values.First(),
-            _ => Make(RegexKind.And, [.. distinct.Values]),
-        };
+        return Distinct(all, RegexKind.And, Anything);
     }
 
     public RegexNode Not(RegexNode node) =>
@@ -142,20 +150,49 @@ internal sealed class RegexAlgebra
         return star ? node : Make(RegexKind.Loop, [node], null, min, max);
     }
 
-    private static IEnumerable<RegexNode> Flat(IEnumerable<RegexNode> nodes, RegexKind kind) =>
-        nodes.SelectMany(node => node.Kind == kind ? node.Children : [node]);
+    // In the order of their numbers, so that equal sets are one node.
+    private RegexNode Distinct(List<RegexNode> parts, RegexKind kind, RegexNode none)
+    {
+        parts.Sort(static (a, b) => a.Id.CompareTo(b.Id));
+        int kept = 0;
+        for (int i = 0; i < parts.Count; i++)
+        {
+            if (kept == 0 || parts[kept - 1] != parts[i])
+            {
+                parts[kept++] = parts[i];
+            }
+        }
+        parts.RemoveRange(kept, parts.Count - kept);
+        return kept switch
+        {
+            0 => none,
+            1 => parts[0],
+            _ => Make(kind, [.. parts]),
+        };
+    }
 
     private RegexNode Make(RegexKind kind, RegexNode[] children, CodePointSet? set = null, int min = 0, int max = 0)
     {
         var key = (kind, set, min, max, Array.ConvertAll(children, child => child.Id));
         if (!nodes.TryGetValue(key, out RegexNode? node))
         {
+            budget.CountExpression();
             bool assertions = kind >= RegexKind.Begin || children.Any(child => child.HasAssertions);
-            node = new RegexNode(nodes.Count, kind, children, set ?? CodePointSet.None, min, max, assertions);
+            node = new RegexNode(nodes.Count, kind, children, set ?? CodePointSet.None, min, max, assertions, IsNullable(kind, children, min));
             nodes.Add(key, node);
         }
         return node;
     }
+
+    private static bool IsNullable(RegexKind kind, RegexNode[] children, int min) => kind switch
+    {
+        RegexKind.Empty => true,
+        RegexKind.Concat or RegexKind.And => Array.TrueForAll(children, child => child.IsNullable),
+        RegexKind.Or => Array.Exists(children, child => child.IsNullable),
+        RegexKind.Not => !children[0].IsNullable,
+        RegexKind.Loop => min == 0 || children[0].IsNullable,
+        _ => false,
+    };
 
     private sealed class KeyComparer : IEqualityComparer<(RegexKind, CodePointSet?, int, int, int[])>
     {

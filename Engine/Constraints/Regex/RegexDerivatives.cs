@@ -6,14 +6,16 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 internal sealed class RegexDerivatives
 {
     private readonly RegexAlgebra algebra;
+    private readonly ConstraintBudget budget;
     private readonly CodePointClasses classes;
     private readonly bool words;
     private readonly Dictionary<(int Node, int Class, Where Where), RegexNode> derived = [];
     private readonly Dictionary<int, RegexNode> afterBegin = [];
 
-    private RegexDerivatives(RegexAlgebra algebra, RegexNode node)
+    private RegexDerivatives(RegexAlgebra algebra, RegexNode node, ConstraintBudget budget)
     {
         this.algebra = algebra;
+        this.budget = budget;
         HashSet<CodePointSet> sets = [];
         HashSet<int> seen = [];
         Stack<RegexNode> pending = new([node]);
@@ -45,7 +47,7 @@ internal sealed class RegexDerivatives
 
     public static Dfa Compile(RegexAlgebra algebra, RegexNode node, ConstraintBudget budget)
     {
-        RegexDerivatives derivatives = new(algebra, node);
+        RegexDerivatives derivatives = new(algebra, node, budget);
         return Dfa.Build(
             derivatives.classes, (Node: node, Where.Start), derivatives.Step,
             state => derivatives.Accepts(state.Node, state.Item2 | Where.End) ? 0 : -1, budget);
@@ -62,18 +64,33 @@ internal sealed class RegexDerivatives
         return (next != algebra.Nothing, (next, word ? Where.AfterWord : Where.Inside));
     }
 
-    private bool Accepts(RegexNode node, Where where) => node.Kind switch
+    private bool Accepts(RegexNode node, Where where)
     {
-        RegexKind.Nothing or RegexKind.Set => false,
-        RegexKind.Empty => true,
-        RegexKind.Concat or RegexKind.And => node.Children.All(child => Accepts(child, where)),
-        RegexKind.Or => node.Children.Any(child => Accepts(child, where)),
-        RegexKind.Not => !Accepts(node.Children[0], where),
-        RegexKind.Loop => node.Min == 0 || Accepts(node.Children[0], where),
-        RegexKind.Begin => (where & Where.Start) != 0,
-        RegexKind.End => (where & Where.End) != 0,
-        _ => (node.Kind == RegexKind.WordBoundary) == ((where & Where.AfterWord) != 0 != ((where & Where.BeforeWord) != 0)),
-    };
+        if (!node.HasAssertions)
+        {
+            return node.IsNullable;
+        }
+        budget.CheckStack();
+        for (; node.Kind == RegexKind.Concat; node = node.Children[1])
+        {
+            if (!Accepts(node.Children[0], where))
+            {
+                return false;
+            }
+        }
+        return node.Kind switch
+        {
+            RegexKind.And => node.Children.All(child => Accepts(child, where)),
+            RegexKind.Or => node.Children.Any(child => Accepts(child, where)),
+            RegexKind.Not => !Accepts(node.Children[0], where),
+            RegexKind.Loop => node.Min == 0 || Accepts(node.Children[0], where),
+            RegexKind.Begin => (where & Where.Start) != 0,
+            RegexKind.End => (where & Where.End) != 0,
+            RegexKind.WordBoundary or RegexKind.NoWordBoundary =>
+                (node.Kind == RegexKind.WordBoundary) == ((where & Where.AfterWord) != 0 != ((where & Where.BeforeWord) != 0)),
+            _ => node.IsNullable,
+        };
+    }
 
     private RegexNode Derive(RegexNode node, int c, Where where)
     {
@@ -89,12 +106,12 @@ internal sealed class RegexDerivatives
         {
             return known;
         }
+        budget.CheckTime();
+        budget.CheckStack();
         RegexNode first = node.Children[0];
         RegexNode result = node.Kind switch
         {
-            RegexKind.Concat => algebra.Or(
-                algebra.Concat(Derive(first, c, where), node.Children[1]),
-                Accepts(first, where) ? Derive(node.Children[1], c, where) : algebra.Nothing),
+            RegexKind.Concat => DeriveSequence(node, c, where),
             RegexKind.Or => algebra.Or(node.Children.Select(child => Derive(child, c, where))),
             RegexKind.And => algebra.And(node.Children.Select(child => Derive(child, c, where))),
             RegexKind.Not => algebra.Not(Derive(first, c, where)),
@@ -104,6 +121,22 @@ internal sealed class RegexDerivatives
         };
         derived.Add(key, result);
         return result;
+    }
+
+    // What begins with any of its parts up to the first that cannot be empty.
+    private RegexNode DeriveSequence(RegexNode node, int c, Where where)
+    {
+        List<RegexNode> ways = [];
+        for (; node.Kind == RegexKind.Concat; node = node.Children[1])
+        {
+            ways.Add(algebra.Concat(Derive(node.Children[0], c, where), node.Children[1]));
+            if (!Accepts(node.Children[0], where))
+            {
+                return algebra.Or(ways);
+            }
+        }
+        ways.Add(Derive(node, c, where));
+        return algebra.Or(ways);
     }
 
     // Past the start the beginning of the text never comes again.
@@ -117,11 +150,18 @@ internal sealed class RegexDerivatives
         {
             return known;
         }
-        RegexNode[] children = [.. node.Children.Select(WithoutBegin)];
+        budget.CheckStack();
+        Stack<RegexNode> sequence = new();
+        for (RegexNode part = node; part.Kind == RegexKind.Concat; part = part.Children[1])
+        {
+            sequence.Push(part);
+        }
+        RegexNode[] children = sequence.Count > 0 ? [] : [.. node.Children.Select(WithoutBegin)];
         RegexNode result = node.Kind switch
         {
             RegexKind.Begin => algebra.Nothing,
-            RegexKind.Concat => algebra.Concat(children[0], children[1]),
+            RegexKind.Concat => sequence.Aggregate(
+                WithoutBegin(sequence.Peek().Children[1]), (rest, part) => algebra.Concat(WithoutBegin(part.Children[0]), rest)),
             RegexKind.Or => algebra.Or(children),
             RegexKind.And => algebra.And(children),
             RegexKind.Not => algebra.Not(children[0]),

@@ -4,7 +4,8 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 
 /// <summary>An expression over code points. Equal expressions of one <see cref="RegexAlgebra"/> are one object.</summary>
 internal sealed class RegexNode(
-    int id, RegexKind kind, RegexNode[] children, CodePointSet set, int min, int max, bool hasAssertions)
+    int id, RegexKind kind, RegexNode[] children, CodePointSet set, int min, int max, bool hasAssertions,
+    bool isNullable)
 {
     public const int Unbounded = int.MaxValue;
 
@@ -19,6 +20,9 @@ internal sealed class RegexNode(
     public int Min => min;
 
     public int Max => max;
+
+    /// <summary>Whether the empty text belongs to it; where there are assertions, without regard to them.</summary>
+    public bool IsNullable => isNullable;
 
     /// <summary>Whether an anchor or word boundary stands somewhere in it.</summary>
     public bool HasAssertions => hasAssertions;

@@ -28,7 +28,7 @@ internal sealed class RegexParser
     /// <summary>The texts in which the pattern is found somewhere.</summary>
     public static Dfa Search(string pattern, ConstraintBudget budget)
     {
-        RegexAlgebra algebra = new();
+        RegexAlgebra algebra = new(budget);
         RegexSyntax syntax = Parse(pattern, algebra, budget.Limits);
         IReadOnlyList<RegexSyntax> alternatives = syntax is RegexSyntax.Alternatives several ? several.Parts : [syntax];
         RegexNode whole = algebra.Or(alternatives.Select(alternative =>
@@ -44,7 +44,7 @@ internal sealed class RegexParser
     /// <summary>The texts that are the pattern from beginning to end.</summary>
     public static Dfa FullMatch(string pattern, ConstraintBudget budget)
     {
-        RegexAlgebra algebra = new();
+        RegexAlgebra algebra = new(budget);
         return RegexDerivatives.Compile(algebra, Parse(pattern, algebra, budget.Limits).Before(algebra.Empty, algebra), budget);
     }
 

@@ -35,6 +35,13 @@ internal static class ConstraintChecks
     public static bool AcceptsBytes(Constraint constraint, string text) =>
         Accepts(constraint, System.Text.Encoding.UTF8.GetBytes(text).Select(value => ByteTokens[value]));
 
+    /// <summary>Checks documents, separated by bars, of which some are valid and others not.</summary>
+    public static void CheckAll(string schema, string valid, string? invalid)
+    {
+        Assert.All(valid.Split('|'), document => Check(schema, document, true));
+        Assert.All(invalid?.Split('|') ?? [], document => Check(schema, document, false));
+    }
+
     /// <summary>Checks documents in the four ways that they can be written: compact and indented, in whole tokens and in bytes.</summary>
     public static void Check(string schema, string document, bool valid)
     {
@@ -50,6 +57,9 @@ internal static class ConstraintChecks
             Assert.True(AcceptsBytes(constraint, text) == valid, $"{schema} should {(valid ? "accept" : "refuse")} {text} in bytes");
         }
     }
+
+    /// <summary>The token that is a single byte.</summary>
+    public static int TokenOf(byte value) => ByteTokens[value];
 
     private static int[] ByteTokens { get; } = FindByteTokens();
 

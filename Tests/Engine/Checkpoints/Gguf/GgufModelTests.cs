@@ -97,6 +97,21 @@ public sealed class GgufModelTests : IDisposable
         Assert.Equal((1443, 1461), (checkpoint.Config.Text.BosToken, checkpoint.Config.Text.PadToken));
     }
 
+    /// <summary>The small file fills its vocabulary up with unused ids before the special tokens.</summary>
+    [Fact]
+    public void Unused_ids_decode_to_nothing_and_no_text_becomes_them()
+    {
+        string path = _folder.File("tiny.gguf");
+        TinyGguf.Write(path, 0, TinyGguf.Bytes, 0);
+        using Checkpoint checkpoint = Checkpoint.Open(path);
+        Llama4Tokenizer tokenizer = checkpoint.LoadTokenizer()!;
+        int[] word = tokenizer.Encode("ab");
+        int unused = TinyGguf.Vocabulary - 9;
+        Assert.Equal("abab", tokenizer.Decode([.. word, unused, .. word]));
+        Assert.DoesNotContain(tokenizer.Encode("<|filler_3|>", allowed: AllowedSpecials.All), id => id is > 1000 and < TinyGguf.Vocabulary - 8);
+        Assert.Equal("<|eot|>", tokenizer.Decode([TinyGguf.Vocabulary - 3]));
+    }
+
     [Fact]
     public void The_rotary_divisors_become_a_scaling_rule_where_one_gives_them()
     {

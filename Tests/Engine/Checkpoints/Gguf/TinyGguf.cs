@@ -18,7 +18,14 @@ internal static class TinyGguf
     /// <param name="type">Number of the matrices' element type; norms and routers stay float32.</param>
     /// <param name="encode">Turns values into that type's bytes.</param>
     /// <param name="fileType">What general.file_type says.</param>
-    public static void Write(string path, uint type, Func<float[], byte[]> encode, uint fileType)
+    public static void Write(string path, uint type, Func<float[], byte[]> encode, uint fileType) => Write(path, _ => (type, encode), fileType);
+
+    /// <summary>Writes it with matrices each of a type of its own.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="typeOf">Number and encoder of the type of a tensor's name.</param>
+    /// <param name="fileType">What general.file_type says.</param>
+    /// <param name="isSeparate">Experts are tensors of their own.</param>
+    public static void Write(string path, Func<string, (uint Number, Func<float[], byte[]> Encode)> typeOf, uint fileType = 0, bool isSeparate = false)
     {
         var file = new GgufWriter();
         AddKeys(file, fileType);
@@ -49,9 +56,23 @@ internal static class TinyGguf
 
         void Norm(string name) => file.Tensor(name, F32, [Hidden], () => Bytes(Values(name, Hidden, 0.2f, 1)));
 
-        void Matrix(string name, float gain, int inputs, int outputs, int stacked = 1, bool fanIn = true) => file.Tensor(
-            name, type, stacked == 1 ? [(ulong)inputs, (ulong)outputs] : [(ulong)inputs, (ulong)outputs, (ulong)stacked],
-            () => encode(Values(name, inputs * outputs * stacked, fanIn ? gain * MathF.Sqrt(3f / inputs) : gain, 0)));
+        void Matrix(string name, float gain, int inputs, int outputs, int stacked = 1, bool fanIn = true)
+        {
+            (uint type, Func<float[], byte[]> encode) = typeOf(name);
+            float amplitude = fanIn ? gain * MathF.Sqrt(3f / inputs) : gain;
+            if (stacked == 1 || !isSeparate)
+            {
+                file.Tensor(
+                    name, type, stacked == 1 ? [(ulong)inputs, (ulong)outputs] : [(ulong)inputs, (ulong)outputs, (ulong)stacked],
+                    () => encode(Values(name, inputs * outputs * stacked, amplitude, 0)));
+                return;
+            }
+            for (int expert = 0; expert < stacked; expert++)
+            {
+                Range own = (expert * inputs * outputs)..((expert + 1) * inputs * outputs);
+                file.Tensor(name.Replace("_exps", $".{expert}", StringComparison.Ordinal), type, [(ulong)inputs, (ulong)outputs], () => encode(Values(name, inputs * outputs * stacked, amplitude, 0)[own]));
+            }
+        }
     }
 
     /// <summary>The little-endian bytes of float32 numbers.</summary>

@@ -1,0 +1,75 @@
+namespace Llama4Kernels.Engine.Constraints;
+
+/// <summary>
+/// Compiled constraints by what they were compiled from, up to a number and to the bytes that they hold; the least recently used go
+/// first. Thread-safe. A constraint that goes lives on with the requests that use it.
+/// </summary>
+internal sealed class ConstraintCache(int maxCount, long maxBytes)
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<Key, LinkedListNode<(Key Key, Constraint Constraint)>> entries = [];
+
+    // The most recently used first.
+    private readonly LinkedList<(Key Key, Constraint Constraint)> order = new();
+
+    public int Count
+    {
+        get
+        {
+            lock (gate)
+            {
+                return entries.Count;
+            }
+        }
+    }
+
+    /// <summary>The constraint of a source. Several threads may compile one at the same time, but all get the same object.</summary>
+    /// <param name="key">The source.</param>
+    /// <param name="compile">Compiles it; what it throws is thrown, and nothing is kept.</param>
+    public Constraint GetOrAdd(Key key, Func<Constraint> compile)
+    {
+        if (Find(key) is { } known)
+        {
+            return known;
+        }
+        Constraint compiled = compile();
+        lock (gate)
+        {
+            if (Find(key) is { } other)
+            {
+                return other;
+            }
+            entries.Add(key, order.AddFirst((key, compiled)));
+            // What a constraint holds grows with its use, so that it is asked each time. The newest stays.
+            long bytes = order.Sum(entry => entry.Constraint.Bytes + (2L * entry.Key.Text.Length));
+            while (entries.Count > 1 && (entries.Count > maxCount || bytes > maxBytes))
+            {
+                (Key oldest, Constraint constraint) = order.Last!.Value;
+                bytes -= constraint.Bytes + (2L * oldest.Text.Length);
+                order.RemoveLast();
+                entries.Remove(oldest);
+            }
+            return compiled;
+        }
+    }
+
+    private Constraint? Find(Key key)
+    {
+        lock (gate)
+        {
+            if (!entries.TryGetValue(key, out LinkedListNode<(Key Key, Constraint Constraint)>? entry))
+            {
+                return null;
+            }
+            order.Remove(entry);
+            order.AddFirst(entry);
+            return entry.Value.Constraint;
+        }
+    }
+
+    /// <summary>What a constraint is compiled from.</summary>
+    /// <param name="Kind">The notation.</param>
+    /// <param name="Text">The schema, expression or grammar.</param>
+    /// <param name="FreeSpace">Whether documents may hold white space.</param>
+    public readonly record struct Key(string Kind, string Text, bool FreeSpace = false);
+}

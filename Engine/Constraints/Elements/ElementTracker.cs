@@ -1,0 +1,270 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Engine.Constraints.Lexing;
+using Llama4Kernels.Engine.Constraints.Parsing;
+
+namespace Llama4Kernels.Engine.Constraints.Elements;
+
+/// <summary>
+/// Keeps the keys of one object and the items of one array apart where they must differ: remembers those of the objects and arrays that
+/// are open in one request, takes tokens that would repeat one out of masks, and leads the machine past the ways that a repetition
+/// closes. The machine's states stay what all requests share. Not thread-safe.
+/// </summary>
+internal sealed class ElementTracker
+{
+    private readonly Machine machine;
+    private readonly VocabularyTrie vocabulary;
+
+    // Large enough at once for most answers.
+    private readonly List<Frame> frames = new(32);
+    private readonly List<byte> text = new(8192);
+
+    // What a step may have to undo.
+    private readonly List<Frame> framesBefore = new(32);
+    private readonly List<(int Frame, int Start, int End)> added = new(16);
+    private readonly List<int> doubtful = [];
+    private ElementPlace place;
+    private ElementPlace placeBefore;
+    private int textBefore;
+    private int lastFrame;
+
+    public ElementTracker(Machine machine)
+    {
+        this.machine = machine;
+        vocabulary = machine.Vocabulary;
+    }
+
+    private ElementTracker(ElementTracker other)
+        : this(other.machine)
+    {
+        frames.AddRange(other.frames.Select(frame => frame with { Seen = frame.Seen?.Clone() }));
+        text.AddRange(other.text);
+        place = other.place;
+        lastFrame = other.lastFrame;
+    }
+
+    private ReadOnlySpan<byte> Text => CollectionsMarshal.AsSpan(text);
+
+    public ElementTracker Clone() => new(this);
+
+    /// <summary>Takes a token's bytes. If they may not come, all is as before.</summary>
+    /// <returns>The state after them; <see cref="MachineState.Dead"/> if they may not come.</returns>
+    public MachineState Advance(MachineState state, ReadOnlySpan<byte> bytes)
+    {
+        MachineState next = Try(state, bytes);
+        if (ReferenceEquals(next, MachineState.Dead))
+        {
+            Undo();
+            return next;
+        }
+        foreach ((int frame, int start, int end) in added)
+        {
+            int index = frames.FindIndex(open => open.Id == frame);
+            if (index >= 0)
+            {
+                ElementTexts seen = frames[index].Seen ?? new ElementTexts();
+                seen.Add(Text[start..end], vocabulary.Crossing);
+                frames[index] = frames[index] with { Seen = seen };
+            }
+        }
+        if (frames.Count == 0)
+        {
+            text.Clear();
+        }
+        return next;
+    }
+
+    /// <summary>Takes the tokens out of a state's mask that would repeat an element, or leave no way but to repeat one.</summary>
+    public void Exclude(MachineState state, TokenMask mask)
+    {
+        for (int i = 0; i < frames.Count; i++)
+        {
+            Frame frame = frames[i];
+            if (frame.Seen is null)
+            {
+                continue;
+            }
+            ExcludeAll(state, frame.Seen.Risky, mask);
+            if (!frame.InElement)
+            {
+                continue;
+            }
+            if (frame.Seen.CanBecome(Text[frame.Start..], text.Count - frame.Start + vocabulary.MaxTokenBytes))
+            {
+                ExcludeAll(state, vocabulary.Crossing.Closing, mask);
+            }
+            int node = frame.Seen.Find(Text[frame.Start..]);
+            if (node != ElementTexts.Off)
+            {
+                ElementWalk walk = new(machine, frame.Seen, i + 1);
+                doubtful.Clear();
+                walk.Exclude(state, node, place, mask, doubtful);
+                ExcludeAll(state, CollectionsMarshal.AsSpan(doubtful), mask);
+            }
+        }
+    }
+
+    private void ExcludeAll(MachineState state, ReadOnlySpan<int> tokens, TokenMask mask)
+    {
+        foreach (int token in tokens)
+        {
+            if (mask[token])
+            {
+                if (ReferenceEquals(Try(state, vocabulary.Tokenizer.BytesOf(token)), MachineState.Dead))
+                {
+                    mask.Unset(token);
+                }
+                Undo();
+            }
+        }
+    }
+
+    private MachineState Try(MachineState state, ReadOnlySpan<byte> bytes)
+    {
+        framesBefore.Clear();
+        framesBefore.AddRange(frames);
+        placeBefore = place;
+        textBefore = text.Count;
+        added.Clear();
+        foreach (byte value in bytes)
+        {
+            state = Step(state, value);
+            if (ReferenceEquals(state, MachineState.Dead))
+            {
+                return state;
+            }
+        }
+        return IsStuck(state) ? MachineState.Dead : state;
+    }
+
+    private void Undo()
+    {
+        frames.Clear();
+        frames.AddRange(framesBefore);
+        place = placeBefore;
+        text.RemoveRange(textBefore, text.Count - textBefore);
+        added.Clear();
+    }
+
+    private MachineState Step(MachineState state, byte value)
+    {
+        // What a grammar writes around JSON may look like it; then nothing is open.
+        ElementMark marks = place.Marks(state, value);
+        marks = frames.Count > 0 ? marks : marks & ElementMark.Open;
+        if ((marks & ElementMark.Distinct) != 0 && frames[^1].InElement && frames[^1].Start < text.Count)
+        {
+            Frame frame = frames[^1];
+            if (Repeats(frame))
+            {
+                state = machine.WithoutDistinct(state);
+            }
+            else
+            {
+                added.Add((frame.Id, frame.Start, text.Count));
+            }
+        }
+        MachineState next = machine.Next(state, value);
+        if (ReferenceEquals(next, MachineState.Dead))
+        {
+            return next;
+        }
+        if ((marks & ElementMark.Close) != 0)
+        {
+            frames.RemoveAt(frames.Count - 1);
+        }
+        bool isKept = frames.Count > 0 && !(place.SkipsSpace && ElementPlace.IsSpace(value));
+        place = place.After(value, marks);
+        if (isKept)
+        {
+            text.Add(value);
+        }
+        if ((marks & ElementMark.Open) != 0)
+        {
+            frames.Add(new Frame(++lastFrame, text.Count, true, null));
+        }
+        else if ((marks & (ElementMark.Next | ElementMark.KeyEnd)) != 0)
+        {
+            frames[^1] = frames[^1] with { Start = text.Count, InElement = (marks & ElementMark.Next) != 0 };
+        }
+        return next;
+    }
+
+    private bool Repeats(Frame frame)
+    {
+        ReadOnlySpan<byte> element = Text[frame.Start..];
+        if (frame.Seen?.Contains(element) == true)
+        {
+            return true;
+        }
+        foreach ((int id, int start, int end) in added)
+        {
+            if (id == frame.Id && end - start == element.Length && SortedText.Of(Text[start..end]) == SortedText.Of(element))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // Whether an element that is being written can become nothing but one that is there.
+    private bool IsStuck(MachineState state)
+    {
+        for (int i = 0; i < frames.Count; i++)
+        {
+            Frame frame = frames[i];
+            if (frame.Seen is null || !frame.InElement)
+            {
+                continue;
+            }
+            ReadOnlySpan<byte> element = Text[frame.Start..];
+            int node = frame.Seen.Find(element);
+            if (node != ElementTexts.Off
+                ? !new ElementWalk(machine, frame.Seen, i + 1).IsAlive(state, node, place)
+                : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, i + 1))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // Whether an element whose properties are in another order than those of the elements that are there can still become different from
+    // all of them. A way on that none of them has settles it; else the ways that they have are followed, up to so many.
+    private bool CanDiffer(MachineState state, Frame frame, int level)
+    {
+        const int MostSteps = 2_000;
+        ElementTexts seen = frame.Seen!;
+        Stack<(MachineState State, ElementPlace Place, byte[] Element)> pending = new([(state, place, Text[frame.Start..].ToArray())]);
+        for (int steps = 0; pending.TryPop(out (MachineState State, ElementPlace Place, byte[] Element) at); steps++)
+        {
+            for (int value = 0; value < 256; value++)
+            {
+                if (at.Place.SkipsSpace && ElementPlace.IsSpace((byte)value))
+                {
+                    continue;
+                }
+                ElementMark marks = at.Place.Marks(at.State, (byte)value);
+                bool ends = at.Place.Depth == level && (marks & ElementMark.Distinct) != 0;
+                bool repeats = ends && seen.Contains(at.Element);
+                MachineState next = machine.Next(repeats ? machine.WithoutDistinct(at.State) : at.State, (byte)value);
+                if (ReferenceEquals(next, MachineState.Dead))
+                {
+                    continue;
+                }
+                byte[] element = [.. at.Element, (byte)value];
+                if (ends || steps == MostSteps || !seen.CanBecome(element, int.MaxValue))
+                {
+                    return true;
+                }
+                pending.Push((next, at.Place.After((byte)value, marks), element));
+            }
+        }
+        return false;
+    }
+
+    /// <summary>An object or array that is open.</summary>
+    /// <param name="Id">No two have the same.</param>
+    /// <param name="Start">Where the element that is being written begins in the text.</param>
+    /// <param name="InElement">Whether one is being written or may begin; in an object's value none is.</param>
+    /// <param name="Seen">The elements that others must differ from; null before there is one.</param>
+    private readonly record struct Frame(int Id, int Start, bool InElement, ElementTexts? Seen);
+}

@@ -1,0 +1,118 @@
+using System.Numerics;
+
+namespace Llama4Kernels.Engine.Constraints.Lexing;
+
+/// <summary>Where the kinds of code points lead in an automaton, worked out when it is first asked for. Thread-safe.</summary>
+internal sealed class DfaKinds
+{
+    // In larger automata only what leads back to its state is known to be open.
+    private const int MaxStates = 2048;
+    private const int MaxRounds = 32;
+
+    private readonly Dfa dfa;
+    private readonly int[][] classesOf;
+    private readonly int[] onlyClass;
+    private readonly State?[] states;
+    private readonly ulong[]? open;
+
+    public DfaKinds(Dfa dfa)
+    {
+        this.dfa = dfa;
+        classesOf = [.. Enumerable.Range(0, CodePointKinds.Count).Select(kind =>
+        {
+            (int first, int last) = CodePointKinds.Range(kind);
+            return dfa.Classes.Within(first, last);
+        })];
+        onlyClass = [.. classesOf.Select(classes => classes.Length == 1 ? classes[0] : -1)];
+        states = new State?[dfa.StateCount];
+        open = dfa.StateCount <= MaxStates ? FindOpen() : null;
+    }
+
+    /// <summary>The state after any code point of a kind, <see cref="Dfa.Dead"/> or <see cref="Dfa.Mixed"/>.</summary>
+    public int Next(int state, int kind) => At(state).Next[kind];
+
+    /// <summary>The class of all code points of a kind; −1 if there are several.</summary>
+    public int OnlyClass(int kind) => onlyClass[kind];
+
+    /// <summary>The kinds that are mixed in a state.</summary>
+    public ulong Split(int state) => At(state).Split;
+
+    /// <summary>Kinds of which any text may follow; not always all.</summary>
+    public ulong Open(int state) => open is null ? At(state).Loops : open[state];
+
+    private State At(int state)
+    {
+        if (Volatile.Read(ref states[state]) is { } known)
+        {
+            return known;
+        }
+        int[] next = new int[CodePointKinds.Count];
+        ulong loops = 0;
+        ulong split = 0;
+        for (int kind = 0; kind < next.Length; kind++)
+        {
+            int[] classes = classesOf[kind];
+            next[kind] = dfa.NextByClass(state, classes[0]);
+            for (int i = 1; i < classes.Length && next[kind] != Dfa.Mixed; i++)
+            {
+                next[kind] = dfa.NextByClass(state, classes[i]) == next[kind] ? next[kind] : Dfa.Mixed;
+            }
+            loops |= next[kind] == state ? CodePointKinds.Bit(kind) : 0;
+            split |= next[kind] == Dfa.Mixed ? CodePointKinds.Bit(kind) : 0;
+        }
+        State found = new(next, loops, split);
+        Volatile.Write(ref states[state], found);
+        return found;
+    }
+
+    // Each open kind must lead to where all open kinds are open. One that leads to where it is closed itself is given up; for one that
+    // does not, the others are that are closed there.
+    private ulong[]? FindOpen()
+    {
+        ulong[] kinds = [.. Enumerable.Range(0, dfa.StateCount).Select(Alive)];
+        for (int round = 0; round < MaxRounds; round++)
+        {
+            bool changed = false;
+            for (int state = kinds.Length - 1; state >= 0; state--)
+            {
+                ulong now = kinds[state];
+                for (ulong left = now; left != 0; left &= left - 1)
+                {
+                    int kind = BitOperations.TrailingZeroCount(left);
+                    foreach (int c in classesOf[kind])
+                    {
+                        ulong there = kinds[dfa.NextByClass(state, c)];
+                        if ((now & ~there) != 0)
+                        {
+                            now = (there & CodePointKinds.Bit(kind)) != 0 ? now & there : now & ~CodePointKinds.Bit(kind);
+                        }
+                    }
+                }
+                changed |= now != kinds[state];
+                kinds[state] = now;
+            }
+            if (!changed)
+            {
+                return kinds;
+            }
+        }
+        return null;
+    }
+
+    private ulong Alive(int state)
+    {
+        ulong alive = 0;
+        for (int kind = 0; kind < CodePointKinds.Count; kind++)
+        {
+            bool all = true;
+            foreach (int c in classesOf[kind])
+            {
+                all &= dfa.NextByClass(state, c) != Dfa.Dead;
+            }
+            alive |= all ? CodePointKinds.Bit(kind) : 0;
+        }
+        return alive;
+    }
+
+    private sealed record State(int[] Next, ulong Loops, ulong Split);
+}

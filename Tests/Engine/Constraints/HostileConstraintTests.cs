@@ -1,0 +1,95 @@
+using System.Diagnostics;
+using Llama4Kernels.Engine.Constraints;
+
+namespace Llama4Kernels.Tests.Engine.Constraints;
+
+/// <summary>
+/// Schemas, expressions and grammars that nest or multiply without end: each is compiled or refused with a typed error, on a thread with
+/// a small stack, in time. A stack that overflows would end the test run.
+/// </summary>
+public class HostileConstraintTests
+{
+    private const int StackBytes = 256 << 10;
+
+    // The limit for compiling, and as much again for what a busy machine adds; only a runaway takes longer.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    public static TheoryData<string> Patterns { get; } =
+    [
+        new string('(', 100_000) + "a" + new string(')', 100_000),
+        string.Concat(Enumerable.Repeat("a?", 50_000)),
+        string.Concat(Enumerable.Repeat("(?:a?|b)", 20_000)),
+        "(?:" + new string('a', 50_000) + ")+",
+        new string('a', 100_000) + "$",
+        "^" + new string('a', 20_000) + "(?:$|b^)",
+        string.Concat(Enumerable.Repeat("(?=a?)b?", 5_000)),
+        string.Concat(Enumerable.Repeat("(?:(?!b)a?)", 5_000)),
+        "((((a{1,90}){1,90}){1,90}){1,90}){1,90}",
+        "(a|aa)*b.{40}",
+        "(.*a){30}.{30}",
+        "[a-z]{100000}",
+        "(?:[a-z]{1,300}){1,300}(?=x)",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Patterns))]
+    public void ExpressionsAreCompiledOrRefused(string pattern) => Run(compiler => compiler.Regex(pattern));
+
+    [Theory]
+    [MemberData(nameof(Patterns))]
+    public void PatternsOfSchemasAreCompiledOrRefused(string pattern) => Run(compiler => compiler.JsonSchema(
+        $$"""{"type":"string","pattern":{{System.Text.Json.JsonSerializer.Serialize(pattern)}},"minLength":100000}"""));
+
+    [Fact]
+    public void NestedSchemasAreCompiledOrRefused()
+    {
+        const int depth = 20_000;
+        Run(compiler => compiler.JsonSchema(
+            string.Concat(Enumerable.Repeat("""{"items":""", depth)) + "{}" + new string('}', depth)));
+        string references = string.Join(',', Enumerable.Range(0, depth).Select(i =>
+            $$"""{"oneOf":[{"$ref":"#/$defs/{{i + 1}}"},{"type":"object","required":["k{{i}}"]}]}""").Append("{}").Select((schema, i) => $"\"{i}\":{schema}"));
+        Run(compiler => compiler.JsonSchema($$$"""{"$ref":"#/$defs/0","$defs":{ {{{references}}} } }"""));
+        string all = string.Join(',', Enumerable.Range(0, 24).Select(i => $$"""{"anyOf":[{"required":["a{{i}}"]},{"required":["b{{i}}"]}]}"""));
+        Run(compiler => compiler.JsonSchema($$"""{"type":"object","allOf":[{{all}}]}"""));
+    }
+
+    [Fact]
+    public void NestedGrammarsAreCompiledOrRefused()
+    {
+        Run(compiler => compiler.Grammar("start: " + new string('(', 20_000) + "\"a\"" + new string(')', 20_000)));
+        Run(compiler => compiler.Grammar("start: " + string.Concat(Enumerable.Repeat("\"a\"? ", 20_000))));
+        Run(compiler => compiler.Grammar(
+            "start: r0\n" + string.Join('\n', Enumerable.Range(0, 10_000).Select(i => $"r{i}: \"a\" r{i + 1} | r{i + 1}")) + "\nr10000: \"b\""));
+        Run(compiler => compiler.Grammar("start: start start start | \"a\" |"));
+    }
+
+    private static void Run(Func<ConstraintCompiler, Constraint> compile)
+    {
+        Exception? failure = null;
+        long began = Stopwatch.GetTimestamp();
+        Thread thread = new(
+            () =>
+            {
+                try
+                {
+                    ConstraintCompiler compiler = new(
+                        ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxCompileTime = TimeSpan.FromMilliseconds(300) });
+                    Constraint constraint = compile(compiler);
+                    constraint.Start().Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
+                }
+                catch (ConstraintException refusal)
+                {
+                    failure = refusal.Reason.Length > 0 ? null : refusal;
+                }
+                catch (Exception other)
+                {
+                    failure = other;
+                }
+            },
+            StackBytes);
+        thread.Start();
+        Assert.True(thread.Join(s_patience), "It does not come to an end.");
+        Assert.True(failure is null, failure?.ToString());
+        Assert.True(Stopwatch.GetElapsedTime(began) < s_patience);
+    }
+}

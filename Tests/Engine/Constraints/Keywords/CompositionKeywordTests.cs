@@ -1,0 +1,52 @@
+namespace Llama4Kernels.Tests.Engine.Constraints.Keywords;
+
+public class CompositionKeywordTests
+{
+    private const string Draft4 = "\"$schema\":\"http://json-schema.org/draft-04/schema#\",";
+    private const string Draft6 = "\"$schema\":\"http://json-schema.org/draft-06/schema#\",";
+
+    [Theory]
+    [InlineData("true", """1|"x"|null|[1]|{"a":1}""", null)]
+    [InlineData("{}", """1|"x"|null|[1]|{"a":1}""", null)]
+    [InlineData("""{"type":"integer"}""", "1|-1|1.0", """1.1|"1"|true|null|[]""")]
+    [InlineData("""{"type":"number"}""", "1|1.5|1e2", """ "1"|true|null """)]
+    [InlineData("""{"type":"boolean"}""", "true|false", """0|""|null|"true" """)]
+    [InlineData("""{"type":"null"}""", "null", """0|""|false""")]
+    [InlineData("""{"type":["integer","string"]}""", """1|"x" """, "1.5|null|true|[]")]
+    [InlineData("""{"type":["array","object","null"]}""", "[1]|{}|null", """1|"x"|true""")]
+    [InlineData("""{"enum":[6,"foo",[],true,{"foo":12}]}""", """6|"foo"|[]|true|{"foo":12}|6.0""", """null|{"foo":false}|{"foo":12,"boo":42}|[1]|1""")]
+    [InlineData("""{"enum":[false]}""", "false", "0|0.0|null|[false]")]
+    [InlineData("""{"enum":[[0]]}""", "[0]|[0.0]", "[false]|0")]
+    [InlineData("""{"const":null}""", "null", "0|false")]
+    [InlineData("""{"const":9007199254740992}""", "9007199254740992", "9007199254740991|9007199254740993")]
+    [InlineData("""{"const":-2.0}""", "-2|-2.0", "2|-2.00001")]
+    [InlineData("{" + Draft4 + """ "const":1}""", "2", null)]
+    [InlineData("""{"allOf":[{"properties":{"bar":{"type":"integer"}},"required":["bar"]},{"properties":{"foo":{"type":"string"}},"required":["foo"]}]}""", """{"foo":"baz","bar":2}|1""", """{"foo":"baz"}|{"bar":2}|{"foo":"baz","bar":"q"}""")]
+    [InlineData("""{"allOf":[true,{"maximum":30},{"minimum":20}]}""", "25|20|30", "19|31|35.5")]
+    [InlineData("""{"allOf":[{"type":"integer"},{"type":"number"}]}""", "3", """3.5|"x" """)]
+    [InlineData("""{"anyOf":[{"type":"integer"},{"minimum":2}]}""", """1|2.5|3|"x" """, "1.5")]
+    [InlineData("""{"anyOf":[true,false]}""", "1", null)]
+    [InlineData("""{"type":"string","anyOf":[{"maxLength":2},{"minLength":4}]}""", """ "ab"|"abcd" """, """ "abc"|3 """)]
+    [InlineData("""{"oneOf":[{"type":"integer"},{"minimum":2}]}""", "1|2.5", "3|1.5")]
+    [InlineData("""{"oneOf":[{"multipleOf":5},{"multipleOf":3}],"type":"integer"}""", "5|9|-10", "15|1|30")]
+    [InlineData("""{"oneOf":[true,false,false]}""", "1", null)]
+    [InlineData("""{"oneOf":[{"required":["a","b"]},{"required":["a","c"]}],"type":"object"}""", """{"a":1,"b":2}|{"a":1,"c":2}""", """{"a":1,"b":2,"c":3}|{"b":2}|{"a":1}""")]
+    [InlineData("""{"oneOf":[{"properties":{"k":{"const":"a"},"x":{"type":"integer"}},"required":["k","x"]},{"properties":{"k":{"const":"b"},"x":{"type":"string"}},"required":["k","x"]}],"type":"object"}""", """{"k":"a","x":1}|{"k":"b","x":"s"}""", """{"k":"a","x":"s"}|{"k":"c","x":1}|{"k":"a"}""")]
+    [InlineData("""{"not":{"type":"integer"}}""", """ "foo"|1.5|null """, "1")]
+    [InlineData("""{"not":{"type":["integer","boolean"]}}""", """ "foo"|null """, "1|true")]
+    [InlineData("""{"not":{"not":{"type":"string"}}}""", """ "x" """, "1")]
+    [InlineData("""{"not":{"anyOf":[{"type":"integer"},{"minLength":3}]}}""", """ "ab"|"" """, """1|"abc"|1.5""")]
+    [InlineData("""{"not":{"allOf":[{"minimum":3},{"maximum":5}]},"type":"number"}""", "2|6", "3|4|5")]
+    [InlineData("""{"not":{"oneOf":[{"minimum":3},{"maximum":5}]},"type":"number"}""", "3|4|5", "2|6")]
+    [InlineData("""{"not":{"enum":[1,"a",[2]]}}""", """2|"b"|[]|[2,2]""", """1|1.0|"a"|[2]""")]
+    [InlineData("""{"if":{"exclusiveMaximum":0},"then":{"minimum":-10}}""", """-1|3|"x" """, "-100")]
+    [InlineData("""{"if":{"exclusiveMaximum":0},"else":{"multipleOf":2}}""", "-1|4", "3")]
+    [InlineData("""{"if":{"exclusiveMaximum":0},"then":{"minimum":-10},"else":{"multipleOf":2}}""", "-1|-10|4", "-100|3")]
+    [InlineData("""{"then":{"const":1}}""", "2", null)]
+    [InlineData("""{"if":{"const":0}}""", "0|1", null)]
+    [InlineData("""{"if":true,"then":{"const":1},"else":{"const":2}}""", "1", "2")]
+    [InlineData("""{"not":{"if":{"minimum":5},"then":{"maximum":8},"else":{"multipleOf":2}},"type":"integer"}""", "9|3|10", "5|8|2|4")]
+    [InlineData("{" + Draft6 + """ "if":{"const":0},"then":{"const":1}}""", "0", null)]
+    [InlineData("""{"title":5,"default":[],"description":{},"x-any":{"type":"nonsense"},"examples":7,"$comment":1,"readOnly":3,"contentEncoding":"base64"}""", "1|{}", null)]
+    public void Compositions(string schema, string valid, string? invalid) => ConstraintChecks.CheckAll(schema, valid, invalid);
+}

@@ -1,0 +1,122 @@
+using Llama4Kernels.Engine.Constraints;
+
+namespace Llama4Kernels.Tests.Engine.Constraints;
+
+/// <summary>Constraints that threads share, and the cache that hands them out.</summary>
+public class SharedConstraintTests
+{
+    private const int Threads = 8;
+
+    /// <summary>Threads that come to the same places at the same time see what one thread sees alone.</summary>
+    [Fact]
+    public async Task ThreadsSeeTheSameMasks()
+    {
+        string[] schemas = [.. MaskTests.Schemas.Select(row => row.Data)];
+        ConstraintCompiler alone = new(ConstraintChecks.Tokenizer);
+        ConstraintCompiler shared = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxCachedStates = 40 });
+        var ways = schemas.Select((schema, i) => (Schema: schema, Tokens: MaskTests.RandomTokens(alone.JsonSchema(schema), 30, i))).ToArray();
+        ulong[][][] expected = [.. ways.Select(way => Masks(alone.JsonSchema(way.Schema), way.Tokens))];
+        using Barrier start = new(Threads);
+        await Task.WhenAll(Enumerable.Range(0, Threads).Select(thread => Task.Factory.StartNew(
+            () =>
+            {
+                start.SignalAndWait(TestContext.Current.CancellationToken);
+                for (int i = 0; i < ways.Length; i++)
+                {
+                    // Each in an order of its own.
+                    int at = (i + (thread / 2)) % ways.Length;
+                    ulong[][] masks = Masks(shared.JsonSchema(ways[at].Schema), ways[at].Tokens);
+                    for (int place = 0; place < masks.Length; place++)
+                    {
+                        Assert.True(masks[place].AsSpan().SequenceEqual(expected[at][place]), $"{ways[at].Schema}, place {place}");
+                    }
+                }
+            },
+            TestContext.Current.CancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)));
+    }
+
+    [Fact]
+    public void OneSourceIsCompiledOnce()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer);
+        Constraint schema = compiler.JsonSchema("""{"type":"string"}""");
+        Assert.Same(schema, compiler.JsonSchema("""{"type":"string"}"""));
+        Assert.NotSame(schema, compiler.JsonSchema("""{"type":"string"}""", new JsonSchemaOptions { WhiteSpace = JsonWhiteSpace.Free }));
+        Assert.Same(compiler.Regex("a+"), compiler.Regex("a+"));
+        Assert.Same(compiler.Grammar("start: \"a\""), compiler.Grammar("start: \"a\""));
+        Assert.NotSame(compiler.Regex("start: \"a\""), compiler.Grammar("start: \"a\""));
+    }
+
+    [Fact]
+    public void TheLeastRecentlyUsedGoesFirst()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptConstraints = 2 });
+        Constraint first = compiler.Regex("a");
+        Constraint second = compiler.Regex("b");
+        Assert.Same(first, compiler.Regex("a"));
+        compiler.Regex("c");
+        Assert.Equal(2, compiler.Cache.Count);
+        Assert.Same(first, compiler.Regex("a"));
+        Assert.NotSame(second, compiler.Regex("b"));
+        // What went still works for those who hold it.
+        Assert.True(ConstraintChecks.Accepts(second, "b"));
+    }
+
+    [Fact]
+    public void BytesBoundWhatIsKept()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptBytes = 20_000 });
+        for (int i = 0; i < 20; i++)
+        {
+            Constraint constraint = compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}""");
+            Assert.True(ConstraintChecks.Accepts(constraint, "\"some text\""));
+            Assert.Same(constraint, compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}"""));
+        }
+        Assert.InRange(compiler.Cache.Count, 1, 10);
+    }
+
+    [Fact]
+    public void WhatIsRefusedIsNotKept()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer);
+        Assert.Throws<ConstraintException>(() => compiler.Regex("("));
+        Assert.Throws<ConstraintException>(() => compiler.Regex("("));
+        Assert.Equal(0, compiler.Cache.Count);
+    }
+
+    [Fact]
+    public async Task ThreadsThatCompileOneSourceGetOneConstraint()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptConstraints = 4 });
+        using Barrier start = new(Threads);
+        Constraint[][] all = await Task.WhenAll(Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
+            () =>
+            {
+                start.SignalAndWait(TestContext.Current.CancellationToken);
+                return Enumerable.Range(0, 4).Select(i => compiler.Regex($"[a-z]{{1,{i + 2}}}")).ToArray();
+            },
+            TestContext.Current.CancellationToken,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default)));
+        for (int i = 0; i < 4; i++)
+        {
+            Assert.All(all, constraints => Assert.Same(all[0][i], constraints[i]));
+        }
+    }
+
+    private static ulong[][] Masks(Constraint constraint, int[] tokens)
+    {
+        ITokenConstraint state = constraint.Start();
+        TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
+        List<ulong[]> masks = [];
+        foreach (int token in tokens)
+        {
+            state.Allow(mask);
+            masks.Add(mask.Words.ToArray());
+            state.Accept(token);
+        }
+        return [.. masks];
+    }
+}
