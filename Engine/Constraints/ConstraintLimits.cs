@@ -22,7 +22,7 @@ public sealed record ConstraintLimits
     public int MaxStates { get; init; } = 200_000;
 
     /// <summary>Alternatives that a schema falls into, all places together.</summary>
-    public int MaxAlternatives { get; init; } = 20_000;
+    public int MaxAlternatives { get; init; } = 60_000;
 
     /// <summary>Expressions that regular expressions fall into while their automata are made, all together.</summary>
     public int MaxExpressions { get; init; } = 400_000;
