@@ -42,6 +42,7 @@ public sealed class Checkpoint : IDisposable
     {
         ModelKind.Gguf => "GGUF",
         ModelKind.Meta => "Meta's consolidated.*.pth",
+        ModelKind.Planned => "no files",
         _ => "safetensors",
     };
 
@@ -52,7 +53,9 @@ public sealed class Checkpoint : IDisposable
     public IReadOnlyList<StoredTensor> Tensors => Source.Tensors;
 
     /// <summary>Whether there is a tokenizer: in the file, or beside it.</summary>
-    public bool HasTokenizer => _embeddedTokenizer is not null || Llama4Tokenizer.IsIn(Folder);
+    public bool HasTokenizer => _embeddedTokenizer is not null || HasTokenizerFile;
+
+    private bool HasTokenizerFile => _location.Kind != ModelKind.Planned && Llama4Tokenizer.IsIn(Folder);
 
     internal WeightNaming Naming { get; }
 
@@ -85,6 +88,14 @@ public sealed class Checkpoint : IDisposable
         };
     }
 
+    /// <summary>The tensors that a configuration calls for, in bfloat16, all zero and in no file: they take no memory.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="name">What to call it in errors.</param>
+    /// <exception cref="OutOfMemoryException">The system has no address space for its largest tensor.</exception>
+    internal static Checkpoint Plan(ModelConfig config, string name) =>
+        Join(new ModelLocation(ModelKind.Planned, name, null, null), new PlannedTensors(config, name), vision: true, source =>
+            (config, new HuggingFaceNaming(HuggingFaceNaming.PrefixOf(config, source), config.Text.Experts, []), null, null));
+
     /// <summary>Opens the tensors alone: every header is validated, but nothing is compared with a configuration.</summary>
     /// <param name="path">As for <see cref="Open"/>.</param>
     /// <param name="projector">As for <see cref="Open"/>.</param>
@@ -107,7 +118,7 @@ public sealed class Checkpoint : IDisposable
     /// <exception cref="ModelFormatException">It is malformed or not a Llama 4 tokenizer.</exception>
     public Llama4Tokenizer? LoadTokenizer() =>
         EmbeddedTokenizer is { } json ? TokenizerJsonFile.Parse(json, Location)
-        : Llama4Tokenizer.IsIn(Folder) ? Llama4Tokenizer.Load(Folder)
+        : HasTokenizerFile ? Llama4Tokenizer.Load(Folder)
         : null;
 
     /// <summary>How pictures are cut into tiles.</summary>

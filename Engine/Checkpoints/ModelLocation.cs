@@ -14,6 +14,9 @@ internal enum ModelKind
 
     /// <summary>params.json and consolidated.NN.pth files.</summary>
     Meta,
+
+    /// <summary>No files: a configuration alone.</summary>
+    Planned,
 }
 
 /// <summary>Where a model's files are.</summary>

@@ -110,26 +110,24 @@ public sealed class Llama4Model : IDisposable
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
         options ??= new ModelOptions();
-        Checkpoint checkpoint = Checkpoint.Open(path, options.LoadVision, options.Projector);
-        IBackend? backend = null;
-        try
-        {
-            Llama4Tokenizer? tokenizer = checkpoint.LoadTokenizer();
-            if (tokenizer is null && options.NeedsTokenizer)
-            {
-                throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
-            }
-            backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
-            CheckBackend(backend, options);
-            using var loader = new WeightLoader(checkpoint, backend, options.Weights, progress, cancellation);
-            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
-        }
-        catch
-        {
-            backend?.Dispose();
-            checkpoint.Dispose();
-            throw;
-        }
+        return From(Checkpoint.Open(path, options.LoadVision, options.Projector), options, progress, cancellation);
+    }
+
+    /// <summary>
+    /// A model of a configuration without files, all its weights zero: for plans of what a backend would do with it. The backend must
+    /// not read weights (<see cref="Kernels.Backends.Cuda.CudaBackendOptions.WithoutWeights"/>) if the model is a large one.
+    /// </summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="name">What to call the model in errors.</param>
+    /// <param name="options">How it would be loaded; it has no tokenizer.</param>
+    /// <param name="cancellation">Stops; everything taken is given back.</param>
+    /// <exception cref="ModelFormatException">A weight cannot have the format that it is to have.</exception>
+    public static Llama4Model Plan(ModelConfig config, string name, ModelOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(options);
+        Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
+        return From(checkpoint, options, null, cancellation);
     }
 
     /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>
@@ -191,6 +189,30 @@ public sealed class Llama4Model : IDisposable
         if (options.CreateBackend is not null && options.Threads != 0)
         {
             throw new ArgumentException("Threads is for the CPU backend that a model makes itself; give the number to the backend that is handed in.", nameof(options));
+        }
+    }
+
+    /// <summary>Takes the checkpoint over, also when it throws.</summary>
+    private static Llama4Model From(Checkpoint checkpoint, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    {
+        IBackend? backend = null;
+        try
+        {
+            Llama4Tokenizer? tokenizer = checkpoint.LoadTokenizer();
+            if (tokenizer is null && options.NeedsTokenizer)
+            {
+                throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
+            }
+            backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
+            CheckBackend(backend, options);
+            using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
+            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
+        }
+        catch
+        {
+            backend?.Dispose();
+            checkpoint.Dispose();
+            throw;
         }
     }
 

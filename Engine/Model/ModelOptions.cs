@@ -3,7 +3,7 @@ using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Model;
 
-/// <summary>What the weights of mixture layers become on loading; all other weights stay as stored.</summary>
+/// <summary>What weights become on loading: those of mixture layers, unless <see cref="ModelOptions.Include"/> names others. The rest stays as stored.</summary>
 public enum WeightScheme
 {
     /// <summary>As stored: bfloat16 and FP8 stay, all else becomes float32. Activations are not quantised.</summary>
@@ -19,6 +19,23 @@ public enum WeightScheme
     Fp8,
 }
 
+/// <summary>Linear weights of the text model by what they are of.</summary>
+[Flags]
+public enum LinearParts
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>Routed experts.</summary>
+    Experts = 1,
+
+    /// <summary>The shared expert of mixture layers.</summary>
+    Shared = 2,
+
+    /// <summary>Query, key, value and output projections.</summary>
+    Attention = 4,
+}
+
 /// <summary>How a model is loaded.</summary>
 public sealed record ModelOptions
 {
@@ -27,6 +44,20 @@ public sealed record ModelOptions
 
     /// <summary>What the experts' weights become.</summary>
     public WeightScheme Weights { get; init; } = WeightScheme.Stored;
+
+    /// <summary>
+    /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4 for <see cref="LinearParts.Experts"/> and
+    /// <see cref="LinearParts.Shared"/>, FP8 for <see cref="LinearParts.Experts"/>.
+    /// </summary>
+    public LinearParts? Include { get; init; }
+
+    /// <summary>The weights that <see cref="Weights"/> brings into its format.</summary>
+    public LinearParts Included => Weights switch
+    {
+        WeightScheme.Int4 => Include ?? (LinearParts.Experts | LinearParts.Shared),
+        WeightScheme.Fp8 => Include ?? LinearParts.Experts,
+        _ => LinearParts.None,
+    };
 
     /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per physical core that the process may use. Not with <see cref="CreateBackend"/>.</summary>
     public int Threads { get; init; }

@@ -5,20 +5,26 @@ using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Engine.Model;
 
-/// <summary>The formats that a scheme brings weights into; null keeps what is stored.</summary>
+/// <summary>The formats that a model's options bring weights into; null keeps what is stored.</summary>
 internal static class SchemeFormats
 {
-    /// <summary>Of the shared expert of a mixture layer, or of a dense layer's block.</summary>
-    public static WeightFormat? FeedForward(this WeightScheme scheme, bool isMoe) =>
-        isMoe && scheme == WeightScheme.Int4 ? WeightFormat.Int4 : null;
-
-    /// <summary>Of a routed expert's matrix.</summary>
-    public static WeightFormat? Expert(this WeightScheme scheme, TextConfig c, int layer, MatrixSource[] sources) => scheme switch
+    /// <summary>Of the weights of a part, whatever its layer.</summary>
+    public static WeightFormat? FormatOf(this ModelOptions options, LinearParts part) => !options.Included.HasFlag(part) ? null : options.Weights switch
     {
         WeightScheme.Int4 => WeightFormat.Int4,
-        WeightScheme.Fp8 when (layer != 0 && layer != c.Layers - 1) || Array.TrueForAll(sources, IsFp8) => WeightFormat.Fp8Activations,
+        WeightScheme.Fp8 => WeightFormat.Fp8Activations,
         _ => null,
     };
+
+    /// <summary>Of the shared expert of a mixture layer, or of a dense layer's block.</summary>
+    public static WeightFormat? FeedForward(this ModelOptions options, bool isMoe) => isMoe ? options.FormatOf(LinearParts.Shared) : null;
+
+    /// <summary>Of a routed expert's matrix: in FP8, those of the first and the last layer only if they are stored so.</summary>
+    public static WeightFormat? Expert(this ModelOptions options, TextConfig c, int layer, MatrixSource[] sources)
+    {
+        bool isOuter = layer == 0 || layer == c.Layers - 1;
+        return options.Weights == WeightScheme.Fp8 && isOuter && !Array.TrueForAll(sources, IsFp8) ? null : options.FormatOf(LinearParts.Experts);
+    }
 
     /// <summary>Whether sources are codes of somebody else's, which are not quantised a second time.</summary>
     public static bool AreKept(ReadOnlySpan<MatrixSource> sources)

@@ -15,18 +15,18 @@ internal sealed class WeightLoader : IDisposable
     private readonly Checkpoint _checkpoint;
     private readonly WeightCatalogue _weights;
     private readonly IBackend _backend;
-    private readonly WeightScheme _scheme;
+    private readonly ModelOptions _options;
     private readonly IProgress<LoadProgress>? _progress;
     private readonly CancellationToken _cancellation;
     private readonly List<IDisposable> _owned = [];
     private long _done;
 
-    public WeightLoader(Checkpoint checkpoint, IBackend backend, WeightScheme scheme, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    public WeightLoader(Checkpoint checkpoint, IBackend backend, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         _checkpoint = checkpoint;
         _weights = checkpoint.Weights;
         _backend = backend;
-        _scheme = scheme;
+        _options = options;
         _progress = progress;
         _cancellation = cancellation;
     }
@@ -88,14 +88,14 @@ internal sealed class WeightLoader : IDisposable
     private LayerWeights LoadLayer(TextConfig c, int layer)
     {
         bool moe = c.LayerKinds[layer].IsMoe;
-        WeightFormat? shared = _scheme.FeedForward(moe);
+        WeightFormat? shared = _options.FeedForward(moe), attention = _options.FormatOf(LinearParts.Attention);
         string what = $"layer {layer}";
         return new LayerWeights
         {
             AttentionNorm = Vector(layer, WeightRole.AttentionNorm),
-            Qkv = Pack(what, layer, WeightRole.Query, WeightRole.Key, WeightRole.Value),
+            Qkv = Pack(what, attention, Sources(layer, -1, WeightRole.Query, WeightRole.Key, WeightRole.Value)),
             QkvBias = c.AttentionBias ? Vector(layer, WeightRole.QueryBias, WeightRole.KeyBias, WeightRole.ValueBias) : null,
-            Output = Pack(what, layer, WeightRole.AttentionOutput),
+            Output = Pack(what, attention, Sources(layer, -1, WeightRole.AttentionOutput)),
             OutputBias = c.AttentionBias ? Vector(layer, WeightRole.AttentionOutputBias) : null,
             FeedForwardNorm = Vector(layer, WeightRole.FeedForwardNorm),
             FeedForward = new FeedForwardWeights(
@@ -112,7 +112,7 @@ internal sealed class WeightLoader : IDisposable
         IMatrix[] down = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertDown)));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
 
-        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) => (sources, _scheme.Expert(c, layer, sources));
+        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) => (sources, _options.Expert(c, layer, sources));
     }
 
     private VisionLayerWeights LoadVisionLayer(int layer)

@@ -31,10 +31,10 @@ public static class ModelMemory
     {
         TextConfig c = config.Text;
         context = Math.Min(context, c.MaxPositions);
-        return new MemoryNeed(Weights(config, weights, options.Weights, sizes), StepBytes(config, sizes, context), CacheBytes(c, options, sizes, context), context);
+        return new MemoryNeed(Weights(config, weights, options, sizes), StepBytes(config, sizes, context), CacheBytes(c, options, sizes, context), context);
     }
 
-    private static long Weights(ModelConfig config, WeightCatalogue weights, WeightScheme scheme, IBackendSizes sizes)
+    private static long Weights(ModelConfig config, WeightCatalogue weights, ModelOptions options, IBackendSizes sizes)
     {
         TextConfig c = config.Text;
         MatrixSource embedding = weights.Open(weights[WeightRole.Embedding]);
@@ -44,10 +44,13 @@ public static class ModelMemory
         for (int layer = 0; layer < c.Layers; layer++)
         {
             bool isMoe = c.LayerKinds[layer].IsMoe;
-            bytes += Pack(layer, WeightRole.Query, WeightRole.Key, WeightRole.Value) + Pack(layer, WeightRole.AttentionOutput);
+            foreach (WeightRole[] block in s_attention)
+            {
+                bytes += PackAs(Open(layer, -1, block), options.FormatOf(LinearParts.Attention), 1);
+            }
             foreach (WeightRole[] block in isMoe ? s_shared : s_dense)
             {
-                bytes += PackAs(Open(layer, -1, block), scheme.FeedForward(isMoe), 1);
+                bytes += PackAs(Open(layer, -1, block), options.FeedForward(isMoe), 1);
             }
             if (!isMoe)
             {
@@ -57,7 +60,7 @@ public static class ModelMemory
             foreach (WeightRole[] block in s_experts)
             {
                 MatrixSource[] sources = Open(layer, 0, block);
-                bytes += PackAs(sources, scheme.Expert(c, layer, sources), c.Experts);
+                bytes += PackAs(sources, options.Expert(c, layer, sources), c.Experts);
             }
         }
         if (config.Vision is VisionConfig vision)
@@ -76,6 +79,7 @@ public static class ModelMemory
     }
 
     // What is packed together.
+    private static readonly WeightRole[][] s_attention = [[WeightRole.Query, WeightRole.Key, WeightRole.Value], [WeightRole.AttentionOutput]];
     private static readonly WeightRole[][] s_dense = [[WeightRole.Gate, WeightRole.Up], [WeightRole.Down]];
     private static readonly WeightRole[][] s_shared = [[WeightRole.SharedGate, WeightRole.SharedUp], [WeightRole.SharedDown]];
     private static readonly WeightRole[][] s_experts = [[WeightRole.ExpertGate, WeightRole.ExpertUp], [WeightRole.ExpertDown]];

@@ -5,11 +5,10 @@ namespace Llama4Kernels.Interop.Memory;
 /// <summary>
 /// Machine code in memory that is written first and executable afterwards, never both at once (W^X).
 /// </summary>
-public sealed unsafe partial class ExecutableMemory : SafeHandle
+public sealed unsafe class ExecutableMemory : SafeHandle
 {
-    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4;
-    private const int MapPrivate = 2, MapAnonymousLinux = 0x20, MapAnonymousMac = 0x1000;
-    private const uint MemCommitReserve = 0x3000, MemRelease = 0x8000, PageReadWrite = 4, PageExecuteRead = 0x20;
+    private const int ProtExec = 4;
+    private const uint PageExecuteRead = 0x20;
 
     private readonly nuint _length;
 
@@ -31,9 +30,7 @@ public sealed unsafe partial class ExecutableMemory : SafeHandle
     public static ExecutableMemory Create(ReadOnlySpan<byte> code)
     {
         nuint length = (nuint)code.Length;
-        nint address = OperatingSystem.IsWindows()
-            ? VirtualAlloc(0, length, MemCommitReserve, PageReadWrite)
-            : Map(0, length, ProtRead | ProtWrite, MapPrivate | (OperatingSystem.IsMacOS() ? MapAnonymousMac : MapAnonymousLinux), -1, 0);
+        nint address = SystemMemory.Allocate(length, isSparse: false);
         if (address is 0 or -1)
         {
             throw new PlatformNotSupportedException($"The system gives no memory for generated code (error {Marshal.GetLastPInvokeError()}).");
@@ -41,8 +38,8 @@ public sealed unsafe partial class ExecutableMemory : SafeHandle
         var memory = new ExecutableMemory(address, length);
         code.CopyTo(new Span<byte>((void*)address, code.Length));
         bool done = OperatingSystem.IsWindows()
-            ? VirtualProtect(address, length, PageExecuteRead, out _)
-            : Protect(address, length, ProtRead | ProtExec) == 0;
+            ? SystemMemory.VirtualProtect(address, length, PageExecuteRead, out _)
+            : SystemMemory.Protect(address, length, SystemMemory.ProtRead | ProtExec) == 0;
         if (!done)
         {
             int error = Marshal.GetLastPInvokeError();
@@ -53,26 +50,5 @@ public sealed unsafe partial class ExecutableMemory : SafeHandle
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() =>
-        OperatingSystem.IsWindows() ? VirtualFree(handle, 0, MemRelease) : Unmap(handle, _length) == 0;
-
-    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
-    private static partial nint Map(nint address, nuint length, int protection, int flags, int file, nint offset);
-
-    [LibraryImport("libc", EntryPoint = "mprotect", SetLastError = true)]
-    private static partial int Protect(nint address, nuint length, int protection);
-
-    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
-    private static partial int Unmap(nint address, nuint length);
-
-    [LibraryImport("kernel32", SetLastError = true)]
-    private static partial nint VirtualAlloc(nint address, nuint length, uint type, uint protection);
-
-    [LibraryImport("kernel32", SetLastError = true)]
-    [return: MarshalAs(UnmanagedType.Bool)]
-    private static partial bool VirtualProtect(nint address, nuint length, uint protection, out uint previous);
-
-    [LibraryImport("kernel32", SetLastError = true)]
-    [return: MarshalAs(UnmanagedType.Bool)]
-    private static partial bool VirtualFree(nint address, nuint length, uint type);
+    protected override bool ReleaseHandle() => SystemMemory.Free(handle, _length);
 }

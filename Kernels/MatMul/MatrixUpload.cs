@@ -16,14 +16,18 @@ internal sealed unsafe class MatrixUpload : IDisposable
     private const long BufferBytes = 8L << 20;
 
     private readonly CudaQueue _queue;
+    private readonly bool _isPlan;
     private readonly PinnedMemory[] _buffers;
     private readonly CudaEvent[] _sent;
     private readonly bool[] _used = new bool[2];
     private int _turn;
 
-    public MatrixUpload(CudaQueue queue)
+    /// <param name="queue">Where it goes.</param>
+    /// <param name="isPlan">Nothing is read or sent.</param>
+    public MatrixUpload(CudaQueue queue, bool isPlan)
     {
         _queue = queue;
+        _isPlan = isPlan;
         _buffers = [PinnedMemory.Allocate(queue.Context, BufferBytes), PinnedMemory.Allocate(queue.Context, BufferBytes)];
         _sent = [CudaEvent.Create(queue.Context), CudaEvent.Create(queue.Context)];
     }
@@ -116,7 +120,7 @@ internal sealed unsafe class MatrixUpload : IDisposable
     {
         int block = (int)(BufferBytes / (rowBytes + scaleBytes));
         ShapeCheck.Require(block > 0, "The rows are too long: a row with its scales takes more than 8 MiB.", nameof(rowBytes));
-        for (int first = 0; first < rows; first += block)
+        for (int first = 0; first < rows && !_isPlan; first += block)
         {
             int count = Math.Min(block, rows - first);
             int turn = _turn ^= 1;

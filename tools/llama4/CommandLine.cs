@@ -50,6 +50,7 @@ internal static class CommandLine
             DoctorCommand.Create(console),
             CalibrateCommand.Create(console),
             KernelsCommand.Create(console),
+            PredictCommand.Create(console),
             SchemasCommand.Create(console),
             PtxCommand.Create(console),
         };

@@ -39,7 +39,7 @@ public sealed class CudaBackend : IBackend
     /// <param name="modules">Where kernels come from; each is loaded when it is first used.</param>
     /// <param name="options">Sizes, and the stream if it is the host's; null takes the defaults.</param>
     /// <param name="ownsContext">Whether disposing the backend disposes the context.</param>
-    /// <exception cref="ArgumentException">The stream is another context's.</exception>
+    /// <exception cref="ArgumentException">The stream is another context's, or there is no product of the name.</exception>
     /// <exception cref="CudaException">The device has no room.</exception>
     public CudaBackend(CudaContext context, IKernelModules modules, CudaBackendOptions? options = null, bool ownsContext = false)
     {
@@ -50,9 +50,10 @@ public sealed class CudaBackend : IBackend
         options ??= new CudaBackendOptions();
         Steps = StepsOf(options);
         modules = new CombinedKernelModules(PtxKernelModules.All, modules);
+        // First what may refuse the options: nothing was taken yet.
+        _products = Products(DeviceLimits.Read(context), options);
         _queue = new CudaQueue(context, modules, options.Stream, options.ArenaBytes, options.StagingBytes, options.MaxGraphs);
-        _products = Products(_queue.Kernels.Limits, options);
-        _upload = new MatrixUpload(_queue);
+        _upload = new MatrixUpload(_queue, options.WithoutWeights);
         _linear = new LinearScratch(_queue);
         _best = new CudaScratch(_queue);
         _attention = new AttentionScratch(_queue);

@@ -38,4 +38,10 @@ public sealed record CudaBackendOptions
 
     /// <summary>Graphs that are kept, each for one shape of step.</summary>
     public int MaxGraphs { get; init; } = 32;
+
+    /// <summary>
+    /// Weights get their place on the device but are neither read nor sent: for plans of what a model would launch. What such a
+    /// backend computes means nothing.
+    /// </summary>
+    public bool WithoutWeights { get; init; }
 }

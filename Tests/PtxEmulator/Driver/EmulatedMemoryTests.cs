@@ -130,4 +130,17 @@ public sealed unsafe class EmulatedMemoryTests : IDisposable
         driver.Dispose();
         Assert.Equal(0, driver.LiveResources);
     }
+
+    /// <summary>Finalisers run when they like, also after a host disposed its driver; one that throws ends the process.</summary>
+    [Fact]
+    public void HandlesMayOutliveTheDriver()
+    {
+        var driver = new EmulatedCudaDriver();
+        CudaContext context = CudaContext.RetainPrimary(driver);
+        CudaMemory memory = CudaMemory.Allocate(context, 64);
+        driver.Dispose();
+        memory.Dispose();
+        context.Dispose();
+        Assert.Equal(CudaResult.InvalidContext, driver.MemAlloc(out _, 64));
+    }
 }

@@ -68,4 +68,43 @@ public sealed record KernelWork
 
     /// <summary>Launched with programmatic dependent launch, fetching early.</summary>
     public bool EarlyLaunch { get; init; }
+
+    /// <summary>The counts of a launch of which this is a share: blocks and what depends on them stay.</summary>
+    /// <param name="factor">What to multiply counts with.</param>
+    public KernelWork Times(double factor) => this with
+    {
+        HbmReadBytes = HbmReadBytes * factor,
+        HbmWriteBytes = HbmWriteBytes * factor,
+        L2Bytes = L2Bytes * factor,
+        Wavefronts = Wavefronts * factor,
+        BulkSharedBytes = BulkSharedBytes * factor,
+        Instructions = Instructions * factor,
+        IntegerInstructions = IntegerInstructions * factor,
+        FmaInstructions = FmaInstructions * factor,
+        SpecialInstructions = SpecialInstructions * factor,
+        DoubleInstructions = DoubleInstructions * factor,
+        MemoryInstructions = MemoryInstructions * factor,
+        Tensor = [.. Tensor.Select(part => part with { Operations = part.Operations * factor })],
+    };
+
+    /// <summary>The counts of both; all else is this one's.</summary>
+    public KernelWork Plus(KernelWork other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        return this with
+        {
+            HbmReadBytes = HbmReadBytes + other.HbmReadBytes,
+            HbmWriteBytes = HbmWriteBytes + other.HbmWriteBytes,
+            L2Bytes = L2Bytes + other.L2Bytes,
+            Wavefronts = Wavefronts + other.Wavefronts,
+            BulkSharedBytes = BulkSharedBytes + other.BulkSharedBytes,
+            Instructions = Instructions + other.Instructions,
+            IntegerInstructions = IntegerInstructions + other.IntegerInstructions,
+            FmaInstructions = FmaInstructions + other.FmaInstructions,
+            SpecialInstructions = SpecialInstructions + other.SpecialInstructions,
+            DoubleInstructions = DoubleInstructions + other.DoubleInstructions,
+            MemoryInstructions = MemoryInstructions + other.MemoryInstructions,
+            Tensor = [.. Tensor, .. other.Tensor],
+        };
+    }
 }

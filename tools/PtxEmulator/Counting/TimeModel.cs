@@ -1,7 +1,7 @@
 namespace Llama4Kernels.PtxEmulator.Counting;
 
 /// <summary>
-/// Predicts a kernel's time on an H100 from what it does: every resource needs its time, they overlap, and the slowest one
+/// Predicts a kernel's time on a device, an H100 unless another is named, from what it does: every resource needs its time, they overlap, and the slowest one
 /// decides; start and end are added. The constants of <see cref="Hopper"/> were not calibrated on a device: predictions
 /// rank variants of a kernel and find what bounds it, they are no measurement. Against published figures it is within 15 %
 /// for streaming reads, for fp8 products of few rows and many columns, and for a bf16 product of 8192^3. It is about 20 %
@@ -12,46 +12,48 @@ public static class TimeModel
     /// <summary>Writes up to this share of the traffic still count as a kernel that only reads.</summary>
     private const double FewWrites = 0.02;
 
-    /// <summary>The least time in seconds that moving these bytes through HBM takes, at the published bandwidth.</summary>
-    public static double HbmFloor(double bytes) => bytes / Hopper.HbmBandwidth;
+    /// <summary>The least time in seconds that moving these bytes through a device's memory takes, at the published bandwidth.</summary>
+    public static double HbmFloor(double bytes, DeviceFigures? device = null) => bytes / (device ?? DeviceFigures.H100).Bandwidth;
 
     /// <summary>Predicts the time of a launch.</summary>
     /// <param name="work">What it does.</param>
-    public static TimePrediction Predict(KernelWork work)
+    /// <param name="device">On what; null for an H100.</param>
+    public static TimePrediction Predict(KernelWork work, DeviceFigures? device = null)
     {
+        device ??= DeviceFigures.H100;
         ArgumentNullException.ThrowIfNull(work);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(work.Blocks);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(work.ResidentBlocks);
         ArgumentOutOfRangeException.ThrowIfNegative(work.WorkUnits);
-        TimePrediction prediction = Predict(work, Hopper.Clock);
-        return prediction.Bound == "T_tc" && prediction.Total > Hopper.SustainedAfter ? Predict(work, Hopper.SustainedClock) : prediction;
+        TimePrediction prediction = Predict(work, device, device.Clock);
+        return prediction.Bound == "T_tc" && prediction.Total > Hopper.SustainedAfter ? Predict(work, device, device.SustainedClock) : prediction;
     }
 
-    private static TimePrediction Predict(KernelWork work, double clock)
+    private static TimePrediction Predict(KernelWork work, DeviceFigures device, double clock)
     {
         long units = work.WorkUnits > 0 ? work.WorkUnits : work.Blocks;
-        int busy = (int)Math.Min(Hopper.Processors, Math.Min(work.Blocks, units));
+        int busy = (int)Math.Min(device.Processors, Math.Min(work.Blocks, units));
         long unitsOfBusiest = (units + busy - 1) / busy;
         // Work of the busiest multiprocessor as a share of the launch's.
         double share = (double)unitsOfBusiest / units;
 
         double bytes = work.HbmReadBytes + work.HbmWriteBytes;
         double efficiency = work.HbmWriteBytes <= FewWrites * bytes ? Hopper.HbmReadEfficiency : Hopper.HbmMixedEfficiency;
-        double l2 = Hopper.L2Efficiency * Math.Min(Hopper.L2BytesPerClock, Hopper.L2BytesPerClockAndProcessor * busy);
+        double l2 = Hopper.L2Efficiency * Math.Min(device.L2BytesPerClock, Hopper.L2BytesPerClockAndProcessor * busy);
         double slots = Max(
             work.Instructions / Hopper.Schedulers,
             work.IntegerInstructions / 2,
             work.FmaInstructions / 4,
             work.SpecialInstructions * 2,
-            work.DoubleInstructions / 2,
+            work.DoubleInstructions * Hopper.WarpThreads / device.DoubleLanes,
             work.MemoryInstructions);
         double tensor = work.Tensor.Sum(part =>
-            part.Operations / (Hopper.TensorOperationsPerClock(part.ElementBits) * (part.WarpGroup ? 1 : Hopper.MmaSyncEfficiency)));
+            part.Operations / (device.TensorRate(part.ElementBits) * (part.WarpGroup ? 1 : device.MmaSyncEfficiency)));
 
         var prediction = new TimePrediction
         {
             Clock = clock,
-            Hbm = bytes / (efficiency * Hopper.HbmBandwidth),
+            Hbm = bytes / (efficiency * device.Bandwidth),
             L2 = work.L2Bytes / (l2 * clock),
             Shared = share * (work.Wavefronts + (work.BulkSharedBytes / Hopper.WavefrontBytes)) / clock,
             Issue = share * slots / clock,

@@ -8,7 +8,7 @@ using Llama4Kernels.PtxEmulator.Parsing;
 namespace Llama4Kernels.PtxEmulator.Driver;
 
 /// <summary>A primary context: everything that is made in it goes with it.</summary>
-internal sealed class EmulatedContext(nint handle, int device) : IDisposable
+internal sealed class EmulatedContext(nint handle, int device, bool isPlan) : IDisposable
 {
     public nint Handle { get; } = handle;
 
@@ -19,7 +19,7 @@ internal sealed class EmulatedContext(nint handle, int device) : IDisposable
     /// <summary>The error that ended it.</summary>
     public CudaResult Fault { get; set; }
 
-    public GlobalMemory Memory { get; } = new();
+    public GlobalMemory Memory { get; } = new(isPlan);
 
     /// <summary>Bytes of each allocation by address.</summary>
     public Dictionary<nint, long> Allocations { get; } = [];

@@ -185,7 +185,7 @@ public sealed unsafe partial class EmulatedCudaDriver
                     copy.To?.Memory.MarkDefined(copy.Destination, (long)copy.Bytes);
                 }
                 break;
-            case FillWork fill when fill.Bytes > 0:
+            case FillWork fill when fill.Bytes > 0 && !_options.IsPlan:
                 NativeMemory.Fill((void*)fill.Destination, fill.Bytes, fill.Value);
                 fill.Context.Memory.MarkDefined(fill.Destination, (long)fill.Bytes);
                 break;
@@ -196,6 +196,11 @@ public sealed unsafe partial class EmulatedCudaDriver
     /// <summary>Runs launches of one stream of which each but the first may overlap the one before.</summary>
     private CudaResult Run(EmulatedContext context, OverlapHistory overlap, IReadOnlyList<KernelWork> chain)
     {
+        if (_options.IsPlan)
+        {
+            _planned.AddRange(chain.Select(launch => new PlannedLaunch(launch)));
+            return CudaResult.Success;
+        }
         foreach (KernelWork[] part in chain.Chunk(OverlapHistory.MostGrids / 2))
         {
             CudaResult result = RunTogether(context, overlap, part);

@@ -25,6 +25,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     private readonly Dictionary<nint, DriverObject> _objects = [];
     private readonly List<PtxFinding> _findings = [];
     private readonly List<EmulatedLaunch> _launches = [];
+    private readonly List<PlannedLaunch> _planned = [];
     private nint _nextHandle = 0x1000;
 
     /// <summary>A machine with devices of one kind.</summary>
@@ -65,6 +66,29 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
         }
     }
 
+    /// <summary>Takes away the launches that were noted since the last time, in order, if <see cref="EmulatedDriverOptions.IsPlan"/> is set.</summary>
+    public IReadOnlyList<PlannedLaunch> TakePlanned()
+    {
+        lock (_gate)
+        {
+            PlannedLaunch[] taken = [.. _planned];
+            _planned.Clear();
+            return taken;
+        }
+    }
+
+    /// <summary>Bytes of device memory that are allocated.</summary>
+    public long UsedBytes
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _contexts.Values.Sum(context => context.UsedBytes);
+            }
+        }
+    }
+
     /// <summary>Contexts, allocations, pinned ranges, modules, streams, events and graphs that nobody gave back yet.</summary>
     public int LiveResources
     {
@@ -80,7 +104,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
     /// <inheritdoc/>
     public string? ErrorDetail => _detail.Value;
 
-    /// <summary>Frees what was not given back.</summary>
+    /// <summary>Frees what was not given back. Calls that come later, as those of finalisers may, are answered with an error.</summary>
     public void Dispose()
     {
         lock (_gate)
@@ -91,8 +115,6 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
             }
             FreePinned();
         }
-        _current.Dispose();
-        _detail.Dispose();
     }
 
     /// <inheritdoc/>
@@ -169,7 +191,7 @@ public sealed unsafe partial class EmulatedCudaDriver : ICudaDriver, IDisposable
             EmulatedContext? primary = _contexts.Values.FirstOrDefault(c => c.Device == device);
             if (primary is null)
             {
-                primary = new EmulatedContext(NewHandle(), device);
+                primary = new EmulatedContext(NewHandle(), device, _options.IsPlan);
                 _contexts.Add(primary.Handle, primary);
             }
             primary.Retained++;

@@ -14,7 +14,7 @@ public sealed record EmulatedDriverOptions
     /// <summary>Number of equal devices.</summary>
     public int Devices { get; init; } = 1;
 
-    /// <summary>Memory of each device in bytes; the host must have twice of what is used.</summary>
+    /// <summary>Memory of each device in bytes; the host must have twice of what is used, except in a plan.</summary>
     public long MemoryBytes { get; init; } = 80L << 30;
 
     /// <summary>How launches are executed.</summary>
@@ -28,4 +28,10 @@ public sealed record EmulatedDriverOptions
 
     /// <summary>Keep what every launch counted in <see cref="EmulatedCudaDriver.Launches"/>.</summary>
     public bool RecordLaunches { get; init; }
+
+    /// <summary>
+    /// Launches are noted in <see cref="EmulatedCudaDriver.TakePlanned"/> and not executed, nor are fills. Memory takes the host's only
+    /// where it is touched, is zero where no copy wrote and counts as written, so that a model of any size finds room.
+    /// </summary>
+    public bool IsPlan { get; init; }
 }

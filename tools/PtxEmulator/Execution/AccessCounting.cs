@@ -27,7 +27,7 @@ internal static unsafe class AccessCounting
         }
         if (globals > 0)
         {
-            counts.Sectors += Sectors(global[..globals], bytes);
+            counts.Sectors += Sectors(global[..globals], bytes, warp.Block.Footprint, warp.Running.WritesMemory);
             counts.GlobalBytes += (long)globals * bytes;
         }
         if (shareds > 0)
@@ -63,7 +63,7 @@ internal static unsafe class AccessCounting
         }
     }
 
-    private static int Sectors(ReadOnlySpan<ulong> addresses, int bytes)
+    private static int Sectors(ReadOnlySpan<ulong> addresses, int bytes, Footprint? footprint, bool writes)
     {
         Span<ulong> seen = stackalloc ulong[64];
         int count = 0;
@@ -74,6 +74,7 @@ internal static unsafe class AccessCounting
                 if (!seen[..count].Contains(sector))
                 {
                     seen[count++] = sector;
+                    footprint?.Touch(sector, writes);
                 }
             }
         }

@@ -21,6 +21,7 @@ internal sealed unsafe class Block : IDisposable
         Number = number;
         GridIndex = gridIndex;
         Counters = counters;
+        Footprint = counters.Footprint is null ? null : new Footprint();
         Position = ((int)(number % launch.Grid.X), (int)(number / launch.Grid.X % launch.Grid.Y), (int)(number / launch.Grid.X / launch.Grid.Y));
         Threads = (int)launch.Block.Count;
         SharedBytes = launch.SharedBytes;
@@ -63,6 +64,9 @@ internal sealed unsafe class Block : IDisposable
     public MemoryBarriers MemoryBarriers { get; } = new();
 
     public BlockCounters Counters { get; }
+
+    /// <summary>The sectors that it touches, if they are noted.</summary>
+    public Footprint? Footprint { get; }
 
     public bool IsDone { get; private set; }
 
@@ -130,6 +134,10 @@ internal sealed unsafe class Block : IDisposable
     {
         Trigger();
         Launch.Dependent?.BlockDone();
+        if (Footprint is not null)
+        {
+            Counters.Footprint!.Add(Footprint);
+        }
     }
 
     /// <summary>A warp executed an access with which it may wait for other blocks.</summary>

@@ -12,9 +12,12 @@ internal struct MemoryCounts
 }
 
 /// <summary>Counts of one worker.</summary>
-internal sealed class BlockCounters
+internal sealed class BlockCounters(bool countFootprint)
 {
     private readonly Dictionary<PtxFunction, (long[] Executions, long[] Lanes, MemoryCounts[] Memory)> _functions = [];
+
+    /// <summary>The sectors that were touched, if that was asked for.</summary>
+    public Footprint? Footprint { get; } = countFootprint ? new Footprint() : null;
 
     public long[] Executions(PtxFunction function) => Of(function).Executions;
 
@@ -60,6 +63,11 @@ internal sealed class BlockCounters
                 line.TensorOperations += executions[step.Pc] * step.TensorOperations;
             }
         }
-        return new LaunchCounters { Lines = [.. lines.Values.OrderBy(line => line.Line)] };
+        Footprint? footprint = null;
+        foreach (Footprint part in workers.Select(worker => worker.Footprint).OfType<Footprint>())
+        {
+            (footprint ??= new Footprint()).Add(part);
+        }
+        return new LaunchCounters { Footprint = footprint, Lines = [.. lines.Values.OrderBy(line => line.Line)] };
     }
 }

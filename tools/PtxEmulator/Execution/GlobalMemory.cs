@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Memory;
 
 namespace Llama4Kernels.PtxEmulator.Execution;
 
@@ -8,9 +9,18 @@ internal sealed unsafe class Allocation
     /// <summary>Nobody's bytes on both sides: an access that goes a little too far must not end in the next allocation.</summary>
     private const int RedZone = 4096;
 
-    public Allocation(long bytes)
+    private readonly SparseMemory? _sparse;
+
+    public Allocation(long bytes, bool isSparse)
     {
         Bytes = bytes;
+        if (isSparse)
+        {
+            _sparse = SparseMemory.Allocate(bytes + (2 * RedZone));
+            Start = _sparse.Address + RedZone;
+            IsDefined = true;
+            return;
+        }
         Start = (nint)NativeMemory.AlignedAlloc((nuint)bytes + (2 * RedZone), GlobalMemory.Alignment) + RedZone;
         Defined = (byte*)NativeMemory.AllocZeroed((nuint)Math.Max(bytes, 1));
         // What nobody wrote shows at once: a quiet NaN in every float format.
@@ -31,6 +41,11 @@ internal sealed unsafe class Allocation
 
     public void Release()
     {
+        if (_sparse is not null)
+        {
+            _sparse.Dispose();
+            return;
+        }
         NativeMemory.AlignedFree((void*)(Start - RedZone));
         NativeMemory.Free(Defined);
         Defined = null;
@@ -38,18 +53,19 @@ internal sealed unsafe class Allocation
 }
 
 /// <summary>Device memory: allocations at host addresses.</summary>
-internal sealed unsafe class GlobalMemory : IDisposable
+/// <param name="isSparse">It takes the host's memory only where it is touched, is zero at first and counts as written.</param>
+internal sealed unsafe class GlobalMemory(bool isSparse = false) : IDisposable
 {
     public const int Alignment = 256;
     private readonly Lock _gate = new();
     private readonly List<Allocation> _kept = [];
     private Allocation[] _sorted = [];
 
-    /// <summary>Undefined bytes at a multiple of 256.</summary>
+    /// <summary>Bytes at a multiple of 256, undefined unless memory is sparse.</summary>
     public nint Allocate(long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
-        var allocation = new Allocation(bytes);
+        var allocation = new Allocation(bytes, isSparse);
         lock (_gate)
         {
             _sorted = [.. _sorted.Append(allocation).OrderBy(a => a.Start)];

@@ -24,6 +24,12 @@ internal sealed unsafe class LaunchState(KernelStart start, byte* parameters, La
 
     public LaunchOptions Options { get; } = options;
 
+    /// <summary>Blocks to run.</summary>
+    public long BlockCount => Options.Blocks?.Count ?? Grid.Count;
+
+    /// <summary>The number in the grid of the i-th block to run.</summary>
+    public long BlockNumber(long index) => Options.Blocks is IReadOnlyList<long> some ? some[(int)index] : index;
+
     /// <summary>The grid among those that it may overlap, or null.</summary>
     public DependentGrid? Dependent { get; } = start.Dependent;
 
@@ -65,6 +71,10 @@ internal static unsafe class KernelLaunch
     /// <exception cref="PtxNotImplementedException">A kernel has an instruction that is not executed.</exception>
     public static LaunchCounters[] Run(IReadOnlyList<KernelStart> chain, LaunchOptions options)
     {
+        if (options.Blocks is not null && (chain.Count > 1 || options.Blocks.Any(block => block < 0 || block >= chain[0].Grid.Count)))
+        {
+            throw new ArgumentException("Single blocks are run of one grid that has them.", nameof(options));
+        }
         foreach (KernelStart start in chain)
         {
             if (start.Parameters.Length != start.Kernel.ParameterBytes)
@@ -101,7 +111,7 @@ internal static unsafe class KernelLaunch
 
     private static LaunchCounters[] Run(LaunchState[] chain, LaunchOptions options)
     {
-        long blocks = chain.Sum(launch => launch.Grid.Count);
+        long blocks = chain.Sum(launch => launch.BlockCount);
         int count = (int)Math.Min(blocks, options.Workers > 0 ? options.Workers : Environment.ProcessorCount);
         var queue = new BlockQueue(chain);
         LaunchWorker[] workers = [.. Enumerable.Range(0, count).Select(i => new LaunchWorker(chain, queue, i))];

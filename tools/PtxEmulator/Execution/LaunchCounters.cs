@@ -71,6 +71,9 @@ public sealed class LaunchCounters
     /// <summary>One per instruction that was executed, in the order of the text.</summary>
     public IReadOnlyList<LineCounters> Lines { get; init; } = [];
 
+    /// <summary>Sectors of global memory that were touched; null unless <see cref="LaunchOptions.CountFootprint"/> was set.</summary>
+    public Footprint? Footprint { get; init; }
+
     /// <summary>Warp instructions.</summary>
     public long Instructions => Lines.Sum(line => line.Executions);
 }

@@ -25,6 +25,12 @@ public sealed record LaunchOptions
     /// <summary>Also count sectors, wavefronts and bank conflicts.</summary>
     public bool CountMemory { get; init; }
 
+    /// <summary>Also note which sectors of global memory are touched; needs <see cref="CountMemory"/>.</summary>
+    public bool CountFootprint { get; init; }
+
+    /// <summary>Numbers of the blocks to run, of a single grid; null for all. The others' work is not done.</summary>
+    public IReadOnlyList<long>? Blocks { get; init; }
+
     /// <summary>Instructions after which a block counts as endless.</summary>
     public long InstructionLimit { get; init; } = 1L << 36;
 

@@ -12,17 +12,17 @@ internal sealed class BlockQueue(LaunchState[] chain)
     {
         lock (_gate)
         {
-            while (_grid < chain.Length && _number == chain[_grid].Grid.Count)
+            while (_grid < chain.Length && _number == chain[_grid].BlockCount)
             {
                 _grid++;
                 _number = 0;
             }
-            (grid, number) = (_grid, _number);
+            (grid, number) = (_grid, 0);
             if (_grid == chain.Length || chain[_grid].Dependent is { MayStart: false })
             {
                 return false;
             }
-            _number++;
+            number = chain[_grid].BlockNumber(_number++);
             return true;
         }
     }
@@ -34,7 +34,7 @@ internal sealed class BlockQueue(LaunchState[] chain)
         {
             lock (_gate)
             {
-                return _grid >= chain.Length || (_grid == chain.Length - 1 && _number == chain[_grid].Grid.Count);
+                return _grid >= chain.Length || (_grid == chain.Length - 1 && _number == chain[_grid].BlockCount);
             }
         }
     }
@@ -53,7 +53,7 @@ internal sealed class LaunchWorker(LaunchState[] chain, BlockQueue queue, int nu
     private readonly List<Block> _live = [];
 
     /// <summary>What was counted, for each grid.</summary>
-    public BlockCounters[] Counters { get; } = [.. chain.Select(_ => new BlockCounters())];
+    public BlockCounters[] Counters { get; } = [.. chain.Select(launch => new BlockCounters(launch.Options.CountFootprint))];
 
     /// <summary>Runs blocks until there are no more, or something went wrong elsewhere.</summary>
     public void Run(Func<bool> stop)

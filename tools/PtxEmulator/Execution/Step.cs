@@ -27,6 +27,9 @@ internal abstract class Step
     /// <summary>Floating-point operations of a matrix instruction.</summary>
     public long TensorOperations { get; set; }
 
+    /// <summary>A store or an atomic operation; it writes where it accesses memory.</summary>
+    public bool WritesMemory => Opcode.StartsWith("st.", StringComparison.Ordinal) || Opcode.StartsWith("red.", StringComparison.Ordinal) || Opcode.StartsWith("atom.", StringComparison.Ordinal);
+
     public abstract void Execute(Warp warp);
 }
 

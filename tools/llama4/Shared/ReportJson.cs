@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Devices;
+using Llama4Kernels.Cli.Prediction;
 using Llama4Kernels.Cli.Verification;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
@@ -19,6 +20,7 @@ namespace Llama4Kernels.Cli.Shared;
 [JsonSerializable(typeof(IReadOnlyList<KernelChoice>))]
 [JsonSerializable(typeof(IReadOnlyList<CpuKernel>))]
 [JsonSerializable(typeof(KernelsCommand.Report), TypeInfoPropertyName = "KernelsReport")]
+[JsonSerializable(typeof(PredictionReport))]
 [JsonSerializable(typeof(string))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {

@@ -99,7 +99,7 @@ public sealed class CudaProductsTests
         using CudaContext context = CudaContext.RetainPrimary(driver);
         using var queue = new CudaQueue(context, new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
         using var scratch = new CudaScratch(queue);
-        using var upload = new MatrixUpload(queue);
+        using var upload = new MatrixUpload(queue, isPlan: false);
         using var counts = new RowCounts(queue);
         foreach ((int outputs, int inner) in ((int, int)[])[(70, 256), (33, 384)])
         {
