@@ -55,16 +55,17 @@ public sealed class ImageTokens
     /// <summary>Length of an image's run.</summary>
     /// <param name="rows">Tiles from top to bottom, at least 1.</param>
     /// <param name="columns">Tiles from left to right, at least 1.</param>
-    /// <returns>n + 3 for one tile, (n + 1)·rows·columns + n + 3 for more.</returns>
+    /// <param name="tokensPerTile">Patch tokens n of a tile.</param>
+    /// <returns>n + 3 for one tile, (n + 1)·rows·columns + n + 3 for more: each tile of a grid is followed by a separator.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
     /// <exception cref="OverflowException">The run has more than 2³¹-1 tokens.</exception>
-    public int Count(int rows, int columns)
+    public static int Count(int rows, int columns, int tokensPerTile)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        return rows == 1 && columns == 1
-            ? TokensPerTile + 3
-            : checked(((TokensPerTile + 1) * (rows * columns)) + TokensPerTile + 3);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokensPerTile);
+        int grid = rows == 1 && columns == 1 ? 0 : checked((tokensPerTile + 1) * (rows * columns));
+        return checked(grid + tokensPerTile + 3);
     }
 
     /// <summary>Appends an image's run.</summary>
@@ -76,7 +77,7 @@ public sealed class ImageTokens
     public void Append(List<int> ids, int rows, int columns)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        ids.EnsureCapacity(checked(ids.Count + Count(rows, columns)));
+        ids.EnsureCapacity(checked(ids.Count + Count(rows, columns, TokensPerTile)));
         ids.Add(start);
         if (rows > 1 || columns > 1)
         {

@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Rope;
+
 namespace Llama4Kernels.Engine.Config;
 
 /// <summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Kernels.Rope;
 
 namespace Llama4Kernels.Engine.Config;
 

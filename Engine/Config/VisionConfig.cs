@@ -48,6 +48,9 @@ public sealed record VisionConfig
     /// <summary>Patches of a tile, without the class token.</summary>
     public int Patches => Grid * Grid;
 
-    /// <summary>Text tokens that a tile becomes.</summary>
+    /// <summary>Text tokens that a tile becomes in the published models: 336 pixels, patches of 14.</summary>
+    public const int PublishedTokensPerTile = 144;
+
+    /// <summary>Text tokens that a tile becomes: the pixel shuffle joins four patches.</summary>
     public int TokensPerTile => Patches / 4;
 }

@@ -25,24 +25,6 @@ public static class TileCanvas
         return new TileGrid(rows, columns, resizedHeight, resizedWidth);
     }
 
-    /// <summary>Tokens of one picture in the prompt, with its start, end, image and separator tokens.</summary>
-    /// <param name="rows">Rows of tiles, positive.</param>
-    /// <param name="columns">Columns of tiles, positive.</param>
-    /// <param name="tokensPerTile">Patch tokens of one tile (144 in the released models).</param>
-    /// <returns>The count.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">A number is not positive.</exception>
-    /// <exception cref="OverflowException">The count passes 2^31 - 1.</exception>
-    public static int TokenCount(int rows, int columns, int tokensPerTile)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokensPerTile);
-        // Each tile of a grid is followed by one separator; start, image and end tokens come once.
-        return checked(rows * columns == 1
-            ? tokensPerTile + 3
-            : ((tokensPerTile + 1) * rows * columns) + tokensPerTile + 3);
-    }
-
     private static (int Rows, int Columns) ChooseGrid(int width, int height, int tile, int maxTiles, bool largest)
     {
         (int Rows, int Columns) best = default;

@@ -88,8 +88,7 @@ public sealed class Llama4Model : IDisposable
     public IReadOnlyList<int> EosTokens { get; }
 
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
-    public int TokensPerTile =>
-        Config.Vision is VisionConfig v ? (v.ImageSize / v.PatchSize) * (v.ImageSize / v.PatchSize) / 4 : 144;
+    public int TokensPerTile => Config.Vision?.TokensPerTile ?? VisionConfig.PublishedTokensPerTile;
 
     /// <summary>Held during each step: runners of one model may be used from several threads, their steps take turns.</summary>
     internal Lock Gate { get; } = new();
@@ -223,12 +222,9 @@ public sealed class Llama4Model : IDisposable
         Precision = options.Activations,
     });
 
-    private static Kernels.Rope.RopeScaling? RopeScalingOf(TextConfig c) =>
-        c.RopeScaling is null ? null : new Kernels.Rope.RopeScaling((float)c.RopeScaling.Factor, (float)c.RopeScaling.LowFreqFactor, (float)c.RopeScaling.HighFreqFactor, c.RopeScaling.OriginalMaxPositions);
-
     private static float[] Frequencies(TextConfig c)
     {
-        float[] frequencies = RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, RopeScalingOf(c));
+        float[] frequencies = RopeFrequencies.Compute(c.HeadDim, (float)c.RopeTheta, c.RopeScaling);
         return c.RopeDivisors is null ? frequencies : [.. frequencies.Zip(c.RopeDivisors, (frequency, divisor) => frequency / divisor)];
     }
 

@@ -28,18 +28,15 @@ internal sealed class VisionModel : IDisposable
         _weights = weights;
         _backend = backend;
         _textWidth = textWidth;
-        _grid = config.ImageSize / config.PatchSize;
+        _grid = config.Grid;
         float[] angles = VisionRope.Angles(_grid, HeadDim, (float)config.RopeTheta);
         _angles = backend.Allocate(angles.Length * sizeof(float));
         backend.Upload(angles, _angles.View(Tokens, HeadDim));
     }
 
-    /// <summary>Embeddings a tile becomes.</summary>
-    public int EmbeddingsPerTile => _grid * _grid / 4;
-
     private int HeadDim => _config.HiddenSize / _config.Heads;
 
-    private int Tokens => _grid * _grid + 1;
+    private int Tokens => _config.Patches + 1;
 
     /// <summary>Pixels of one tile: channels · size².</summary>
     public int PixelsPerTile => _config.Channels * _config.ImageSize * _config.ImageSize;
@@ -51,7 +48,7 @@ internal sealed class VisionModel : IDisposable
         {
             throw new ArgumentException($"{tiles} tiles need {(long)tiles * PixelsPerTile} pixel values, got {pixels.Length}.", nameof(pixels));
         }
-        int n = EmbeddingsPerTile;
+        int n = _config.TokensPerTile;
         float[] embeddings = new float[(long)tiles * n * _textWidth];
         for (int first = 0; first < tiles; first += MaxTilesPerPass)
         {

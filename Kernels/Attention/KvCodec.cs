@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -81,36 +80,16 @@ internal readonly unsafe struct Bf16KvCodec : IKvCodec
     public static void Encode(float* from, byte* to, long stride, int count)
     {
         ushort* target = (ushort*)to;
-        int i = 0;
-        for (; stride == 1 && i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+        if (stride == 1)
         {
-            // Round to nearest even on the bits; NaN keeps its upper half and is made quiet.
-            Vector512<float> x = Vector512.Load(from + i);
-            Vector512<uint> bits = x.AsUInt32();
-            Vector512<uint> rounded = (bits + Vector512.Create(0x7fffu) + ((bits >> 16) & Vector512<uint>.One)) >> 16;
-            Vector512<uint> quiet = (bits >> 16) | Vector512.Create(0x40u);
-            Vector512<uint> result = Vector512.ConditionalSelect(Vector512.Equals(x, x).AsUInt32(), rounded, quiet);
-            Vector256.Narrow(result.GetLower(), result.GetUpper()).Store(target + i);
+            Bf16.FromSingle(new ReadOnlySpan<float>(from, count), new Span<ushort>(target, count));
+            return;
         }
-        for (; i < count; i++)
+        for (int i = 0; i < count; i++)
         {
             target[i * stride] = Bf16.FromSingle(from[i]);
         }
     }
 
-    public static void Decode(byte* from, float* to, int count)
-    {
-        ushort* source = (ushort*)from;
-        int i = 0;
-        for (; i <= count - 32; i += 32)
-        {
-            (Vector512<uint> low, Vector512<uint> high) = Vector512.Widen(Vector512.Load(source + i));
-            (low << 16).AsSingle().Store(to + i);
-            (high << 16).AsSingle().Store(to + i + 16);
-        }
-        for (; i < count; i++)
-        {
-            to[i] = Bf16.ToSingle(source[i]);
-        }
-    }
+    public static void Decode(byte* from, float* to, int count) => Bf16.ToSingle(new ReadOnlySpan<ushort>(from, count), new Span<float>(to, count));
 }

@@ -7,6 +7,7 @@ using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Rope;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.Kernels.Vision;
 
@@ -14,7 +15,8 @@ namespace Llama4Kernels.Kernels.Backends;
 
 /// <summary>
 /// The reference backend: SIMD kernels over host memory and a team of threads. Addresses are host pointers. Operations
-/// finish before they return; once buffers have grown to the largest batch, they allocate nothing.
+/// finish before they return; once buffers have grown to the largest batch, they allocate nothing. Any thread may call; the
+/// operations of several take turns.
 /// </summary>
 public sealed unsafe class CpuBackend : IBackend
 {
@@ -22,6 +24,8 @@ public sealed unsafe class CpuBackend : IBackend
     private readonly CpuLinear _linear;
     private readonly CpuScratch _attentionScratch = new();
     private readonly CpuScratch _expertScratch = new();
+    private readonly Lock _use = new();
+    private bool _isDisposed;
 
     /// <summary>Starts the threads.</summary>
     /// <param name="options">Choices; null takes the defaults.</param>
@@ -67,11 +71,16 @@ public sealed unsafe class CpuBackend : IBackend
     public ActivationPrecision Activations => _linear.Activations;
 
     /// <inheritdoc/>
-    public DeviceMemory Allocate(long bytes) => new CpuMemory(bytes);
+    public DeviceMemory Allocate(long bytes)
+    {
+        using Lock.Scope use = Use();
+        return new CpuMemory(bytes);
+    }
 
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
+        using Lock.Scope use = Use();
         ShapeCheck.Require(destination, MemoryPlace.Host, source.Length, nameof(destination));
         source.CopyTo(new Span<float>(destination.Pointer, source.Length));
     }
@@ -79,92 +88,195 @@ public sealed unsafe class CpuBackend : IBackend
     /// <inheritdoc/>
     public void Download(Tensor source, Span<float> destination)
     {
+        using Lock.Scope use = Use();
         ShapeCheck.Require(source, MemoryPlace.Host, destination.Length, nameof(source));
         new ReadOnlySpan<float>(source.Pointer, destination.Length).CopyTo(destination);
     }
 
     /// <inheritdoc/>
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => _linear.Pack(stacked, format);
+    public bool TryArgMax(Tensor x, Span<int> ids)
+    {
+        using Lock.Scope use = Use();
+        ArgMax.Run(_team, x, ids);
+        return true;
+    }
 
     /// <inheritdoc/>
-    public IEmbedding CreateEmbedding(MatrixSource table) => new CpuEmbedding(table);
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
+    {
+        using Lock.Scope use = Use();
+        return _linear.Pack(stacked, format);
+    }
+
+    /// <inheritdoc/>
+    public IEmbedding CreateEmbedding(MatrixSource table)
+    {
+        using Lock.Scope use = Use();
+        return new CpuEmbedding(table);
+    }
 
     /// <inheritdoc/>
     public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
         new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
 
     /// <inheritdoc/>
-    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => new CpuKvStep(layout, memory, offset, count);
+    public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count)
+    {
+        using Lock.Scope use = Use();
+        return new CpuKvStep(layout, memory, offset, count);
+    }
 
     /// <inheritdoc/>
-    public Routing CreateRouting(int maxRows, int experts, int topK) => new CpuRouting(maxRows, experts, topK);
+    public Routing CreateRouting(int maxRows, int experts, int topK)
+    {
+        using Lock.Scope use = Use();
+        return new CpuRouting(maxRows, experts, topK);
+    }
 
     /// <inheritdoc/>
-    public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output) => TokenEmbedding.Run(_team, table, ids, output);
+    public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)
+    {
+        using Lock.Scope use = Use();
+        TokenEmbedding.Run(_team, table, ids, output);
+    }
 
     /// <inheritdoc/>
-    public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => Normalization.RmsNorm.Run(_team, x, weight, eps, output);
+    public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output)
+    {
+        using Lock.Scope use = Use();
+        Normalization.RmsNorm.Run(_team, x, weight, eps, output);
+    }
 
     /// <inheritdoc/>
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => _linear.Run(x, weight, bias, y);
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
+    {
+        using Lock.Scope use = Use();
+        _linear.Run(x, weight, bias, y);
+    }
 
     /// <inheritdoc/>
-    public void Add(Tensor x, Tensor destination) => ResidualAdd.Run(_team, x, destination);
+    public void Add(Tensor x, Tensor destination)
+    {
+        using Lock.Scope use = Use();
+        ResidualAdd.Run(_team, x, destination);
+    }
 
     /// <inheritdoc/>
-    public void SwiGlu(Tensor gateUp, Tensor output) => Activation.SwiGlu.Run(_team, gateUp, output);
+    public void SwiGlu(Tensor gateUp, Tensor output)
+    {
+        using Lock.Scope use = Use();
+        Activation.SwiGlu.Run(_team, gateUp, output);
+    }
 
     /// <inheritdoc/>
-    public void RopeAngles(ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output) =>
+    public void RopeAngles(ReadOnlySpan<float> frequencies, ReadOnlySpan<int> positions, Tensor output)
+    {
+        using Lock.Scope use = Use();
         Rope.RopeAngles.Run(_team, frequencies, positions, output);
+    }
 
     /// <inheritdoc/>
-    public void QueryScales(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output) =>
+    public void QueryScales(ReadOnlySpan<int> positions, float attnScale, float floorScale, Tensor output)
+    {
+        using Lock.Scope use = Use();
         Rope.QueryScales.Run(positions, attnScale, floorScale, output);
+    }
 
     /// <inheritdoc/>
-    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer) =>
+    public void RotateNormAndAppend(Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, KvStep cache, int layer)
+    {
+        using Lock.Scope use = Use();
         RotateNormAppend.Run(_team, qkv, shape, angles, qkNormEps, queryScales, cache, layer);
+    }
 
     /// <inheritdoc/>
-    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output) =>
+    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
+    {
+        using Lock.Scope use = Use();
         PagedAttention.Run(_team, _attentionScratch, qkv, shape, cache, layer, output);
+    }
 
     /// <inheritdoc/>
-    public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRouting.Run(_team, routerLogits, routing);
+    public void RouteTopK(Tensor routerLogits, Routing routing)
+    {
+        using Lock.Scope use = Use();
+        TopKRouting.Run(_team, routerLogits, routing);
+    }
 
     /// <inheritdoc/>
-    public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output) =>
+    public void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output)
+    {
+        using Lock.Scope use = Use();
         ExpertRouting.ExpertFeedForward.Run(_team, _linear, _expertScratch, x, routing, experts, output);
+    }
 
     /// <inheritdoc/>
-    public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
+    public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output)
+    {
+        using Lock.Scope use = Use();
         Normalization.LayerNorm.Run(_team, x, weight, bias, eps, output);
+    }
 
     /// <inheritdoc/>
-    public void Gelu(Tensor x) => Activation.Gelu.Run(_team, x);
+    public void Gelu(Tensor x)
+    {
+        using Lock.Scope use = Use();
+        Activation.Gelu.Run(_team, x);
+    }
 
     /// <inheritdoc/>
-    public void UnfoldPatches(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output) =>
+    public void UnfoldPatches(ReadOnlySpan<ushort> pixels, int tiles, int channels, int size, int patch, Tensor output)
+    {
+        using Lock.Scope use = Use();
         PatchUnfold.Run(_team, pixels, tiles, channels, size, patch, output);
+    }
 
     /// <inheritdoc/>
-    public void AppendClassTokenAndPositions(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x) =>
+    public void AppendClassTokenAndPositions(Tensor patches, Tensor classToken, Tensor positions, int tiles, Tensor x)
+    {
+        using Lock.Scope use = Use();
         ClassToken.Run(_team, patches, classToken, positions, tiles, x);
+    }
 
     /// <inheritdoc/>
-    public void VisionAttention(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output) =>
+    public void VisionAttention(Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)
+    {
+        using Lock.Scope use = Use();
         Vision.VisionAttention.Run(_team, _attentionScratch, qkv, tiles, heads, angles, output);
+    }
 
     /// <inheritdoc/>
-    public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output) => Vision.PixelShuffle.Run(_team, x, tiles, grid, output);
+    public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output)
+    {
+        using Lock.Scope use = Use();
+        Vision.PixelShuffle.Run(_team, x, tiles, grid, output);
+    }
 
-    /// <inheritdoc/>
+    /// <summary>Waits for the operation that goes on, if one does. Memory, matrices and routings that were made stay until they are disposed.</summary>
     public void Dispose()
     {
-        _linear.Dispose();
-        _team.Dispose();
-        _attentionScratch.Dispose();
-        _expertScratch.Dispose();
+        lock (_use)
+        {
+            _isDisposed = true;
+            _team.Dispose();
+            _linear.Dispose();
+            _attentionScratch.Dispose();
+            _expertScratch.Dispose();
+        }
+    }
+
+    /// <summary>
+    /// One operation at a time: they share scratch memory, which <see cref="Dispose"/> must not free under one of them.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The backend has been disposed.</exception>
+    private Lock.Scope Use()
+    {
+        Lock.Scope scope = _use.EnterScope();
+        if (_isDisposed)
+        {
+            scope.Dispose();
+            throw new ObjectDisposedException(nameof(CpuBackend));
+        }
+        return scope;
     }
 }

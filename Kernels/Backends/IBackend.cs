@@ -32,8 +32,7 @@ public interface IBackend : IDisposable
 
     /// <summary>
     /// Waits like <see cref="Download"/>, but gives only the column of each row's largest value, of equals the lowest; −1 for
-    /// a row with NaN or +∞ or with −∞ only. False, and nothing done, for a backend that has no such operation: where rows are
-    /// in the host's reach anyway, it is no use.
+    /// a row with NaN or +∞ or with −∞ only. False, and nothing done, for a backend that has no such operation.
     /// </summary>
     /// <param name="x">[T, columns]</param>
     /// <param name="ids">[T]</param>

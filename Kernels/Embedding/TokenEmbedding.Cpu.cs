@@ -1,6 +1,5 @@
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
@@ -38,26 +37,8 @@ internal static unsafe partial class TokenEmbedding
                 TensorPrimitives.ConvertToSingle(new ReadOnlySpan<Half>(source, row.Length), row);
                 break;
             default:
-                WidenBf16((ushort*)source, row);
+                Bf16.ToSingle(new ReadOnlySpan<ushort>(source, row.Length), row);
                 break;
-        }
-    }
-
-    private static void WidenBf16(ushort* source, Span<float> row)
-    {
-        fixed (float* y = row)
-        {
-            int c = 0;
-            for (; c <= row.Length - Vector256<ushort>.Count; c += Vector256<ushort>.Count)
-            {
-                (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Load(source + c));
-                (low << 16).AsSingle().Store(y + c);
-                (high << 16).AsSingle().Store(y + c + Vector256<uint>.Count);
-            }
-            for (; c < row.Length; c++)
-            {
-                y[c] = Bf16.ToSingle(source[c]);
-            }
         }
     }
 

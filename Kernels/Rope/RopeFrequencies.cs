@@ -23,8 +23,8 @@ public static class RopeFrequencies
         {
             throw new ArgumentOutOfRangeException(nameof(theta), theta, "The rotary base must be positive.");
         }
-        if (scaling is not null && !(scaling.Factor > 0 && scaling.LowFrequencyFactor > 0
-            && scaling.HighFrequencyFactor >= scaling.LowFrequencyFactor && scaling.OriginalContext > 0))
+        if (scaling is not null && !((float)scaling.Factor > 0 && (float)scaling.LowFreqFactor > 0
+            && scaling.HighFreqFactor >= scaling.LowFreqFactor && scaling.OriginalMaxPositions > 0))
         {
             throw new ArgumentException($"{scaling} needs positive numbers and high ≥ low.", nameof(scaling));
         }
@@ -41,18 +41,19 @@ public static class RopeFrequencies
 
     private static float Scale(float frequency, RopeScaling scaling)
     {
+        // The reference's numbers are float32.
+        float factor = (float)scaling.Factor, low = (float)scaling.LowFreqFactor, high = (float)scaling.HighFreqFactor;
         float wavelength = (float)(2 * Math.PI) / frequency;
-        if (wavelength < scaling.OriginalContext / scaling.HighFrequencyFactor)
+        if (wavelength < scaling.OriginalMaxPositions / high)
         {
             return frequency;
         }
         // With low = high nothing lies between, and the interpolation would divide by zero.
-        if (wavelength > scaling.OriginalContext / scaling.LowFrequencyFactor || scaling.HighFrequencyFactor == scaling.LowFrequencyFactor)
+        if (wavelength > scaling.OriginalMaxPositions / low || high == low)
         {
-            return frequency / scaling.Factor;
+            return frequency / factor;
         }
-        float smooth = (scaling.OriginalContext / wavelength - scaling.LowFrequencyFactor)
-            / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor);
-        return (1 - smooth) * frequency / scaling.Factor + smooth * frequency;
+        float smooth = (scaling.OriginalMaxPositions / wavelength - low) / (high - low);
+        return (1 - smooth) * frequency / factor + smooth * frequency;
     }
 }

@@ -12,6 +12,25 @@ internal static class SamplingOracle
         return [.. weights.Select(weight => weight / sum)];
     }
 
+    /// <summary>The first column of the largest value; −1 if a value is NaN or +∞, or all are −∞.</summary>
+    public static int Best(float[] logits)
+    {
+        double maximum = double.NegativeInfinity;
+        int best = -1;
+        for (int column = 0; column < logits.Length; column++)
+        {
+            if (float.IsNaN(logits[column]) || float.IsPositiveInfinity(logits[column]))
+            {
+                return -1;
+            }
+            if (logits[column] > maximum)
+            {
+                (maximum, best) = (logits[column], column);
+            }
+        }
+        return best;
+    }
+
     /// <summary>Columns by falling probability, equals by rising column.</summary>
     public static int[] Order(double[] probabilities) => [.. Enumerable.Range(0, probabilities.Length).OrderByDescending(c => probabilities[c]).ThenBy(c => c)];
 

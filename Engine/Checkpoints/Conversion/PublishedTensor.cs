@@ -64,7 +64,7 @@ internal sealed class PublishedTensor
         {
             cancellation.ThrowIfCancellationRequested();
             source.ReadRow(row, values);
-            Round(values, rounded);
+            Bf16.FromSingle(values, rounded);
             stream.Write(MemoryMarshal.AsBytes(rounded.AsSpan()));
         }
     }
@@ -85,7 +85,7 @@ internal sealed class PublishedTensor
                 for (int r = 0; r < count; r++)
                 {
                     source.ReadRow(first + r, values);
-                    Round(values, tile[r]);
+                    Bf16.FromSingle(values, tile[r]);
                 }
                 int column = checked((int)part.FirstColumn) + first;
                 for (int i = 0; i < inputs; i++)
@@ -99,13 +99,5 @@ internal sealed class PublishedTensor
             }
         }
         stream.Write(MemoryMarshal.AsBytes(block.AsSpan()));
-    }
-
-    private static void Round(float[] values, ushort[] rounded)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            rounded[i] = Bf16.FromSingle(values[i]);
-        }
     }
 }

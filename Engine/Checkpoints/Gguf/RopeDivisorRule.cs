@@ -1,4 +1,5 @@
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Rope;
 
 namespace Llama4Kernels.Engine.Checkpoints.Gguf;
 

@@ -11,6 +11,7 @@ using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Rope;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Vision;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;

@@ -8,6 +8,7 @@ using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Vision;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;

@@ -134,7 +134,7 @@ public sealed class ChatFormatTests
     {
         Assert.Throws<ArgumentOutOfRangeException>(
             () => Nano.EncodePrompt([new(ChatRole.User, [new ImageContent(rows, columns)])]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Nano.ImageTokens.Count(rows, columns));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ImageTokens.Count(rows, columns, Nano.ImageTokens.TokensPerTile));
     }
 
     [Fact]

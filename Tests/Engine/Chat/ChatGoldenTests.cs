@@ -70,7 +70,7 @@ public sealed class ChatGoldenTests
                     tokenizer.SpecialTokens[run![0]!.GetValue<string>()], run[1]!.GetValue<int>()));
             }
             return ids.SequenceEqual(expected)
-                && image.Count(rows, columns) == ids.Count
+                && ImageTokens.Count(rows, columns, image.TokensPerTile) == ids.Count
                 && ids.Count == row["token_count"]!.GetValue<int>()
                 && ids.Count(id => id == image.PatchId) == row["tiles"]!.GetValue<int>() * image.TokensPerTile
                 ? null

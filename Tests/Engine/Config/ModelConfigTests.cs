@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Kernels.Rope;
 
 namespace Llama4Kernels.Tests.Engine.Config;
 

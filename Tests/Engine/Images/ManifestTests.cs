@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Images;
 
 namespace Llama4Kernels.Tests.Engine.Images;
@@ -35,7 +36,7 @@ public class ManifestTests
             Assert.Equal(row.Ints("resized"), new[] { result.ResizedHeight, result.ResizedWidth });
             Assert.Equal(row.Int("tiles"), result.Tiles);
             int patches = options.Tile / 14 / 2;
-            Assert.Equal(row.Int("tokens"), TileCanvas.TokenCount(result.Rows, result.Columns, patches * patches));
+            Assert.Equal(row.Int("tokens"), ImageTokens.Count(result.Rows, result.Columns, patches * patches));
             foreach (int[] sample in Samples(row))
             {
                 Assert.Equal(sample[4], result.U8Tiles[Index(sample, options.Tile)]);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Images;
 
 namespace Llama4Kernels.Tests.Engine.Images;
@@ -22,7 +23,7 @@ public class TileCanvasTests
             int[] actual =
             [
                 grid.Rows, grid.Columns, grid.ResizedHeight, grid.ResizedWidth, grid.Tiles,
-                TileCanvas.TokenCount(grid.Rows, grid.Columns, tile / 28 * (tile / 28)),
+                ImageTokens.Count(grid.Rows, grid.Columns, tile / 28 * (tile / 28)),
             ];
             int[] expected =
                 [.. row.Ints("canvas"), .. row.Ints("resized"), row.Int("tiles"), row.Int("token_count")];
@@ -41,10 +42,10 @@ public class TileCanvasTests
     [Fact]
     public void Token_counts_refuse_nonsense()
     {
-        Assert.Throws<ArgumentOutOfRangeException>(() => TileCanvas.TokenCount(0, 1, 144));
-        Assert.Throws<ArgumentOutOfRangeException>(() => TileCanvas.TokenCount(1, 0, 144));
-        Assert.Throws<ArgumentOutOfRangeException>(() => TileCanvas.TokenCount(1, 1, 0));
-        Assert.Throws<OverflowException>(() => TileCanvas.TokenCount(30000, 30000, 144));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ImageTokens.Count(0, 1, 144));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ImageTokens.Count(1, 0, 144));
+        Assert.Throws<ArgumentOutOfRangeException>(() => ImageTokens.Count(1, 1, 0));
+        Assert.Throws<OverflowException>(() => ImageTokens.Count(30000, 30000, 144));
     }
 
     [Fact]

@@ -13,12 +13,16 @@ internal sealed class Operands : IDisposable
     private readonly List<IDisposable> _owned = [];
     private readonly float[] _numbers = GC.AllocateArray<float>(64 * 32, pinned: true);
     private readonly HashSet<string> _named = [];
+    private readonly IBackend _memory;
     private string _spoiled = "";
     private Func<Tensor, Tensor> _spoil = tensor => tensor;
 
-    public Operands(IBackend backend)
+    /// <param name="backend">Whose operations are called.</param>
+    /// <param name="memory">Whose memory tensors lie in; null for the same.</param>
+    public Operands(IBackend backend, IBackend? memory = null)
     {
         Backend = backend;
+        _memory = memory ?? backend;
         KvLayout layout = backend.LayoutOf(16, 1, Shape, KvFormat.F32);
         Cache = Own(backend.CreateKvStep(layout, Own(backend.Allocate(layout.BlockBytes)), 0, 1));
         Cache.Set(2, [new KvSegment(0, 2, 0, 0)], [0]);
@@ -72,7 +76,7 @@ internal sealed class Operands : IDisposable
 
     public void Dispose() => _owned.ForEach(item => item.Dispose());
 
-    private Tensor Zeros(int rows, int columns) => Own(Backend.Allocate((long)rows * columns * sizeof(float))).View(rows, columns);
+    private Tensor Zeros(int rows, int columns) => Own(_memory.Allocate((long)rows * columns * sizeof(float))).View(rows, columns);
 
     private StridedMatrix Numbers(int rows) => MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(_numbers, 0), ElementType.F32, rows, 32);
 

@@ -31,4 +31,24 @@ public sealed class Bf16Tests
     [InlineData(0x80000001u, 0x8000)]
     public void Rounds_to_nearest_even(uint single, int expected) =>
         Assert.Equal(expected, Bf16.FromSingle(BitConverter.UInt32BitsToSingle(single)));
+
+    /// <summary>Spans of all lengths around the vectors' give the bits of single numbers, and touch nothing beside.</summary>
+    [Fact]
+    public void Spans_are_converted_as_single_numbers_are()
+    {
+        var random = new Random(5);
+        float[] special = [float.NaN, BitConverter.UInt32BitsToSingle(0xff800001), float.PositiveInfinity, float.NegativeInfinity, -0f, float.Epsilon, float.MaxValue, 1.00390625f, 1.01171875f];
+        for (int length = 0; length <= 131; length++)
+        {
+            float[] values = [.. Enumerable.Range(0, length + 2).Select(_ => random.Next(3) == 0 ? special[random.Next(special.Length)] : BitConverter.Int32BitsToSingle(random.Next()))];
+            ushort[] bits = new ushort[length + 2];
+            Bf16.FromSingle(values.AsSpan(1, length), bits.AsSpan(1, length));
+            Assert.Equal([0, .. values[1..^1].Select(Bf16.FromSingle), 0], bits);
+            float[] back = new float[length + 2];
+            Bf16.ToSingle(bits.AsSpan(1, length), back.AsSpan(1, length));
+            Assert.Equal(bits.Select(Bf16.ToSingle).Select(BitConverter.SingleToUInt32Bits), back.Select(BitConverter.SingleToUInt32Bits));
+        }
+        Assert.Throws<ArgumentException>(() => Bf16.FromSingle(new float[3], new ushort[2]));
+        Assert.Throws<ArgumentException>(() => Bf16.ToSingle(new ushort[3], new float[4]));
+    }
 }

@@ -37,7 +37,7 @@ internal static class DescribeCommand
             }
             foreach ((string path, PreprocessedImage picture) in paths.Zip(pictures))
             {
-                console.Out.WriteLine($"{Path.GetFileName(path)}: {picture.Columns}x{picture.Rows} tiles of {picture.TileSize} pixels (columns x rows){(picture.Tiles > 1 ? " and the global one" : "")}, {TileCanvas.TokenCount(picture.Rows, picture.Columns, model.TokensPerTile)} tokens");
+                console.Out.WriteLine($"{Path.GetFileName(path)}: {picture.Columns}x{picture.Rows} tiles of {picture.TileSize} pixels (columns x rows){(picture.Tiles > 1 ? " and the global one" : "")}, {ImageTokens.Count(picture.Rows, picture.Columns, model.TokensPerTile)} tokens");
             }
             string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
             var conversation = new Conversation(model);

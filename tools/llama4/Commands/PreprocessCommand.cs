@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Images;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -90,7 +91,7 @@ internal static class PreprocessCommand
         row["aspect_ratio"] = JsonLines.Array([tiles.Rows, tiles.Columns]);
         row["resized"] = JsonLines.Array([tiles.ResizedHeight, tiles.ResizedWidth]);
         row["tiles"] = tiles.Tiles;
-        row["tokens"] = TileCanvas.TokenCount(tiles.Rows, tiles.Columns, patches * patches / 4);
+        row["tokens"] = ImageTokens.Count(tiles.Rows, tiles.Columns, patches * patches / 4);
         row["sha256_rgb"] = Hash(image.Pixels);
         row["sha256_u8"] = Hash(tiles.U8Tiles);
         row["sha256_bf16"] = Hash(MemoryMarshal.AsBytes<ushort>(tiles.Bf16Tiles));

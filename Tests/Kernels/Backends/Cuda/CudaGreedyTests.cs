@@ -14,44 +14,6 @@ namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 /// <summary>The best token found on the device.</summary>
 public sealed class CudaGreedyTests
 {
-    [Theory]
-    [InlineData(1)]
-    [InlineData(50)]
-    [InlineData(5 * 2048 + 77)]
-    public void TheLargestOfEachRow(int columns)
-    {
-        const int Rows = 7;
-        using var emulated = new EmulatedBackend();
-        using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
-        var random = new Random(columns);
-        float[] x = [.. Enumerable.Range(0, Rows * columns).Select(_ => (float)random.Next(-9, 9))];
-        // Ties in several parts, zeros of both signs, and what is no number to choose by.
-        x.AsSpan(columns, columns).Fill(2);
-        x.AsSpan(2 * columns, columns).Fill(float.NegativeInfinity);
-        x[3 * columns + columns / 2] = float.NaN;
-        x[4 * columns + columns - 1] = float.PositiveInfinity;
-        x.AsSpan(5 * columns, columns).Fill(0);
-        x[5 * columns] = -0f;
-        x.AsSpan(6 * columns, columns).Fill(float.NegativeInfinity);
-        x[7 * columns - 1] = float.MinValue;
-        using DeviceMemory memory = emulated.Backend.Allocate(x.Length * sizeof(float));
-        Tensor tensor = memory.View(Rows, columns);
-        emulated.Backend.Upload(x, tensor);
-        var ids = new int[Rows];
-        Assert.True(emulated.Backend.TryArgMax(tensor, ids));
-        Assert.Equal([x.AsSpan(0, columns).IndexOf(x[..columns].Max()), 0, -1, -1, -1, 0, columns - 1], ids);
-        Assert.Equal([], Few(0));
-        Assert.Throws<ArgumentException>(() => Few(Rows - 1));
-        Assert.False(((IBackend)cpu).TryArgMax(tensor, ids));
-
-        int[] Few(int count)
-        {
-            var few = new int[count];
-            emulated.Backend.TryArgMax(count == 0 ? tensor.Slice(0, 0) : tensor, few);
-            return few;
-        }
-    }
-
     [Fact]
     public async Task GreedyTextIsTheCpusAndNeedsNoLogits()
     {

@@ -1,7 +1,7 @@
 using ILGPU;
 using Llama4Kernels.Kernels.Numerics;
 
-namespace Llama4Kernels.Kernels.Ilgpu;
+namespace Llama4Kernels.Kernels.Sampling;
 
 /// <summary>What sampling takes from logits on the device.</summary>
 public static class LogitKernels

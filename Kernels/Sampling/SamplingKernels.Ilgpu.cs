@@ -2,7 +2,7 @@ using ILGPU;
 using Llama4Kernels.Kernels.Numerics;
 using Bits = ILGPU.Interop;
 
-namespace Llama4Kernels.Kernels.Ilgpu;
+namespace Llama4Kernels.Kernels.Sampling;
 
 /// <summary>
 /// The steps from logits to a token on the device, in the order in which they apply: temperature, top-k, softmax sums, top-p,

@@ -3,9 +3,9 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 
-namespace Llama4Kernels.Kernels.Backends.Cuda;
+namespace Llama4Kernels.Kernels.Sampling;
 
-/// <summary>The largest value of each row, found on the device.</summary>
+/// <summary>The column of each row's largest value, found on the device: parts of the row first, then the parts' largest.</summary>
 internal static class ArgMaxCuda
 {
     internal static readonly KernelOption[] Kernels =
@@ -15,12 +15,11 @@ internal static class ArgMaxCuda
     private const int PartColumns = 2048;
     private const int MaxParts = 64;
 
-    /// <summary>Column of each row's largest value; −1 if that is not a finite number or one of the values is NaN.</summary>
-    /// <exception cref="ArgumentException">There is not an id per row.</exception>
+    /// <summary>As <see cref="ArgMax"/>; waits for the result.</summary>
+    /// <exception cref="ArgumentException">The tensor is not float32 on the device, or there is not an id per row.</exception>
     public static void Run(CudaQueue queue, CudaScratch scratch, Tensor x, Span<int> ids)
     {
-        ShapeCheck.Require(x, MemoryPlace.Device, x.Rows, x.Columns, nameof(x));
-        ShapeCheck.Require(ids.Length == x.Rows, "A place for an id is needed for each row.", nameof(ids));
+        ArgMax.Require(x, MemoryPlace.Device, ids);
         if (x.Rows == 0)
         {
             return;
