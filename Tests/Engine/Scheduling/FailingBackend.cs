@@ -56,10 +56,10 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix) => inner.PackStack(count, matrix);
 
-    public void BeginStep(int rows, bool repeats)
+    public void BeginStep(int rows, bool repeats, int? used = null)
     {
         Count(nameof(BeginStep));
-        inner.BeginStep(rows, repeats);
+        inner.BeginStep(rows, repeats, used);
     }
 
     public void EndStep()
