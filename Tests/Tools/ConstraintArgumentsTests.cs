@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Llama4Kernels.Tests.Tools;
 
 /// <summary>The options of generate and chat that say what an answer keeps to.</summary>
@@ -12,12 +10,8 @@ public class ConstraintArgumentsTests
         string schema = folder.Write("schema.json", """{"type":"object","properties":{"experts":{"enum":[16,128]}},"required":["experts"],"additionalProperties":false}""");
         string grammar = folder.Write("grammar.lark", "start: \"Scout has \" /[0-9]{2}/ \" experts\" (\".\" | \"!\")");
         const string Question = "How many experts does Scout have?";
-        // A number may be written in every form that JSON has for it.
-        using (JsonDocument answer = JsonDocument.Parse((await CliRun.Of("chat", Question, "--schema", schema, "--temperature", "0")).Out))
-        {
-            Assert.Equal("experts", Assert.Single(answer.RootElement.EnumerateObject()).Name);
-            Assert.Contains(answer.RootElement.GetProperty("experts").GetDecimal(), (decimal[])[16, 128]);
-        }
+        // A whole number of an enum is written as the schema has it, or with .0 behind it, and in no other form.
+        Assert.Matches("^\\{\"experts\":(16|128)(\\.0)?\\}\\s*$", (await CliRun.Of("chat", Question, "--schema", schema, "--temperature", "0")).Out);
         Assert.Equal("Scout has 16 experts.", (await CliRun.Of("chat", Question, "--grammar", grammar, "--temperature", "0")).Out.Trim());
         Assert.Matches("^[ab]{5}\\s*$", (await CliRun.Of("generate", "Hello", "--regex", "[ab]{5}", "--seed", "1")).Out);
         Assert.StartsWith("{", (await CliRun.Of("generate", "Hello", "--json", "--seed", "1", "--max-tokens", "5")).Out, StringComparison.Ordinal);
