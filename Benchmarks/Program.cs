@@ -17,7 +17,10 @@ switch (args)
         ModelQuick.Vision();
         return 0;
     case ["--quick", "int4-device"]:
-        Int4DeviceQuick.Run();
+        Int4DeviceQuick.Run(onEmulator: false);
+        return 0;
+    case ["--quick", "int4-device", "--emulator"]:
+        Int4DeviceQuick.Run(onEmulator: true);
         return 0;
     case ["--quick", "emulator"]:
         EmulatorQuick.Run();
@@ -26,7 +29,7 @@ switch (args)
         TeamQuick.Run();
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device, emulator, team");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device [--emulator], emulator, team");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);
