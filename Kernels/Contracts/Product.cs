@@ -32,7 +32,7 @@ internal abstract record Product<TMachine>(string Name, ActivationPrecision Oper
     public string? WhyNever(in GemmDesc gemm, TMachine machine) =>
         !Reads(gemm.Weights) ? $"reads {Formats} weights"
         : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
-        : Operands != ActivationPrecision.Float32 && Operands != gemm.Activations ? $"rounds activations to {Operands}"
+        : Operands > gemm.Activations ? $"rounds activations to {Operands}"
         : Lacks(machine);
 
     /// <summary>Why it does not take a product; null if it does.</summary>
