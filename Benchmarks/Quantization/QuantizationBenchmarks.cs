@@ -42,8 +42,7 @@ public class Int4ProductBenchmarks : BackendBenchmarks
 {
     private const int Rows = 8192, Columns = 5120;
 
-    private readonly CpuScratch _scratch = new();
-    private readonly ThreadTeam _team = new();
+    private CpuWorkspace? _workspace;
     private Int4Panels? _weights;
     private Tensor _x, _y;
 
@@ -59,7 +58,8 @@ public class Int4ProductBenchmarks : BackendBenchmarks
     public void Setup()
     {
         ushort[] source = Bf16Numbers(Rows * Columns);
-        _weights = Own(Int4Panels.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], _team));
+        _workspace = new CpuWorkspace(Own(new ThreadTeam()), Own(new CpuScratch()));
+        _weights = Own(Int4Panels.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], _workspace.Team));
         GC.KeepAlive(source);
         _x = Numbers(Tokens, Columns);
         _y = Zeros(Tokens, Rows);
@@ -69,5 +69,5 @@ public class Int4ProductBenchmarks : BackendBenchmarks
     [Benchmark]
     public unsafe void Int4Product() =>
         Kernels.Quantization.Int4Product.Products.First(record => record.Name == Record)
-            .Launch(new CpuWorkspace(_team, _scratch), new CpuOperands(_x.Pointer, Tokens, _weights!, null, _y.Pointer));
+            .Launch(_workspace!, new CpuOperands(_x.Pointer, Tokens, _weights!, null, _y.Pointer));
 }
