@@ -1,14 +1,12 @@
-using System.Buffers.Binary;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Generation;
 
-/// <summary>
-/// A prompt that was found to fit a model, with a key for each token that says what stands there: the id, or for a picture's
-/// patch the picture's content.
-/// </summary>
+/// <summary>A prompt that was found to fit a model.</summary>
 internal sealed class PreparedPrompt
 {
     /// <summary>Most pictures of a prompt.</summary>
@@ -16,13 +14,13 @@ internal sealed class PreparedPrompt
 
     private readonly Llama4Model _model;
     private readonly Prompt _prompt;
-    private readonly long[] _keys;
 
     /// <summary>Checks everything that can be checked, before anything is computed.</summary>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or pictures and patch tokens do not match.</exception>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
     public PreparedPrompt(StepRunner runner, Llama4Model model, Prompt prompt)
     {
+        ArgumentNullException.ThrowIfNull(prompt);
         _model = model;
         _prompt = prompt;
         if (prompt.Ids.Length == 0)
@@ -34,15 +32,14 @@ internal sealed class PreparedPrompt
             throw ContextOverflowException.OfPrompt(prompt.Ids.Length, runner.MaxContext);
         }
         runner.CheckIds(prompt.Ids);
-        if (prompt.Images.Count > MaxImages)
+        if (prompt.Pictures.Length > MaxImages)
         {
-            throw new ArgumentException($"The prompt has {prompt.Images.Count} pictures; at most {MaxImages} are allowed.", nameof(prompt));
+            throw new ArgumentException($"The prompt has {prompt.Pictures.Length} pictures; at most {MaxImages} are allowed.", nameof(prompt));
         }
-        if (prompt.Images.Count > 0 && model.Vision is null)
+        for (int i = 0; i < prompt.Pictures.Length; i++)
         {
-            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).", nameof(prompt));
+            Check(prompt.Pictures[i], i + 1);
         }
-        _keys = Keys();
     }
 
     /// <summary>
@@ -54,94 +51,74 @@ internal sealed class PreparedPrompt
     /// <param name="cancellation">Stops the encoding.</param>
     public int AssignTo(Sequence sequence, IForwardObserver? observer, CancellationToken cancellation)
     {
-        int reused = sequence.Reusable(_keys);
-        sequence.Assign(_prompt.Ids, _keys, Pictures(reused, observer, cancellation));
+        int reused = sequence.Reusable(_prompt.Keys);
+        sequence.Assign(_prompt.Ids, _prompt.Keys, Encode(reused, observer, cancellation));
         return reused;
     }
 
-    /// <summary>The embeddings of pictures that are not cached whole, where their patches stand.</summary>
-    private List<PictureRows> Pictures(int reused, IForwardObserver? observer, CancellationToken cancellation)
+    /// <summary>Encodes pictures that are not cached whole; equal ones once.</summary>
+    private EmbeddedPictures? Encode(int reused, IForwardObserver? observer, CancellationToken cancellation)
     {
-        int patchId = _model.Config.ImageToken;
-        int left = _prompt.Ids.AsSpan(0, reused).Count(patchId), skipped = 0, cached = 0;
-        while (cached < _prompt.Images.Count && left - skipped >= Patches(_prompt.Images[cached]))
+        if (_prompt.Pictures.Length == 0 || _prompt.Pictures[^1].End <= reused)
         {
-            skipped += Patches(_prompt.Images[cached++]);
+            return null;
         }
-        PreprocessedImage[] images = [.. _prompt.Images.Skip(cached)];
-        if (images.Length == 0)
-        {
-            return [];
-        }
-        ushort[] pixels = [.. images.SelectMany(image => image.Bf16Tiles)];
-        float[] features = Encode(_model, pixels, images.Sum(image => image.Tiles), observer, cancellation);
-        return Place(_prompt.Ids, patchId, skipped, features, _model.Config.Text.HiddenSize);
-    }
-
-    /// <summary>Encodes tiles by the model's vision tower.</summary>
-    /// <exception cref="ObjectDisposedException">The model is disposed.</exception>
-    internal static float[] Encode(Llama4Model model, ushort[] pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
-    {
-        using (model.Use())
-        {
-            return model.Vision!.Encode(pixels, tiles, observer, cancellation);
-        }
-    }
-
-    /// <summary>Hands embeddings [n, D] to the n patch tokens after the first <paramref name="skipped"/>, a run of patches at a time.</summary>
-    /// <exception cref="ArgumentException">There are more or fewer such tokens.</exception>
-    internal static List<PictureRows> Place(ReadOnlySpan<int> ids, int patchId, int skipped, float[] features, int d)
-    {
-        int tokens = ids.Count(patchId) - skipped, used = 0;
-        if (tokens != features.Length / d)
-        {
-            throw PatchMismatch(tokens, features.Length / d);
-        }
+        Dictionary<string, DeviceMemory> encoded = new(StringComparer.Ordinal);
         List<PictureRows> rows = [];
-        for (int i = 0; i < ids.Length; i++)
+        using (_model.Use())
         {
-            if (ids[i] != patchId || skipped-- > 0)
+            try
             {
-                continue;
+                foreach (PromptPicture picture in _prompt.Pictures)
+                {
+                    if (picture.End <= reused)
+                    {
+                        continue;
+                    }
+                    PreprocessedImage image = picture.Image!;
+                    if (!encoded.TryGetValue(image.ContentHash, out DeviceMemory? memory))
+                    {
+                        memory = _model.Vision!.Encode(image.Bf16Tiles, image.Tiles, observer, cancellation);
+                        encoded.Add(image.ContentHash, memory);
+                    }
+                    Tensor values = memory.View(picture.Tiles.Length * picture.TokensPerTile, _model.Config.Text.HiddenSize);
+                    for (int tile = 0; tile < picture.Tiles.Length; tile++)
+                    {
+                        rows.Add(new PictureRows(picture.Tiles[tile], values.Slice(tile * picture.TokensPerTile, picture.TokensPerTile)));
+                    }
+                }
             }
-            int first = i;
-            while (i + 1 < ids.Length && ids[i + 1] == patchId)
+            catch
             {
-                i++;
+                new EmbeddedPictures([], [.. encoded.Values]).Dispose();
+                throw;
             }
-            int count = i + 1 - first;
-            rows.Add(new PictureRows(first, features.AsMemory(used * d, count * d)));
-            used += count;
         }
-        return rows;
+        return new EmbeddedPictures(rows, [.. encoded.Values]);
     }
 
-    private int Patches(PreprocessedImage image) => image.Tiles * _model.TokensPerTile;
-
-    private long[] Keys()
+    private void Check(PromptPicture picture, int number)
     {
-        long[] keys = Array.ConvertAll(_prompt.Ids, id => (long)id);
-        int patchId = _model.Config.ImageToken;
-        int wanted = _prompt.Images.Sum(Patches);
-        int tokens = _prompt.Images.Count > 0 ? _prompt.Ids.AsSpan().Count(patchId) : 0;
-        if (tokens != wanted)
+        if (_model.Vision is null)
         {
-            throw PatchMismatch(tokens, wanted);
+            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).", "prompt");
         }
-        int at = -1;
-        foreach (PreprocessedImage image in _prompt.Images)
+        if (picture.Image is not { } image)
         {
-            // The sign bit keeps a picture's key apart from every token id.
-            long hash = BinaryPrimitives.ReadInt64LittleEndian(Convert.FromHexString(image.ContentHash.AsSpan(0, 16)));
-            for (int left = Patches(image); left > 0; left--)
-            {
-                at = Array.IndexOf(_prompt.Ids, patchId, at + 1);
-                keys[at] = long.MinValue | (hash + left);
-            }
+            throw new ArgumentException($"Picture {number} of the prompt is only a place: it was given by its tiles, without the picture itself.", "prompt");
         }
-        return keys;
+        if (image.TileSize != _model.Config.Vision!.ImageSize)
+        {
+            throw new ArgumentException($"Picture {number} of the prompt has tiles of {image.TileSize} pixels, the model's are of {_model.Config.Vision.ImageSize}: cut it by the model's ImageOptions.", "prompt");
+        }
+        if (picture.TokensPerTile != _model.TokensPerTile)
+        {
+            throw new ArgumentException($"Picture {number} of the prompt has {picture.TokensPerTile} tokens a tile, the model's have {_model.TokensPerTile}: the prompt was made for another model.", "prompt");
+        }
+        int mark = _prompt.Ids[picture.Tiles[0]];
+        if (mark != _model.Config.ImageToken)
+        {
+            throw new ArgumentException($"Picture {number} of the prompt stands as token {mark}, the model's patches are {_model.Config.ImageToken}: the prompt was made for another model.", "prompt");
+        }
     }
-
-    private static ArgumentException PatchMismatch(int tokens, int embeddings) =>
-        new($"The prompt has {tokens} patch tokens, but its pictures give {embeddings} embeddings; each picture needs its full token run.");
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;

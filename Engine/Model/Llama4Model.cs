@@ -42,7 +42,7 @@ public sealed class Llama4Model : IDisposable
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
         _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
-        EosTokens = EndsOf(c, tokenizer);
+        StopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
         ImageOptions = checkpoint.LoadTileOptions();
         // Only who chats needs the control tokens of the chat format.
         _chat = _tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(_tokenizer, TokensPerTile));
@@ -81,17 +81,17 @@ public sealed class Llama4Model : IDisposable
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }
 
-    /// <summary>
-    /// Tokens that end a generation: those that the configuration names, and the format's own (end_of_text, eom, eot), which
-    /// configurations of derivatives often lack.
-    /// </summary>
-    public IReadOnlyList<int> EosTokens { get; }
+    /// <summary>Tokens that end an answer: those that the checkpoint's configurations name, and the format's own (end_of_text, eom, eot).</summary>
+    public IReadOnlyList<int> StopIds => StopTokens.Ids;
 
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
     public int TokensPerTile => Config.Vision?.TokensPerTile ?? VisionConfig.PublishedTokensPerTile;
 
     /// <summary>Held during each step: runners of one model may be used from several threads, their steps take turns.</summary>
     internal Lock Gate { get; } = new();
+
+    /// <summary>What ends an answer.</summary>
+    internal StopTokens StopTokens { get; }
 
     internal TextModel Text { get; }
 
@@ -170,13 +170,6 @@ public sealed class Llama4Model : IDisposable
         }
         Backend.Dispose();
         _checkpoint.Dispose();
-    }
-
-    private static int[] EndsOf(TextConfig config, Llama4Tokenizer? tokenizer)
-    {
-        string[] names = [Llama4SpecialTokens.EndOfText, Llama4SpecialTokens.EndOfMessage, Llama4SpecialTokens.EndOfTurn];
-        IEnumerable<int> own = names.Select(name => tokenizer is not null && tokenizer.TryGetSpecial(name, out int id) ? id : -1);
-        return [.. config.EosTokens.Union(own.Where(id => id >= 0 && id < config.VocabSize))];
     }
 
     /// <summary>What the options ask of a backend that was handed in, it must do.</summary>

@@ -3,9 +3,6 @@ using Llama4Kernels.Engine.KvCache;
 
 namespace Llama4Kernels.Engine.Scheduling;
 
-/// <summary>Embeddings [n, D] that stand at n positions from one on, in the place of patch tokens.</summary>
-internal readonly record struct PictureRows(int Position, ReadOnlyMemory<float> Values);
-
 /// <summary>
 /// One running sequence: the tokens known so far, of which the first <see cref="Length"/> are cached and the others pending
 /// for a step to compute. Each token has a key that says what stands at its position (the token's id, or for a picture's patch
@@ -15,7 +12,7 @@ public sealed class Sequence : IDisposable
 {
     private readonly List<int> _tokens = [];
     private readonly List<long> _keys = [];
-    private readonly List<PictureRows> _pictures = [];
+    private EmbeddedPictures? _pictures;
 
     internal Sequence(StepRunner runner)
     {
@@ -38,7 +35,7 @@ public sealed class Sequence : IDisposable
     /// <summary>The next pending tokens.</summary>
     internal ReadOnlySpan<int> Next(int rows) => CollectionsMarshal.AsSpan(_tokens).Slice(Length, rows);
 
-    internal ReadOnlySpan<PictureRows> Pictures => CollectionsMarshal.AsSpan(_pictures);
+    internal IReadOnlyList<PictureRows> Pictures => _pictures?.Rows ?? [];
 
     /// <summary>Reserves memory for <paramref name="positions"/> positions, so that steps up to there allocate nothing.</summary>
     public void Reserve(int positions)
@@ -56,6 +53,8 @@ public sealed class Sequence : IDisposable
         {
             IsDisposed = true;
             Blocks.Clear();
+            _pictures?.Dispose();
+            _pictures = null;
         }
     }
 
@@ -76,8 +75,15 @@ public sealed class Sequence : IDisposable
         }
     }
 
-    /// <summary>Adds embeddings for tokens that are pending.</summary>
-    internal void Append(PictureRows rows) => _pictures.Add(rows);
+    /// <summary>Takes over the embeddings of pictures among its tokens, in place of those that it had.</summary>
+    internal void Embed(EmbeddedPictures? pictures)
+    {
+        lock (Runner.Gate)
+        {
+            _pictures?.Dispose();
+            _pictures = pictures;
+        }
+    }
 
     /// <summary>Forgets the pending tokens from one on.</summary>
     internal void DropPending(int from = 0)
@@ -95,7 +101,7 @@ public sealed class Sequence : IDisposable
         Length < keys.Length && CollectionsMarshal.AsSpan(_keys)[..Length].SequenceEqual(keys[..Length]) ? Length : 0;
 
     /// <summary>Makes its tokens those of a prompt that was checked, of which <see cref="Reusable"/> ones stay cached.</summary>
-    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, IEnumerable<PictureRows> pictures)
+    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, EmbeddedPictures? pictures)
     {
         int reused = Reusable(keys);
         if (reused == 0)
@@ -105,8 +111,7 @@ public sealed class Sequence : IDisposable
         DropPending();
         _tokens.AddRange(ids[reused..]);
         _keys.AddRange(keys[reused..]);
-        _pictures.Clear();
-        _pictures.AddRange(pictures);
+        Embed(pictures);
     }
 
     private void Clear()

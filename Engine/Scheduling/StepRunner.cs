@@ -278,11 +278,10 @@ internal sealed class StepRunner : IDisposable
             _tables.Add(sequence.Blocks, first, part.Rows);
             foreach (PictureRows picture in sequence.Pictures)
             {
-                int d = _model.Config.Text.HiddenSize, count = picture.Values.Length / d;
-                int from = Math.Max(picture.Position, sequence.Length), to = Math.Min(picture.Position + count, sequence.Length + part.Rows);
+                int from = Math.Max(picture.Position, sequence.Length), to = Math.Min(picture.Position + picture.Values.Rows, sequence.Length + part.Rows);
                 if (from < to)
                 {
-                    _batch.Replace(first + from - sequence.Length, picture.Values.Slice((from - picture.Position) * d, (to - from) * d));
+                    _batch.Replace(first + from - sequence.Length, picture.Values.Slice(from - picture.Position, to - from));
                 }
             }
         }

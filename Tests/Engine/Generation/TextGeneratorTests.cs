@@ -21,7 +21,7 @@ public sealed class TextGeneratorTests(ModelFixture models)
     {
         // The README's library sample.
         using var generator = new TextGenerator(Nano);
-        Prompt prompt = Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
+        Prompt prompt = Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]);
         (string text, GenerationUpdate last) = await Collect(generator, prompt, s_greedy);
         Assert.Equal("Scout has 16 experts.", text);
         Assert.Equal(FinishReason.EndOfTurn, last.FinishReason);
@@ -108,11 +108,11 @@ public sealed class TextGeneratorTests(ModelFixture models)
     {
         using var generator = new TextGenerator(Nano);
         PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions);
-        ChatMessage question = new(ChatRole.User, [new ImageContent(image.Rows, image.Columns, image), new TextContent("What is in the picture?")]);
-        Prompt first = new(Nano.Chat.EncodePrompt([question]), [image]);
+        ChatMessage question = new(ChatRole.User, [new ImageContent(image), new TextContent("What is in the picture?")]);
+        Prompt first = Nano.Chat.EncodePrompt([question]);
         (string answer, GenerationUpdate last) = await Collect(generator, first, s_greedy);
         Assert.Equal(16, last.Usage!.ImageTokens);
-        Prompt second = new(Nano.Chat.EncodePrompt([question, ChatMessage.FromText(ChatRole.Assistant, answer), ChatMessage.FromText(ChatRole.User, "How many shapes are there?")]), [image]);
+        Prompt second = Nano.Chat.EncodePrompt([question, ChatMessage.FromText(ChatRole.Assistant, answer), ChatMessage.FromText(ChatRole.User, "How many shapes are there?")]);
         (string again, GenerationUpdate lastAgain) = await Collect(generator, second, s_greedy);
         Assert.True(lastAgain.Usage!.CachedTokens >= first.Ids.Length);
         using var fresh = new TextGenerator(Nano);
@@ -127,7 +127,7 @@ public sealed class TextGeneratorTests(ModelFixture models)
         foreach ((string file, int i) in ((string[])["one.png", "other.png"]).Select((f, i) => (f, i)))
         {
             PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", file)), Nano.ImageOptions with { MaxTiles = 1 });
-            Prompt prompt = new(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(1, 1, image), new TextContent("What is in the picture?")])]), [image]);
+            Prompt prompt = Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(image), new TextContent("What is in the picture?")])]);
             (answers[i], GenerationUpdate last) = await Collect(generator, prompt, s_greedy);
             Assert.Equal(0, last.Usage!.CachedTokens);
         }
@@ -148,7 +148,7 @@ public sealed class TextGeneratorTests(ModelFixture models)
         Assert.NotEmpty(text);
 
         // The same pixels handed over as the reference does give the same first token.
-        ushort[] pixels = [.. prompt.Images.SelectMany(i => i.Bf16Tiles)];
+        ushort[] pixels = [.. Enumerable.Repeat(One().Bf16Tiles, count).SelectMany(tiles => tiles)];
         LogitsResult direct = ModelRunner.Run(Nano, prompt.Ids, new RunOptions { Positions = [prompt.Ids.Length - 1], PixelValues = pixels, Tiles = count, Greedy = 1 });
         Assert.StartsWith(Nano.Tokenizer.Decode(direct.Greedy), text, StringComparison.Ordinal);
     }
@@ -177,12 +177,12 @@ public sealed class TextGeneratorTests(ModelFixture models)
 
     private Prompt Pictures(int count)
     {
-        RgbImage picture = ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png"));
-        PreprocessedImage[] images = [.. Enumerable.Range(0, count).Select(_ => ImagePreprocessor.Process(picture, Nano.ImageOptions with { MaxTiles = 1 }))];
-        return new Prompt(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. images.Select(i => new ImageContent(1, 1, i)), new TextContent("What is in each picture?")])]), images);
+        return Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. Enumerable.Range(0, count).Select(_ => new ImageContent(One())), new TextContent("What is in each picture?")])]);
     }
 
-    private Prompt Question(string text) => Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]));
+    private PreprocessedImage One() => ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions with { MaxTiles = 1 });
+
+    private Prompt Question(string text) => Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]);
 
     private static async Task<(string Text, GenerationUpdate Last)> Collect(TextGenerator generator, Prompt prompt, GenerationOptions options)
     {

@@ -112,7 +112,7 @@ internal static class ChatCommand
         {
             Conversation conversation = _conversation ?? Start();
             // The first message carries the pictures.
-            IEnumerable<ChatContent> parts = _conversation is null ? pictures.Select(Conversation.Part) : [];
+            IEnumerable<ChatContent> parts = _conversation is null ? pictures.Select(picture => new ImageContent(picture)) : [];
             _conversation = conversation;
             conversation.Add(ChatRole.User, [.. parts, new TextContent(text)]);
             List<int> ids = [];

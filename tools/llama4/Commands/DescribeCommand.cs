@@ -41,7 +41,7 @@ internal static class DescribeCommand
             }
             string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
             var conversation = new Conversation(model);
-            conversation.Add(ChatRole.User, [.. pictures.Select(Conversation.Part), new TextContent(asked)]);
+            conversation.Add(ChatRole.User, [.. pictures.Select(picture => new ImageContent(picture)), new TextContent(asked)]);
             using var generator = new TextGenerator(model);
             await Generating.StreamAsync(generator, conversation.Open(), options, [], console, cancellation).ConfigureAwait(false);
             return 0;

@@ -79,7 +79,7 @@ internal static class EvalCommand
             {
                 if (part > 0)
                 {
-                    parts.Add(Conversation.Part(Conversation.Picture(model, question.Files[next++])));
+                    parts.Add(new ImageContent(Conversation.Picture(model, question.Files[next++])));
                 }
                 if (texts[part].Length > 0)
                 {
@@ -88,7 +88,7 @@ internal static class EvalCommand
             }
             // A turn that a tool's result answers ended as a message, not as a turn.
             bool called = role == ChatRole.Assistant && i + 1 < question.Messages.Count && question.Messages[i + 1].Role == ChatRole.Tool;
-            conversation.Add(role, parts, called ? StopReason.EndOfMessage : null);
+            conversation.Add(role, parts, called ? FinishReason.EndOfMessage : null);
         }
         var answer = new StringBuilder();
         await foreach (GenerationUpdate update in generator.GenerateAsync(conversation.Open(), options, null, cancellation).ConfigureAwait(false))

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 

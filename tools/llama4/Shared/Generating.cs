@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 
 namespace Llama4Kernels.Cli.Shared;
