@@ -102,7 +102,7 @@ public sealed class ChatFormat
             ChatRole.Assistant => calls.Count > 0 || message.FinishReason == FinishReason.EndOfMessage,
             _ => false,
         };
-        prompt.Add(goesOn ? _endOfMessage : _endOfTurn);
+        AppendEnd(prompt, goesOn);
     }
 
     /// <summary>Appends the header that opens a message.</summary>
@@ -125,6 +125,9 @@ public sealed class ChatFormat
         prompt.Add(_headerEnd);
         prompt.Add(_tokenizer, "\n\n");
     }
+
+    /// <summary>Ends a message: the turn goes on, or is over.</summary>
+    internal void AppendEnd(PromptBuilder prompt, bool goesOn) => prompt.Add(goesOn ? _endOfMessage : _endOfTurn);
 
     /// <summary>The prompt of a base model, which continues text: <c>&lt;|begin_of_text|&gt;</c> and the content.</summary>
     /// <param name="content">Texts and images in order.</param>

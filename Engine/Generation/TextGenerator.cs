@@ -26,6 +26,12 @@ public sealed class TextGenerator : IDisposable
         _sequence = _runner.CreateSequence();
     }
 
+    /// <summary>Tokens that a prompt and its answer may have together.</summary>
+    public int MaxContext => _runner.MaxContext;
+
+    /// <summary>Bytes that cached keys and values may take.</summary>
+    public long CacheBytes => _runner.Pool.Bytes;
+
     /// <summary>What it runs on, for observers.</summary>
     internal StepRunner Runner => _runner;
 
@@ -92,6 +98,9 @@ public sealed class TextGenerator : IDisposable
             Volatile.Write(ref _running, 0);
         }
     }
+
+    /// <summary>A conversation whose answers this generator gives.</summary>
+    public Conversation CreateConversation(ConversationOptions? options = null) => new(_model, GenerateAsync, options);
 
     /// <inheritdoc/>
     public void Dispose()

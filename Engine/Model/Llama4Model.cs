@@ -1,6 +1,7 @@
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Kernels.Backends;
@@ -21,6 +22,7 @@ public sealed class Llama4Model : IDisposable
     private readonly IReadOnlyList<IDisposable> _weights;
     private readonly Llama4Tokenizer? _tokenizer;
     private readonly Lazy<ChatFormat>? _chat;
+    private readonly Lazy<ConstraintCompiler> _constraints;
     private bool _disposed;
 
     private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
@@ -44,6 +46,7 @@ public sealed class Llama4Model : IDisposable
         _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
         StopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
         ImageOptions = checkpoint.LoadTileOptions();
+        _constraints = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(Tokenizer));
         // Only who chats needs the control tokens of the chat format.
         _chat = _tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(_tokenizer, TokensPerTile));
     }
@@ -77,6 +80,10 @@ public sealed class Llama4Model : IDisposable
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     /// <exception cref="ArgumentException">The tokenizer lacks a control token of the format.</exception>
     public ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
+
+    /// <summary>Compiles constraints of answers; what they have in common is made once for the model.</summary>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    public ConstraintCompiler Constraints => _constraints.Value;
 
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }
@@ -129,6 +136,20 @@ public sealed class Llama4Model : IDisposable
         Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
         return From(checkpoint, options, null, cancellation);
     }
+
+    /// <summary>Decodes a picture's file and cuts it into tiles as the model wants it.</summary>
+    /// <exception cref="ArgumentException">The model was loaded without its vision tower, or has none.</exception>
+    /// <exception cref="ImageFormatException">It is no picture, or one beyond the limits.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public PreprocessedImage LoadPicture(string path) => HasVision
+        ? ImagePreprocessor.Process(ImageDecoder.Decode(path), ImageOptions)
+        : throw new ArgumentException($"{path}: the model has no vision tower and cannot take pictures.", nameof(path));
+
+    /// <inheritdoc cref="LoadPicture(string)"/>
+    /// <param name="file">The bytes of a picture's file.</param>
+    public PreprocessedImage LoadPicture(byte[] file) => HasVision
+        ? ImagePreprocessor.Process(ImageDecoder.Decode(file), ImageOptions)
+        : throw new ArgumentException("The model has no vision tower and cannot take pictures.", nameof(file));
 
     /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>
     /// <exception cref="InvalidOperationException">It was called from within a step, as by an observer.</exception>

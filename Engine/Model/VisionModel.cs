@@ -126,18 +126,17 @@ internal sealed class VisionModel : IDisposable
     private static ArenaPlan Plan(VisionConfig config, int tiles)
     {
         int dv = config.HiddenSize, patches = tiles * config.Patches, rows = tiles * (config.Patches + 1), outputs = tiles * config.TokensPerTile;
-        var plan = new ArenaPlan();
-        plan.Add(patches, config.Channels * config.PatchSize * config.PatchSize);
-        plan.Add(patches, dv);
-        plan.Add(rows, dv);
-        plan.Add(rows, dv);
-        plan.Add(rows, 3 * dv);
-        plan.Add(rows, dv);
-        plan.Add(rows, config.IntermediateSize);
-        plan.Add(outputs, 4 * dv);
-        plan.Add(outputs, config.ProjectorInputDim);
-        plan.Add(outputs, config.ProjectorOutputDim);
-        return plan;
+        return new ArenaPlan(
+            (patches, config.Channels * config.PatchSize * config.PatchSize),
+            (patches, dv),
+            (rows, dv),
+            (rows, dv),
+            (rows, 3 * dv),
+            (rows, dv),
+            (rows, config.IntermediateSize),
+            (outputs, 4 * dv),
+            (outputs, config.ProjectorInputDim),
+            (outputs, config.ProjectorOutputDim));
     }
 
     private void Norm(Tensor x, LayerNormWeights norm, Tensor output) =>
@@ -151,21 +150,5 @@ internal sealed class VisionModel : IDisposable
             _arena = _backend.Allocate(bytes);
         }
         return _arena;
-    }
-
-    private sealed class ArenaPlan
-    {
-        private readonly List<(int Rows, int Columns, long Offset)> _views = [];
-
-        public long Bytes { get; private set; }
-
-        public void Add(int rows, int columns)
-        {
-            _views.Add((rows, columns, Bytes));
-            Bytes += ((long)rows * columns * sizeof(float) + 63) & ~63L;
-        }
-
-        public Tensor View(DeviceMemory arena, int index) =>
-            arena.View(_views[index].Rows, _views[index].Columns, _views[index].Offset);
     }
 }

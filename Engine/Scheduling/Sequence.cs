@@ -40,6 +40,17 @@ public sealed class Sequence : IDisposable
     /// <summary>The next pending tokens.</summary>
     internal ReadOnlySpan<int> Next(int rows) => CollectionsMarshal.AsSpan(_tokens).Slice(Length, rows);
 
+    /// <summary>How many of the next pending tokens are parts of pictures, whose embeddings they need.</summary>
+    internal int PicturePartsIn(int rows)
+    {
+        int parts = 0;
+        foreach (long key in CollectionsMarshal.AsSpan(_keys).Slice(Length, rows))
+        {
+            parts += key < 0 ? 1 : 0;
+        }
+        return parts;
+    }
+
     private ReadOnlySpan<long> Cached => CollectionsMarshal.AsSpan(_keys)[..Length];
 
     internal IReadOnlyList<PictureRows> Pictures => _pictures?.Rows ?? [];

@@ -24,8 +24,10 @@ internal static class BenchCommand
         var repeat = new Option<int>("--repeat", "-r") { Description = "Measured runs after one warm-up; the medians are printed.", DefaultValueFactory = _ => 3, CustomParser = Numbers.Read<int> };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var arguments = new ModelArguments();
+        var cache = new CacheArguments();
         var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, json };
         arguments.AddTo(command);
+        cache.AddTo(command);
         command.SetAction((parsed, cancellation) =>
         {
             (int prompt, int generate, int runs) = (parsed.GetValue(promptTokens), parsed.GetValue(newTokens), parsed.GetValue(repeat));
@@ -34,7 +36,8 @@ internal static class BenchCommand
                 throw new ArgumentException("--prompt-tokens, --new-tokens and --repeat must be 1 or more.");
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            using var runner = new ModelRunner(model, new EngineOptions { MaxContext = prompt + generate });
+            using var runner = new ModelRunner(model, cache.Read(parsed, new EngineOptions { MaxContext = prompt + generate }));
+            CacheArguments.Print(console, runner.Cache.Bytes, runner.MaxContext);
             int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
             Run(runner, ids, generate, cancellation);
             Timing[] timings = [.. Enumerable.Range(0, runs).Select(_ => Run(runner, ids, generate, cancellation))];

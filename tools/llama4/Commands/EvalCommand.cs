@@ -26,8 +26,10 @@ internal static class EvalCommand
         var limit = new Option<int?>("--limit") { Description = "Ask only the first questions.", CustomParser = Numbers.ReadOptional<int> };
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "The most tokens of an answer.", DefaultValueFactory = _ => 256, CustomParser = Numbers.Read<int> };
         var arguments = new ModelArguments();
+        var cache = new CacheArguments();
         var command = new Command("eval", "Answers questions greedily and counts what is right; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens };
         arguments.AddTo(command);
+        cache.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             string path = parsed.GetRequiredValue(questions);
@@ -39,7 +41,8 @@ internal static class EvalCommand
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
-            using var generator = new TextGenerator(model);
+            using var generator = new TextGenerator(model, cache.Read(parsed));
+            CacheArguments.Print(console, generator.CacheBytes, generator.MaxContext);
             List<Outcome> outcomes = [];
             foreach ((int line, JsonObject row) in rows)
             {
@@ -68,7 +71,7 @@ internal static class EvalCommand
 
     private static async Task<string> AnswerAsync(Llama4Model model, TextGenerator generator, Question question, GenerationOptions options, CancellationToken cancellation)
     {
-        var conversation = new Conversation(model);
+        Conversation conversation = generator.CreateConversation();
         int next = 0;
         for (int i = 0; i < question.Messages.Count; i++)
         {
@@ -79,7 +82,7 @@ internal static class EvalCommand
             {
                 if (part > 0)
                 {
-                    parts.Add(new ImageContent(Conversation.Picture(model, question.Files[next++])));
+                    parts.Add(new ImageContent(model.LoadPicture(question.Files[next++])));
                 }
                 if (texts[part].Length > 0)
                 {
@@ -88,10 +91,10 @@ internal static class EvalCommand
             }
             // A turn that a tool's result answers ended as a message, not as a turn.
             bool called = role == ChatRole.Assistant && i + 1 < question.Messages.Count && question.Messages[i + 1].Role == ChatRole.Tool;
-            conversation.Add(role, parts, called ? FinishReason.EndOfMessage : null);
+            conversation.Add(new ChatMessage(role, parts, null, called ? FinishReason.EndOfMessage : null));
         }
         var answer = new StringBuilder();
-        await foreach (GenerationUpdate update in generator.GenerateAsync(conversation.Open(), options, null, cancellation).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in conversation.AnswerAsync(options, null, cancellation).ConfigureAwait(false))
         {
             answer.Append(update.Text);
         }

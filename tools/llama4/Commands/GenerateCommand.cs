@@ -14,19 +14,22 @@ internal static class GenerateCommand
         var text = new Argument<string>("prompt") { Description = "The text to continue." };
         var arguments = new ModelArguments();
         var sampling = new SamplingArguments();
+        var cache = new CacheArguments();
         var constraints = new ConstraintArguments();
         var command = new Command("generate", "Continues a text as it stands, after <|begin_of_text|>.") { text };
         arguments.AddTo(command);
         sampling.AddTo(command);
+        cache.AddTo(command);
         constraints.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             GenerationOptions options = sampling.Read(parsed);
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            options = options with { Constraint = constraints.Read(parsed, model.Tokenizer) };
+            options = options with { Constraint = constraints.Read(parsed, model) };
             Prompt prompt = Prompt.FromIds(model.Tokenizer.Encode(parsed.GetRequiredValue(text), bos: true));
-            using var generator = new TextGenerator(model);
-            await Generating.StreamAsync(generator, prompt, options, [], console, cancellation).ConfigureAwait(false);
+            using var generator = new TextGenerator(model, cache.Read(parsed));
+            CacheArguments.Print(console, generator.CacheBytes, generator.MaxContext);
+            await Generating.StreamAsync(generator.GenerateAsync(prompt, options, null, cancellation), console).ConfigureAwait(false);
             return 0;
         });
         return command;

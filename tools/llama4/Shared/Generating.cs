@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -8,22 +7,17 @@ namespace Llama4Kernels.Cli.Shared;
 /// <summary>Streams one generation to the output and reports its speed on the error stream.</summary>
 internal static class Generating
 {
-    /// <summary>Writes the text as it comes; the ids go to <paramref name="ids"/>, also those before an interruption.</summary>
-    public static async Task StreamAsync(
-        TextGenerator generator, Prompt prompt, GenerationOptions options, List<int> ids, CommandConsole console, CancellationToken cancellation)
+    /// <summary>Writes the text as it comes.</summary>
+    public static async Task StreamAsync(IAsyncEnumerable<GenerationUpdate> updates, CommandConsole console)
     {
         Usage? usage = null;
         long start = Stopwatch.GetTimestamp();
         TimeSpan first = default;
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options, null, cancellation).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in updates.ConfigureAwait(false))
         {
             if (first == default)
             {
                 first = Stopwatch.GetElapsedTime(start);
-            }
-            if (update.TokenId is int id)
-            {
-                ids.Add(id);
             }
             console.Out.Write(update.Text);
             console.Out.Flush();
