@@ -11,7 +11,7 @@ namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>
 /// Runs given tokens through a model, step by step, and gives logits and activations: for verification, analysis and
-/// measurements. Whoever wants text takes a generator. One thread at a time; disposing is safe from any.
+/// measurements. Whoever wants text takes an engine. One thread at a time; disposing is safe from any.
 /// </summary>
 public sealed class ModelRunner : IDisposable
 {
@@ -247,17 +247,17 @@ public sealed class ModelRunner : IDisposable
         }
         using (model.Use())
         {
-            DeviceMemory memory = model.Vision.Encode(pixels, tiles, observer, cancellation);
+            var pictures = new EmbeddedPictures();
+            DeviceMemory memory = pictures.GetOrAdd(string.Empty, () => model.Vision.Encode(pixels, tiles, observer, cancellation));
             Tensor values = memory.View(patches.Length, model.Config.Text.HiddenSize);
-            List<PictureRows> rows = [];
             for (int first = 0, next; first < patches.Length; first = next)
             {
                 for (next = first + 1; next < patches.Length && patches[next] == patches[next - 1] + 1; next++)
                 {
                 }
-                rows.Add(new PictureRows(patches[first], values.Slice(first, next - first)));
+                pictures.Add(new PictureRows(patches[first], values.Slice(first, next - first)));
             }
-            return new EmbeddedPictures(rows, [memory]);
+            return pictures;
         }
     }
 

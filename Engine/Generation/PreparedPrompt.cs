@@ -14,6 +14,7 @@ internal sealed class PreparedPrompt
 
     private readonly Llama4Model _model;
     private readonly Prompt _prompt;
+    private readonly bool[] _isEncoded;
 
     /// <summary>Checks everything that can be checked, before anything is computed.</summary>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
@@ -32,6 +33,7 @@ internal sealed class PreparedPrompt
             throw ContextOverflowException.OfPrompt(prompt.Ids.Length, runner.MaxContext);
         }
         runner.CheckIds(prompt.Ids);
+        _isEncoded = new bool[prompt.Pictures.Length];
         if (prompt.Pictures.Length > MaxImages)
         {
             throw new ArgumentException($"The prompt has {prompt.Pictures.Length} pictures; at most {MaxImages} are allowed.", nameof(prompt));
@@ -52,49 +54,70 @@ internal sealed class PreparedPrompt
     public int AssignTo(Sequence sequence, IForwardObserver? observer, CancellationToken cancellation)
     {
         int reused = sequence.Reusable(_prompt.Keys);
-        sequence.Assign(_prompt.Ids, _prompt.Keys, Encode(reused, observer, cancellation));
+        var pictures = new EmbeddedPictures();
+        try
+        {
+            foreach (PromptPicture picture in _prompt.Pictures)
+            {
+                if (picture.End > reused)
+                {
+                    Encode(picture, pictures, observer, cancellation);
+                }
+            }
+        }
+        catch
+        {
+            using (_model.Use())
+            {
+                pictures.Dispose();
+            }
+            throw;
+        }
+        sequence.Assign(_prompt.Ids, _prompt.Keys, pictures);
         return reused;
     }
 
-    /// <summary>Encodes pictures that are not cached whole; equal ones once.</summary>
-    private EmbeddedPictures? Encode(int reused, IForwardObserver? observer, CancellationToken cancellation)
+    /// <summary>Makes the prompt pending in a sequence that is empty; of its pictures each when it is needed, see <see cref="Ready"/>.</summary>
+    public void AppendTo(Sequence sequence) => sequence.Assign(_prompt.Ids, _prompt.Keys, new EmbeddedPictures());
+
+    /// <summary>How many of a sequence's pending tokens come before a picture that is not encoded yet.</summary>
+    public int Ready(Sequence sequence) => NextPicture(sequence) is int next ? Math.Max(0, _prompt.Pictures[next].Tiles[0] - sequence.Length) : int.MaxValue;
+
+    /// <summary>Encodes the next picture that a sequence needs and has not.</summary>
+    public void EncodeNext(Sequence sequence, IForwardObserver? observer)
     {
-        if (_prompt.Pictures.Length == 0 || _prompt.Pictures[^1].End <= reused)
+        if (NextPicture(sequence) is int next)
         {
-            return null;
+            Encode(_prompt.Pictures[next], sequence.Embedded, observer, CancellationToken.None);
+            _isEncoded[next] = true;
         }
-        Dictionary<string, DeviceMemory> encoded = new(StringComparer.Ordinal);
-        List<PictureRows> rows = [];
+    }
+
+    private int? NextPicture(Sequence sequence)
+    {
+        for (int i = 0; i < _isEncoded.Length; i++)
+        {
+            if (!_isEncoded[i] && _prompt.Pictures[i].End > sequence.Length)
+            {
+                return i;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Encodes a picture, unless an equal one was, and says where its tiles stand.</summary>
+    private void Encode(PromptPicture picture, EmbeddedPictures pictures, IForwardObserver? observer, CancellationToken cancellation)
+    {
+        PreprocessedImage image = picture.Image!;
         using (_model.Use())
         {
-            try
+            DeviceMemory memory = pictures.GetOrAdd(image.ContentHash, () => _model.Vision!.Encode(image.Bf16Tiles, image.Tiles, observer, cancellation));
+            Tensor values = memory.View(picture.Tiles.Length * picture.TokensPerTile, _model.Config.Text.HiddenSize);
+            for (int tile = 0; tile < picture.Tiles.Length; tile++)
             {
-                foreach (PromptPicture picture in _prompt.Pictures)
-                {
-                    if (picture.End <= reused)
-                    {
-                        continue;
-                    }
-                    PreprocessedImage image = picture.Image!;
-                    if (!encoded.TryGetValue(image.ContentHash, out DeviceMemory? memory))
-                    {
-                        memory = _model.Vision!.Encode(image.Bf16Tiles, image.Tiles, observer, cancellation);
-                        encoded.Add(image.ContentHash, memory);
-                    }
-                    Tensor values = memory.View(picture.Tiles.Length * picture.TokensPerTile, _model.Config.Text.HiddenSize);
-                    for (int tile = 0; tile < picture.Tiles.Length; tile++)
-                    {
-                        rows.Add(new PictureRows(picture.Tiles[tile], values.Slice(tile * picture.TokensPerTile, picture.TokensPerTile)));
-                    }
-                }
-            }
-            catch
-            {
-                new EmbeddedPictures([], [.. encoded.Values]).Dispose();
-                throw;
+                pictures.Add(new PictureRows(picture.Tiles[tile], values.Slice(tile * picture.TokensPerTile, picture.TokensPerTile)));
             }
         }
-        return new EmbeddedPictures(rows, [.. encoded.Values]);
     }
 
     private void Check(PromptPicture picture, int number)

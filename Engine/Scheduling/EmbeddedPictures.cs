@@ -7,19 +7,38 @@ internal readonly record struct PictureRows(int Position, Tensor Values);
 
 /// <summary>
 /// The embeddings of a sequence's pictures, where the model is. They stay until the sequence ends or takes another prompt: a
-/// sequence that loses its blocks is computed again from them.
+/// sequence that loses its blocks is computed again from them. Everything is done with the model's gate held.
 /// </summary>
-internal sealed class EmbeddedPictures(IReadOnlyList<PictureRows> rows, IReadOnlyList<DeviceMemory> memory) : IDisposable
+internal sealed class EmbeddedPictures : IDisposable
 {
-    /// <summary>By position.</summary>
-    public IReadOnlyList<PictureRows> Rows => rows;
+    private readonly Dictionary<string, DeviceMemory> _memory = new(StringComparer.Ordinal);
+    private readonly List<PictureRows> _rows = [];
 
-    /// <summary>Frees them; to be called with the model's gate held.</summary>
+    /// <summary>Which embeddings stand where.</summary>
+    public IReadOnlyList<PictureRows> Rows => _rows;
+
+    /// <summary>The embeddings of a content: made once, however often it stands in the sequence.</summary>
+    public DeviceMemory GetOrAdd(string content, Func<DeviceMemory> encode)
+    {
+        if (!_memory.TryGetValue(content, out DeviceMemory? memory))
+        {
+            memory = encode();
+            _memory.Add(content, memory);
+        }
+        return memory;
+    }
+
+    /// <summary>Puts embeddings of one of the contents in their place.</summary>
+    public void Add(PictureRows rows) => _rows.Add(rows);
+
+    /// <summary>Frees them.</summary>
     public void Dispose()
     {
-        foreach (DeviceMemory picture in memory)
+        foreach (DeviceMemory memory in _memory.Values)
         {
-            picture.Dispose();
+            memory.Dispose();
         }
+        _memory.Clear();
+        _rows.Clear();
     }
 }

@@ -13,7 +13,6 @@ public sealed class Sequence : IDisposable
     private readonly List<int> _tokens = [];
     private readonly List<long> _keys = [];
     private readonly string _salt;
-    private EmbeddedPictures? _pictures;
 
     // The node of the tree of prefixes that holds the last block that it filled.
     private PrefixNode? _at;
@@ -53,7 +52,8 @@ public sealed class Sequence : IDisposable
 
     private ReadOnlySpan<long> Cached => CollectionsMarshal.AsSpan(_keys)[..Length];
 
-    internal IReadOnlyList<PictureRows> Pictures => _pictures?.Rows ?? [];
+    /// <summary>The embeddings of pictures among its tokens.</summary>
+    internal EmbeddedPictures Embedded { get; private set; } = new();
 
     /// <summary>Reserves memory for <paramref name="positions"/> positions, so that steps up to there allocate nothing.</summary>
     public void Reserve(int positions)
@@ -71,8 +71,7 @@ public sealed class Sequence : IDisposable
         {
             IsDisposed = true;
             Release();
-            _pictures?.Dispose();
-            _pictures = null;
+            Embedded.Dispose();
         }
     }
 
@@ -168,12 +167,12 @@ public sealed class Sequence : IDisposable
     }
 
     /// <summary>Takes over the embeddings of pictures among its tokens, in place of those that it had.</summary>
-    internal void Embed(EmbeddedPictures? pictures)
+    internal void Embed(EmbeddedPictures pictures)
     {
         lock (Runner.Gate)
         {
-            _pictures?.Dispose();
-            _pictures = pictures;
+            Embedded.Dispose();
+            Embedded = pictures;
         }
     }
 
@@ -193,7 +192,7 @@ public sealed class Sequence : IDisposable
         Length < keys.Length && CollectionsMarshal.AsSpan(_keys)[..Length].SequenceEqual(keys[..Length]) ? Length : 0;
 
     /// <summary>Makes its tokens those of a prompt that was checked, of which <see cref="Reusable"/> ones stay cached.</summary>
-    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, EmbeddedPictures? pictures)
+    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, EmbeddedPictures pictures)
     {
         int reused = Reusable(keys);
         if (reused == 0)

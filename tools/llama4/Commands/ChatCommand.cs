@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -44,9 +45,8 @@ internal static class ChatCommand
                 Generation = options with { Constraint = constraints.Read(parsed, model, choice is null ? null : "--tool-choice") },
             };
             PreprocessedImage[] pictures = [.. (parsed.GetValue(images) ?? []).Select(model.LoadPicture)];
-            using var generator = new TextGenerator(model, cache.Read(parsed));
-            CacheArguments.Print(console, generator.CacheBytes, generator.MaxContext);
-            var loop = new Loop(generator, conversation, pictures, console);
+            await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
+            var loop = new Loop(engine, conversation, pictures, console);
             if (parsed.GetValue(prompt) is string text)
             {
                 await loop.AnswerAsync(text, cancellation).ConfigureAwait(false);
@@ -68,9 +68,9 @@ internal static class ChatCommand
         string name => ToolChoice.Named(name),
     };
 
-    private sealed class Loop(TextGenerator generator, ConversationOptions options, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
+    private sealed class Loop(Llama4Engine engine, ConversationOptions options, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
     {
-        private Conversation _conversation = generator.CreateConversation(options);
+        private Conversation _conversation = engine.CreateConversation(options);
 
         public async Task RunAsync(CancellationToken cancellation)
         {
@@ -91,7 +91,7 @@ internal static class ChatCommand
                     case "":
                         break;
                     case "/reset":
-                        _conversation = generator.CreateConversation(options);
+                        _conversation = engine.CreateConversation(options);
                         break;
                     case string line when line.StartsWith('/'):
                         console.Error.WriteLine($"{line} is unknown; /reset and /exit are known.");

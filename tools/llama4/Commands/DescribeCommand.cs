@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -40,8 +41,8 @@ internal static class DescribeCommand
                 console.Out.WriteLine($"{Path.GetFileName(path)}: {picture.Columns}x{picture.Rows} tiles of {picture.TileSize} pixels (columns x rows){(picture.Tiles > 1 ? " and the global one" : "")}, {ImageTokens.Count(picture.Rows, picture.Columns, model.TokensPerTile)} tokens");
             }
             string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
-            using var generator = new TextGenerator(model);
-            Conversation conversation = generator.CreateConversation();
+            await using Llama4Engine engine = Generating.Start(model, console);
+            Conversation conversation = engine.CreateConversation();
             conversation.Add(asked, pictures);
             await Generating.StreamAsync(conversation.AnswerAsync(options, null, cancellation), console).ConfigureAwait(false);
             return 0;

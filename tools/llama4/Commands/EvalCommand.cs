@@ -6,6 +6,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Interop.Files;
 using Spectre.Console;
 
@@ -41,15 +42,14 @@ internal static class EvalCommand
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
-            using var generator = new TextGenerator(model, cache.Read(parsed));
-            CacheArguments.Print(console, generator.CacheBytes, generator.MaxContext);
+            await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
             List<Outcome> outcomes = [];
             foreach ((int line, JsonObject row) in rows)
             {
                 (Question question, string answer) = await JsonLines.ConvertAsync(path, line, row, async given =>
                 {
                     Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
-                    return (asked, await AnswerAsync(model, generator, asked, options, cancellation).ConfigureAwait(false));
+                    return (asked, await AnswerAsync(engine, asked, options, cancellation).ConfigureAwait(false));
                 }).ConfigureAwait(false);
                 file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
                 bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
@@ -69,9 +69,9 @@ internal static class EvalCommand
         return command;
     }
 
-    private static async Task<string> AnswerAsync(Llama4Model model, TextGenerator generator, Question question, GenerationOptions options, CancellationToken cancellation)
+    private static async Task<string> AnswerAsync(Llama4Engine engine, Question question, GenerationOptions options, CancellationToken cancellation)
     {
-        Conversation conversation = generator.CreateConversation();
+        Conversation conversation = engine.CreateConversation();
         int next = 0;
         for (int i = 0; i < question.Messages.Count; i++)
         {
@@ -82,7 +82,7 @@ internal static class EvalCommand
             {
                 if (part > 0)
                 {
-                    parts.Add(new ImageContent(model.LoadPicture(question.Files[next++])));
+                    parts.Add(new ImageContent(engine.Model.LoadPicture(question.Files[next++])));
                 }
                 if (texts[part].Length > 0)
                 {

@@ -3,6 +3,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -27,9 +28,8 @@ internal static class GenerateCommand
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             options = options with { Constraint = constraints.Read(parsed, model) };
             Prompt prompt = Prompt.FromIds(model.Tokenizer.Encode(parsed.GetRequiredValue(text), bos: true));
-            using var generator = new TextGenerator(model, cache.Read(parsed));
-            CacheArguments.Print(console, generator.CacheBytes, generator.MaxContext);
-            await Generating.StreamAsync(generator.GenerateAsync(prompt, options, null, cancellation), console).ConfigureAwait(false);
+            await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
+            await Generating.StreamAsync(engine.GenerateAsync(new GenerationRequest(prompt, options), cancellation), console).ConfigureAwait(false);
             return 0;
         });
         return command;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
 
@@ -43,7 +44,7 @@ internal sealed class CacheArguments
     {
         if (console.ErrorIsTerminal)
         {
-            console.Error.WriteLine($"cache of {ByteSize.Text(bytes)}, context of {context} tokens");
+            console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache of up to {ByteSize.Text(bytes)}, context of {context:N0} tokens"));
         }
     }
 

@@ -1,12 +1,23 @@
 using System.Diagnostics;
 using System.Globalization;
 using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>Streams one generation to the output and reports its speed on the error stream.</summary>
 internal static class Generating
 {
+    /// <summary>Makes an engine, and tells a person what memory it may take beside the model's.</summary>
+    public static Llama4Engine Start(Llama4Model model, CommandConsole console, EngineOptions? options = null)
+    {
+        var engine = new Llama4Engine(model, options);
+        CacheArguments.Print(console, engine.Status.CacheBytes, engine.MaxContext);
+        return engine;
+    }
+
     /// <summary>Writes the text as it comes.</summary>
     public static async Task StreamAsync(IAsyncEnumerable<GenerationUpdate> updates, CommandConsole console)
     {

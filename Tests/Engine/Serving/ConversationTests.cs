@@ -5,9 +5,11 @@ using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Tests.Engine.Model;
 
-namespace Llama4Kernels.Tests.Engine.Generation;
+namespace Llama4Kernels.Tests.Engine.Serving;
 
 /// <summary>Turns, pictures, tools; answers that are cut; calls in the wrong order or at the wrong time.</summary>
 [Collection(nameof(ModelCollection))]
@@ -28,8 +30,8 @@ public sealed class ConversationTests(ModelFixture models)
     [Fact]
     public async Task A_turn_computes_only_what_is_new_and_says_what_the_whole_prompt_would()
     {
-        using var generator = new TextGenerator(Nano);
-        Conversation conversation = generator.CreateConversation(s_greedy with { System = "Answer shortly." });
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy with { System = "Answer shortly." });
         conversation.Add(Question);
         Assert.Equal("Scout has 16 experts.", (await Answer(conversation)).Text);
         Assert.Equal(("Scout has 16 experts.", FinishReason.EndOfTurn), (conversation.Answer!.Content, conversation.Answer.FinishReason));
@@ -38,7 +40,7 @@ public sealed class ConversationTests(ModelFixture models)
         (string text, Usage usage) = await Answer(conversation);
         Assert.Equal(before - 1, usage.CachedTokens);
         Assert.Equal([ChatRole.System, ChatRole.User, ChatRole.Assistant, ChatRole.User, ChatRole.Assistant], conversation.Messages.Select(message => message.Role));
-        using var fresh = new TextGenerator(Nano);
+        await using var fresh = new Llama4Engine(Nano);
         Conversation again = fresh.CreateConversation(s_greedy);
         foreach (ChatMessage message in conversation.Messages.SkipLast(1))
         {
@@ -50,17 +52,17 @@ public sealed class ConversationTests(ModelFixture models)
     [Fact]
     public async Task Pictures_come_before_the_text_of_their_turn_and_stay()
     {
-        using var generator = new TextGenerator(Nano);
-        Conversation conversation = generator.CreateConversation(s_greedy);
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy);
         PreprocessedImage one = Nano.LoadPicture(GoldenFiles.Path("nano", "pictures", "one.png"));
         PreprocessedImage other = Nano.LoadPicture(File.ReadAllBytes(GoldenFiles.Path("nano", "pictures", "other.png")));
         conversation.Add("What is in each picture?", [one, other]);
         (string text, Usage usage) = await Answer(conversation);
         Assert.Equal((one.Tiles + other.Tiles) * Nano.TokensPerTile, usage.ImageTokens);
         Prompt whole = Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(one), new ImageContent(other), new TextContent("What is in each picture?")])]);
-        using var fresh = new TextGenerator(Nano);
+        await using var fresh = new Llama4Engine(Nano);
         var expected = new StringBuilder();
-        await foreach (GenerationUpdate update in fresh.GenerateAsync(whole, s_greedy.Generation))
+        await foreach (GenerationUpdate update in fresh.GenerateAsync(new GenerationRequest(whole, s_greedy.Generation)))
         {
             expected.Append(update.Text);
         }
@@ -72,8 +74,8 @@ public sealed class ConversationTests(ModelFixture models)
     [Fact]
     public async Task Calls_are_read_and_their_results_answered()
     {
-        using var generator = new TextGenerator(Nano);
-        Conversation conversation = generator.CreateConversation(s_greedy with { Tools = s_tools });
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy with { Tools = s_tools });
         conversation.Add("What is the weather in Lima?");
         await Answer(conversation);
         ToolCall call = Assert.Single(conversation.Answer!.ToolCalls);
@@ -92,8 +94,8 @@ public sealed class ConversationTests(ModelFixture models)
     [Fact]
     public async Task Answers_keep_to_the_choice_of_tools()
     {
-        using var generator = new TextGenerator(Nano);
-        Conversation conversation = generator.CreateConversation(s_greedy with { Tools = s_tools, ToolChoice = ToolChoice.Named("get_time") });
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy with { Tools = s_tools, ToolChoice = ToolChoice.Named("get_time") });
         conversation.Add("What is the weather in Lima?");
         await Answer(conversation);
         Assert.Equal(["get_time"], conversation.Answer!.ToolCalls.Select(call => call.Name));
@@ -109,9 +111,9 @@ public sealed class ConversationTests(ModelFixture models)
         conversation.ToolChoice = null;
         Assert.Matches("^a+$", (await Answer(conversation, constrained with { MaxTokens = 5 })).Text);
         Assert.Throws<ArgumentException>(() => conversation.ToolChoice = ToolChoice.Named("no_such_tool"));
-        Assert.Throws<ArgumentException>(() => generator.CreateConversation(new ConversationOptions { ToolChoice = ToolChoice.Required }));
+        Assert.Throws<ArgumentException>(() => engine.CreateConversation(new ConversationOptions { ToolChoice = ToolChoice.Required }));
         Assert.Throws<ArgumentException>(() => new ConversationOptions { Tools = [s_tools[0], s_tools[0]] });
-        Assert.Throws<ConstraintException>(() => generator.CreateConversation(new ConversationOptions
+        Assert.Throws<ConstraintException>(() => engine.CreateConversation(new ConversationOptions
         {
             Tools = [new("f", "", JsonNode.Parse("""{"properties": {"x": {"type": "nothing"}}}""")!)],
             ToolChoice = ToolChoice.Required,
@@ -121,8 +123,8 @@ public sealed class ConversationTests(ModelFixture models)
     [Fact]
     public async Task What_cannot_be_is_an_error_and_changes_nothing()
     {
-        using var generator = new TextGenerator(Nano);
-        Conversation conversation = generator.CreateConversation(s_greedy);
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy);
         int tokens = conversation.Tokens;
         await Assert.ThrowsAsync<InvalidOperationException>(() => Answer(conversation));
         Assert.Throws<ArgumentException>(() => conversation.Add());
@@ -135,7 +137,7 @@ public sealed class ConversationTests(ModelFixture models)
         await Assert.ThrowsAsync<InvalidOperationException>(() => Answer(conversation));
         Assert.Equal("Scout has 16 experts.", conversation.Answer!.Content);
         using Llama4Model blind = Llama4Model.Load(GoldenFiles.SampleModel, new ModelOptions { LoadVision = false });
-        using var without = new TextGenerator(blind);
+        await using var without = new Llama4Engine(blind);
         PreprocessedImage picture = Nano.LoadPicture(GoldenFiles.Path("nano", "pictures", "one.png"));
         Assert.Throws<ArgumentException>(() => without.CreateConversation().Add("x", [picture]));
         Assert.Throws<ArgumentException>(() => blind.LoadPicture(GoldenFiles.Path("nano", "pictures", "one.png")));
@@ -146,8 +148,8 @@ public sealed class ConversationTests(ModelFixture models)
     [InlineData(true)]
     public async Task A_cut_answer_is_kept_and_ended(bool cancel)
     {
-        using var generator = new TextGenerator(Nano);
-        Conversation conversation = generator.CreateConversation(s_greedy);
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy);
         conversation.Add(Question);
         int asked = conversation.Tokens, read = 0;
         using var source = new CancellationTokenSource();
@@ -187,8 +189,8 @@ public sealed class ConversationTests(ModelFixture models)
     public async Task An_answer_of_which_nothing_came_was_not_asked_for()
     {
         using Llama4Model model = Llama4Model.Load(GoldenFiles.SampleModel);
-        var generator = new TextGenerator(model, new() { MaxContext = 64 });
-        Conversation conversation = generator.CreateConversation(s_greedy);
+        var engine = new Llama4Engine(model, new EngineOptions { MaxContext = 64 });
+        Conversation conversation = engine.CreateConversation(s_greedy);
         conversation.Add(Question);
         int tokens = conversation.Tokens;
         using var cancelled = new CancellationTokenSource();
@@ -197,9 +199,9 @@ public sealed class ConversationTests(ModelFixture models)
         Assert.Equal((tokens, null, 1), (conversation.Tokens, conversation.Answer, conversation.Messages.Count));
         Assert.Equal("Scout has 16 experts.", (await Answer(conversation)).Text);
         conversation.Add(string.Concat(Enumerable.Repeat("more and ", 60)));
-        await Assert.ThrowsAsync<Llama4Kernels.Engine.Scheduling.ContextOverflowException>(() => Answer(conversation));
-        generator.Dispose();
-        Conversation late = generator.CreateConversation(s_greedy);
+        await Assert.ThrowsAsync<ContextOverflowException>(() => Answer(conversation));
+        await engine.DisposeAsync();
+        Conversation late = engine.CreateConversation(s_greedy);
         late.Add(Question);
         tokens = late.Tokens;
         await Assert.ThrowsAsync<ObjectDisposedException>(() => Answer(late));

@@ -1,6 +1,7 @@
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Generation;
 
-namespace Llama4Kernels.Engine.Generation;
+namespace Llama4Kernels.Engine.Serving;
 
 /// <summary>What a <see cref="Conversation"/> begins with.</summary>
 public sealed record ConversationOptions
@@ -36,4 +37,14 @@ public sealed record ConversationOptions
         get;
         init => field = value ?? throw new ArgumentNullException(nameof(Generation));
     } = new();
+
+    /// <summary>As <see cref="GenerationRequest.Priority"/>, of all its answers.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>As <see cref="GenerationRequest.Salt"/>, of all its answers.</summary>
+    public string Salt
+    {
+        get;
+        init => field = value ?? throw new ArgumentNullException(nameof(Salt));
+    } = string.Empty;
 }

@@ -2,13 +2,11 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
+using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 
-namespace Llama4Kernels.Engine.Generation;
-
-/// <summary>Streams the answer to a prompt.</summary>
-internal delegate IAsyncEnumerable<GenerationUpdate> AnswerSource(Prompt prompt, GenerationOptions options, IProgress<int>? progress, CancellationToken cancellation);
+namespace Llama4Kernels.Engine.Serving;
 
 /// <summary>
 /// A conversation in turns: what is added, and the model's answers with their tool calls. Answers are kept as the ids that the
@@ -16,8 +14,7 @@ internal delegate IAsyncEnumerable<GenerationUpdate> AnswerSource(Prompt prompt,
 /// </summary>
 public sealed class Conversation
 {
-    private readonly Llama4Model _model;
-    private readonly AnswerSource _source;
+    private readonly Llama4Engine _engine;
     private readonly ConversationOptions _options;
     private readonly PromptBuilder _prompt;
     private readonly List<ChatMessage> _messages = [];
@@ -27,12 +24,11 @@ public sealed class Conversation
     private int _running;
 
     /// <summary>Begins with the options' system message and tools.</summary>
-    internal Conversation(Llama4Model model, AnswerSource source, ConversationOptions? options)
+    internal Conversation(Llama4Engine engine, ConversationOptions? options)
     {
-        _model = model;
-        _source = source;
+        _engine = engine;
         _options = options ?? new ConversationOptions();
-        _prompt = model.Chat.Begin();
+        _prompt = Model.Chat.Begin();
         ToolChoice = _options.ToolChoice;
         string? tools = _options.Tools.Count > 0 ? ToolPrompt.Render(_options.Tools) : null;
         if (_options.System is not null || tools is not null)
@@ -60,7 +56,7 @@ public sealed class Conversation
         set
         {
             CheckIdle();
-            _choice = value is null ? null : ToolCallConstraint.Compile(_model.Constraints, _options.Tools, value);
+            _choice = value is null ? null : ToolCallConstraint.Compile(Model.Constraints, _options.Tools, value);
             _toolChoice = value;
         }
     }
@@ -78,7 +74,7 @@ public sealed class Conversation
         {
             throw new ArgumentException("There is nothing to add: give a text, pictures or results of tools.");
         }
-        if (pictures is { Count: > 0 } && !_model.HasVision)
+        if (pictures is { Count: > 0 } && !Model.HasVision)
         {
             throw new ArgumentException("The model was loaded without its vision tower (or has none) and cannot take pictures.", nameof(pictures));
         }
@@ -105,7 +101,7 @@ public sealed class Conversation
     public void Add(ChatMessage message)
     {
         CheckIdle();
-        _model.Chat.AppendMessage(_prompt, message, ToolPromptFormat.PythonList);
+        Model.Chat.AppendMessage(_prompt, message, ToolPromptFormat.PythonList);
         _messages.Add(message);
         _isAsked = message.Role is ChatRole.User or ChatRole.Tool;
     }
@@ -115,12 +111,13 @@ public sealed class Conversation
     /// which nothing came is as if it had not been asked for.
     /// </summary>
     /// <param name="options">How to generate; null as the conversation's options say.</param>
-    /// <param name="progress">Told how many tokens of the conversation are prefilled.</param>
+    /// <param name="progress">Told the place in the queue, and then how much of the conversation is computed.</param>
     /// <param name="cancellation">Stops the answer.</param>
+    /// <remarks>Beside what follows it throws what <see cref="Llama4Engine.GenerateAsync"/> does.</remarks>
     /// <exception cref="InvalidOperationException">Nothing was said since the last answer, or one is under way.</exception>
     /// <exception cref="ArgumentException">The options have a constraint, and there is a <see cref="ToolChoice"/>.</exception>
     public async IAsyncEnumerable<GenerationUpdate> AnswerAsync(
-        GenerationOptions? options = null, IProgress<int>? progress = null, [EnumeratorCancellation] CancellationToken cancellation = default)
+        GenerationOptions? options = null, IProgress<GenerationProgress>? progress = null, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         options ??= _options.Generation;
         if (_choice is not null)
@@ -144,8 +141,9 @@ public sealed class Conversation
                 throw new InvalidOperationException("There is nothing to answer: add what the user says or what the tools gave.");
             }
             Answer = null;
-            _model.Chat.AppendHeader(_prompt, ChatRole.Assistant);
-            await foreach (GenerationUpdate update in _source(_prompt.Build(), options, progress, cancellation).ConfigureAwait(false))
+            Model.Chat.AppendHeader(_prompt, ChatRole.Assistant);
+            var request = new GenerationRequest(_prompt.Build(), options) { Priority = _options.Priority, Salt = _options.Salt, Progress = progress };
+            await foreach (GenerationUpdate update in _engine.GenerateAsync(request, cancellation).ConfigureAwait(false))
             {
                 if (update.TokenId is int id)
                 {
@@ -184,13 +182,15 @@ public sealed class Conversation
             : new AssistantAnswer(text, [], finish);
         _prompt.Add([.. ids]);
         bool waits = Answer.ToolCalls.Count > 0;
-        if (ids.Count == 0 || _model.StopTokens.ReasonOf(ids[^1]) is null)
+        if (ids.Count == 0 || Model.StopTokens.ReasonOf(ids[^1]) is null)
         {
-            _model.Chat.AppendEnd(_prompt, waits);
+            Model.Chat.AppendEnd(_prompt, waits);
         }
         _messages.Add(new ChatMessage(ChatRole.Assistant, [new TextContent(Answer.Content)], Answer.ToolCalls, finish));
         _isAsked = false;
     }
+
+    private Llama4Model Model => _engine.Model;
 
     private void CheckIdle()
     {
