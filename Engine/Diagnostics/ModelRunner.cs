@@ -32,8 +32,11 @@ public sealed class ModelRunner : IDisposable
     /// <summary>Tokens a sequence may hold.</summary>
     public int MaxContext => _runner.MaxContext;
 
+    /// <summary>Bytes that cached keys and values may take.</summary>
+    public long CacheBytes => _runner.Pool.Bytes;
+
     /// <summary>The blocks behind all sequences.</summary>
-    public BlockPool Cache => _runner.Pool;
+    internal BlockPool Cache => _runner.Pool;
 
     /// <summary>Sees intermediate results, if set.</summary>
     public IForwardObserver? Observer

@@ -112,7 +112,7 @@ public sealed class EngineLifetimeTests
         var engine = new Llama4Engine(model, s_sizes with { MaxLogitRows = 1 });
         for (int i = 0; i < 5; i++)
         {
-            Assert.Equal(1, (await engine.Ask(new(Prompt.FromIds(1, 2), s_endless), most: 1)).Updates.Count);
+            Assert.Single((await engine.Ask(new(Prompt.FromIds(1, 2), s_endless), most: 1)).Updates);
         }
         await (await engine.IsIdle()).Close();
     }

@@ -104,12 +104,12 @@ internal static class KernelsCommand
         console.Out.WriteLine(device is null
             ? $"{report.Shape} on this processor: {CpuKernelChoices.Machine}"
             : $"{report.Shape} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
-        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "kernel", "shared", "why");
+        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "operands", "kernel", "shared", "why");
         foreach (Choice choice in report.Products)
         {
             string passed = choice.Passed.Count == 0 ? "" : $"; passed: {string.Join("; ", choice.Passed)}";
             table.AddRow(
-                Markup.Escape($"{choice.Product} {choice.Outputs} x {choice.Inner}"), choice.Rows.ToString(CultureInfo.InvariantCulture), choice.Weights, choice.Layout,
+                Markup.Escape($"{choice.Product} {choice.Outputs} x {choice.Inner}"), choice.Rows.ToString(CultureInfo.InvariantCulture), choice.Weights, choice.Layout, choice.Operands,
                 choice.Kernel, choice.SharedBytes.ToString(CultureInfo.InvariantCulture), Markup.Escape(choice.Reason + passed));
         }
         console.Write(table);
@@ -137,9 +137,9 @@ internal static class KernelsCommand
     internal sealed record Report(string Shape, DeviceLimits? Device, IReadOnlyList<Choice> Products, IReadOnlyList<OperationChoice> Operations);
 
     /// <summary>A product and the kernel that it takes.</summary>
-    internal sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)
+    internal sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Operands, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)
     {
         public static Choice Of(string product, ProductChoice choice) => new(
-            product, choice.Gemm.Rows, choice.Gemm.Outputs, choice.Gemm.Inner, choice.Gemm.Experts, choice.Gemm.Weights.Name, choice.Layout, choice.Kernel, choice.SharedBytes, choice.Reason, choice.Passed);
+            product, choice.Gemm.Rows, choice.Gemm.Outputs, choice.Gemm.Inner, choice.Gemm.Experts, choice.Gemm.Weights.Name, choice.Layout, choice.Operands, choice.Kernel, choice.SharedBytes, choice.Reason, choice.Passed);
     }
 }
