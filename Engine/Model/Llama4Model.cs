@@ -88,9 +88,6 @@ public sealed class Llama4Model : IDisposable
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }
 
-    /// <summary>Tokens that end an answer: those that the checkpoint's configurations name, and the format's own (end_of_text, eom, eot).</summary>
-    public IReadOnlyList<int> StopIds => StopTokens.Ids;
-
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
     public int TokensPerTile => Config.Vision?.TokensPerTile ?? VisionConfig.PublishedTokensPerTile;
 

@@ -39,7 +39,7 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
     public string? WhyNever(in GemmDesc gemm, TMachine machine) =>
         !Reads(gemm.Weights) ? $"reads {Formats} weights"
         : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
-        : Operands != ActivationPrecision.Float32 && Operands != gemm.Activations ? $"rounds activations to {Operands}"
+        : Operands > gemm.Activations ? $"rounds activations to {Operands}"
         : Lacks(machine);
 
     /// <summary>Whether it is worth taking for a product's rows and outputs, if it can be.</summary>
