@@ -114,8 +114,20 @@ internal sealed class BlockPool : IDisposable
     /// <summary>Whether a sequence of so many positions fits if nothing else is in use.</summary>
     internal bool Fits(int positions) => BytesOf(positions) <= Bytes;
 
-    /// <summary>Bytes of the blocks of a sequence of so many positions.</summary>
-    internal long BytesOf(int positions) => Enum.GetValues<BlockKind>().Sum(kind => _layouts[(int)kind] is KvLayout layout ? layout.BlockBytes * layout.Blocks(_layers.Held(kind, positions)) : 0);
+    /// <summary>Most bytes that the blocks of a sequence take at once on its way to so many positions: at its end, or at that of its last whole chunk.</summary>
+    internal long BytesOf(int positions)
+    {
+        if (_layers.Chunk is not int chunk)
+        {
+            return At(positions, positions);
+        }
+        int whole = positions / chunk * chunk;
+        return Math.Max(At(whole > 0 ? chunk : 0, whole), At(positions - whole, positions));
+
+        long At(int chunked, int full) => Bytes(BlockKind.Chunked, chunked) + Bytes(BlockKind.Full, full);
+
+        long Bytes(BlockKind kind, int held) => _layouts[(int)kind] is KvLayout layout ? layout.BlockBytes * layout.Blocks(held) : 0;
+    }
 
     /// <summary>Whether so many blocks of each kind could be taken now.</summary>
     public bool HasRoom(int chunked, int full)

@@ -48,7 +48,8 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Bytes that all cached keys and values together may take, 1 or more; never more is used. Null: what one sequence of
-    /// <see cref="MaxContext"/> tokens takes for each one that is decoded together, or a share of what is free if that is less.
+    /// <see cref="MaxContext"/> tokens takes for each one that is decoded together, twice that where prefixes are kept, or a share
+    /// of what is free if that is less.
     /// </summary>
     public long? CacheBytes
     {

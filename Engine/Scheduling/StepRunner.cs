@@ -45,7 +45,7 @@ internal sealed class StepRunner : IDisposable
             _activations = new TextActivations(c, _backend, StepRows, LogitRows);
             try
             {
-                Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, LogitRows));
+                Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, keepsPrefixes ? 2 * LogitRows : LogitRows));
                 _tables = new StepTables(Pool, _backend);
                 Prefixes = keepsPrefixes ? new PrefixCache(Pool) : null;
             }

@@ -26,7 +26,7 @@ public sealed class CacheArgumentsTests
     [InlineData("--cache-bytes: '-1MiB' is no amount of memory", "--cache-bytes=-1MiB")]
     [InlineData("int8", "--cache-format", "int8")]
     [InlineData("are needed", "--cache-bytes", "1KiB")]
-    [InlineData("have no room for", "--cache-bytes", "40KiB", "--cache-format", "float32")]
+    [InlineData("raise the cache's budget", "--cache-bytes", "400KiB", "--cache-format", "float32")]
     public async Task What_cannot_be_is_one_line(string expected, params string[] options) =>
         (await CliRun.Of(["generate", string.Concat(Enumerable.Repeat("Hello and ", 200)), .. options])).AssertFails(expected);
 }
