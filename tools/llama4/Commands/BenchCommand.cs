@@ -33,7 +33,10 @@ internal static class BenchCommand
             {
                 throw new ArgumentException("--prompt-tokens, --new-tokens and --repeat must be 1 or more.");
             }
+            long start = Stopwatch.GetTimestamp();
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            double loading = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            long loadingPeak = PeakMemory();
             using var runner = new ModelRunner(model, new EngineOptions { MaxContext = prompt + generate });
             int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
             Run(runner, ids, generate, cancellation);
@@ -52,7 +55,9 @@ internal static class BenchCommand
                 decoded / ceiling,
                 ceiling / 1e9,
                 model.WeightBytes,
-                Process.GetCurrentProcess().PeakWorkingSet64);
+                loading,
+                loadingPeak,
+                PeakMemory());
             if (parsed.GetValue(json))
             {
                 ReportJson.Write(console, report);
@@ -83,6 +88,12 @@ internal static class BenchCommand
         return new Timing(prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
+    private static long PeakMemory()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+
     private static double Median(Timing[] timings, Func<Timing, double> value)
     {
         double[] sorted = [.. timings.Select(value).Order()];
@@ -94,7 +105,8 @@ internal static class BenchCommand
 
     internal sealed record Report(
         string Activations, int PromptTokens, int NewTokens, double PrefillTokensPerSecond, double DecodeTokensPerSecond,
-        double TimeToFirstTokenMs, long WeightBytesPerToken, double ShareOfReadBandwidth, double ReadBandwidthGBs, long WeightBytes, long PeakMemoryBytes)
+        double TimeToFirstTokenMs, long WeightBytesPerToken, double ShareOfReadBandwidth, double ReadBandwidthGBs, long WeightBytes,
+        double LoadSeconds, long LoadPeakMemoryBytes, long PeakMemoryBytes)
     {
         public string ToText() => string.Create(CultureInfo.InvariantCulture, $"""
             activations          {Activations}
@@ -103,6 +115,7 @@ internal static class BenchCommand
             weights per token    {ByteSize.Text(WeightBytesPerToken)}, read at {ShareOfReadBandwidth:P0} of {ReadBandwidthGBs:F1} GB/s (measured now on as many bytes)
             time to first token  {TimeToFirstTokenMs:F1} ms
             packed weights       {ByteSize.Text(WeightBytes)}
+            loading              {LoadSeconds:F2} s, peak memory {ByteSize.Text(LoadPeakMemoryBytes)}
             peak memory          {ByteSize.Text(PeakMemoryBytes)}
             """);
     }
