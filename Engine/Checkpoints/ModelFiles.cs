@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Interop.Files;
 using Llama4Kernels.Interop.Memory;
 
 namespace Llama4Kernels.Engine.Checkpoints;
@@ -68,19 +69,16 @@ internal static unsafe class ModelFiles
     public static JsonDocument ParseJson(ReadOnlyMemory<byte> utf8, string file)
     {
         utf8 = WithoutByteOrderMark(utf8, file);
-        if (!System.Text.Unicode.Utf8.IsValid(utf8.Span))
-        {
-            throw new ModelFormatException(file, null, "is not valid UTF-8.");
-        }
         JsonDocument document;
         try
         {
-            CheckEscapes(utf8.Span, file);
+            JsonText.Check(utf8.Span, s_strict.MaxDepth);
             document = JsonDocument.Parse(utf8, s_strict);
         }
         catch (JsonException e)
         {
-            throw new ModelFormatException(file, null, $"is not valid JSON: {e.Message}", e);
+            string? line = e.LineNumber is long number ? $"line {number + 1}" : null;
+            throw new ModelFormatException(file, line, $"is not valid JSON: {e.Message}", e);
         }
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
@@ -88,26 +86,5 @@ internal static unsafe class ModelFiles
             throw new ModelFormatException(file, null, "must be a JSON object.");
         }
         return document;
-    }
-
-    // "\ud800" alone is JSON but not text: reading such a string would throw something else much later.
-    private static void CheckEscapes(ReadOnlySpan<byte> utf8, string file)
-    {
-        Utf8JsonReader reader = new(utf8, new JsonReaderOptions { MaxDepth = s_strict.MaxDepth });
-        while (reader.Read())
-        {
-            if (!reader.ValueIsEscaped)
-            {
-                continue;
-            }
-            try
-            {
-                reader.GetString();
-            }
-            catch (InvalidOperationException e)
-            {
-                throw new ModelFormatException(file, $"offset {reader.TokenStartIndex}", "contains an unpaired surrogate escape.", e);
-            }
-        }
     }
 }

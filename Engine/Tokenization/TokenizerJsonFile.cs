@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Llama4Kernels.Engine.Checkpoints;
 
 namespace Llama4Kernels.Engine.Tokenization;
 
@@ -14,16 +15,8 @@ internal static class TokenizerJsonFile
     /// <param name="path">Name for errors.</param>
     public static Llama4Tokenizer Parse(ReadOnlyMemory<byte> content, string path)
     {
-        using JsonDocument document = ParseJson(content, path);
-        try
-        {
-            return Read(path, document.RootElement);
-        }
-        catch (InvalidOperationException e)
-        {
-            // All kinds of values are checked: what is left is a string that cannot be read.
-            throw new ModelFormatException(path, null, "holds a string that is no text: half a surrogate pair, or ill-formed UTF-8.", e);
-        }
+        using JsonDocument document = ModelFiles.ParseJson(content, path);
+        return Read(path, document.RootElement);
     }
 
     private static Llama4Tokenizer Read(string path, JsonElement root)
@@ -41,26 +34,6 @@ internal static class TokenizerJsonFile
         bool wholePieces = model.TryGetProperty("ignore_merges", out JsonElement ignore)
             && ignore.ValueKind == JsonValueKind.True;
         return new Llama4Tokenizer(path, table, merges, wholePieces, added);
-    }
-
-    private static JsonDocument ParseJson(ReadOnlyMemory<byte> content, string path)
-    {
-        try
-        {
-            JsonDocument document = JsonDocument.Parse(
-                content, new JsonDocumentOptions { MaxDepth = 64, AllowDuplicateProperties = false });
-            if (document.RootElement.ValueKind == JsonValueKind.Object)
-            {
-                return document;
-            }
-            document.Dispose();
-        }
-        catch (JsonException error)
-        {
-            string? line = error.LineNumber is long number ? $"line {number + 1}" : null;
-            throw new ModelFormatException(path, line, $"no valid JSON: {error.Message}", error);
-        }
-        throw new ModelFormatException(path, null, "expected a JSON object.");
     }
 
     private static void CheckSplitting(string path, JsonElement root)

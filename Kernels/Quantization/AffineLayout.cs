@@ -19,7 +19,9 @@ internal readonly struct AffineLayout
         Offset = format.Offset;
         Bits = format.Bits;
         Columns = columns;
-        Padded = (columns + format.Unit - 1) / format.Unit * format.Unit;
+        Unit = format.Unit;
+        Halves = format.Halves;
+        Padded = (columns + Unit - 1) / Unit * Unit;
         Group = format.Group(columns);
         Slab = format.Slab(columns);
         int groups = (Math.Min(Slab, columns) + Group - 1) / Group;
@@ -46,6 +48,12 @@ internal readonly struct AffineLayout
 
     /// <summary>Columns of the matrix.</summary>
     public int Columns { get; }
+
+    /// <summary>Columns whose codes are packed together, a power of two.</summary>
+    public int Unit { get; }
+
+    /// <summary>Halves of two-level scales that a slab begins with.</summary>
+    public int Halves { get; }
 
     /// <summary>Columns of whole units of codes; those beyond the matrix are never multiplied with anything but zero.</summary>
     public int Padded { get; }

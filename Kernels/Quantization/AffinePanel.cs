@@ -44,34 +44,38 @@ internal static unsafe class AffinePanel
                 // Codes that pad the last columns to a unit are zero.
                 new Span<byte>(row.Codes + piece.Count, 64).Clear();
                 stack[source].ReadCodes(local, piece, row);
-                Place(format, layout, row, piece, order, panel, lane);
+                Place(layout, row, piece, order, panel, lane);
             }
             column = piece.End;
         }
     }
 
-    /// <summary>Puts a piece of a row into its slabs.</summary>
-    private static void Place(WeightFormat format, in AffineLayout layout, CodeRow row, CodePiece piece, delegate*<int, byte*, int, uint*, void> order, byte* panel, int lane)
+    /// <summary>Puts a piece of a row into its slabs. All sizes are the layout's: a slab may be no more than 32 columns, and a model has millions.</summary>
+    private static void Place(in AffineLayout layout, CodeRow row, CodePiece piece, delegate*<int, byte*, int, uint*, void> order, byte* panel, int lane)
     {
-        for (int column = piece.First; column < piece.End;)
+        int index = piece.First / layout.Slab, inSlab = piece.First - index * layout.Slab;
+        byte* slab = panel + (long)index * layout.SlabBytes, codes = row.Codes, scales = row.Scales, offsets = row.Offsets;
+        for (int left = piece.Count; left > 0;)
         {
-            int index = column / layout.Slab, inSlab = column - index * layout.Slab;
-            int count = Math.Min(piece.End - column, layout.Slab - inSlab);
-            byte* slab = panel + (long)index * layout.SlabBytes;
-            for (int i = 0; i < format.Halves; i++)
+            int count = Math.Min(left, layout.Slab - inSlab);
+            for (int i = 0; i < layout.Halves; i++)
             {
                 ((ushort*)slab)[i * Rows + lane] = row.Supers[i];
             }
-            int groups = (count + layout.Group - 1) / layout.Group;
-            Numbers(row.Scales, format.GroupScaleBytes, groups, slab + layout.ScalesAt, lane);
-            Numbers(row.Offsets, format.GroupOffsetBytes, groups, slab + layout.OffsetsAt, lane);
-            int padded = (count + format.Unit - 1) / format.Unit * format.Unit;
-            order(layout.Bits, row.Codes, padded, (uint*)(slab + layout.CodesAt) + (long)inSlab * layout.Bits / 32 * Rows + lane);
-            row = row.Skip(format, count, groups);
-            column += count;
+            int groups = count <= layout.Group ? 1 : (count + layout.Group - 1) / layout.Group;
+            Numbers(scales, layout.ScaleBytes, groups, slab + layout.ScalesAt, lane);
+            Numbers(offsets, layout.OffsetBytes, groups, slab + layout.OffsetsAt, lane);
+            order(layout.Bits, codes, (count + layout.Unit - 1) & -layout.Unit, (uint*)(slab + layout.CodesAt) + (long)inSlab * layout.Bits / 32 * Rows + lane);
+            codes += count;
+            scales += groups * layout.ScaleBytes;
+            offsets += groups * layout.OffsetBytes;
+            slab += layout.SlabBytes;
+            inSlab = 0;
+            left -= count;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Numbers(byte* from, int size, int count, byte* to, int lane)
     {
         for (int i = 0; i < count; i++)

@@ -12,7 +12,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 public sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, WeightFormat Codes, GroupNumbers Scales) : CodedMatrix(Rows, Columns, Codes)
 {
     /// <inheritdoc/>
-    public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, (long)Rows * Columns)];
+    public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, (long)Rows * Columns), Scales.Extent(Rows, Codes.ScalesPerRow(Columns))];
 
     /// <inheritdoc/>
     internal override void Check()
@@ -26,7 +26,9 @@ public sealed unsafe record BlockFp8Matrix(nint Data, int Rows, int Columns, Wei
     /// <inheritdoc/>
     internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
     {
-        Unsafe.CopyBlockUnaligned(to.Codes, (byte*)Data + (long)row * Columns + piece.First, (uint)piece.Count);
+        byte* from = (byte*)Data + (long)row * Columns + piece.First;
+        Expect(from + piece.Count, piece.Count);
+        Unsafe.CopyBlockUnaligned(to.Codes, from, (uint)piece.Count);
         int group = Codes.Group(Columns), first = piece.First / group;
         Scales.Copy(row, first, (piece.End - 1) / group + 1 - first, to.Scales);
     }

@@ -19,10 +19,6 @@ internal readonly unsafe struct CodeRow(byte* codes, byte* scales, byte* offsets
     /// <summary>The halves of two-level scales, d, or d and d', of 256 columns.</summary>
     public ushort* Supers => supers;
 
-    /// <summary>What follows after some codes and some groups.</summary>
-    public CodeRow Skip(WeightFormat format, int columns, int groups) =>
-        new(codes + columns, scales + groups * format.GroupScaleBytes, offsets + groups * format.GroupOffsetBytes, supers);
-
     /// <summary>The scale and the offset of a group of a slab.</summary>
     public (float Scale, float Offset) Parameters(WeightFormat format, int group)
     {

@@ -35,11 +35,7 @@ internal static unsafe class CodeWords
                 }
                 break;
             case 4:
-                for (int c = 0; c < columns; c += 8, words += Stride)
-                {
-                    Vector128<ushort> pairs = Joined(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(codes + c)).AsByte(), 4);
-                    *words = Vector128.Narrow(pairs, pairs).AsUInt32().ToScalar();
-                }
+                FourBits(codes, columns, words);
                 break;
             case 8:
                 for (int c = 0; c < columns; c += 4, words += Stride)
@@ -76,6 +72,25 @@ internal static unsafe class CodeWords
                     words[2 * Stride] = Run(6, codes + c + 10, 5) | last >> 4 << 30;
                 }
                 break;
+        }
+    }
+
+    private static void FourBits(byte* codes, int columns, uint* words)
+    {
+        int c = 0;
+        for (; c <= columns - 32; c += 32, words += 4 * Stride)
+        {
+            Vector256<ushort> all = Vector256.Load(codes + c).AsUInt16(), pairs = (all | all >>> 4) & Vector256.Create((ushort)0xff);
+            Vector128<uint> four = Vector128.Narrow(pairs.GetLower(), pairs.GetUpper()).AsUInt32();
+            words[0] = four.GetElement(0);
+            words[Stride] = four.GetElement(1);
+            words[2 * Stride] = four.GetElement(2);
+            words[3 * Stride] = four.GetElement(3);
+        }
+        for (; c < columns; c += 8, words += Stride)
+        {
+            Vector128<ushort> pairs = Joined(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(codes + c)).AsByte(), 4);
+            *words = Vector128.Narrow(pairs, pairs).AsUInt32().ToScalar();
         }
     }
 

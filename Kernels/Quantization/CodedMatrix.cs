@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -20,6 +22,24 @@ public abstract unsafe record CodedMatrix(int Rows, int Columns, WeightFormat Co
 
     /// <summary>Takes a piece of a row apart; its first scale is that of the first column's group.</summary>
     internal abstract void ReadCodes(int row, CodePiece piece, CodeRow to);
+
+    /// <summary>
+    /// Asks for the bytes of a row that the next piece has. Packing takes a piece of each of 32 rows in turn: between two visits to a
+    /// row there is time to bring its next lines in, which no processor expects by itself.
+    /// </summary>
+    /// <param name="next">The first byte; may lie beyond the end.</param>
+    /// <param name="bytes">How many.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private protected static void Expect(byte* next, int bytes)
+    {
+        if (Sse.IsSupported)
+        {
+            for (int i = 0; i < bytes; i += 64)
+            {
+                Sse.Prefetch0(next + i);
+            }
+        }
+    }
 
     /// <inheritdoc/>
     internal override void Copy(int row, int column, int width, byte* elements) =>

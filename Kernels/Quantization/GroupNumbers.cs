@@ -22,6 +22,14 @@ public readonly record struct GroupNumbers(nint Data, ElementType? Type, long Ro
         _ => throw new ArgumentException($"Scales are float32, bf16 or half, not {Type}.", nameof(Type)),
     };
 
+    /// <summary>The stretch of memory that has the numbers of so many rows and groups.</summary>
+    internal (nint Address, long Bytes) Extent(int rows, int groups)
+    {
+        int rowsPerNumber = Type is null && !IsByte ? 32 / Bits : RowsPerNumber;
+        long last = (long)((rows - 1) / rowsPerNumber) * RowStride + groups;
+        return (Data, last * (Type?.Size() ?? (IsByte ? 1 : sizeof(uint))));
+    }
+
     /// <summary>Copies a row's numbers of some groups, integers as bytes without sign.</summary>
     internal unsafe void Copy(int row, int group, int count, byte* to)
     {

@@ -21,7 +21,19 @@ public sealed unsafe record IntegerMatrix(
     : CodedMatrix(Rows, Columns, Codes)
 {
     /// <inheritdoc/>
-    public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, Rows * RowBytes)];
+    public override IEnumerable<(nint Address, long Bytes)> Extents
+    {
+        get
+        {
+            int groups = Codes.ScalesPerRow(Columns);
+            yield return (Data, Rows * RowBytes);
+            yield return Scales.Extent(Rows, groups);
+            if (Codes.Offset != OffsetKind.None)
+            {
+                yield return Offsets.Extent(Rows, groups);
+            }
+        }
+    }
 
     /// <inheritdoc/>
     internal override void Check()
@@ -36,6 +48,8 @@ public sealed unsafe record IntegerMatrix(
     internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
     {
         byte* from = (byte*)Data + row * RowBytes + (long)piece.First * Codes.Bits / 8;
+        int bytes = piece.Count * Codes.Bits / 8;
+        Expect(from + bytes, bytes);
         int group = Codes.Group(Columns);
         int first = piece.First / group, groups = (piece.End - 1) / group + 1 - first;
         Scales.Copy(row, first, groups, to.Scales);

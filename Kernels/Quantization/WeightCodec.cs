@@ -137,6 +137,16 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
             Buffer.MemoryCopy(source.Element(row, 0), codes, source.Columns * (long)size, source.Columns * (long)size);
             return;
         }
+        if (source.ColumnStride == 1 && size == 1)
+        {
+            byte* from = source.Element(row, 0);
+            long step = to.Step;
+            for (int c = 0; c < source.Columns; c++)
+            {
+                codes[c * step] = from[c];
+            }
+            return;
+        }
         for (int c = 0; c < source.Columns; c++)
         {
             Unsafe.CopyBlockUnaligned(codes + c * to.Step, source.Element(row, c), (uint)size);

@@ -2,8 +2,8 @@ using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.Quantization.Gguf;
 
-/// <summary>Takes a block apart.</summary>
-internal unsafe delegate void GgufBlockReader(byte* block, CodeRow row);
+/// <summary>Takes blocks that follow one another apart: as many small ones as a piece of a row has, or one of 256 columns.</summary>
+internal unsafe delegate void GgufBlockReader(byte* block, int count, CodeRow row);
 
 /// <summary>A type of blocks of a GGUF file that is kept as codes.</summary>
 public sealed class GgufBlockType
@@ -46,7 +46,7 @@ public sealed class GgufBlockType
     /// <summary>How it is kept.</summary>
     public WeightFormat Format { get; }
 
-    /// <summary>Takes a block apart.</summary>
+    /// <summary>Takes blocks apart.</summary>
     internal GgufBlockReader Read { get; }
 
     /// <summary>The type of a name, or null.</summary>

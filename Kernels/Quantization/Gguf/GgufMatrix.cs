@@ -25,10 +25,8 @@ public sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, 
     internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
     {
         byte* block = (byte*)Data + row * RowBytes + (long)(piece.First / Type.Columns) * Type.Bytes;
-        for (int column = 0; column < piece.Count; column += Type.Columns, block += Type.Bytes)
-        {
-            Type.Read(block, to);
-            to = to.Skip(Codes, Type.Columns, Type.Columns / Codes.GroupColumns);
-        }
+        int count = piece.Count / Type.Columns;
+        Expect(block + count * Type.Bytes, count * Type.Bytes);
+        Type.Read(block, count, to);
     }
 }

@@ -6,54 +6,76 @@ namespace Llama4Kernels.Kernels.Quantization.Gguf;
 /// <summary>Blocks of 32 weights with one scale: a half d, perhaps a half m, perhaps fifth bits, then the codes.</summary>
 internal static unsafe class GgufSimpleBlocks
 {
+    private const int Columns = 32;
+
     /// <summary>d, 16 bytes: low halves are weights 0 … 15, high ones 16 … 31. IQ4_NL has the same bytes.</summary>
-    public static void Q4_0(byte* block, CodeRow row)
+    public static void Q4_0(byte* block, int count, CodeRow row)
     {
-        Scale(block, row.Scales);
-        Nibbles(block + 2, row.Codes);
+        for (int i = 0; i < count; i++, block += 18)
+        {
+            Half(block, row.Scales, i);
+            Nibbles(block + 2, row.Codes + Columns * i);
+        }
     }
 
     /// <summary>d, m, 16 bytes as in <see cref="Q4_0"/>.</summary>
-    public static void Q4_1(byte* block, CodeRow row)
+    public static void Q4_1(byte* block, int count, CodeRow row)
     {
-        Scale(block, row.Scales);
-        Scale(block + 2, row.Offsets);
-        Nibbles(block + 4, row.Codes);
+        for (int i = 0; i < count; i++, block += 20)
+        {
+            Half(block, row.Scales, i);
+            Half(block + 2, row.Offsets, i);
+            Nibbles(block + 4, row.Codes + Columns * i);
+        }
     }
 
     /// <summary>d, the 32 fifth bits, 16 bytes as in <see cref="Q4_0"/>.</summary>
-    public static void Q5_0(byte* block, CodeRow row)
+    public static void Q5_0(byte* block, int count, CodeRow row)
     {
-        Scale(block, row.Scales);
-        Nibbles(block + 6, row.Codes);
-        FifthBits(block + 2, row.Codes);
+        for (int i = 0; i < count; i++, block += 22)
+        {
+            Half(block, row.Scales, i);
+            Nibbles(block + 6, row.Codes + Columns * i);
+            FifthBits(block + 2, row.Codes + Columns * i);
+        }
     }
 
     /// <summary>d, m, the 32 fifth bits, 16 bytes as in <see cref="Q4_0"/>.</summary>
-    public static void Q5_1(byte* block, CodeRow row)
+    public static void Q5_1(byte* block, int count, CodeRow row)
     {
-        Scale(block, row.Scales);
-        Scale(block + 2, row.Offsets);
-        Nibbles(block + 8, row.Codes);
-        FifthBits(block + 4, row.Codes);
+        for (int i = 0; i < count; i++, block += 24)
+        {
+            Half(block, row.Scales, i);
+            Half(block + 2, row.Offsets, i);
+            Nibbles(block + 8, row.Codes + Columns * i);
+            FifthBits(block + 4, row.Codes + Columns * i);
+        }
     }
 
     /// <summary>d, 32 signed bytes, which here become −128 … 127 counted from 0.</summary>
-    public static void Q8_0(byte* block, CodeRow row)
+    public static void Q8_0(byte* block, int count, CodeRow row)
     {
-        Scale(block, row.Scales);
-        (Vector256.Load(block + 2) ^ Vector256.Create((byte)0x80)).Store(row.Codes);
+        for (int i = 0; i < count; i++, block += 34)
+        {
+            Half(block, row.Scales, i);
+            (Vector256.Load(block + 2) ^ Vector256.Create((byte)0x80)).Store(row.Codes + Columns * i);
+        }
     }
 
     /// <summary>A power of two, 16 bytes as in <see cref="Q4_0"/>.</summary>
-    public static void Mxfp4(byte* block, CodeRow row)
+    public static void Mxfp4(byte* block, int count, CodeRow row)
     {
-        row.Scales[0] = block[0];
-        Nibbles(block + 1, row.Codes);
+        for (int i = 0; i < count; i++, block += 17)
+        {
+            row.Scales[i] = block[0];
+            Nibbles(block + 1, row.Codes + Columns * i);
+        }
     }
 
-    private static void Scale(byte* from, byte* to) => Unsafe.WriteUnaligned(to, Unsafe.ReadUnaligned<ushort>(from));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Half(byte* from, byte* to, int index) => Unsafe.WriteUnaligned(to + 2 * index, Unsafe.ReadUnaligned<ushort>(from));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Nibbles(byte* from, byte* codes)
     {
         Vector128<byte> bytes = Vector128.Load(from);
@@ -61,6 +83,7 @@ internal static unsafe class GgufSimpleBlocks
         (bytes >>> 4).Store(codes + 16);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void FifthBits(byte* from, byte* codes)
     {
         // Each byte of bits goes to eight lanes, where a lane keeps its own.

@@ -3,11 +3,14 @@ using System.Runtime.Intrinsics;
 
 namespace Llama4Kernels.Kernels.Quantization.Gguf;
 
-/// <summary>Blocks of 256 weights in groups of 16 or 32, whose scales are small integers times the block's half d.</summary>
+/// <summary>
+/// Blocks of 256 weights in groups of 16 or 32, whose scales are small integers times the block's half d. A piece of a row has
+/// one of them.
+/// </summary>
 internal static unsafe class GgufSuperBlocks
 {
     /// <summary>16 bytes of scale and offset nibbles, 64 of codes, d, d'.</summary>
-    public static void Q2_K(byte* block, CodeRow row)
+    public static void Q2_K(byte* block, int count, CodeRow row)
     {
         Vector128.Load(block).Store(row.Scales);
         TwoBits(block + 16, row.Codes);
@@ -16,7 +19,7 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>32 bytes of third bits, 64 of low bits, 12 of six-bit scales, d. A third bit that is not set means four less.</summary>
-    public static void Q3_K(byte* block, CodeRow row)
+    public static void Q3_K(byte* block, int count, CodeRow row)
     {
         TwoBits(block + 32, row.Codes);
         Vector256<byte> high = Vector256.Load(block);
@@ -36,7 +39,7 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>d, d', 12 bytes of six-bit scales and offsets, 128 of codes.</summary>
-    public static void Q4_K(byte* block, CodeRow row)
+    public static void Q4_K(byte* block, int count, CodeRow row)
     {
         Half(block, row.Supers);
         Half(block + 2, row.Supers + 1);
@@ -50,7 +53,7 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>d, d', 12 bytes of six-bit scales and offsets, 32 of fifth bits, 128 of low bits.</summary>
-    public static void Q5_K(byte* block, CodeRow row)
+    public static void Q5_K(byte* block, int count, CodeRow row)
     {
         Half(block, row.Supers);
         Half(block + 2, row.Supers + 1);
@@ -66,7 +69,7 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>128 bytes of low halves, 64 of high bits, 16 signed scales, d.</summary>
-    public static void Q6_K(byte* block, CodeRow row)
+    public static void Q6_K(byte* block, int count, CodeRow row)
     {
         for (int h = 0; h < 2; h++)
         {
@@ -83,7 +86,7 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>d, 16 high bits and 4 bytes of low bits of eight six-bit scales, 128 bytes of codes as in Q4_0.</summary>
-    public static void IQ4_XS(byte* block, CodeRow row)
+    public static void IQ4_XS(byte* block, int count, CodeRow row)
     {
         Half(block, row.Supers);
         int top = Unsafe.ReadUnaligned<ushort>(block + 2);
@@ -113,6 +116,7 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>Eight scales and eight offsets: four of each have all six bits in a byte, the others two bits in those bytes' tops.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SixBits(byte* from, CodeRow row)
     {
         uint first = Unsafe.ReadUnaligned<uint>(from), second = Unsafe.ReadUnaligned<uint>(from + 4), third = Unsafe.ReadUnaligned<uint>(from + 8);

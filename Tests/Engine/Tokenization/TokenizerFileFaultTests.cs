@@ -91,7 +91,7 @@ public sealed class TokenizerFileFaultTests
     [InlineData("\"id\": 1444,", "\"id\": 1443,", "added_tokens[1]", "is taken")]
     [InlineData("\"id\": 1535,", "\"id\": 16777216,", "added_tokens[92]", "is not within 0 and 16777215")]
     [InlineData("\"special\": true", "\"special\": 1", "added_tokens[0].special", "neither true nor false")]
-    [InlineData("\"content\": \"<|end_of_text|>\"", "\"content\": \"\\ud800\"", null, "is no text")]
+    [InlineData("\"content\": \"<|end_of_text|>\"", "\"content\": \"\\ud800\"", null, "unpaired surrogate")]
     [InlineData("\"id\": 1535,", "\"id\": \"1535\",", "added_tokens[92]", "with id and content")]
     [InlineData("\"content\": \"<|end_of_text|>\"", "\"content\": \"<|begin_of_text|>\"", "added_tokens[1]", "twice")]
     [InlineData("\"content\": \"<|begin_of_text|>\"", "\"content\": \"<s>\"", "<|begin_of_text|>", "no Llama 4")]
@@ -111,10 +111,10 @@ public sealed class TokenizerFileFaultTests
     }
 
     [Theory]
-    [InlineData("", "no valid JSON")]
-    [InlineData("[]", "expected a JSON object")]
-    [InlineData("{\n\"model\": ,\n}", "no valid JSON")]
-    [InlineData("{\"a\": 1, \"a\": 2}", "no valid JSON")]
+    [InlineData("", "is not valid JSON")]
+    [InlineData("[]", "must be a JSON object")]
+    [InlineData("{\n\"model\": ,\n}", "is not valid JSON")]
+    [InlineData("{\"a\": 1, \"a\": 2}", "is not valid JSON")]
     [InlineData("{}", "missing")]
     public void NoTokenizerJson(string text, string reason) =>
         Expect(Encoding.UTF8.GetBytes(text), "tokenizer.json", null, reason, anyField: true);
@@ -122,7 +122,7 @@ public sealed class TokenizerFileFaultTests
     [Fact]
     public void DeepJsonIsRefused() =>
         Expect(
-            Encoding.UTF8.GetBytes(new string('[', 100_000)), "tokenizer.json", null, "no valid JSON", anyField: true);
+            Encoding.UTF8.GetBytes(new string('[', 100_000)), "tokenizer.json", null, "is not valid JSON", anyField: true);
 
     [Theory]
     [InlineData("[\"!\", \"#\"]", "not in the vocabulary")]

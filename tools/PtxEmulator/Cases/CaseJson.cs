@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Interop.Files;
 
 namespace Llama4Kernels.PtxEmulator.Cases;
 
@@ -12,6 +13,7 @@ internal readonly record struct CaseJson(string File, string Path, JsonElement V
     {
         try
         {
+            JsonText.Check(text);
             using JsonDocument document = JsonDocument.Parse(text);
             return new CaseJson(file, "", document.RootElement.Clone()).Object();
         }

@@ -44,7 +44,10 @@ internal static class BenchCommand
             {
                 throw new ArgumentException("--requests must be 1 or more, and --shared-prefix less than --prompt-tokens.");
             }
+            long start = Stopwatch.GetTimestamp();
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            double loading = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            long loadingPeak = PeakMemory();
             if (levels is not null)
             {
                 Print(await ServingBench.RunAsync(model, cache.Read(parsed), prompt, generate, asked, prefix, levels, cancellation).ConfigureAwait(false), report => report.ToText(), parsed.GetValue(json), console);
@@ -69,7 +72,9 @@ internal static class BenchCommand
                 decoded / ceiling,
                 ceiling / 1e9,
                 model.WeightBytes,
-                Process.GetCurrentProcess().PeakWorkingSet64);
+                loading,
+                loadingPeak,
+                PeakMemory());
             Print(report, measured => measured.ToText(), parsed.GetValue(json), console);
             return 0;
         });
@@ -111,6 +116,12 @@ internal static class BenchCommand
         return new Timing(prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }
 
+    private static long PeakMemory()
+    {
+        using Process process = Process.GetCurrentProcess();
+        return process.PeakWorkingSet64;
+    }
+
     private static double Median(Timing[] timings, Func<Timing, double> value)
     {
         double[] sorted = [.. timings.Select(value).Order()];
@@ -122,7 +133,8 @@ internal static class BenchCommand
 
     internal sealed record Report(
         string Activations, int PromptTokens, int NewTokens, double PrefillTokensPerSecond, double DecodeTokensPerSecond,
-        double TimeToFirstTokenMs, long WeightBytesPerToken, double ShareOfReadBandwidth, double ReadBandwidthGBs, long WeightBytes, long PeakMemoryBytes)
+        double TimeToFirstTokenMs, long WeightBytesPerToken, double ShareOfReadBandwidth, double ReadBandwidthGBs, long WeightBytes,
+        double LoadSeconds, long LoadPeakMemoryBytes, long PeakMemoryBytes)
     {
         public string ToText() => string.Create(CultureInfo.InvariantCulture, $"""
             activations          {Activations}
@@ -131,6 +143,7 @@ internal static class BenchCommand
             weights per token    {ByteSize.Text(WeightBytesPerToken)}, read at {ShareOfReadBandwidth:P0} of {ReadBandwidthGBs:F1} GB/s (measured now on as many bytes)
             time to first token  {TimeToFirstTokenMs:F1} ms
             packed weights       {ByteSize.Text(WeightBytes)}
+            loading              {LoadSeconds:F2} s, peak memory {ByteSize.Text(LoadPeakMemoryBytes)}
             peak memory          {ByteSize.Text(PeakMemoryBytes)}
             """);
     }

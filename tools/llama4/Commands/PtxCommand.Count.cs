@@ -16,8 +16,8 @@ internal static partial class PtxCommand
     {
         var path = new Argument<string>("case") { Description = "A case's JSON file; NAME.ptx and NAME.safetensors stand beside it." };
         var lines = new Option<bool>("--lines") { Description = "Also print the counters of every line of the text." };
-        var registers = new Option<int>("--registers") { Description = "Registers of a thread as an assembler reports them; without it the declared ones count." };
-        var flight = new Option<double>("--in-flight") { Description = "Bytes on the way from memory per multiprocessor; without it they are guessed from the text." };
+        var registers = new Option<int>("--registers") { Description = "Registers of a thread as an assembler reports them; without it the declared ones count.", CustomParser = Numbers.Read<int> };
+        var flight = new Option<double>("--in-flight") { Description = "Bytes on the way from memory per multiprocessor; without it they are guessed from the text.", CustomParser = Numbers.Read<double> };
         var early = new Option<bool>("--early-launch") { Description = "Assume programmatic dependent launch." };
         var command = new Command("count", "Counts instructions, sectors, bank conflicts and tensor operations of a launch and predicts its time on an H100: a model's figure, no measurement.") { path, lines, registers, flight, early };
         command.SetAction(parsed =>

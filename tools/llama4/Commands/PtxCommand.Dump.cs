@@ -15,6 +15,7 @@ internal static partial class PtxCommand
         {
             Description = $"Compute capability: {string.Join(", ", DeviceModules.Targets)}.",
             DefaultValueFactory = _ => DeviceModules.Targets[^1],
+            CustomParser = Numbers.Read<int>,
         };
         var command = new Command("dump", "Writes every PTX module that the engine would load, as it would load it; the first line names the target.") { folder, target };
         command.SetAction((parsed, cancellation) =>

@@ -17,7 +17,7 @@ internal static partial class PtxCommand
     {
         var path = new Argument<string>("case") { Description = "A case's JSON file, or a folder of cases; NAME.ptx and NAME.safetensors stand beside NAME.json." };
         var folder = new Option<string>("--out") { Description = "Write the outputs of each case to NAME.safetensors in this folder." };
-        var seeds = new Option<int>("--seeds") { Description = "Schedules to try for each case.", DefaultValueFactory = _ => 1 };
+        var seeds = new Option<int>("--seeds") { Description = "Schedules to try for each case.", DefaultValueFactory = _ => 1, CustomParser = Numbers.Read<int> };
         var early = new Option<bool>("--early") { Description = "Let asynchronous copies arrive when they are issued, not at their wait." };
         var command = new Command("run", "Runs kernels on the emulator and compares their outputs; exit code 1 if one fails or a case is broken, 2 if that is not so but instructions are not implemented.") { path, folder, seeds, early };
         command.SetAction((parsed, cancellation) =>

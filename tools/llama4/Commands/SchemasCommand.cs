@@ -16,7 +16,7 @@ internal static class SchemasCommand
     {
         var file = new Argument<string>("file") { Description = "JSON lines with name, schema and tests: [{valid, data}]." };
         var tokenizer = new Option<string?>("--tokenizer") { Description = "Checkpoint folder or tokenizer file; without it Meta's in ../tokenizer beside the file, else the sample model's." };
-        var threads = new Option<int>("--threads", "-t") { Description = "Schemas checked at the same time.", DefaultValueFactory = _ => 1 };
+        var threads = new Option<int>("--threads", "-t") { Description = "Schemas checked at the same time.", DefaultValueFactory = _ => 1, CustomParser = Numbers.Read<int> };
         var output = new Option<string?>("--out") { Description = "File for one row a schema: name, status, and what was refused." };
         var json = new Option<bool>("--json") { Description = "Print counts and times as JSON." };
         var command = new Command("schemas", "Compiles JSON schemas and checks their instances token by token; exit code 1 if an instance is judged wrongly.")

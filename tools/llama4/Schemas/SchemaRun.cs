@@ -19,12 +19,12 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
 
     public SchemaReport Check(int threads, CancellationToken cancellation)
     {
-        (int Line, JsonElement Row)[] rows = [.. Read()];
+        (string Name, JsonElement Row)[] rows = [.. Read()];
         Worker warmUp = new(tokenizer, new ConstraintCompiler(tokenizer));
-        foreach ((int line, JsonElement row) in rows.Take(WarmUpRows))
+        foreach ((string name, JsonElement row) in rows.Take(WarmUpRows))
         {
             cancellation.ThrowIfCancellationRequested();
-            warmUp.Check(row, Name(line, row));
+            warmUp.Check(row, name);
         }
         ConstraintCompiler compiler = new(tokenizer);
         SchemaRow[] verdicts = new SchemaRow[rows.Length];
@@ -41,7 +41,7 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
                 for (int index = Interlocked.Increment(ref next); index < rows.Length; index = Interlocked.Increment(ref next))
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    verdicts[index] = worker.Check(rows[index].Row, Name(rows[index].Line, rows[index].Row));
+                    verdicts[index] = worker.Check(rows[index].Row, rows[index].Name);
                     if (console.ErrorIsTerminal && (index + 1) % RowsBetweenReports == 0)
                     {
                         console.Error.WriteLine($"{index + 1} of {rows.Length} schemas");
@@ -56,35 +56,42 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
         return new SchemaReport(verdicts, mask, compile, tokenizer.VocabularySize, threads);
     }
 
-    private IEnumerable<(int, JsonElement)> Read()
+    private IEnumerable<(string, JsonElement)> Read()
     {
         int line = 0;
         foreach (string text in File.ReadLines(path))
         {
             line++;
-            if (string.IsNullOrWhiteSpace(text))
+            if (!string.IsNullOrWhiteSpace(text))
             {
-                continue;
+                yield return ReadRow(text, line);
             }
-            JsonElement row;
-            try
-            {
-                row = JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = 1000 });
-            }
-            catch (JsonException error)
-            {
-                throw JsonLines.Fault(path, line, $"is not valid JSON: {error.Message}");
-            }
+        }
+    }
+
+    private (string, JsonElement) ReadRow(string text, int line)
+    {
+        try
+        {
+            JsonElement row = JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = 1000 });
             bool whole = row.ValueKind == JsonValueKind.Object && row.TryGetProperty("schema", out _)
                 && row.TryGetProperty("tests", out JsonElement tests) && tests.ValueKind == JsonValueKind.Array
                 && tests.EnumerateArray().All(test => test.ValueKind == JsonValueKind.Object && test.TryGetProperty("data", out _)
                     && test.TryGetProperty("valid", out JsonElement valid) && valid.ValueKind is JsonValueKind.True or JsonValueKind.False);
-            yield return whole ? (line, row) : throw JsonLines.Fault(path, line, "has no schema, or no tests of valid and data.");
+            bool named = row.ValueKind == JsonValueKind.Object && row.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String;
+            return !whole ? throw JsonLines.Fault(path, line, "has no schema, or no tests of valid and data.")
+                : (named ? row.GetProperty("name").GetString()! : $"line {line}", row);
+        }
+        catch (JsonException error)
+        {
+            throw JsonLines.Fault(path, line, $"is not valid JSON: {error.Message}");
+        }
+        catch (InvalidOperationException error)
+        {
+            // Within the schema half a surrogate pair is the schema's fault, and a row of the report.
+            throw JsonLines.Fault(path, line, $"has a name or a key that is no text: {error.Message}");
         }
     }
-
-    private static string Name(int line, JsonElement row) =>
-        row.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String ? name.GetString()! : $"line {line}";
 
     /// <summary>One thread's share.</summary>
     private sealed class Worker(Llama4Tokenizer tokenizer, ConstraintCompiler compiler)

@@ -24,7 +24,8 @@ internal static class JsonLines
             JsonNode? node;
             try
             {
-                node = JsonNode.Parse(text);
+                JsonText.Check(text);
+                node = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
             }
             catch (JsonException e)
             {
@@ -108,5 +109,6 @@ internal static class JsonLines
 
     public static JsonArray Array(IEnumerable<int> values) => new([.. values.Select(JsonNode? (value) => JsonValue.Create(value))]);
 
-    private static JsonNode Required(JsonNode? node) => node ?? throw new FormatException("null stands where a value is needed.");
+    /// <summary>A value that is not null.</summary>
+    public static JsonNode Required(JsonNode? node) => node ?? throw new FormatException("null stands where a value is needed.");
 }

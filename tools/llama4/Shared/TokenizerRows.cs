@@ -65,7 +65,7 @@ internal static class TokenizerRows
         var builder = new StringBuilder();
         for (int i = 0; i < repeat.Count; i += 2)
         {
-            builder.Insert(builder.Length, repeat[i]!.GetValue<string>(), repeat[i + 1]!.GetValue<int>());
+            builder.Insert(builder.Length, JsonLines.Required(repeat[i]).GetValue<string>(), JsonLines.Required(repeat[i + 1]).GetValue<int>());
         }
         return builder.ToString();
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Interop.Files;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -26,7 +27,9 @@ internal static class ToolsFile
     {
         try
         {
-            JsonNode? root = JsonNode.Parse(File.ReadAllText(path), documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+            string text = File.ReadAllText(path);
+            JsonText.Check(text);
+            JsonNode? root = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
             if (root is JsonObject wrapper && wrapper.ContainsKey("tools"))
             {
                 CheckKeys(wrapper, name => name is "tools" or "nextCursor" or "_meta", "tools and nextCursor");
@@ -41,7 +44,7 @@ internal static class ToolsFile
                 ? throw new FormatException($"the tool '{twice.Key}' is declared twice.")
                 : tools;
         }
-        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException)
+        catch (Exception e) when (e is JsonException or FormatException)
         {
             throw new ModelFormatException(path, null, e.Message, e);
         }

@@ -1,0 +1,168 @@
+using System.Runtime.InteropServices;
+using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Checkpoints.Weights;
+using Llama4Kernels.Engine.Diagnostics;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Tests.Engine.Model;
+
+namespace Llama4Kernels.Tests.Engine.Checkpoints.Quantised;
+
+/// <summary>
+/// Every number of bits, group, type of scale and offset that the tools write, beside those that the references happen to have: the
+/// stored values to the bit, the logits of the same values as float32, and no more memory than the file.
+/// </summary>
+public sealed class VariantTests : IDisposable
+{
+    private const int Hidden = 256, Queries = 256, Keys = 128, Width = 128, DenseWidth = 384, Experts = 3, Vocabulary = 96;
+
+    private static readonly SafeTensorsType[] s_scales = [SafeTensorsType.BF16, SafeTensorsType.F16, SafeTensorsType.F32];
+
+    private static readonly StoredVariant[] s_variants =
+    [
+        .. from bits in (int[])[4, 8] from @group in (int[])[16, 32, 64, 128, 0] from zeros in (bool[])[false, true] select StoredVariant.Packed(bits, @group, zeros, s_scales[(bits + @group / 16 + (zeros ? 1 : 0)) % 3]),
+        StoredVariant.Packed(4, 32, false, SafeTensorsType.BF16, order: "\"weight\"", unusedOrder: true),
+        .. from zeros in (bool[])[false, true] from whole in (bool[])[false, true] select StoredVariant.SignedBytes(zeros, whole, s_scales[zeros ? 0 : 2]),
+        StoredVariant.Fp8(1, 0, SafeTensorsType.F32), StoredVariant.Fp8(1, 0, SafeTensorsType.BF16), StoredVariant.Fp8(0, 0, SafeTensorsType.F32),
+        StoredVariant.Fp8(128, 128, SafeTensorsType.BF16), StoredVariant.Fp8(64, 64, SafeTensorsType.F32), StoredVariant.Fp8(32, 128, SafeTensorsType.F16), StoredVariant.Fp8(100, 96, SafeTensorsType.F32),
+        .. from bits in (int[])[4, 8] from @group in (int[])[32, 64, 128] select StoredVariant.Mlx(bits, @group, s_scales[(bits / 4 + @group / 32) % 3]),
+    ];
+
+    private readonly TemporaryFolder _folder = new();
+
+    public static TheoryData<int, string> Variants { get; } = [.. s_variants.Select((variant, index) => new TheoryDataRow<int, string>(index, variant.Name))];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public void Values_to_the_bit_logits_and_memory(int index, string name)
+    {
+        (string stored, string plain) = Write(s_variants[index]);
+        using Checkpoint a = Checkpoint.Open(stored), b = Checkpoint.Open(plain);
+        foreach (Weight weight in a.Weights.Weights)
+        {
+            float[] own = a.Weights.Values(weight), expected = b.Weights.Values(b.Weights[weight.Role, weight.Layer, weight.Expert]);
+            Assert.True(MemoryMarshal.AsBytes(own.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(expected.AsSpan())), $"{name}, {weight}: other bits");
+        }
+        using Llama4Model quantised = Llama4Model.Load(stored, new ModelOptions { Threads = 1 }), reference = Llama4Model.Load(plain, new ModelOptions { Threads = 1 });
+        double error = Compare.RangeError(Logits(quantised), Logits(reference));
+        Assert.True(error <= 1e-5, $"{name}: {error:E2}");
+        Assert.All(quantised.Text.Weights.Layers[1].Experts, expert => Assert.NotEqual(ScaleKind.None, expert.Down.Format.Scale));
+        long bytes = a.Tensors.Where(tensor => !tensor.Name.Contains("embed_tokens", StringComparison.Ordinal)).Sum(tensor => tensor.Bytes);
+        Assert.True(quantised.WeightBytes <= 1.1 * bytes, $"{name}: {quantised.WeightBytes} bytes of {bytes} stored");
+    }
+
+    [Theory]
+    [InlineData("\"group\"", "use a file quantised with actorder 'weight' or null")]
+    [InlineData("\"dynamic\"", "use a file quantised with actorder 'weight' or null")]
+    [InlineData("true", "use a file quantised with actorder 'weight' or null")]
+    public void Regrouped_columns_are_refused(string order, string expected) =>
+        Refused(StoredVariant.Packed(4, 32, false, SafeTensorsType.BF16, order), expected);
+
+    [Fact]
+    public void An_order_that_is_used_is_refused_although_the_configuration_is_silent()
+    {
+        StoredVariant plain = StoredVariant.Packed(4, 64, false, SafeTensorsType.BF16);
+        Refused(
+            plain with
+            {
+                Store = m =>
+                {
+                    m.Add(".weight_g_idx", SafeTensorsType.I32, [m.Columns], MemoryMarshal.AsBytes<int>([.. Enumerable.Range(0, m.Columns).Select(c => c * 7 % m.Columns / 64)]).ToArray());
+                    return plain.Store(m);
+                },
+            },
+            "columns are regrouped (g_idx)");
+    }
+
+    [Fact]
+    public void Experts_of_one_layer_may_be_stored_each_in_its_own_way()
+    {
+        StoredVariant four = StoredVariant.Packed(4, 32, true, SafeTensorsType.BF16), eight = StoredVariant.Packed(8, 64, false, SafeTensorsType.F16), bytes = StoredVariant.SignedBytes(true, false, SafeTensorsType.BF16);
+        StoredVariant mixed = new("mixed", null, m => (m.Name.Contains("experts.1.", StringComparison.Ordinal) ? eight : m.Name.EndsWith("experts.2.up_proj", StringComparison.Ordinal) ? bytes : four).Store(m));
+        (string stored, string plain) = Write(mixed);
+        using Llama4Model quantised = Llama4Model.Load(stored, new ModelOptions { Threads = 1 }), reference = Llama4Model.Load(plain, new ModelOptions { Threads = 1 });
+        Assert.InRange(Compare.RangeError(Logits(quantised), Logits(reference)), 0, 1e-5);
+        Assert.Equal(["uint4g32-bf16-zero", "int8g64-f16", "uint4g32-bf16-zero"], quantised.Text.Weights.Layers[1].Experts.Select(expert => expert.Down.Format.Name));
+        using Checkpoint checkpoint = Checkpoint.Open(stored);
+        long size = checkpoint.Tensors.Where(tensor => !tensor.Name.Contains("embed_tokens", StringComparison.Ordinal)).Sum(tensor => tensor.Bytes);
+        Assert.True(quantised.WeightBytes <= 1.1 * size, $"{quantised.WeightBytes} bytes of {size} stored");
+    }
+
+    private void Refused(StoredVariant variant, string expected)
+    {
+        string folder = Write(variant).Stored;
+        Assert.Contains(expected, Assert.Throws<ModelFormatException>(() => Checkpoint.Open(folder)).Message, StringComparison.Ordinal);
+    }
+
+    private static float[] Logits(Llama4Model model) =>
+        ModelRunner.Run(model, [1, 17, 60, 5, 17, 90, 33], new RunOptions { Positions = [0, 1, 2, 3, 4, 5, 6] }).Logits;
+
+    /// <summary>A dense layer and one with experts, stored in a way and as the numbers that that stands for.</summary>
+    private (string Stored, string Plain) Write(StoredVariant variant)
+    {
+        var random = new Random(variant.Name.Length);
+        List<SafeTensorsEntry> stored = [], plain = [];
+        Both("model.embed_tokens.weight", [Vocabulary, Hidden], Hidden);
+        Both("lm_head.weight", [Vocabulary, Hidden], Hidden);
+        Both("model.norm.weight", [Hidden], 3);
+        for (int layer = 0; layer < 2; layer++)
+        {
+            string name = $"model.layers.{layer}.", forward = name + "feed_forward.";
+            Both(name + "input_layernorm.weight", [Hidden], 3);
+            Both(name + "post_attention_layernorm.weight", [Hidden], 3);
+            Linear(name + "self_attn.q_proj", Queries, Hidden);
+            Linear(name + "self_attn.k_proj", Keys, Hidden);
+            Linear(name + "self_attn.v_proj", Keys, Hidden);
+            Linear(name + "self_attn.o_proj", Hidden, Queries);
+            if (layer == 0)
+            {
+                SwiGlu(forward, DenseWidth);
+                continue;
+            }
+            Both(forward + "router.weight", [Experts, Hidden], Hidden);
+            SwiGlu(forward + "shared_expert.", Width);
+            for (int expert = 0; expert < Experts; expert++)
+            {
+                SwiGlu($"{forward}experts.{expert}.", Width);
+            }
+        }
+        string quantization = variant.Config is null ? "" : variant.Name.StartsWith("mlx", StringComparison.Ordinal) ? $", \"quantization\": {variant.Config}" : $", \"quantization_config\": {variant.Config}";
+        return (Save(stored, quantization), Save(plain, ""));
+
+        void Both(string name, long[] shape, int inputs)
+        {
+            float[] values = [.. Enumerable.Range(0, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(_ => StoredVariant.Rounded(MathF.Sqrt(3f / inputs) * (2 * random.NextSingle() - 1), SafeTensorsType.BF16))];
+            stored.Add(SafeTensorsEntry.FromBytes(name, SafeTensorsType.BF16, shape, StoredVariant.Bytes(values, SafeTensorsType.BF16)));
+            plain.Add(stored[^1]);
+        }
+
+        void Linear(string name, int rows, int columns)
+        {
+            float[] values = variant.Store(new StoredModule(name, rows, columns, random, stored));
+            plain.Add(SafeTensorsEntry.FromBytes(name + ".weight", SafeTensorsType.F32, [rows, columns], StoredVariant.Bytes(values, SafeTensorsType.F32)));
+        }
+
+        void SwiGlu(string name, int width)
+        {
+            Linear(name + "gate_proj", width, Hidden);
+            Linear(name + "up_proj", width, Hidden);
+            Linear(name + "down_proj", Hidden, width);
+        }
+    }
+
+    private string Save(List<SafeTensorsEntry> tensors, string more)
+    {
+        string folder = _folder.File(Guid.NewGuid().ToString("N"));
+        Directory.CreateDirectory(folder);
+        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), tensors);
+        File.WriteAllText(Path.Combine(folder, "config.json"), $$"""
+            {"model_type":"llama4_text","hidden_size":{{Hidden}},"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":64,"intermediate_size":{{Width}},
+             "intermediate_size_mlp":{{DenseWidth}},"vocab_size":{{Vocabulary}},"num_local_experts":{{Experts}},"num_experts_per_tok":1,"moe_layers":[1],"bos_token_id":1,"eos_token_id":2{{more}} }
+            """);
+        return folder;
+    }
+}
