@@ -54,35 +54,50 @@ internal static class WayToEnd
         }
     }
 
-    // The shortest way that begins with one of some bytes.
+    // The shortest way out of the innermost object or array that is open, or to an end, which begins with one of some bytes.
     private static byte[] Find(ITokenConstraint from, byte[] open, Effort effort)
     {
         (Machine machine, MachineState start) = ((Matcher)from).Place;
-        Dictionary<MachineState, (MachineState? From, byte Value)> reached = new() { [start] = (null, 0) };
-        Queue<MachineState> pending = new([start]);
+        Dictionary<MachineState, (MachineState? From, byte Value, int Depth)> reached = [];
+        Queue<MachineState> pending = new();
+        // The first byte may lead back to where it starts, and what is not open now be open then.
+        Follow(null, open);
         while (pending.TryDequeue(out MachineState? state) && reached.Count < MostStates)
         {
-            if (state.MayEnd)
+            // What encloses this can be ended next.
+            if (state.MayEnd || reached[state].Depth < 0)
             {
                 List<byte> way = [];
-                for (MachineState? at = state; reached[at].From is MachineState before; at = before)
+                for (MachineState? at = state; at is not null; at = reached[at].From)
                 {
                     way.Add(reached[at].Value);
                 }
                 way.Reverse();
                 return [.. way];
             }
-            byte[] alive = ReferenceEquals(state, start) ? open : [.. s_bytes.Where(value => !ReferenceEquals(machine.Next(state, value), MachineState.Dead))];
+            Follow(state, [.. s_bytes.Where(value => !ReferenceEquals(machine.Next(state, value), MachineState.Dead))]);
+        }
+        return [];
+
+        void Follow(MachineState? from, byte[] alive)
+        {
             foreach (byte value in effort == Effort.Most ? alive : Plain(alive, effort))
             {
-                MachineState next = machine.Next(state, value);
-                if (!ReferenceEquals(next, MachineState.Dead) && reached.TryAdd(next, (state, value)))
+                MachineState next = machine.Next(from ?? start, value);
+                int depth = (from is null ? 0 : reached[from].Depth) + Deeper(from ?? start, value);
+                if (reached.TryAdd(next, (from, value, depth)))
                 {
                     pending.Enqueue(next);
                 }
             }
         }
-        return [];
+    }
+
+    private static int Deeper(MachineState state, byte value)
+    {
+        ElementMark marks = state.Heads.Where(head => head.State == 0 && head.Terminal.Automaton.Next(0, value) >= 0)
+            .Aggregate(ElementMark.None, (all, head) => all | head.Terminal.Mark);
+        return (marks & ElementMark.Open) != 0 ? 1 : (marks & ElementMark.Close) != 0 ? -1 : 0;
     }
 
     // A string that can end does, and of the characters those of ASCII will do; with the least effort a value that can be without parts is.
@@ -93,7 +108,8 @@ internal static class WayToEnd
         {
             return [(byte)'"'];
         }
-        byte[] few = [.. alive.Where(value => value is < 0x80 and not (byte)'\\')];
+        // White space leads nowhere.
+        byte[] few = [.. alive.Where(value => value < 0x80 && value != '\\' && (isText || !" \t\n\r"u8.Contains(value)))];
         if (effort == Effort.Least && !isText && few.Any(value => value is not ((byte)'[' or (byte)'{' or (byte)']')))
         {
             few = [.. few.Where(value => value is not ((byte)'[' or (byte)'{'))];
