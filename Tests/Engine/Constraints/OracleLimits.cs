@@ -6,7 +6,8 @@ namespace Llama4Kernels.Tests.Engine.Constraints;
 
 /// <summary>
 /// What JsonSchema.Net cannot judge: it takes every number as a <see cref="decimal"/> (its documentation says so), throws on those that are
-/// larger and rounds those that are finer. Documents without such numbers it judges, whatever it says.
+/// larger and rounds those that are finer; and whether one is an integer it asks its <see cref="double"/>, which may have lost the
+/// fraction. Documents without such numbers it judges, whatever it says.
 /// </summary>
 internal static class OracleLimits
 {
@@ -15,20 +16,20 @@ internal static class OracleLimits
 
     private static readonly BigInteger s_end = BigInteger.One << 96;
 
-    /// <summary>Whether all numbers of a document are decimals, exactly.</summary>
+    /// <summary>Whether the validator sees all numbers of a document as they are.</summary>
     /// <exception cref="JsonException">It is not JSON.</exception>
     public static bool CanJudge(string document) => CanJudge(JsonElement.Parse(document, new JsonDocumentOptions { MaxDepth = 2000 }));
 
     private static bool CanJudge(JsonElement document) => document.ValueKind switch
     {
-        JsonValueKind.Number => IsDecimal(document.GetRawText()),
+        JsonValueKind.Number => IsSeen(document.GetRawText()),
         JsonValueKind.Array => document.EnumerateArray().All(CanJudge),
         JsonValueKind.Object => document.EnumerateObject().All(member => CanJudge(member.Value)),
         _ => true,
     };
 
-    /// <summary>Whether a number of JSON is a decimal, exactly.</summary>
-    public static bool IsDecimal(string number)
+    /// <summary>Whether a number of JSON is a decimal, exactly, and its double whole only if it is.</summary>
+    public static bool IsSeen(string number)
     {
         string[] parts = number.TrimStart('-').Split('e', 'E');
         int point = parts[0].IndexOf('.', StringComparison.Ordinal);
@@ -46,7 +47,8 @@ internal static class OracleLimits
             return false;
         }
         long power = (long)exponent - fraction + (digits.Length - shortened.Length);
-        return significant.Length + Math.Max(power, 0) <= MostDigits && power >= -MostAfterThePoint
+        return (power >= 0 || !double.IsInteger(double.Parse(number, CultureInfo.InvariantCulture)))
+            && significant.Length + Math.Max(power, 0) <= MostDigits && power >= -MostAfterThePoint
             && BigInteger.Parse(significant, CultureInfo.InvariantCulture) * BigInteger.Pow(10, (int)Math.Max(power, 0)) < s_end;
     }
 }

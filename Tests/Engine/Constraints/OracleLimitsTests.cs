@@ -23,9 +23,13 @@ public class OracleLimitsTests
     [InlineData("1e-99999999999", false)]
     [InlineData("0.00000000000000000000000000001", false)]
     [InlineData("1.50000000000000000000000000000000000", true)]
-    public void ADecimalIsWhatADecimalHoldsExactly(string number, bool holds)
+    [InlineData("-109101284000128128.201288109", false)]
+    [InlineData("-109101284000128128.0", true)]
+    [InlineData("0.99999999999999999999", false)]
+    [InlineData("1234567890.5", true)]
+    public void ANumberIsSeenAsItIs(string number, bool holds)
     {
-        Assert.Equal(holds, OracleLimits.IsDecimal(number));
+        Assert.Equal(holds, OracleLimits.IsSeen(number));
         Assert.Equal(holds, OracleLimits.CanJudge($$"""{"a":["x",{{number}}]}"""));
         if (holds)
         {

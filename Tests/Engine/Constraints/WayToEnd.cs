@@ -100,13 +100,19 @@ internal static class WayToEnd
         return (marks & ElementMark.Open) != 0 ? 1 : (marks & ElementMark.Close) != 0 ? -1 : 0;
     }
 
-    // A string that can end does, and of the characters those of ASCII will do; with the least effort a value that can be without parts is.
+    // A string that can end does, and of the characters those of ASCII will do; with the least effort a value that can be without parts is,
+    // and what can be closed is closed.
     private static byte[] Plain(byte[] alive, Effort effort)
     {
         bool isText = alive.Length > 40;
         if (isText && alive.Contains((byte)'"'))
         {
             return [(byte)'"'];
+        }
+        byte[] closing = isText || effort != Effort.Least ? [] : [.. alive.Where(value => value is (byte)'}' or (byte)']')];
+        if (closing.Length > 0)
+        {
+            return closing;
         }
         // White space leads nowhere.
         byte[] few = [.. alive.Where(value => value < 0x80 && value != '\\' && (isText || !" \t\n\r"u8.Contains(value)))];
