@@ -25,8 +25,11 @@ switch (args)
     case ["--quick", "team"]:
         TeamQuick.Run();
         return 0;
+    case ["--quick", "constraint", string model]:
+        await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
+        return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device, emulator, team");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device, emulator, team, constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

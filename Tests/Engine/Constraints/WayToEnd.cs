@@ -16,8 +16,16 @@ internal static class WayToEnd
 
     private enum Effort
     {
+        /// <summary>What can be closed is closed, a string as soon as it can be, and values have no parts if they need none.</summary>
         Least,
-        More,
+
+        /// <summary>Strings, and so names, are any of ASCII; values have no parts if they need none.</summary>
+        Texts,
+
+        /// <summary>Values may have parts; strings are closed as soon as they can be.</summary>
+        Parts,
+
+        /// <summary>Anything.</summary>
         Most,
     }
 
@@ -100,26 +108,22 @@ internal static class WayToEnd
         return (marks & ElementMark.Open) != 0 ? 1 : (marks & ElementMark.Close) != 0 ? -1 : 0;
     }
 
-    // A string that can end does, and of the characters those of ASCII will do; with the least effort a value that can be without parts is,
-    // and what can be closed is closed.
     private static byte[] Plain(byte[] alive, Effort effort)
     {
         bool isText = alive.Length > 40;
-        if (isText && alive.Contains((byte)'"'))
+        byte[] few = [.. alive.Where(value => value < 0x80 && value != '\\')];
+        if (isText)
         {
-            return [(byte)'"'];
+            return few.Contains((byte)'"') && effort != Effort.Texts ? [(byte)'"'] : few.Length > 0 ? few : alive;
         }
-        byte[] closing = isText || effort != Effort.Least ? [] : [.. alive.Where(value => value is (byte)'}' or (byte)']')];
-        if (closing.Length > 0)
+        byte[] closing = [.. few.Where(value => value is (byte)'}' or (byte)']')];
+        if (effort == Effort.Least && closing.Length > 0)
         {
             return closing;
         }
         // White space leads nowhere.
-        byte[] few = [.. alive.Where(value => value < 0x80 && value != '\\' && (isText || !" \t\n\r"u8.Contains(value)))];
-        if (effort == Effort.Least && !isText && few.Any(value => value is not ((byte)'[' or (byte)'{' or (byte)']')))
-        {
-            few = [.. few.Where(value => value is not ((byte)'[' or (byte)'{'))];
-        }
-        return few.Length > 0 ? few : alive;
+        few = [.. few.Where(value => !" \t\n\r"u8.Contains(value))];
+        byte[] scalars = effort == Effort.Parts ? [] : [.. few.Where(value => value is not ((byte)'[' or (byte)'{'))];
+        return scalars.Length > closing.Length ? scalars : few.Length > 0 ? few : alive;
     }
 }
