@@ -1,3 +1,4 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
 using Llama4Kernels.Benchmarks.Quick;
 
@@ -9,6 +10,9 @@ switch (args)
         return 0;
     case ["--quick", "affine"]:
         AffineQuick.Run();
+        return 0;
+    case ["--quick", "int4", ..] when args.Length < 4 && (args.Length < 3 || int.TryParse(args[2], CultureInfo.InvariantCulture, out _)):
+        Int4Quick.Run(args.Length < 3 ? 0 : int.Parse(args[2], CultureInfo.InvariantCulture));
         return 0;
     case ["--quick", "decode"]:
         ModelQuick.Decode();
@@ -29,7 +33,7 @@ switch (args)
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device, emulator, team, constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device, emulator, team, constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

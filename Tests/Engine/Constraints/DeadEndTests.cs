@@ -21,6 +21,7 @@ public class DeadEndTests
     [InlineData("""{"type":"object","patternProperties":{"^(?!b)":false}}""")]
     [InlineData("""{"type":"object","patternProperties":{"^[a-m]":{"type":"null"}},"additionalProperties":false,"minProperties":2}""")]
     [InlineData("""{"type":"object","not":{"patternProperties":{"^a":{"type":["boolean","string"]}},"properties":{"a":{"type":"number"},"ab":false}}}""")]
+    [InlineData("""{"type":"object","not":{"patternProperties":{"^.{2}$":{"maxProperties":2}}}}""")]
     [InlineData("""{"type":"object","propertyNames":{"not":{"pattern":"[^b]"}},"maxProperties":3}""")]
     [InlineData("""{"type":"object","not":{"patternProperties":{"^[^a]":{"type":"number"}}}}""")]
     [InlineData("""{"type":"array","contains":{"type":"object","properties":{"b":{"multipleOf":1.5}},"maxProperties":2}}""")]

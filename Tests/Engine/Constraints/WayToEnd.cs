@@ -14,20 +14,16 @@ internal static class WayToEnd
 
     private static readonly byte[] s_bytes = [.. Enumerable.Range(0, 256).Select(value => (byte)value)];
 
-    private enum Effort
-    {
-        /// <summary>What can be closed is closed, a string as soon as it can be, and values have no parts if they need none.</summary>
-        Least,
-
-        /// <summary>Strings, and so names, are any of ASCII; values have no parts if they need none.</summary>
-        Texts,
-
-        /// <summary>Values may have parts; strings are closed as soon as they can be.</summary>
-        Parts,
-
-        /// <summary>Anything.</summary>
-        Most,
-    }
+    // What is tried first ends sooner, where it ends at all.
+    private static readonly Effort[] s_efforts =
+    [
+        new(Closes: true, AnyName: false, Parts: false, Deeper: int.MaxValue),
+        new(Closes: false, AnyName: true, Parts: false, Deeper: int.MaxValue),
+        new(Closes: false, AnyName: true, Parts: true, Deeper: 1),
+        new(Closes: false, AnyName: true, Parts: true, Deeper: 3),
+        new(Closes: false, AnyName: false, Parts: true, Deeper: int.MaxValue),
+        new(Closes: false, AnyName: true, Parts: true, Deeper: int.MaxValue, AnyByte: true),
+    ];
 
     /// <summary>Takes bytes until the answer may end; gives up after so many ways, or where no end is found.</summary>
     /// <param name="state">The request's state.</param>
@@ -40,9 +36,9 @@ internal static class WayToEnd
             state.Allow(mask);
             byte[] open = [.. s_bytes.Where(value => mask[ConstraintChecks.TokenOf(value)])];
             byte[] way = [];
-            for (Effort effort = Effort.Least; way.Length == 0 && effort <= Effort.Most; effort++)
+            for (int i = 0; way.Length == 0 && i < s_efforts.Length; i++)
             {
-                way = Find(state, open, effort);
+                way = Find(state, open, s_efforts[i]);
             }
             if (way.Length == 0)
             {
@@ -89,11 +85,11 @@ internal static class WayToEnd
 
         void Follow(MachineState? from, byte[] alive)
         {
-            foreach (byte value in effort == Effort.Most ? alive : Plain(alive, effort))
+            foreach (byte value in effort.AnyByte ? alive : Plain(alive, effort))
             {
                 MachineState next = machine.Next(from ?? start, value);
                 int depth = (from is null ? 0 : reached[from].Depth) + Deeper(from ?? start, value);
-                if (reached.TryAdd(next, (from, value, depth)))
+                if (depth <= effort.Deeper && reached.TryAdd(next, (from, value, depth)))
                 {
                     pending.Enqueue(next);
                 }
@@ -114,16 +110,23 @@ internal static class WayToEnd
         byte[] few = [.. alive.Where(value => value < 0x80 && value != '\\')];
         if (isText)
         {
-            return few.Contains((byte)'"') && effort != Effort.Texts ? [(byte)'"'] : few.Length > 0 ? few : alive;
+            return few.Contains((byte)'"') && !effort.AnyName ? [(byte)'"'] : few.Length > 0 ? few : alive;
         }
         byte[] closing = [.. few.Where(value => value is (byte)'}' or (byte)']')];
-        if (effort == Effort.Least && closing.Length > 0)
+        if (effort.Closes && closing.Length > 0)
         {
             return closing;
         }
         // White space leads nowhere.
         few = [.. few.Where(value => !" \t\n\r"u8.Contains(value))];
-        byte[] scalars = effort == Effort.Parts ? [] : [.. few.Where(value => value is not ((byte)'[' or (byte)'{'))];
+        byte[] scalars = effort.Parts ? [] : [.. few.Where(value => value is not ((byte)'[' or (byte)'{'))];
         return scalars.Length > closing.Length ? scalars : few.Length > 0 ? few : alive;
     }
+
+    /// <param name="Closes">What can be closed is closed.</param>
+    /// <param name="AnyName">Strings, and so names, are any of ASCII; else they are closed as soon as they can be.</param>
+    /// <param name="Parts">Values may have parts where they need none.</param>
+    /// <param name="Deeper">Objects and arrays that may be open within each other.</param>
+    /// <param name="AnyByte">Everything is tried.</param>
+    private sealed record Effort(bool Closes, bool AnyName, bool Parts, int Deeper, bool AnyByte = false);
 }

@@ -105,7 +105,7 @@ public sealed class KernelRecordsTests
         }
     }
 
-    /// <summary>4 · 132 groups for an H100, 4 · 72 for an A10, of 8 a row; between 16 and 64 splits.</summary>
+    /// <summary>4 · 132 groups for an H100, 4 · 72 for an A10, of 8 a row; between 16 and 64 for a row's splits.</summary>
     [Theory]
     [InlineData("h100", 1, 64)]
     [InlineData("h100", 2, 64)]
@@ -113,8 +113,8 @@ public sealed class KernelRecordsTests
     [InlineData("h100", 64, 16)]
     [InlineData("a10", 1, 64)]
     [InlineData("a10", 2, 32)]
-    public void SplitsFollowRowsAndDeviceAlone(string device, int rows, int splits) =>
-        Assert.Equal(splits, PagedAttentionCuda.Splits(rows, new AttentionShape(40, 8, 128), DeviceLimits.Get(device)));
+    public void GroupsFollowRowsAndDeviceAlone(string device, int rows, int groups) =>
+        Assert.Equal(groups, PagedAttentionCuda.SplitGroups(rows, new AttentionShape(40, 8, 128), DeviceLimits.Get(device)));
 
     private static float[] Run(
         bool isDecode, AttentionShape shape, KvLayout layout, Func<long, DeviceMemory> allocate, Func<KvLayout, DeviceMemory, long, int, KvStep> create, Action<float[], Tensor> upload, Action<Tensor, float[]> download,
