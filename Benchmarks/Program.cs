@@ -21,7 +21,10 @@ switch (args)
         ModelQuick.Vision();
         return 0;
     case ["--quick", "int4-device"]:
-        Int4DeviceQuick.Run();
+        Int4DeviceQuick.Run(onEmulator: false);
+        return 0;
+    case ["--quick", "int4-device", "--emulator"]:
+        Int4DeviceQuick.Run(onEmulator: true);
         return 0;
     case ["--quick", "emulator"]:
         EmulatorQuick.Run();
@@ -33,7 +36,11 @@ switch (args)
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
+<<<<<<< HEAD
         Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device, emulator, team, constraint MODEL");
+=======
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team");
+>>>>>>> main
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -31,20 +31,25 @@ internal static class WayToEnd
     /// <param name="text">Receives the bytes.</param>
     public static void Take(ITokenConstraint state, TokenMask mask, List<byte> text)
     {
+        Random random = new(text.Count);
+        // How many objects and arrays are open since the way out of one was begun.
+        int open = 0;
         for (int ways = 0; ways < MostWays && !state.MayEnd; ways++)
         {
             state.Allow(mask);
-            byte[] open = [.. s_bytes.Where(value => mask[ConstraintChecks.TokenOf(value)])];
-            byte[] way = [];
-            for (int i = 0; way.Length == 0 && i < s_efforts.Length; i++)
+            byte[] first = [.. s_bytes.Where(value => mask[ConstraintChecks.TokenOf(value)])];
+            List<(byte Value, int Depth)> way = Find(state, first, open, random);
+            if (way.Count == 0 && open > 0)
             {
-                way = Find(state, open, s_efforts[i]);
+                way = Find(state, first, 0, random);
             }
-            if (way.Length == 0)
+            if (way.Count == 0)
             {
                 return;
             }
-            foreach (byte value in way)
+            int before = open;
+            open = 0;
+            foreach ((byte value, int depth) in way)
             {
                 int token = ConstraintChecks.TokenOf(value);
                 state.Allow(mask);
@@ -54,30 +59,43 @@ internal static class WayToEnd
                 }
                 text.Add(value);
                 state.Accept(token);
+                open = Math.Max(before + depth, 0);
             }
         }
     }
 
-    // The shortest way out of the innermost object or array that is open, or to an end, which begins with one of some bytes.
-    private static byte[] Find(ITokenConstraint from, byte[] open, Effort effort)
+    private static List<(byte Value, int Depth)> Find(ITokenConstraint from, byte[] first, int open, Random random)
+    {
+        foreach (Effort effort in s_efforts)
+        {
+            if (Find(from, first, open, effort, random) is { Count: > 0 } way)
+            {
+                return way;
+            }
+        }
+        return [];
+    }
+
+    // The shortest way to an end, or out of so many objects and arrays that are open and the one around them. It begins with one of some bytes.
+    private static List<(byte Value, int Depth)> Find(ITokenConstraint from, byte[] first, int open, Effort effort, Random random)
     {
         (Machine machine, MachineState start) = ((Matcher)from).Place;
         Dictionary<MachineState, (MachineState? From, byte Value, int Depth)> reached = [];
         Queue<MachineState> pending = new();
         // The first byte may lead back to where it starts, and what is not open now be open then.
-        Follow(null, open);
+        Follow(null, first);
         while (pending.TryDequeue(out MachineState? state) && reached.Count < MostStates)
         {
             // What encloses this can be ended next.
-            if (state.MayEnd || reached[state].Depth < 0)
+            if (state.MayEnd || reached[state].Depth < -open)
             {
-                List<byte> way = [];
+                List<(byte, int)> way = [];
                 for (MachineState? at = state; at is not null; at = reached[at].From)
                 {
-                    way.Add(reached[at].Value);
+                    way.Add((reached[at].Value, reached[at].Depth));
                 }
                 way.Reverse();
-                return [.. way];
+                return way;
             }
             Follow(state, [.. s_bytes.Where(value => !ReferenceEquals(machine.Next(state, value), MachineState.Dead))]);
         }
@@ -85,7 +103,10 @@ internal static class WayToEnd
 
         void Follow(MachineState? from, byte[] alive)
         {
-            foreach (byte value in effort.AnyByte ? alive : Plain(alive, effort))
+            byte[] some = effort.AnyByte ? alive : Plain(alive, effort);
+            // Of bytes that lead to one place any, so that names differ.
+            random.Shuffle(some);
+            foreach (byte value in some)
             {
                 MachineState next = machine.Next(from ?? start, value);
                 int depth = (from is null ? 0 : reached[from].Depth) + Deeper(from ?? start, value);
