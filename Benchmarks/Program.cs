@@ -32,8 +32,15 @@ switch (args)
     case ["--quick", "team"]:
         TeamQuick.Run();
         return 0;
+    case ["--quick", "constraint", string model]:
+        await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
+        return 0;
     case ["--quick", ..]:
+<<<<<<< HEAD
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device, emulator, team, constraint MODEL");
+=======
         Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team");
+>>>>>>> main
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -18,14 +18,15 @@ public static partial class ToolCallConstraint
         "type", "properties", "required", "additionalProperties", "$defs", "definitions", "$schema", "$id", "title", "description", "examples", "default",
     };
 
-    /// <summary>Compiles the constraint.</summary>
+    /// <summary>Compiles the constraint, or gives the one that the compiler keeps from the last request with the same tools and choice.</summary>
     /// <param name="compiler">The compiler of the model's vocabulary.</param>
     /// <param name="tools">The tools that may be called, at least one.</param>
     /// <param name="choice">Whether they may or must be called.</param>
     /// <param name="format">How calls are written. In the Python form arguments come in the order of the schema's properties.</param>
     /// <exception cref="ArgumentException">There is no tool, or the one chosen is not among them.</exception>
     /// <exception cref="ConstraintException">
-    /// A schema cannot be kept to, or in the Python form a name is no identifier of Python or the arguments as a whole have conditions.
+    /// A schema is malformed or cannot be kept to (its place is the tool's name and a pointer into the schema), or in the Python form a name
+    /// is no identifier of Python or the arguments as a whole have conditions.
     /// </exception>
     public static Constraint Compile(
         ConstraintCompiler compiler, IReadOnlyList<ToolDefinition> tools, ToolChoice choice, ToolPromptFormat format = ToolPromptFormat.PythonList)
@@ -42,9 +43,20 @@ public static partial class ToolCallConstraint
         {
             throw new ArgumentException($"There is no tool {choice.Name}; there are {string.Join(", ", tools.Select(tool => tool.Name))}.", nameof(choice));
         }
+        return compiler.Grammar("tools", Source(tools, choice, format), () => Answers(tools, callable, choice, format, compiler.Limits));
+    }
+
+    // All that the answers follow from.
+    private static string Source(IReadOnlyList<ToolDefinition> tools, ToolChoice choice, ToolPromptFormat format) => new JsonArray(
+        format.ToString(), choice.MayCall, choice.MustCall, choice.Name,
+        new JsonArray([.. tools.SelectMany(tool => (JsonNode?[])[tool.Name, tool.Parameters.DeepClone()])])).ToJsonString();
+
+    private static Grammar Answers(
+        IReadOnlyList<ToolDefinition> tools, ToolDefinition[] callable, ToolChoice choice, ToolPromptFormat format, ConstraintLimits limits)
+    {
         Dictionary<string, GrammarExpression> rules = new(StringComparer.Ordinal)
         {
-            ["call"] = new GrammarExpression.Choice([.. callable.Select(tool => Call(tool, format))]),
+            ["call"] = new GrammarExpression.Choice([.. callable.Select(tool => Call(tool, format, limits))]),
         };
         GrammarExpression call = new GrammarExpression.Reference("call");
         GrammarExpression calls = choice.Name is not null ? call : new GrammarExpression.Sequence(
@@ -53,11 +65,11 @@ public static partial class ToolCallConstraint
         {
             calls = new GrammarExpression.Sequence(new GrammarExpression.Literal("["), calls, new GrammarExpression.Literal("]"));
         }
-        GrammarExpression text = TextWithoutCalls(tools, format);
+        GrammarExpression text = TextWithoutCalls(tools, format, limits);
         rules["answer"] = choice.MustCall ? calls
             : choice.MayCall ? new GrammarExpression.Sequence(text, new GrammarExpression.Repeat(calls, 0, 1))
             : text;
-        return compiler.FromGrammar(new Grammar("answer", rules));
+        return new Grammar("answer", rules);
     }
 
     private static string Separator(ToolPromptFormat format) => format switch
@@ -67,61 +79,87 @@ public static partial class ToolCallConstraint
         _ => ", ?",
     };
 
-    private static GrammarExpression Call(ToolDefinition tool, ToolPromptFormat format)
+    private static GrammarExpression Call(ToolDefinition tool, ToolPromptFormat format, ConstraintLimits limits)
     {
+        JsonElement schema = Schema(tool, limits);
         switch (format)
         {
             case ToolPromptFormat.Json:
                 return new GrammarExpression.Sequence(
-                    new GrammarExpression.Literal(JsonOpening(tool) + ", \"parameters\": "), Arguments(tool), new GrammarExpression.Literal("}"));
+                    new GrammarExpression.Literal(JsonOpening(tool) + ", \"parameters\": "), Arguments(tool, schema), new GrammarExpression.Literal("}"));
             case ToolPromptFormat.FunctionTag:
                 return new GrammarExpression.Sequence(
-                    new GrammarExpression.Literal($"<function={tool.Name}>"), Arguments(tool), new GrammarExpression.Literal("</function>"));
+                    new GrammarExpression.Literal($"<function={tool.Name}>"), Arguments(tool, schema), new GrammarExpression.Literal("</function>"));
             case ToolPromptFormat.PythonList:
-                return PythonCall(tool);
+                return PythonCall(tool, schema);
             default:
                 throw new ArgumentOutOfRangeException(nameof(format), format, "Unknown format.");
         }
     }
 
     // Arguments are an object, also where the schema does not say so.
-    private static GrammarExpression.Value Arguments(ToolDefinition tool)
+    private static JsonElement Schema(ToolDefinition tool, ConstraintLimits limits)
     {
-        JsonObject schema = tool.Parameters.DeepClone() as JsonObject ?? [];
-        schema.TryAdd("type", "object");
-        return new GrammarExpression.Value(JsonElement.Parse(schema.ToJsonString()), FreeSpace: true);
+        JsonNode schema = tool.Parameters.GetValueKind() == JsonValueKind.True ? new JsonObject() : tool.Parameters.DeepClone();
+        (schema as JsonObject ?? throw Error(tool, "parameters", "is no schema of an object.")).TryAdd("type", "object");
+        try
+        {
+            return JsonElement.Parse(schema.ToJsonString(), new JsonDocumentOptions { MaxDepth = limits.MaxDepth });
+        }
+        catch (JsonException)
+        {
+            throw Error(tool, "parameters", $"nests deeper than {limits.MaxDepth} levels.");
+        }
     }
+
+    private static GrammarExpression.Value Arguments(ToolDefinition tool, JsonElement schema) => new(schema, FreeSpace: true, Owner: tool.Name);
 
     private static string JsonOpening(ToolDefinition tool) => $"{{\"type\": \"function\", \"name\": {PythonJson.Dumps(tool.Name)}";
 
-    private static GrammarExpression PythonCall(ToolDefinition tool)
+    private static GrammarExpression PythonCall(ToolDefinition tool, JsonElement schema)
     {
         CheckName(tool, tool.Name);
-        JsonObject schema = tool.Parameters as JsonObject ?? [];
-        if (schema.FirstOrDefault(member => !ArgumentKeywords.Contains(member.Key)) is { Key: string keyword })
+        foreach (JsonProperty member in schema.EnumerateObject().Where(member => !ArgumentKeywords.Contains(member.Name)))
         {
-            throw new ConstraintException(keyword, $"#/{keyword}", $"stands for the arguments of {tool.Name} as a whole, which calls in Python's form cannot keep to; call it in the JSON form.");
+            throw Error(tool, member.Name, "stands for the arguments as a whole, which calls in Python's form cannot keep to; call it in the JSON form.");
         }
-        JsonObject properties = schema["properties"] as JsonObject ?? [];
-        HashSet<string> required = [.. (schema["required"] as JsonArray ?? []).Select(name => name!.GetValue<string>())];
+        HashSet<string> required = [.. Required(tool, schema)];
         List<(string Name, GrammarExpression Value)> parameters = [];
-        foreach ((string name, JsonNode? value) in properties.Concat(required.Where(name => !properties.ContainsKey(name)).Select(name => KeyValuePair.Create<string, JsonNode?>(name, JsonValue.Create(true)))))
+        foreach ((string name, JsonElement value) in Properties(tool, schema))
         {
             CheckName(tool, name);
-            // What a reference may point to stays where the schema has it.
-            JsonObject whole = new() { ["allOf"] = new JsonArray(value?.DeepClone()) };
-            foreach (string definitions in (string[])["$schema", "$defs", "definitions"])
+            // An optional one without values cannot be written.
+            if (value.ValueKind != JsonValueKind.False || required.Contains(name))
             {
-                if (schema[definitions] is JsonNode known)
-                {
-                    whole[definitions] = known.DeepClone();
-                }
+                parameters.Add((name, Value(tool, schema, $"#/properties/{name}")));
             }
-            parameters.Add((name, new GrammarExpression.Value(JsonElement.Parse(whole.ToJsonString()), JsonDialect.Python, FreeSpace: true)));
+        }
+        foreach (string name in required.Except(Properties(tool, schema).Select(property => property.Name), StringComparer.Ordinal))
+        {
+            CheckName(tool, name);
+            parameters.Add((name, schema.TryGetProperty("additionalProperties", out _)
+                ? Value(tool, schema, "#/additionalProperties")
+                : new GrammarExpression.Value(JsonElement.Parse("true"), JsonDialect.Python, FreeSpace: true)));
         }
         return new GrammarExpression.Sequence(
             new GrammarExpression.Literal(tool.Name + "("), Assignments(parameters, required), new GrammarExpression.Literal(")"));
     }
+
+    private static GrammarExpression.Value Value(ToolDefinition tool, JsonElement schema, string place) =>
+        new(schema, JsonDialect.Python, FreeSpace: true, place, tool.Name);
+
+    private static IEnumerable<(string Name, JsonElement Value)> Properties(ToolDefinition tool, JsonElement schema) =>
+        !schema.TryGetProperty("properties", out JsonElement properties) ? []
+        : properties.ValueKind != JsonValueKind.Object ? throw Error(tool, "properties", "is not an object of schemas.")
+        : properties.EnumerateObject().Select(property => (property.Name, property.Value));
+
+    private static IEnumerable<string> Required(ToolDefinition tool, JsonElement schema) =>
+        !schema.TryGetProperty("required", out JsonElement names) ? []
+        : names.ValueKind != JsonValueKind.Array || names.EnumerateArray().Any(name => name.ValueKind != JsonValueKind.String)
+            ? throw Error(tool, "required", "is not an array of names.")
+        : names.EnumerateArray().Select(name => name.GetString()!);
+
+    private static ConstraintException Error(ToolDefinition tool, string keyword, string reason) => new(keyword, tool.Name + "#", reason);
 
     // x=1, y=2: what comes first has no comma before it, so there is one way for each parameter that may be the first.
     private static GrammarExpression Assignments(List<(string Name, GrammarExpression Value)> parameters, HashSet<string> required)
@@ -145,22 +183,23 @@ public static partial class ToolCallConstraint
     {
         if (!Identifier().IsMatch(name))
         {
-            throw new ConstraintException("name", $"{tool.Name}", $"'{name}' is no name in Python; call the tool in the JSON form.");
+            throw Error(tool, "name", $"'{name}' is no name in Python; call the tool in the JSON form.");
         }
     }
 
     /// <summary>Texts in which no call of a tool begins.</summary>
-    private static GrammarExpression.Automaton TextWithoutCalls(IReadOnlyList<ToolDefinition> tools, ToolPromptFormat format)
+    private static GrammarExpression.Automaton TextWithoutCalls(IReadOnlyList<ToolDefinition> tools, ToolPromptFormat format, ConstraintLimits limits)
     {
+        ConstraintBudget budget = new(limits) { Subject = ("tools", string.Empty) };
         string[] openings = [.. tools.Select(tool => format switch
         {
             ToolPromptFormat.Json => JsonOpening(tool),
             ToolPromptFormat.FunctionTag => $"<function={tool.Name}>",
             _ => $"[{tool.Name}(",
         })];
-        RegexAlgebra algebra = new(ConstraintBudget.Unbounded());
+        RegexAlgebra algebra = new(budget);
         RegexNode begins = algebra.Concat(algebra.Anything, algebra.Concat(algebra.Or(openings.Select(algebra.Literal).ToArray()), algebra.Anything));
-        Dfa texts = RegexDerivatives.Compile(algebra, algebra.Not(begins), ConstraintBudget.Unbounded());
+        Dfa texts = RegexDerivatives.Compile(algebra, algebra.Not(begins), budget);
         return new GrammarExpression.Automaton("text without calls " + string.Join('\0', openings), texts);
     }
 

@@ -45,7 +45,9 @@ public sealed class ConstraintCompiler
     public Constraint JsonSchema(JsonElement schema, JsonSchemaOptions? options = null)
     {
         bool freeSpace = options?.WhiteSpace == JsonWhiteSpace.Free;
-        return cache.GetOrAdd(new ConstraintCache.Key("schema", schema.GetRawText(), freeSpace), () =>
+        string text = schema.GetRawText();
+        CheckLength("schema", "#", text.Length);
+        return cache.GetOrAdd(new ConstraintCache.Key("schema", text, freeSpace), () =>
         {
             SchemaProgram program = new(schema.Clone(), library, new ConstraintBudget(Limits));
             return FromRule(new JsonGrammar(program, JsonDialect.Json, freeSpace).Root());
@@ -59,10 +61,7 @@ public sealed class ConstraintCompiler
     public Constraint JsonSchema(string schema, JsonSchemaOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(schema);
-        if (schema.Length > Limits.MaxSourceLength)
-        {
-            throw new ConstraintException("schema", "#", $"is longer than {Limits.MaxSourceLength} characters.");
-        }
+        CheckLength("schema", "#", schema.Length);
         try
         {
             using JsonDocument document = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = Limits.MaxDepth });
@@ -106,13 +105,32 @@ public sealed class ConstraintCompiler
     public Constraint Grammar(string grammar)
     {
         ArgumentNullException.ThrowIfNull(grammar);
-        return cache.GetOrAdd(new ConstraintCache.Key("grammar", grammar), () => FromGrammar(GrammarReader.Read(grammar, Limits)));
+        return Grammar("grammar", grammar, () => GrammarReader.Read(grammar, Limits));
+    }
+
+    /// <summary>Texts of a grammar that follows from a source, or what has been compiled from it before.</summary>
+    /// <param name="kind">What the source is; equal sources of a kind have equal grammars.</param>
+    /// <param name="source">The source.</param>
+    /// <param name="read">Makes the grammar.</param>
+    /// <exception cref="ConstraintException">As for <see cref="FromGrammar"/>, or the source is too long.</exception>
+    internal Constraint Grammar(string kind, string source, Func<Grammar> read)
+    {
+        CheckLength(kind, string.Empty, source.Length);
+        return cache.GetOrAdd(new ConstraintCache.Key(kind, source), () => FromGrammar(read()));
     }
 
     /// <summary>Texts of a grammar.</summary>
     /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
     internal Constraint FromGrammar(Grammar grammar) =>
         FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
+
+    private void CheckLength(string kind, string place, int length)
+    {
+        if (length > Limits.MaxSourceLength)
+        {
+            throw new ConstraintException(kind, place, $"is longer than {Limits.MaxSourceLength} characters.");
+        }
+    }
 
     internal Constraint FromRule(Rule root) => new(new Machine(root, vocabulary, Limits));
 }

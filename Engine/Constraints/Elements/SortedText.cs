@@ -5,70 +5,53 @@ namespace Llama4Kernels.Engine.Constraints.Elements;
 /// <summary>Values written without white space, with the properties of their objects sorted.</summary>
 internal static class SortedText
 {
-    public static string Of(ReadOnlySpan<byte> text)
+    // With a stack of its own: a value nests as deep as a model writes it.
+    public static string Of(ReadOnlySpan<byte> written)
     {
-        StringBuilder sorted = new();
-        Append(Encoding.UTF8.GetString(text), sorted);
-        return sorted.ToString();
-    }
-
-    // As deep as the value nests, which the machine's calls bound.
-    private static void Append(ReadOnlySpan<char> value, StringBuilder sorted)
-    {
-        if (value.Length < 2 || value[0] is not ('{' or '['))
-        {
-            sorted.Append(value);
-            return;
-        }
+        string text = Encoding.UTF8.GetString(written);
+        StringBuilder part = new();
         List<string> parts = [];
-        ReadOnlySpan<char> inside = value[1..^1];
-        while (inside.Length > 0)
-        {
-            int end = EndOfPart(inside);
-            StringBuilder part = new();
-            int colon = value[0] == '{' ? EndOfString(inside) : -1;
-            part.Append(inside[..(colon + 1)]);
-            Append(inside[(colon + 1)..end], part);
-            parts.Add(part.ToString());
-            inside = inside[Math.Min(end + 1, inside.Length)..];
-        }
-        if (value[0] == '{')
-        {
-            parts.Sort(StringComparer.Ordinal);
-        }
-        sorted.Append(value[0]).AppendJoin(',', parts).Append(value[^1]);
-    }
-
-    private static int EndOfPart(ReadOnlySpan<char> text)
-    {
-        int depth = 0;
+        Stack<(StringBuilder Part, List<string> Parts)> outer = new();
         for (int i = 0; i < text.Length; i++)
         {
             switch (text[i])
             {
                 case '"' or '\'':
-                    i += EndOfString(text[i..]) - 1;
+                    int end = EndOfString(text, i);
+                    part.Append(text, i, end - i);
+                    i = end - 1;
                     break;
                 case '{' or '[':
-                    depth++;
+                    outer.Push((part, parts));
+                    (part, parts) = (new StringBuilder(), []);
                     break;
-                case '}' or ']':
-                    depth--;
+                case ',' when outer.Count > 0:
+                    parts.Add(part.ToString());
+                    part.Clear();
                     break;
-                case ',' when depth == 0:
-                    return i;
+                case '}' or ']' when outer.TryPop(out (StringBuilder Part, List<string> Parts) around):
+                    parts.Add(part.ToString());
+                    if (text[i] == '}')
+                    {
+                        parts.Sort(StringComparer.Ordinal);
+                    }
+                    around.Part.Append(text[i] == '}' ? '{' : '[').AppendJoin(',', parts).Append(text[i]);
+                    (part, parts) = around;
+                    break;
                 default:
+                    part.Append(text[i]);
                     break;
             }
         }
-        return text.Length;
+        return part.ToString();
     }
 
-    private static int EndOfString(ReadOnlySpan<char> text)
+    // The place after the closing quote.
+    private static int EndOfString(string text, int start)
     {
-        for (int i = 1; i < text.Length; i++)
+        for (int i = start + 1; i < text.Length; i++)
         {
-            if (text[i] == text[0])
+            if (text[i] == text[start])
             {
                 return i + 1;
             }

@@ -1,9 +1,14 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 
 /// <summary>Arrays: what the items are, how many, and which must be among them.</summary>
 internal sealed class ArrayShape(
     SchemaProgram program, SchemaSet[] prefix, SchemaSet rest, int min, int max, ContainsDemand[] demands, Subschema? unique)
 {
+    // Counts and places from which an array is known to be completable; what is known stays true as more values come to exist.
+    private readonly HashSet<int[]> completable = new(SequenceComparer.Instance);
+
     public int Min => min;
 
     public int Max { get; private set; } = max;
@@ -90,8 +95,7 @@ internal sealed class ArrayShape(
         {
             longest = Math.Min(longest, Distinct(program.Values.Of(rest).Count));
         }
-        return longest >= Min && Needed(new int[demands.Length]) <= longest
-            && Enumerable.Range(0, demands.Length).All(i => demands[i].Min == 0 || CanCount(i, 0));
+        return longest >= Min && CanComplete(0, new int[demands.Length]);
     }
 
     /// <summary>Makes the longest array no longer than its items allow, once all values that exist are known.</summary>
@@ -144,27 +148,72 @@ internal sealed class ArrayShape(
 
     private static int Distinct(int count) => count >= ValueCount.Unlimited ? int.MaxValue : count;
 
-    /// <summary>Items that are still needed, one for each demand not met.</summary>
-    public int Needed(int[] counted)
+    /// <summary>Whether all demands are met.</summary>
+    public bool IsMet(int[] counted) => !demands.Where((demand, i) => counted[i] < demand.Min).Any();
+
+    /// <summary>What has been counted after one more item; null if that is too much.</summary>
+    /// <param name="counted">Items counted for each demand before it.</param>
+    /// <param name="counts">A bit for each demand that it counts for.</param>
+    public int[]? After(int[] counted, int counts)
     {
-        int needed = 0;
-        for (int i = 0; i < demands.Length; i++)
+        int[] after = [.. counted];
+        for (int i = 0; i < after.Length; i++)
         {
-            needed += Math.Max(demands[i].Min - counted[i], 0);
+            if ((counts >> i & 1) != 0 && ++after[i] > (demands[i].Max == int.MaxValue ? demands[i].Min : demands[i].Max))
+            {
+                return null;
+            }
         }
-        return needed;
+        return after;
     }
 
-    /// <summary>Whether an item at or after an index can count for a demand.</summary>
-    public bool CanCount(int demand, int from)
+    /// <summary>
+    /// Whether an array can be completed, as far as the values known to exist tell: whether items can follow that meet every demand, where
+    /// one item may count for several and different items may stand at different places.
+    /// </summary>
+    /// <param name="index">Items written.</param>
+    /// <param name="counted">Items counted for each demand.</param>
+    public bool CanComplete(int index, int[] counted)
     {
-        for (int index = Math.Max(from, demands[demand].From); index < Max && index <= Math.Max(Math.Max(from, demands[demand].From), prefix.Length); index++)
+        if (demands.Length == 0)
         {
-            if (Counts(index).Any(counts => (counts >> demand & 1) != 0 && Item(index, counts).IsProductive))
+            return index <= Max;
+        }
+        // A way to a whole array, looked for depth first; all its places can be completed.
+        Dictionary<int[], int[]?> cameFrom = new(SequenceComparer.Instance);
+        Stack<int[]> pending = new();
+        Reach([.. counted, Place(index)], null);
+        while (pending.TryPop(out int[]? at))
+        {
+            int[] before = at[..^1];
+            if (completable.Contains(at) || (at[^1] >= Min && IsMet(before)))
             {
+                for (int[]? on = at; on is not null; on = cameFrom[on])
+                {
+                    completable.Add(on);
+                }
                 return true;
+            }
+            foreach (int counts in at[^1] < Max ? Counts(at[^1]) : [])
+            {
+                // From where all items are alike one that changes nothing brings nothing nearer.
+                if ((counts != 0 || at[^1] < Settled) && After(before, counts) is int[] after && Item(at[^1], counts).IsProductive)
+                {
+                    Reach([.. after, Place(at[^1] + 1)], at);
+                }
             }
         }
         return false;
+
+        void Reach(int[] place, int[]? from)
+        {
+            if (cameFrom.TryAdd(place, from))
+            {
+                program.Budget.CheckTime();
+                pending.Push(place);
+            }
+        }
     }
+
+    private int Place(int index) => Max == int.MaxValue ? Math.Min(index, Settled) : index;
 }

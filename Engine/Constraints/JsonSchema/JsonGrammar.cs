@@ -107,7 +107,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
     {
         List<Node.Terminal> terminals = [];
         ElementMark distinct = array.IsUnique ? ElementMark.Distinct : ElementMark.None;
-        if (index >= array.Min && array.Needed(counted) == 0)
+        if (index >= array.Min && array.IsMet(counted))
         {
             terminals.Add(Mark("]", LazyNode.End, ElementMark.Close | distinct));
         }
@@ -129,24 +129,8 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         int next = array.Max == int.MaxValue ? Math.Min(index + 1, array.Settled) : index + 1;
         foreach (int counts in array.Counts(index))
         {
-            int[] after = [.. counted];
-            bool fits = true;
-            for (int i = 0; i < after.Length; i++)
-            {
-                ContainsDemand demand = array.Demands[i];
-                if ((counts >> i & 1) != 0)
-                {
-                    fits &= after[i] < (demand.Max == int.MaxValue ? demand.Min : demand.Max);
-                    after[i]++;
-                }
-            }
             SchemaSet item = array.Item(index, counts);
-            bool completes = array.Max == int.MaxValue || index + 1 + Math.Max(array.Needed(after), array.Min - index - 1) <= array.Max;
-            for (int i = 0; i < after.Length; i++)
-            {
-                completes &= after[i] >= array.Demands[i].Min || array.CanCount(i, index + 1);
-            }
-            if (fits && completes && item.IsProductive)
+            if (item.IsProductive && array.After(counted, counts) is int[] after && array.CanComplete(index + 1, after))
             {
                 yield return new Node.Call(RuleOf(item), ArrayNode(array, ArrayPhase.AfterItem, next, after));
             }

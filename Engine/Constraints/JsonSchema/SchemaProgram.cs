@@ -12,7 +12,13 @@ internal sealed class SchemaProgram
     private readonly ClauseReader reader;
     private readonly List<SchemaSet> reachable = [];
 
-    public SchemaProgram(JsonElement json, AutomatonLibrary library, ConstraintBudget budget)
+    /// <summary>Works a schema out.</summary>
+    /// <param name="json">The document.</param>
+    /// <param name="library">Where automata are kept.</param>
+    /// <param name="budget">What it may cost.</param>
+    /// <param name="place">Where in the document the schema stands, as a reference; null for all of it.</param>
+    /// <exception cref="ConstraintException">It is malformed, not supported, met by nothing, or too large.</exception>
+    public SchemaProgram(JsonElement json, AutomatonLibrary library, ConstraintBudget budget, string? place = null)
     {
         Library = library;
         Budget = budget;
@@ -20,12 +26,12 @@ internal sealed class SchemaProgram
         Document = new SchemaDocument(json, budget.Limits);
         Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
         reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
-        Subschema root = Document.Root;
+        Subschema root = place is null ? Document.Root : Document.Resolve(Document.Root, "$ref", place);
         Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
         Solve();
         if (!Root.IsProductive)
         {
-            throw new ConstraintException("schema", "#", "no value meets it.");
+            throw new ConstraintException("schema", "#" + root.Pointer, "no value meets it.");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Llama4Kernels.Engine.Constraints.JsonSchema;
@@ -8,7 +9,8 @@ namespace Llama4Kernels.Engine.Constraints;
 
 /// <summary>
 /// Writes documents as constraints write them: keys in the order of the schema's properties, other keys after them in the document's
-/// order, strings escaped only where they must be. For one schema; not thread-safe.
+/// order, strings escaped only where they must be. What holds half a surrogate pair, which JSON's grammar lets through though it is no
+/// text (RFC 8259, section 8.2), stays as the document has it; no constraint allows it. For one schema; not thread-safe.
 /// </summary>
 public sealed class SchemaWriter
 {
@@ -44,13 +46,13 @@ public sealed class SchemaWriter
                 Dictionary<string, int> ranks = scopes.Ranks(literals);
                 WriteItems(
                     '{', '}',
-                    [.. value.EnumerateObject().DistinctBy(property => property.Name, StringComparer.Ordinal)
-                        .OrderBy(property => ranks.GetValueOrDefault(property.Name, int.MaxValue))],
+                    [.. value.EnumerateObject().Select(property => (Name: NameOf(property), property.Value)).DistinctBy(property => property.Name)
+                        .OrderBy(property => ranks.GetValueOrDefault(property.Name.Text, int.MaxValue))],
                     level, text,
                     property =>
                     {
-                        text.Append(Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, property.Name))).Append(level < 0 ? ":" : ": ");
-                        Write(property.Value, scopes.OfProperty(literals, property.Name), Deeper(level), text);
+                        text.Append(property.Name.Written).Append(level < 0 ? ":" : ": ");
+                        Write(property.Value, scopes.OfProperty(literals, property.Name.Text), Deeper(level), text);
                     });
                 break;
             case JsonValueKind.Array:
@@ -58,7 +60,7 @@ public sealed class SchemaWriter
                 WriteItems('[', ']', [.. value.EnumerateArray()], level, text, item => Write(item, scopes.OfItem(literals, index++), Deeper(level), text));
                 break;
             case JsonValueKind.String:
-                text.Append(Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, value.GetString()!)));
+                text.Append(Written(value.GetString, value.GetRawText).Written);
                 break;
             case JsonValueKind.Number:
                 text.Append(value.GetRawText());
@@ -69,6 +71,22 @@ public sealed class SchemaWriter
         }
     }
 
+    private static (string Text, string Written) NameOf(JsonProperty property) =>
+        Written(() => property.Name, () => $"\"{Encoding.UTF8.GetString(JsonMarshal.GetRawUtf8PropertyName(property))}\"");
+
+    private static (string Text, string Written) Written(Func<string?> text, Func<string> raw)
+    {
+        try
+        {
+            string whole = text()!;
+            return (whole, Encoding.UTF8.GetString(TextDecoder.Write(TextForm.Json, whole)));
+        }
+        catch (InvalidOperationException)
+        {
+            // The reader's way to say that it is no text.
+            return (raw(), raw());
+        }
+    }
 
     private static int Deeper(int level) => level < 0 ? level : level + 1;
 

@@ -35,8 +35,8 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
         TextTest[] ordered = [.. tests.OrderBy(Name, StringComparer.Ordinal)];
         string key = string.Join('\0', ordered.Select(Name));
         Dfa dfa = library.Dfa(key, () => ordered.Aggregate(DfaOperations.Universal, Apply));
-        BoundedTexts.Check(dfa, min, budget);
-        return new TextLanguage(key, null, dfa, min, max);
+        bool isEmpty = new BoundedTexts(dfa, min, max, budget).IsEmpty;
+        return new TextLanguage(key, null, isEmpty ? DfaOperations.Nothing : dfa, min, max);
 
         bool Holds(TextTest test, string word) => test.Negative != test.Kind switch
         {

@@ -1,8 +1,8 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
 /// <summary>
-/// A partition of the code points into classes that an automaton does not tell apart. Surrogates belong to class 0 with
-/// whatever else does; nobody asks for them.
+/// A partition of the code points into classes that an automaton does not tell apart. Every class has a member that a text can have:
+/// surrogates, for which nobody asks, belong to the class of what comes before them or after them.
 /// </summary>
 internal sealed class CodePointClasses
 {
@@ -97,12 +97,14 @@ internal sealed class CodePointClasses
         List<int> representatives = [];
         for (int run = 0; run < starts.Length; run++)
         {
-            BitKey key = keyOfRun(run);
+            // A class of nothing but surrogates would be a way on that no text can take.
+            bool onlySurrogates = starts[run] == CodePointSet.FirstSurrogate && run + 1 < starts.Length && starts[run + 1] == CodePointSet.LastSurrogate + 1;
+            BitKey key = keyOfRun(onlySurrogates ? run - 1 : run);
             if (!ids.TryGetValue(key, out int id))
             {
                 id = ids.Count;
                 ids.Add(key, id);
-                representatives.Add(starts[run]);
+                representatives.Add(starts[run] == CodePointSet.FirstSurrogate ? CodePointSet.LastSurrogate + 1 : starts[run]);
             }
             if (runClasses.Count == 0 || runClasses[^1] != id)
             {

@@ -6,8 +6,8 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 internal sealed class CodePointSet : IEquatable<CodePointSet>
 {
     public const int Last = 0x10FFFF;
-    private const int FirstSurrogate = 0xD800;
-    private const int LastSurrogate = 0xDFFF;
+    public const int FirstSurrogate = 0xD800;
+    public const int LastSurrogate = 0xDFFF;
 
     // lo, hi, lo, hi …: ascending, disjoint, with a gap between one range and the next.
     private readonly int[] bounds;

@@ -93,12 +93,23 @@ internal sealed class GrammarCompiler
             case GrammarExpression.Repeat repeat:
                 return Repeat(from, repeat);
             case GrammarExpression.Value value:
-                SchemaProgram program = new(value.Schema.Clone(), library, budget);
-                return Call(from, new GrammarRule { Parsed = new JsonGrammar(program, value.Dialect, value.FreeSpace).Root(), IsProductive = true });
+                return Call(from, new GrammarRule { Parsed = new JsonGrammar(Program(value), value.Dialect, value.FreeSpace).Root(), IsProductive = true });
             case GrammarExpression.Reference reference:
                 return Call(from, RuleOf(reference.Rule));
             default:
                 throw new InvalidOperationException($"{expression.GetType().Name} is regular.");
+        }
+    }
+
+    private SchemaProgram Program(GrammarExpression.Value value)
+    {
+        try
+        {
+            return new SchemaProgram(value.Schema.Clone(), library, budget, value.Place);
+        }
+        catch (ConstraintException error) when (value.Owner.Length > 0)
+        {
+            throw new ConstraintException(error.Keyword, value.Owner + error.Place, error.Reason);
         }
     }
 

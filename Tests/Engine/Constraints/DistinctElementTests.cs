@@ -59,6 +59,22 @@ public class DistinctElementTests
         }
     }
 
+    /// <summary>Values that a model nests as it likes are compared without recursion: this thread has a small stack.</summary>
+    [Fact]
+    public void DepthCostsNoStack()
+    {
+        const int Depth = 3000;
+        string deep = new string('[', Depth) + """{"b":1,"a":[2]}""" + new string(']', Depth);
+        bool[] accepted = [];
+        Thread thread = new(
+            () => accepted = [.. new[] { deep.Replace("2", "3", StringComparison.Ordinal), deep }
+                .Select(other => ConstraintChecks.Accepts(ConstraintChecks.Compiler.JsonSchema("""{"type":"array","uniqueItems":true}"""), $"[{deep},{other}]"))],
+            256 << 10);
+        thread.Start();
+        thread.Join();
+        Assert.Equal([true, false], accepted);
+    }
+
     [Fact]
     public void AForkGoesOnByItself()
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Json.Schema;
@@ -6,7 +7,7 @@ namespace Llama4Kernels.Tests.Engine.Constraints;
 
 /// <summary>
 /// JsonSchema.Net's verdict on documents. It knows the drafts from 6 on: a schema of draft 4 is brought to draft 7 first, and
-/// <c>nullable</c>, which no draft has, becomes a type.
+/// <c>nullable</c>, which no draft has, becomes a type; a pattern's slashes become escapes.
 /// </summary>
 internal sealed class SchemaOracle
 {
@@ -59,7 +60,10 @@ internal sealed class SchemaOracle
                 }
                 break;
             case JsonObject schema:
-                schema.Remove("$schema");
+                if (schema["$schema"] is JsonValue)
+                {
+                    schema.Remove("$schema");
+                }
                 if (schema["nullable"] is JsonValue nullable && nullable.GetValueKind() == JsonValueKind.True && schema["type"] is JsonNode type)
                 {
                     JsonArray types = type is JsonArray several ? (JsonArray)several.DeepClone() : [type.DeepClone()];
@@ -69,6 +73,10 @@ internal sealed class SchemaOracle
                 if (isDraft4)
                 {
                     BringFromDraft4(schema);
+                }
+                if (schema["patternProperties"] is JsonObject patterns)
+                {
+                    schema["patternProperties"] = new JsonObject(patterns.Select(entry => KeyValuePair.Create(WithoutSlashes(entry.Key), entry.Value?.DeepClone())));
                 }
                 foreach ((string key, JsonNode? member) in schema.ToArray())
                 {
@@ -81,6 +89,21 @@ internal sealed class SchemaOracle
             default:
                 break;
         }
+    }
+
+    // The validator looks patterns up by how a pointer writes them, and does not find those that a pointer writes differently.
+    private static string WithoutSlashes(string pattern)
+    {
+        StringBuilder written = new();
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            bool isEscaped = pattern[i] == '\\' && i + 1 < pattern.Length;
+            i += isEscaped ? 1 : 0;
+            _ = pattern[i] is '/' or '~' ? written.Append($"\\x{(int)pattern[i]:x2}")
+                : isEscaped ? written.Append('\\').Append(pattern[i])
+                : written.Append(pattern[i]);
+        }
+        return written.ToString();
     }
 
     private static void BringFromDraft4(JsonObject schema)
