@@ -22,12 +22,13 @@ public sealed class BlockPool : IDisposable
     /// <param name="backend">Where it lies, and who chooses the layout.</param>
     /// <param name="config">The model's layers.</param>
     /// <param name="format">Element type.</param>
-    /// <param name="blockTokens">Positions of a block.</param>
+    /// <param name="blockTokens">Most positions of a block: the largest divisor of the attention chunk is taken that is no more.</param>
     /// <param name="bytes">The budget: more is never used.</param>
     /// <exception cref="ArgumentException">The budget holds no block of each kind.</exception>
     public BlockPool(IBackend backend, TextConfig config, KvFormat format, int blockTokens, long bytes)
     {
         _layers = new CacheLayers(config);
+        blockTokens = _layers.BlockTokens(blockTokens);
         foreach (BlockKind kind in Enum.GetValues<BlockKind>())
         {
             _layouts[(int)kind] = LayoutOf(backend.LayoutOf, config, _layers, kind, format, blockTokens);
@@ -46,7 +47,7 @@ public sealed class BlockPool : IDisposable
         }
     }
 
-    /// <summary>Positions of a block.</summary>
+    /// <summary>Positions of a block. A chunk has a whole number of them, so that no block straddles its edge and both kinds of layers have the same.</summary>
     public int BlockTokens { get; }
 
     /// <summary>The budget.</summary>
@@ -70,6 +71,7 @@ public sealed class BlockPool : IDisposable
     internal static long BytesFor(TextConfig config, BackendLayout choose, KvFormat format, int blockTokens, int positions)
     {
         var layers = new CacheLayers(config);
+        blockTokens = layers.BlockTokens(blockTokens);
         return Enum.GetValues<BlockKind>().Sum(kind => LayoutOf(choose, config, layers, kind, format, blockTokens) is KvLayout layout
             ? layout.BlockBytes * layout.Blocks(layers.Held(kind, positions))
             : 0);
@@ -83,6 +85,30 @@ public sealed class BlockPool : IDisposable
             return _lists[(int)kind].Used;
         }
     }
+
+    /// <summary>Blocks of a kind that are free among those in use: what can be taken of it and not of the other kind.</summary>
+    internal int FreeBlocks(BlockKind kind)
+    {
+        lock (_gate)
+        {
+            return _lists[(int)kind].Free;
+        }
+    }
+
+    /// <summary>References to a block; 0 if it is not in use.</summary>
+    internal int References(BlockKind kind, int block)
+    {
+        lock (_gate)
+        {
+            return _lists[(int)kind][Number(kind, block)];
+        }
+    }
+
+    /// <summary>Whether a sequence of so many positions fits if nothing else is in use.</summary>
+    internal bool Fits(int positions) => BytesOf(positions) <= Bytes;
+
+    /// <summary>Bytes of the blocks of a sequence of so many positions.</summary>
+    internal long BytesOf(int positions) => Enum.GetValues<BlockKind>().Sum(kind => _layouts[(int)kind] is KvLayout layout ? layout.BlockBytes * layout.Blocks(_layers.Held(kind, positions)) : 0);
 
     /// <summary>Whether so many blocks of each kind could be taken now.</summary>
     public bool HasRoom(int chunked, int full)

@@ -31,5 +31,24 @@ internal sealed class BlockTable(BlockPool pool, BlockKind kind)
         }
     }
 
+    /// <summary>Adds another reference to a block that holds the next positions.</summary>
+    public void Share(int block)
+    {
+        pool.Reference(kind, block);
+        _blocks.Add(block);
+    }
+
+    /// <summary>Takes another block with the same content in the place of one, which goes back.</summary>
+    public void Replace(int index, int block)
+    {
+        int own = _blocks[index];
+        if (own != block)
+        {
+            pool.Reference(kind, block);
+            _blocks[index] = block;
+            pool.Release(kind, own);
+        }
+    }
+
     public void EnsureCapacity(int count) => _blocks.EnsureCapacity(count);
 }

@@ -33,6 +33,20 @@ internal sealed class CacheLayers
     /// <summary>Layers that a block of the kind spans; 0 if the model has none.</summary>
     public int Count(BlockKind kind) => _counts[(int)kind];
 
+    /// <summary>Positions of a block that is to have so many: the largest divisor of a chunk that is no more.</summary>
+    public int BlockTokens(int wanted)
+    {
+        if (Chunk is int chunk)
+        {
+            wanted = Math.Min(wanted, chunk);
+            while (chunk % wanted != 0)
+            {
+                wanted--;
+            }
+        }
+        return wanted;
+    }
+
     /// <summary>Positions that layers of a kind hold of a sequence of so many.</summary>
     public int Held(BlockKind kind, int positions) => kind == BlockKind.Chunked && Chunk is int chunk ? Math.Min(positions, chunk) : positions;
 }

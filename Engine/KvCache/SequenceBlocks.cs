@@ -45,15 +45,39 @@ internal sealed class SequenceBlocks
         _full.Grow(Needed(BlockKind.Full, rows));
     }
 
-    /// <summary>The rows that were begun are cached.</summary>
-    public void Commit(int rows)
+    /// <summary>The rows that were begun are cached. Blocks of a chunk that ends with them go with <see cref="LeaveChunk"/>.</summary>
+    public void Commit(int rows) => Length += rows;
+
+    /// <summary>Gives back the blocks of a chunk that is over.</summary>
+    public void LeaveChunk()
     {
-        Length += rows;
         if (_layers.Chunk is not null)
         {
             _chunked.Shrink(Needed(BlockKind.Chunked, 0));
         }
     }
+
+    /// <summary>Begins with the blocks of cached positions, which nobody writes any more, and with references of its own to them.</summary>
+    /// <param name="nodes">From the first position on; those of the chunk in which they end have their chunked blocks.</param>
+    public void Share(IReadOnlyList<PrefixNode> nodes)
+    {
+        Length = nodes.Count * _pool.BlockTokens;
+        int held = Needed(BlockKind.Chunked, 0);
+        for (int i = 0; i < nodes.Count; i++)
+        {
+            if (_layers.Count(BlockKind.Full) > 0)
+            {
+                _full.Share(nodes[i].Full);
+            }
+            if (i >= nodes.Count - held)
+            {
+                _chunked.Share(nodes[i].Chunked);
+            }
+        }
+    }
+
+    /// <summary>Takes another block with the same content in the place of one that it holds, which goes back.</summary>
+    public void Replace(BlockKind kind, int index, int block) => (kind == BlockKind.Chunked ? _chunked : _full).Replace(index, block);
 
     /// <summary>Gives back what <see cref="Begin"/> took for rows that were not computed.</summary>
     public void Cancel()

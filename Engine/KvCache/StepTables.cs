@@ -42,6 +42,15 @@ internal sealed class StepTables : IDisposable
         }
     }
 
+    /// <summary>Copies a block into the last one that a sequence has of its kind; none of a kind that the model lacks.</summary>
+    public void Copy(IBackend backend, BlockKind kind, int block, SequenceBlocks sequence)
+    {
+        if (_kinds[(int)kind] is KindTables tables)
+        {
+            backend.CopyBlock(tables.Step, block, sequence.Table(kind)[^1]);
+        }
+    }
+
     /// <summary>The cache of a layer, and its place among the layers that a block spans.</summary>
     public KvStep Of(int layer, out int index)
     {

@@ -32,7 +32,7 @@ public sealed record EngineOptions
         init => field = AtLeastOne(value, nameof(MaxLogitRows));
     }
 
-    /// <summary>Positions of one block of the cache, 1 … 65,536.</summary>
+    /// <summary>Most positions of one block of the cache, 1 … 65,536: it has the largest divisor of the attention chunk that is no more, so that none straddles a chunk's edge.</summary>
     public int BlockTokens
     {
         get;

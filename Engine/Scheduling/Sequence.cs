@@ -17,10 +17,16 @@ public sealed class Sequence : IDisposable
     private readonly List<long> _keys = [];
     private readonly List<PictureRows> _pictures = [];
 
-    internal Sequence(StepRunner runner)
+    private readonly string _salt;
+
+    // The node of the tree of prefixes that holds the last block that it filled.
+    private PrefixNode? _at;
+
+    internal Sequence(StepRunner runner, string salt)
     {
         Runner = runner;
         Blocks = new SequenceBlocks(runner.Pool);
+        _salt = salt;
     }
 
     /// <summary>Cached tokens; the next one has this position.</summary>
@@ -38,6 +44,8 @@ public sealed class Sequence : IDisposable
     /// <summary>The next pending tokens.</summary>
     internal ReadOnlySpan<int> Next(int rows) => CollectionsMarshal.AsSpan(_tokens).Slice(Length, rows);
 
+    private ReadOnlySpan<long> Cached => CollectionsMarshal.AsSpan(_keys)[..Length];
+
     internal ReadOnlySpan<PictureRows> Pictures => CollectionsMarshal.AsSpan(_pictures);
 
     /// <summary>Reserves memory for <paramref name="positions"/> positions, so that steps up to there allocate nothing.</summary>
@@ -49,14 +57,88 @@ public sealed class Sequence : IDisposable
         _keys.EnsureCapacity(positions);
     }
 
-    /// <summary>Gives its blocks back, after a step that runs.</summary>
+    /// <summary>Gives its blocks back, after a step that runs; prompts that begin like it may find them in the prefix cache.</summary>
     public void Dispose()
     {
         lock (Runner.Gate)
         {
             IsDisposed = true;
+            Release();
+        }
+    }
+
+    /// <summary>Gives its blocks back and keeps its tokens, which all are pending then.</summary>
+    internal void Release()
+    {
+        lock (Runner.Gate)
+        {
+            if (_at is PrefixNode at)
+            {
+                Runner.Prefixes!.InsertTail(at, Cached, Blocks);
+                Runner.Prefixes.Unpin(at);
+                _at = null;
+            }
             Blocks.Clear();
         }
+    }
+
+    /// <summary>
+    /// Begins with what the prefix cache has of its tokens, all but the last one at the most, whose logits are wanted. Blocks
+    /// that it shares whole are there at once; of one that it shares in part, <see cref="CopyTail"/> makes a copy.
+    /// </summary>
+    internal PrefixMatch Share()
+    {
+        lock (Runner.Gate)
+        {
+            if (Runner.Prefixes is not PrefixCache prefixes)
+            {
+                return default;
+            }
+            PrefixMatch match = prefixes.Find(_salt, CollectionsMarshal.AsSpan(_keys)[..^1]);
+            Blocks.Share(match.Nodes);
+            _at = match.Nodes is [.., PrefixNode last] ? prefixes.Pin(last) : prefixes.Pin(_salt);
+            return match;
+        }
+    }
+
+    /// <summary>Copies what <see cref="Share"/> found of a block, if there is room for one.</summary>
+    internal void CopyTail(PrefixMatch match)
+    {
+        if (match.Tail is not PrefixNode tail)
+        {
+            return;
+        }
+        lock (Runner.Gate)
+        {
+            PrefixCache prefixes = Runner.Prefixes!;
+            prefixes.Pin(tail);
+            try
+            {
+                if (prefixes.MakeRoom(Blocks.Missing(BlockKind.Chunked, match.TailPositions), Blocks.Missing(BlockKind.Full, match.TailPositions)))
+                {
+                    Blocks.Begin(match.TailPositions);
+                    Runner.Copy(tail, Blocks);
+                    Blocks.Commit(match.TailPositions);
+                }
+            }
+            finally
+            {
+                // Nothing, unless the copy failed.
+                Blocks.Cancel();
+                prefixes.Unpin(tail);
+            }
+        }
+    }
+
+    /// <summary>The rows of a step that was begun are cached.</summary>
+    internal void Commit(int rows)
+    {
+        Blocks.Commit(rows);
+        if (_at is PrefixNode at)
+        {
+            _at = Runner.Prefixes!.Insert(at, Cached, Blocks);
+        }
+        Blocks.LeaveChunk();
     }
 
     /// <summary>Adds tokens to be computed.</summary>

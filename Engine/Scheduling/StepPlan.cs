@@ -73,7 +73,7 @@ public sealed class StepPlan : IDisposable
         {
             int more = sequence.Blocks.RowsBeforeChunkEdge(tokens - sequence.Length);
             sequence.Blocks.Begin(more);
-            sequence.Blocks.Commit(more);
+            sequence.Commit(more);
         }
     }
 }

@@ -26,7 +26,10 @@ internal sealed class StepRunner : IDisposable
     private bool _disposed;
 
     /// <summary>Takes the cache's budget and activations for the largest step.</summary>
-    public StepRunner(Llama4Model model, EngineOptions options)
+    /// <param name="model">The model.</param>
+    /// <param name="options">Sizes.</param>
+    /// <param name="keepsPrefixes">Blocks of sequences stay for others that begin like them.</param>
+    public StepRunner(Llama4Model model, EngineOptions options, bool keepsPrefixes = false)
     {
         _model = model;
         _backend = model.Backend;
@@ -44,6 +47,7 @@ internal sealed class StepRunner : IDisposable
             {
                 Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, LogitRows));
                 _tables = new StepTables(Pool, _backend);
+                Prefixes = keepsPrefixes ? new PrefixCache(Pool) : null;
             }
             catch
             {
@@ -65,6 +69,9 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>The blocks behind all sequences.</summary>
     public BlockPool Pool { get; }
+
+    /// <summary>What is kept of sequences; null if nothing is. It belongs to the thread that runs the steps.</summary>
+    public PrefixCache? Prefixes { get; }
 
     /// <summary>Sees intermediate results, if set.</summary>
     public IForwardObserver? Observer { get; set; }
@@ -90,10 +97,21 @@ internal sealed class StepRunner : IDisposable
     }
 
     /// <summary>A new, empty sequence; dispose it to give its blocks back.</summary>
-    public Sequence CreateSequence()
+    /// <param name="salt">What it shares prefixes under.</param>
+    public Sequence CreateSequence(string salt = "")
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        return new Sequence(this);
+        return new Sequence(this, salt);
+    }
+
+    /// <summary>Copies the blocks of cached positions into the last ones of a sequence.</summary>
+    public void Copy(PrefixNode source, SequenceBlocks destination)
+    {
+        using (Enter())
+        {
+            _tables.Copy(_backend, BlockKind.Full, source.Full, destination);
+            _tables.Copy(_backend, BlockKind.Chunked, source.Chunked, destination);
+        }
     }
 
     /// <summary>Computes the next tokens of some sequences and counts them as cached.</summary>
@@ -130,7 +148,7 @@ internal sealed class StepRunner : IDisposable
             }
             foreach (StepPart part in parts)
             {
-                part.Sequence.Blocks.Commit(part.Rows);
+                part.Sequence.Commit(part.Rows);
             }
             _parts = parts.Length;
             return new StepResult(this, _step);

@@ -127,6 +127,15 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
+    public void CopyBlock(KvStep cache, int source, int destination)
+    {
+        using Lock.Scope use = Use();
+        CpuKvStep own = CpuKvStep.Of(cache);
+        long bytes = own.Layout.BlockBytes;
+        Buffer.MemoryCopy((void*)own.Block(source, nameof(source)), (void*)own.Destination(source, destination), bytes, bytes);
+    }
+
+    /// <inheritdoc/>
     public Routing CreateRouting(int maxRows, int experts, int topK)
     {
         using Lock.Scope use = Use();

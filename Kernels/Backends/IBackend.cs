@@ -116,6 +116,15 @@ public interface IBackend : IDisposable
     /// <exception cref="ArgumentException">The memory is another backend's or does not hold so many blocks.</exception>
     KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count);
 
+    /// <summary>
+    /// Copies a block with all its layers. Operations that come later see the copy; within a step it has no place.
+    /// </summary>
+    /// <param name="cache">The blocks.</param>
+    /// <param name="source">The block that is read.</param>
+    /// <param name="destination">The block that becomes like it; another one.</param>
+    /// <exception cref="ArgumentException">The cache is another backend's, or has no such blocks, or they are one.</exception>
+    void CopyBlock(KvStep cache, int source, int destination);
+
     /// <summary>Space for the routing of up to <paramref name="maxRows"/> rows.</summary>
     Routing CreateRouting(int maxRows, int experts, int topK);
 

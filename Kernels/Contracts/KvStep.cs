@@ -57,6 +57,18 @@ public abstract class KvStep : IDisposable
         ? Blocks + (nint)(layer * Layout.LayerBytes)
         : throw new ArgumentOutOfRangeException(nameof(layer), layer, $"The blocks span {Layout.Layers} layers.");
 
+    /// <summary>Address of a block.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such block.</exception>
+    internal nint Block(int block, string name) => (uint)block < (uint)Count
+        ? Blocks + (nint)(block * Layout.BlockBytes)
+        : throw new ArgumentOutOfRangeException(name, block, $"There are {Count} blocks.");
+
+    /// <summary>Address of the block that another is copied to.</summary>
+    /// <exception cref="ArgumentException">There is no such block, or they are one.</exception>
+    internal nint Destination(int source, int destination) => source != destination
+        ? Block(destination, nameof(destination))
+        : throw new ArgumentException($"Block {source} was to be copied to itself.", nameof(destination));
+
     /// <summary>Takes a step's segments and tables; what it had before is gone.</summary>
     /// <param name="rows">Rows of the step, those that belong to no sequence included.</param>
     /// <param name="segments">The rows of each sequence, those of one row first where they are to share a kernel.</param>

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Llama4Kernels.Cli.Verification;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Interop.Files;
 
@@ -42,7 +42,7 @@ internal static class CaseExpectation
     private static string? Logits(string a, string b)
     {
         using SafeTensorsFile first = SafeTensorsFile.Open(a), second = SafeTensorsFile.Open(b);
-        return first.Get("logits").Shape.SequenceEqual(second.Get("logits").Shape) && Metrics.Relative(first.ReadFloats("logits"), second.ReadFloats("logits")) is <= 1e-5 and var _
+        return first.Get("logits").Shape.SequenceEqual(second.Get("logits").Shape) && ReferenceMetrics.Relative(first.ReadFloats("logits"), second.ReadFloats("logits")) is <= 1e-5 and var _
             ? null
             : "other logits";
     }

@@ -128,7 +128,7 @@ public sealed class ModelCommandTests
         Assert.Equal(0, run.ExitCode);
         using SafeTensorsFile written = SafeTensorsFile.Open(scratch.Path("out.safetensors"));
         using SafeTensorsFile reference = SafeTensorsFile.Open(golden);
-        Assert.True(Llama4Kernels.Cli.Verification.Metrics.Relative(written.ReadFloats("logits"), reference.ReadFloats("logits")) <= 1e-5);
+        Assert.True(Llama4Kernels.Engine.Diagnostics.ReferenceMetrics.Relative(written.ReadFloats("logits"), reference.ReadFloats("logits")) <= 1e-5);
         Assert.Equal(reference.ReadInt64("greedy").Take(4), written.ReadInt64("greedy"));
     }
 

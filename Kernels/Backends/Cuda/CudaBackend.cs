@@ -166,6 +166,13 @@ public sealed class CudaBackend : IBackend
     public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => new CudaKvStep(_queue, layout, memory, offset, count);
 
     /// <inheritdoc/>
+    public void CopyBlock(KvStep cache, int source, int destination)
+    {
+        CudaKvStep own = CudaKvStep.Of(cache);
+        _queue.Copy(own.Block(source, nameof(source)), own.Destination(source, destination), own.Layout.BlockBytes);
+    }
+
+    /// <inheritdoc/>
     public Routing CreateRouting(int maxRows, int experts, int topK) => new CudaRouting(_queue, maxRows, experts, topK);
 
     /// <inheritdoc/>

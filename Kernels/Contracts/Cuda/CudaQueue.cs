@@ -170,6 +170,13 @@ internal sealed unsafe class CudaQueue : IDisposable
         }
     }
 
+    /// <summary>Copies between places on the device that do not overlap, before launches to come; what a step has collected goes first.</summary>
+    public void Copy(nint source, nint destination, long bytes)
+    {
+        Flush();
+        Stream.Copy(destination, source, bytes);
+    }
+
     /// <summary>
     /// Brings data to the start of a buffer's twin on the device, in place of what was there, for launches to come. It goes ahead of
     /// a step's launches and is none of them: what a step is does not depend on how long the data are.

@@ -23,6 +23,8 @@ public sealed class SequenceBlocksTests
         sequence.Begin(3);
         Assert.Equal(chunk / 16, pool.UsedBlocks(BlockKind.Chunked));
         sequence.Commit(3);
+        Assert.Equal(chunk / 16, pool.UsedBlocks(BlockKind.Chunked));
+        sequence.LeaveChunk();
         Assert.Equal((0, chunk / 16), (pool.UsedBlocks(BlockKind.Chunked), pool.UsedBlocks(BlockKind.Full)));
         Assert.Equal((0, chunk), (sequence.LocalPosition(BlockKind.Chunked), sequence.LocalPosition(BlockKind.Full)));
         sequence.Clear();

@@ -38,8 +38,8 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     public void Logits_equal_the_reference(string name, string file, WeightScheme weights, bool onDevice)
     {
         Llama4Model model = Load(name, weights, onDevice);
-        using var golden = new GoldenFile(name, file);
-        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false)), model);
+        using var golden = References.Open(name, file);
+        References.Check(model, golden, capture: false);
     }
 
     [Theory]
@@ -77,14 +77,14 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     public void Fp8_blocks_equal_the_reference(string name, string file, int[] layers, bool onDevice)
     {
         Llama4Model model = Load(name, WeightScheme.Fp8, onDevice);
-        using var golden = new GoldenFile(name, file);
+        using var golden = References.Open(name, file);
         foreach (int layer in layers)
         {
             LayerWeights w = model.Text.Weights.Layers[layer];
             Assert.All(w.Experts, e => Assert.True(e.GateUp.Format.QuantisesActivations && e.Down.Format.QuantisesActivations));
             float[] input = golden.Floats($"moe.{layer}.input"), expected = golden.Floats($"moe.{layer}.output");
             int d = model.Config.Text.HiddenSize, rows = input.Length / d;
-            float[] output = Block(model.Backend, w, input, rows, d, golden.Ints($"moe.{layer}.experts"));
+            float[] output = Block(model.Backend, w, input, rows, d, golden.Integers($"moe.{layer}.experts"));
             float range = expected.Max() - expected.Min();
             double[] errors = [.. Enumerable.Range(0, rows).Select(r => (double)Enumerable.Range(r * d, d).Max(i => Math.Abs(output[i] - expected[i])) / range)];
             Assert.True(errors.Max() <= 2e-3, $"layer {layer}: {errors.Max():E2}");

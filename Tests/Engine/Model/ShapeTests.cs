@@ -59,11 +59,11 @@ public sealed class ShapeTests
 
         LogitsResult whole = ModelRunner.Run(model, ids, new RunOptions { CaptureHidden = true });
         CheckRouters(whole, oracle, shape);
-        double error = Compare.RangeError(whole.Logits, expected);
+        double error = ReferenceMetrics.Relative(whole.Logits, expected);
         Assert.True(error <= 1e-5, $"logits differ by {error:E2} of their range");
 
         LogitsResult parts = ModelRunner.Run(model, ids, new RunOptions { PrefillChunk = 5 });
-        double difference = Compare.RangeError(parts.Logits, whole.Logits);
+        double difference = ReferenceMetrics.Relative(parts.Logits, whole.Logits);
         Assert.True(difference <= 2e-6, $"in steps of five, logits differ by {difference:E2} of their range");
     }
 

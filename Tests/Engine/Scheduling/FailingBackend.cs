@@ -76,6 +76,12 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count) => inner.CreateKvStep(layout, memory, offset, count);
 
+    public void CopyBlock(KvStep cache, int source, int destination)
+    {
+        Count(nameof(CopyBlock));
+        inner.CopyBlock(cache, source, destination);
+    }
+
     public Routing CreateRouting(int maxRows, int experts, int topK) => inner.CreateRouting(maxRows, experts, topK);
 
     public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)

@@ -78,7 +78,7 @@ internal static class BenchCommand
         {
             cancellation.ThrowIfCancellationRequested();
             FiniteLogits.Check(runner.Logits(), runner.Logits().Length);
-            runner.Decode([sequence], [Verification.Metrics.Top(runner.Logits())]);
+            runner.Decode([sequence], [ReferenceMetrics.Top(runner.Logits())]);
         }
         return new Timing(prefill, Stopwatch.GetElapsedTime(start).TotalSeconds);
     }

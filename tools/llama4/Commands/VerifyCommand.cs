@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Cli.Verification;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Spectre.Console;
 
@@ -27,15 +28,15 @@ internal static class VerifyCommand
             {
                 throw new ArgumentException("--prefill-chunk must be 0 or more.");
             }
+            var options = new ReferenceOptions { Tolerance = parsed.GetValue(tolerance), MaxKl = parsed.GetValue(kl) };
             string[] files = FilesOf(parsed.GetRequiredValue(golden));
             using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
             using Llama4Model? other = arguments.LoadOtherOrder(parsed.GetRequiredValue(checkpoint), model, parsed, cancellation);
-            GoldenReport[] reports = [.. files.Select(file =>
+            ReferenceReport[] reports = [.. files.Select(file =>
             {
-                using var reference = new GoldenFile(file);
-                return reference.Weights != model.Options.Weights
-                    ? new GoldenReport { File = reference.Name, Skipped = $"the reference has {(reference.Weights == WeightScheme.Stored ? "its weights as stored" : Name(reference.Weights) + " weights")}, the model was loaded with --weights {Name(model.Options.Weights)}; give --weights {Name(reference.Weights)}" }
-                    : new GoldenComparison(model, other, reference, parsed.GetValue(tolerance), parsed.GetValue(kl)).Run(parsed.GetValue(chunk), cancellation);
+                using var reference = ReferenceFile.Open(file);
+                ReferenceReport report = ReferenceComparison.Run(model, reference, options, parsed.GetValue(chunk), other, cancellation);
+                return report.Skipped is null ? report : report with { Skipped = $"{report.Skipped}; give --weights {Name(reference.Weights)}" };
             })];
             if (reports.All(report => report.Skipped is not null))
             {
@@ -44,7 +45,7 @@ internal static class VerifyCommand
             bool passed = reports.All(report => report.Passed);
             if (parsed.GetValue(json))
             {
-                ReportJson.Write(console, new VerificationReport(passed, model.Options.Activations.ToString(), Name(model.Options.Weights), parsed.GetValue(tolerance), reports));
+                ReportJson.Write(console, new VerificationReport(passed, model.Options.Activations.ToString(), Name(model.Options.Weights), options.Tolerance, reports));
             }
             else
             {
@@ -72,10 +73,10 @@ internal static class VerifyCommand
         return files.Length > 0 ? files : throw new FileNotFoundException($"{path}: the folder has no safetensors files.");
     }
 
-    private static void Print(GoldenReport[] reports, CommandConsole console)
+    private static void Print(ReferenceReport[] reports, CommandConsole console)
     {
         Table table = CommandConsole.NewTable("file", "rows", "max error", "of range", "KL", "median", "far", "top-1", "routers", "greedy", "first difference", "result");
-        foreach (GoldenReport r in reports.Where(report => report.Skipped is null))
+        foreach (ReferenceReport r in reports.Where(report => report.Skipped is null))
         {
             table.AddRow(
                 Markup.Escape(r.File),
@@ -92,11 +93,11 @@ internal static class VerifyCommand
                 r.Passed ? "ok" : "DIFFERS");
         }
         console.Write(table);
-        foreach (GoldenReport r in reports.Where(report => report.OrderOfSummation is not null))
+        foreach (ReferenceReport r in reports.Where(report => report.OrderOfSummation is not null))
         {
             console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{r.File}: the order of summation explains {r.OrderOfSummation:E2} of the range (the same model with the CPU's order)"));
         }
-        foreach (GoldenReport r in reports.Where(report => report.Skipped is not null))
+        foreach (ReferenceReport r in reports.Where(report => report.Skipped is not null))
         {
             console.Out.WriteLine($"skipped {r.File}: {r.Skipped}");
         }

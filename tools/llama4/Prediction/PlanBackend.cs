@@ -63,6 +63,8 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
 
     public IEmbedding CreateEmbedding(MatrixSource table) => inner.CreateEmbedding(table);
 
+    public void CopyBlock(KvStep cache, int source, int destination) => inner.CopyBlock(cache, source, destination);
+
     public Routing CreateRouting(int maxRows, int experts, int topK) => inner.CreateRouting(maxRows, experts, topK);
 
     public void Embed(IEmbedding table, ReadOnlySpan<int> ids, Tensor output)

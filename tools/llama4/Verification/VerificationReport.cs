@@ -1,3 +1,5 @@
+using Llama4Kernels.Engine.Diagnostics;
+
 namespace Llama4Kernels.Cli.Verification;
 
 /// <summary>What a verification found.</summary>
@@ -6,4 +8,4 @@ namespace Llama4Kernels.Cli.Verification;
 /// <param name="Weights">How the weights were loaded.</param>
 /// <param name="Tolerance">Largest error of logits as a share of their range.</param>
 /// <param name="Files">A report for each file of references.</param>
-internal sealed record VerificationReport(bool Passed, string Activations, string Weights, double Tolerance, IReadOnlyList<GoldenReport> Files);
+internal sealed record VerificationReport(bool Passed, string Activations, string Weights, double Tolerance, IReadOnlyList<ReferenceReport> Files);

@@ -42,7 +42,7 @@ public sealed class GgufMixedTests : IDisposable
             }
         }
         using Llama4Model quantised = Llama4Model.Load(mixed), reference = Llama4Model.Load(plain);
-        double error = Compare.RangeError(Logits(quantised), Logits(reference));
+        double error = ReferenceMetrics.Relative(Logits(quantised), Logits(reference));
         Assert.True(error <= 1e-6, $"{error:E2}");
         using Checkpoint checkpoint = Checkpoint.Open(mixed);
         long stored = checkpoint.Tensors.Where(tensor => tensor.Name != "token_embd.weight").Sum(tensor => tensor.Bytes);
@@ -73,7 +73,7 @@ public sealed class GgufMixedTests : IDisposable
         using Llama4Model model = Llama4Model.Load(path), device = Llama4Model.Load(path, new ModelOptions { CreateBackend = () => EmulatedBackend.Create(driver) });
         Assert.Equal(mix == "Q4_K_M" ? "q4_k panels + q6_k panels" : "panels", device.Text.Weights.Layers[0].Qkv.Layout);
         Assert.Equal(mix == "Q4_K_M" ? "panels" : "q8_0 panels + q4_0 panels", device.Text.Weights.Layers[0].Experts[1].GateUp.Layout);
-        double error = Compare.RangeError(Logits(device), Logits(model));
+        double error = ReferenceMetrics.Relative(Logits(device), Logits(model));
         Assert.True(error <= 1e-5, $"{error:E2}");
         // Only routers differ: the processor pads their four rows.
         using Checkpoint checkpoint = Checkpoint.Open(path);

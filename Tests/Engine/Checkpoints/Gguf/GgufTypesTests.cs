@@ -38,8 +38,8 @@ public sealed class GgufTypesTests : IDisposable
             string path = Write(type, number, values => GgufBlockEncoder.Encode(type, values));
             using Llama4Model model = Llama4Model.Load(path);
             float[] actual = Logits(model);
-            double error = Compare.RangeError(actual[..reference.Length], reference), distance = Math.Sqrt(actual.Zip(plain, (a, b) => ((double)a - b) * (a - b)).Average());
-            TestContext.Current.TestOutputHelper?.WriteLine($"{type}: {error:E1} of the range, root mean square {distance:F4}, KL {Compare.MeanKl(actual, plain, TinyGguf.Vocabulary):F4}");
+            double error = ReferenceMetrics.Relative(actual[..reference.Length], reference), distance = Math.Sqrt(actual.Zip(plain, (a, b) => ((double)a - b) * (a - b)).Average());
+            TestContext.Current.TestOutputHelper?.WriteLine($"{type}: {error:E1} of the range, root mean square {distance:F4}, KL {ReferenceMetrics.MeanKl(actual, plain, TinyGguf.Vocabulary):F4}");
             Assert.True(error <= ofRange, $"{type}: {error:E2} of the range");
             Assert.True(distance > 0 && distance <= most && distance >= before / 4, $"{type}: {distance}, at most {most}; the finer type before it has {before}");
             before = distance;

@@ -38,8 +38,8 @@ public sealed class MetaModelTests : IDisposable
         Assert.True(model.HasVision);
         foreach (string name in names)
         {
-            using var golden = new GoldenFile(goldens, name);
-            golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize)), model);
+            using ReferenceFile golden = References.Open(goldens, name);
+            References.Check(model, golden);
         }
     }
 

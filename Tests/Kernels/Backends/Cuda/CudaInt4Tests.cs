@@ -9,7 +9,6 @@ using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Oracles;
-using Divergence = Llama4Kernels.Cli.Verification.Divergence;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
@@ -124,16 +123,16 @@ public sealed class CudaInt4Tests : IDisposable
         });
         LayerWeights layer = model.Text.Weights.Layers[1];
         Assert.All([layer.FeedForward.GateUp, layer.FeedForward.Down, .. layer.Experts.SelectMany(expert => new[] { expert.GateUp, expert.Down })], matrix => Assert.Equal("tiles", matrix.Layout));
-        using var golden = new GoldenFile("tiny-flat", "int4");
+        using var golden = References.Open("tiny-flat", "int4");
         int vocabulary = model.Config.Text.VocabSize;
         LogitsResult result = ModelRunner.Run(model, golden.Ids, golden.Options(vocabulary, capture: false) with { Greedy = 5, CacheFormat = KvFormat.F32 });
         Assert.Empty(driver.Findings);
         // verify's own bound of the mean, and the official implementation's median in bfloat16; no router's choice flips here.
-        var divergence = Divergence.Of(result.Logits, golden.Logits, vocabulary);
+        var divergence = LogitDivergence.Of(result.Logits, golden.Logits, vocabulary);
         Assert.InRange(divergence.Mean, 0, 1e-3);
         Assert.InRange(divergence.Median, 0, 7.7e-5);
         Assert.Equal((0, divergence.Rows), (divergence.FarRows, divergence.SameTop1));
-        Assert.NotEqual(0, Compare.RangeError(result.Logits, golden.Logits));
+        Assert.NotEqual(0, ReferenceMetrics.Relative(result.Logits, golden.Logits));
         Assert.NotEqual(0, ((CudaBackend)model.Backend).Graphs.Launched);
     }
 

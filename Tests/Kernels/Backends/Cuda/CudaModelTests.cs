@@ -33,8 +33,8 @@ public sealed class CudaModelTests : IDisposable
     {
         Choose(deferred);
         using Llama4Model model = Load(name, weights);
-        using var golden = new GoldenFile(name, file);
-        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize)), model);
+        using var golden = References.Open(name, file);
+        References.Check(model, golden);
         Assert.Empty(_driver.Findings);
         // The continuation was decoded by graphs: one run by itself, one captured, the rest replayed.
         Assert.True(golden.Greedy.Length < 3 || ((CudaBackend)model.Backend).Graphs.Launched >= golden.Greedy.Length - 3);
@@ -53,7 +53,7 @@ public sealed class CudaModelTests : IDisposable
         float[][] actual = Decode(model, _driver, out int taken), expected = Decode(reference, null, out _);
         foreach ((float[] mine, float[] theirs) in actual.Zip(expected))
         {
-            Assert.True(Compare.RangeError(mine, theirs) <= 5e-6);
+            Assert.True(ReferenceMetrics.Relative(mine, theirs) <= 5e-6);
         }
         var backend = (CudaBackend)model.Backend;
         // The first step of a shape runs by itself, the second is captured, the rest is replayed.
@@ -72,8 +72,8 @@ public sealed class CudaModelTests : IDisposable
         {
             CreateBackend = () => EmulatedBackend.Create(_driver, new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = stagingBytes }),
         });
-        using var golden = new GoldenFile("tiny-flat", "text-5");
-        golden.Check(ModelRunner.Run(model, golden.Ids, golden.Options(model.Config.Text.VocabSize, capture: false)), model);
+        using var golden = References.Open("tiny-flat", "text-5");
+        References.Check(model, golden, capture: false);
     }
 
     [Fact]

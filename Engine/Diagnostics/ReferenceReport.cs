@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Cli.Verification;
+namespace Llama4Kernels.Engine.Diagnostics;
 
-/// <summary>How a run compares with one golden file.</summary>
-internal sealed record GoldenReport
+/// <summary>How a run compares with one file of reference values.</summary>
+public sealed record ReferenceReport
 {
     /// <summary>The file's name.</summary>
     public required string File { get; init; }
@@ -36,13 +36,13 @@ internal sealed record GoldenReport
     /// <summary>Positions where both find the same token most likely.</summary>
     public int SameTop1 { get; init; }
 
-    /// <summary>Router choices compared, and how many differ.</summary>
+    /// <summary>Router choices compared.</summary>
     public int RouterChoices { get; init; }
 
     /// <summary>Router choices that differ.</summary>
     public int RouterDifferences { get; init; }
 
-    /// <summary>First stage in the order of computation that is beyond the tolerance; null if none is.</summary>
+    /// <summary>First stage in the order of computation that is beyond the tolerance, such as <c>router.3</c>; null if none is.</summary>
     public string? FirstDifference { get; init; }
 
     /// <summary>Continued tokens that were compared.</summary>
