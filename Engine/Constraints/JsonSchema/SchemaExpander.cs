@@ -45,7 +45,21 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
                 pending.Push(way);
             }
         }
+        UniteTexts();
         return shape;
+    }
+
+    // Strings that differ only in what they match are one automaton: a mask asks each of them.
+    private void UniteTexts()
+    {
+        foreach (TextLanguage[] alike in shape.Texts.Where(text => text.Words is null).GroupBy(text => (text.Min, text.Max)).Select(texts => texts.ToArray()).ToArray())
+        {
+            if (alike.Length > 1 && TextLanguage.TryUnite(alike, program.Library, program.Budget) is { } united)
+            {
+                shape.Texts.RemoveAll(alike.Contains);
+                shape.Texts.Add(united);
+            }
+        }
     }
 
     private void Resolve(Conjunct conjunct)
