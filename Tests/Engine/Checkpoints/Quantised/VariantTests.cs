@@ -6,7 +6,6 @@ using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Tests.Engine.Model;
 
 namespace Llama4Kernels.Tests.Engine.Checkpoints.Quantised;
 
@@ -48,7 +47,7 @@ public sealed class VariantTests : IDisposable
             Assert.True(MemoryMarshal.AsBytes(own.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(expected.AsSpan())), $"{name}, {weight}: other bits");
         }
         using Llama4Model quantised = Llama4Model.Load(stored, new ModelOptions { Threads = 1 }), reference = Llama4Model.Load(plain, new ModelOptions { Threads = 1 });
-        double error = Compare.RangeError(Logits(quantised), Logits(reference));
+        double error = ReferenceMetrics.Relative(Logits(quantised), Logits(reference));
         Assert.True(error <= 1e-5, $"{name}: {error:E2}");
         Assert.All(quantised.Text.Weights.Layers[1].Experts, expert => Assert.NotEqual(ScaleKind.None, expert.Down.Format.Scale));
         long bytes = a.Tensors.Where(tensor => !tensor.Name.Contains("embed_tokens", StringComparison.Ordinal)).Sum(tensor => tensor.Bytes);
@@ -85,7 +84,7 @@ public sealed class VariantTests : IDisposable
         StoredVariant mixed = new("mixed", null, m => (m.Name.Contains("experts.1.", StringComparison.Ordinal) ? eight : m.Name.EndsWith("experts.2.up_proj", StringComparison.Ordinal) ? bytes : four).Store(m));
         (string stored, string plain) = Write(mixed);
         using Llama4Model quantised = Llama4Model.Load(stored, new ModelOptions { Threads = 1 }), reference = Llama4Model.Load(plain, new ModelOptions { Threads = 1 });
-        Assert.InRange(Compare.RangeError(Logits(quantised), Logits(reference)), 0, 1e-5);
+        Assert.InRange(ReferenceMetrics.Relative(Logits(quantised), Logits(reference)), 0, 1e-5);
         Assert.Equal(["uint4g32-bf16-zero", "int8g64-f16", "uint4g32-bf16-zero"], quantised.Text.Weights.Layers[1].Experts.Select(expert => expert.Down.Format.Name));
         using Checkpoint checkpoint = Checkpoint.Open(stored);
         long size = checkpoint.Tensors.Where(tensor => !tensor.Name.Contains("embed_tokens", StringComparison.Ordinal)).Sum(tensor => tensor.Bytes);
