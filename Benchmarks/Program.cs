@@ -36,11 +36,7 @@ switch (args)
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-<<<<<<< HEAD
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device, emulator, team, constraint MODEL");
-=======
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team");
->>>>>>> main
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);
