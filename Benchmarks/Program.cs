@@ -1,3 +1,4 @@
+using System.Globalization;
 using BenchmarkDotNet.Running;
 using Llama4Kernels.Benchmarks.Quick;
 
@@ -10,6 +11,9 @@ switch (args)
     case ["--quick", "affine"]:
         AffineQuick.Run();
         return 0;
+    case ["--quick", "int4", ..] when args.Length < 4 && (args.Length < 3 || int.TryParse(args[2], CultureInfo.InvariantCulture, out _)):
+        Int4Quick.Run(args.Length < 3 ? 0 : int.Parse(args[2], CultureInfo.InvariantCulture));
+        return 0;
     case ["--quick", "decode"]:
         ModelQuick.Decode();
         return 0;
@@ -17,7 +21,10 @@ switch (args)
         ModelQuick.Vision();
         return 0;
     case ["--quick", "int4-device"]:
-        Int4DeviceQuick.Run();
+        Int4DeviceQuick.Run(onEmulator: false);
+        return 0;
+    case ["--quick", "int4-device", "--emulator"]:
+        Int4DeviceQuick.Run(onEmulator: true);
         return 0;
     case ["--quick", "emulator"]:
         EmulatorQuick.Run();
@@ -26,7 +33,7 @@ switch (args)
         TeamQuick.Run();
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, decode, vision, int4-device, emulator, team");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

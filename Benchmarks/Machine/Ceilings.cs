@@ -38,21 +38,24 @@ internal static unsafe class Ceilings
     }
 
     /// <summary>float32 FMA operations per second (two per multiply-add) from registers, on the whole team.</summary>
-    public static double FmaPeak(ThreadTeam team) => Peak(team, dot: false);
+    public static double FmaPeak(ThreadTeam team) => Peak(team, 32, (a, sum) => a.vfmadd231ps(sum, zmm30, zmm31));
 
     /// <summary>vdpbf16ps operations per second (two per product) from registers, on the whole team.</summary>
-    public static double DotPeak(ThreadTeam team) => Peak(team, dot: true);
+    public static double DotPeak(ThreadTeam team) => Peak(team, 64, (a, sum) => a.vdpbf16ps(sum, zmm30, zmm31));
 
-    private static double Peak(ThreadTeam team, bool dot)
+    /// <summary>vpdpbusd operations per second (two per product) from registers, on the whole team.</summary>
+    public static double IntegerDotPeak(ThreadTeam team) => Peak(team, 128, (a, sum) => a.vpdpbusd(sum, zmm30, zmm31));
+
+    private static double Peak(ThreadTeam team, int operations, Action<Assembler, AssemblerRegisterZMM> multiply)
     {
-        using ExecutableMemory code = ExecutableMemory.Create(PeakLoop(dot));
+        using ExecutableMemory code = ExecutableMemory.Create(PeakLoop(multiply));
         var job = new PeakJob((delegate* unmanaged<long, void>)code.Address);
         double seconds = Best(6, () => team.Run(team.Threads, job));
-        return team.Threads * PeakSteps * 16.0 * (dot ? 64 : 32) / seconds;
+        return team.Threads * PeakSteps * 16.0 * operations / seconds;
     }
 
     // 16 independent sums in registers that every calling convention leaves free.
-    private static byte[] PeakLoop(bool dot)
+    private static byte[] PeakLoop(Action<Assembler, AssemblerRegisterZMM> multiply)
     {
         AssemblerRegisterZMM[] sums =
         [
@@ -69,14 +72,7 @@ internal static unsafe class Ceilings
         a.Label(ref loop);
         foreach (AssemblerRegisterZMM sum in sums)
         {
-            if (dot)
-            {
-                a.vdpbf16ps(sum, zmm30, zmm31);
-            }
-            else
-            {
-                a.vfmadd231ps(sum, zmm30, zmm31);
-            }
+            multiply(a, sum);
         }
         a.dec(counter);
         a.jne(loop);

@@ -1,7 +1,10 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
+using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Quantization;
 
@@ -32,4 +35,39 @@ public class QuantizationBenchmarks : BackendBenchmarks
     /// <summary>QuantisedProduct, through the backend.</summary>
     [Benchmark]
     public void QuantisedProduct() => Backend.Linear(_x, _weights!, null, _y);
+}
+
+/// <summary>The same product with x rounded to int8: 22 MB of weights, 84 MFLOP a token, on the integer dot product.</summary>
+public class Int4ProductBenchmarks : BackendBenchmarks
+{
+    private const int Rows = 8192, Columns = 5120;
+
+    private CpuWorkspace? _workspace;
+    private Int4Panels? _weights;
+    private Tensor _x, _y;
+
+    [Params(1, 4, 32, 512)]
+    public int Tokens { get; set; }
+
+    [ParamsSource(nameof(Names))]
+    public string Record { get; set; } = "";
+
+    public static IEnumerable<string> Names => Kernels.Quantization.Int4Product.Products.Where(record => record.Lacks(CpuLimits.This) is null).Select(record => record.Name);
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        ushort[] source = Bf16Numbers(Rows * Columns);
+        _workspace = new CpuWorkspace(Own(new ThreadTeam()), Own(new CpuScratch()));
+        _weights = Own(Int4Panels.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], _workspace.Team));
+        GC.KeepAlive(source);
+        _x = Numbers(Tokens, Columns);
+        _y = Zeros(Tokens, Rows);
+    }
+
+    /// <summary>Int4Product, by record.</summary>
+    [Benchmark]
+    public unsafe void Int4Product() =>
+        Kernels.Quantization.Int4Product.Products.First(record => record.Name == Record)
+            .Launch(_workspace!, new CpuOperands(_x.Pointer, Tokens, _weights!, null, _y.Pointer));
 }

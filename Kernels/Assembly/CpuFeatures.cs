@@ -11,6 +11,9 @@ public static class CpuFeatures
     /// <summary>BF16 dot product (VDPBF16PS on 512-bit registers): CPUID leaf 7.1, EAX bit 5.</summary>
     public static bool Avx512Bf16 { get; } = Avx512 && (Leaf7Sub1Eax() & (1 << 5)) != 0;
 
+    /// <summary>Integer dot product (VPDPBUSD on 512-bit registers): CPUID leaf 7, ECX bit 11.</summary>
+    public static bool Avx512Vnni { get; } = Avx512 && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) != 0;
+
     private static int Leaf7Sub1Eax() =>
         X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && X86Base.CpuId(7, 0).Eax >= 1 ? X86Base.CpuId(7, 1).Eax : 0;
 }

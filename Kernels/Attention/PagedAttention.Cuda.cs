@@ -17,9 +17,7 @@ internal static class PagedAttentionCuda
     internal static readonly KernelOption[] Kernels = [new("Attention", "attention_combine", "after attention_split: folds the splits in their order")];
 
     /// <summary>The records: rows that decode and tiles of the other rows of a step each take theirs.</summary>
-    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new(
-        "Attention",
-        Split(KvFormat.F32), Split(KvFormat.BF16), Tiled(KvFormat.F32), Tiled(KvFormat.BF16));
+    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new("Attention", [.. KvFormats.All.Select(Split), .. KvFormats.All.Select(Tiled)]);
 
     /// <summary>Puts the launches for a step's decoding rows, or for its tiles, into a queue.</summary>
     internal delegate void Launcher(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, CudaKvStep step, int layer, Tensor output);
@@ -28,8 +26,8 @@ internal static class PagedAttentionCuda
     internal const long PoolElements = 1L << 40;
 
     private const int FewestSplitKeys = 256;
-    private const int FewestSplits = 16;
     private const int MostSplits = 64;
+    private const int FewestGroups = 16;
     private const int GroupsPerProcessor = 4;
     private const int Octet = 8;
     private const int LargestHead = 256;
@@ -58,41 +56,45 @@ internal static class PagedAttentionCuda
             .Value(layout.ValueOffset).Value(layout.ValueTokenStride);
 
     /// <summary>Why a kernel does not take another cache.</summary>
-    internal static string WrongFormat(KvFormat format) => format == KvFormat.F32 ? "is for a cache of float32" : "is for a cache of bf16";
+    internal static string WrongFormat(KvFormat format) => $"is for a cache of {format.Name()}";
 
     /// <summary>
-    /// Splits that fill the device, whatever the rows' keys: kernels read those, so that the launch is the same for contexts of all lengths.
-    /// Some even where rows alone fill it: one of them may be far longer than the others.
+    /// Groups that share a row's splits, so many that they fill the device whatever the rows' keys: kernels read those, so that the launch is the
+    /// same for contexts of all lengths. Some even where rows alone fill it: one of them may be far longer than the others. Into how many splits a
+    /// row's keys are cut does not depend on it, and so neither does the order of its sums.
     /// </summary>
-    internal static int Splits(int rows, AttentionShape shape, DeviceLimits device)
+    internal static int SplitGroups(int rows, AttentionShape shape, DeviceLimits device)
     {
         int groups = rows * shape.KvHeads * Octets(shape);
         int wanted = (GroupsPerProcessor * device.Multiprocessors + groups - 1) / groups;
-        return Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)wanted), FewestSplits, MostSplits);
+        return Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)wanted), FewestGroups, MostSplits);
     }
+
+    /// <summary>Bytes of partial results of so many rows.</summary>
+    internal static long ScratchBytes(int rows, AttentionShape shape) => (long)rows * shape.Heads * MostSplits * (shape.HeadDim + 2) * sizeof(float);
 
     private static KernelRecord<AttentionCase, Launcher> Split(KvFormat format)
     {
-        string kernel = "attention_split_" + format.Suffix();
+        string kernel = format.KernelName("attention_split");
         return new(
             kernel,
             what => what.Format != format ? WrongFormat(format) : !what.IsDecode ? "is for one new row a sequence" : TooLarge(what),
             "one new row a sequence: its keys are split among groups",
             (queue, scratch, qkv, shape, step, layer, output) =>
             {
-                int rows = step.DecodeRows, splits = Splits(rows, shape, queue.Kernels.Limits);
-                Tensor sums = scratch.Sums.Require(rows * shape.Heads * splits, shape.HeadDim);
-                Tensor stats = scratch.Stats.Require(rows * shape.Heads * splits, 2);
+                int rows = step.DecodeRows;
+                Tensor sums = scratch.Sums.Require(rows * shape.Heads * MostSplits, shape.HeadDim);
+                Tensor stats = scratch.Stats.Require(rows * shape.Heads * MostSplits, 2);
                 Layout(Cache(queue.Call(kernel), step, layer, qkv).View(sums).View(stats).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim), step.Layout)
-                    .Value(FewestSplitKeys).Value(splits).Run(new(rows, shape.KvHeads * Octets(shape), splits), Threads(shape));
-                queue.Call("attention_combine").View(sums).View(stats).View(step.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(splits)
+                    .Value(FewestSplitKeys).Value(MostSplits).Run(new(rows, shape.KvHeads * Octets(shape), SplitGroups(rows, shape, queue.Kernels.Limits)), Threads(shape));
+                queue.Call("attention_combine").View(sums).View(stats).View(step.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(MostSplits)
                     .Run(new(rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
             });
     }
 
     private static KernelRecord<AttentionCase, Launcher> Tiled(KvFormat format)
     {
-        string kernel = "attention_" + format.Suffix();
+        string kernel = format.KernelName("attention");
         return new(
             kernel,
             what => what.Format != format ? WrongFormat(format) : what.IsDecode ? "is for several new rows a sequence" : TooLarge(what),
@@ -118,10 +120,6 @@ internal sealed class AttentionScratch(CudaQueue queue) : IDisposable
     public CudaScratch Sums { get; } = new(queue);
 
     public CudaScratch Stats { get; } = new(queue);
-
-    /// <summary>Bytes for so many rows.</summary>
-    public static long Bytes(int rows, AttentionShape shape, DeviceLimits device) =>
-        (long)rows * shape.Heads * PagedAttentionCuda.Splits(rows, shape, device) * (shape.HeadDim + 2) * sizeof(float);
 
     public void Dispose()
     {

@@ -10,29 +10,7 @@ namespace Llama4Kernels.Kernels.Attention;
 /// </summary>
 public static class PagedAttentionIlgpu
 {
-    /// <summary>
-    /// Group (tile, key/value head, octet): tiles [n, 2] are pairs (first row, rows ≤ 8) of one sequence; the query vectors of
-    /// a tile, tokens times heads of the key/value head, are taken eight a group. output [T, H·d].
-    /// </summary>
-    public static void PrefillF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken) =>
-        Prefill<float, F32Decoder>(qkv, pool, tables, starts, positions, tiles, output, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
-
-    /// <summary>As <see cref="PrefillF32"/> for a cache of bf16 bits.</summary>
-    public static void PrefillBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken) =>
-        Prefill<ushort, Bf16Decoder>(qkv, pool, tables, starts, positions, tiles, output, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
-
-    /// <summary>
-    /// Group (row, key/value head and octet of its query heads, split): a row's keys are shared out among splits of at least splitKeys; those
-    /// that get none end at once. What a row gives depends on no other row. sums [T, H, maxSplits, d] are not normalised, stats [T, H, maxSplits, 2] hold maximum and weight.
-    /// </summary>
-    public static void SplitF32(ArrayView<float> qkv, ArrayView<float> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits) =>
-        Split<float, F32Decoder>(qkv, pool, tables, starts, positions, sums, stats, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, splitKeys, maxSplits);
-
-    /// <summary>As <see cref="SplitF32"/> for a cache of bf16 bits.</summary>
-    public static void SplitBf16(ArrayView<float> qkv, ArrayView<ushort> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits) =>
-        Split<ushort, Bf16Decoder>(qkv, pool, tables, starts, positions, sums, stats, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, splitKeys, maxSplits);
-
-    /// <summary>Group (row, query head): folds the splits of <see cref="SplitF32"/> in their order. output [T, H·d].</summary>
+    /// <summary>Group (row, query head): folds the splits of <see cref="Split"/> in their order. output [T, H·d].</summary>
     public static void Combine(ArrayView<float> sums, ArrayView<float> stats, ArrayView<int> positions, ArrayView<float> output, int headDim, int splitKeys, int maxSplits)
     {
         long row = Grid.IdxX;
@@ -73,7 +51,11 @@ public static class PagedAttentionIlgpu
         return share > fewest ? share : fewest;
     }
 
-    private static void Prefill<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken)
+    /// <summary>
+    /// Group (tile, key/value head, octet): tiles [n, 2] are pairs (first row, rows ≤ 8) of one sequence; the query vectors of
+    /// a tile, tokens times heads of the key/value head, are taken eight a group. output [T, H·d].
+    /// </summary>
+    public static void Prefill<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<int> tiles, ArrayView<float> output, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken)
         where T : unmanaged
         where TDecoder : struct, IDecoder<T>
     {
@@ -134,7 +116,12 @@ public static class PagedAttentionIlgpu
         }
     }
 
-    private static void Split<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits)
+    /// <summary>
+    /// Group (row, key/value head and octet of its query heads, group of splits): a row's keys are cut into splits of at least splitKeys,
+    /// so many that maxSplits hold them, whoever works on them: the groups of a row take them by turns, and those that get none end at once.
+    /// So what a row gives depends on its own keys alone. sums [T, H, maxSplits, d] are not normalised, stats [T, H, maxSplits, 2] hold maximum and weight.
+    /// </summary>
+    public static void Split<T, TDecoder>(ArrayView<float> qkv, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, ArrayView<float> sums, ArrayView<float> stats, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, int splitKeys, int maxSplits)
         where T : unmanaged
         where TDecoder : struct, IDecoder<T>
     {
@@ -142,15 +129,12 @@ public static class PagedAttentionIlgpu
         ArrayView<int> limits = SharedMemory.Allocate<int>(OctetAttention.Rows);
         ArrayView<Float4> state = SharedMemory.Allocate<Float4>(6);
         long row = Grid.IdxX;
-        int split = Grid.IdxZ;
-        int end = positions[row] + 1;
-        int length = SplitLength(end, splitKeys, maxSplits);
-        int begin = split * length;
-        if (begin >= end)
+        int keys = positions[row] + 1;
+        int length = SplitLength(keys, splitKeys, maxSplits);
+        if (Grid.IdxZ * length >= keys)
         {
             return;
         }
-        end = end - begin < length ? end : begin + length;
         int group = heads / kvHeads;
         int octets = (group + OctetAttention.Rows - 1) / OctetAttention.Rows;
         int kvHead = Grid.IdxY / octets;
@@ -168,29 +152,36 @@ public static class PagedAttentionIlgpu
             }
             if (Group.IdxX == 0)
             {
-                limits[i] = end;
+                // A split ends where its keys do.
+                limits[i] = keys;
             }
         }
         Group.Barrier();
         var place = new KeyValuePlace(starts[row], kvHead, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken);
         ArrayView<float> totals = state.Cast<float>();
-        OctetAttention.Run<T, TDecoder>(pool, tables, 0, place, queries, limits, totals, headDim, begin, end, out Float4 low, out Float4 high);
-        long to = (row * heads + head) * maxSplits + split;
-        for (int i = Group.IdxX; i < vectors; i += Group.DimX)
+        for (int split = Grid.IdxZ; split * length < keys; split += Grid.DimZ)
         {
-            stats[2 * (to + (long)i * maxSplits)] = totals[i];
-            stats[2 * (to + (long)i * maxSplits) + 1] = totals[OctetAttention.Rows + i];
-        }
-        if (Group.IdxX < headDim)
-        {
-            StorePart(sums, to, maxSplits, headDim, vectors, 0, low.A);
-            StorePart(sums, to, maxSplits, headDim, vectors, 1, low.B);
-            StorePart(sums, to, maxSplits, headDim, vectors, 2, low.C);
-            StorePart(sums, to, maxSplits, headDim, vectors, 3, low.D);
-            StorePart(sums, to, maxSplits, headDim, vectors, 4, high.A);
-            StorePart(sums, to, maxSplits, headDim, vectors, 5, high.B);
-            StorePart(sums, to, maxSplits, headDim, vectors, 6, high.C);
-            StorePart(sums, to, maxSplits, headDim, vectors, 7, high.D);
+            int begin = split * length;
+            int end = keys - begin < length ? keys : begin + length;
+            OctetAttention.Run<T, TDecoder>(pool, tables, 0, place, queries, limits, totals, headDim, begin, end, out Float4 low, out Float4 high);
+            long to = (row * heads + head) * maxSplits + split;
+            for (int i = Group.IdxX; i < vectors; i += Group.DimX)
+            {
+                stats[2 * (to + (long)i * maxSplits)] = totals[i];
+                stats[2 * (to + (long)i * maxSplits) + 1] = totals[OctetAttention.Rows + i];
+            }
+            if (Group.IdxX < headDim)
+            {
+                StorePart(sums, to, maxSplits, headDim, vectors, 0, low.A);
+                StorePart(sums, to, maxSplits, headDim, vectors, 1, low.B);
+                StorePart(sums, to, maxSplits, headDim, vectors, 2, low.C);
+                StorePart(sums, to, maxSplits, headDim, vectors, 3, low.D);
+                StorePart(sums, to, maxSplits, headDim, vectors, 4, high.A);
+                StorePart(sums, to, maxSplits, headDim, vectors, 5, high.B);
+                StorePart(sums, to, maxSplits, headDim, vectors, 6, high.C);
+                StorePart(sums, to, maxSplits, headDim, vectors, 7, high.D);
+            }
+            // No barrier: a thread resets just the totals that it read, and all others' reads end before one in Run.
         }
     }
 

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.Attention;
 internal static class RotateNormAppendCuda
 {
     /// <summary>The records, one for each format of the cache.</summary>
-    internal static readonly KernelRecords<KvFormat, Launcher> Records = new("RotateNormAndAppend", Record(KvFormat.F32), Record(KvFormat.BF16));
+    internal static readonly KernelRecords<KvFormat, Launcher> Records = new("RotateNormAndAppend", [.. KvFormats.All.Select(Record)]);
 
     /// <summary>Puts the launch into a queue.</summary>
     internal delegate void Launcher(CudaQueue queue, Tensor qkv, AttentionShape shape, Tensor? angles, float? qkNormEps, Tensor? queryScales, CudaKvStep step, int layer);
@@ -25,7 +25,7 @@ internal static class RotateNormAppendCuda
 
     private static KernelRecord<KvFormat, Launcher> Record(KvFormat format)
     {
-        string kernel = "rotate_norm_append_" + format.Suffix();
+        string kernel = format.KernelName("rotate_norm_append");
         return new(
             kernel,
             what => what == format ? null : PagedAttentionCuda.WrongFormat(format),

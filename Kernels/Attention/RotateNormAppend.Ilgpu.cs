@@ -7,17 +7,6 @@ namespace Llama4Kernels.Kernels.Attention;
 public static class RotateNormAppendIlgpu
 {
     /// <summary>
-    /// Group (row, head of query, key or value): qkv [T, (H+2K)·d] in place; angles [T, d] and queryScales [T] may be empty; a
-    /// negative eps means no norm. A row with a negative position is left alone.
-    /// </summary>
-    public static void F32(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<float> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps) =>
-        Run<float, F32Encoder>(qkv, angles, queryScales, pool, tables, starts, positions, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, eps);
-
-    /// <summary>As <see cref="F32"/> for a cache of bf16 bits.</summary>
-    public static void Bf16(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<ushort> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps) =>
-        Run<ushort, Bf16Encoder>(qkv, angles, queryScales, pool, tables, starts, positions, heads, kvHeads, headDim, blockTokens, blockStride, headStride, keyToken, keyDim, valueOffset, valueToken, eps);
-
-    /// <summary>
     /// Group (row, head): rotates the adjacent pairs of qkv [rows, columns], heads of headDim from the start of each row, by
     /// angles [tokens, headDim] of row modulo tokens.
     /// </summary>
@@ -41,7 +30,11 @@ public static class RotateNormAppendIlgpu
         x[at + 1] = a * sin + b * cos;
     }
 
-    private static void Run<T, TEncoder>(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps)
+    /// <summary>
+    /// Group (row, head of query, key or value): qkv [T, (H+2K)·d] in place; angles [T, d] and queryScales [T] may be empty; a
+    /// negative eps means no norm. A row with a negative position is left alone.
+    /// </summary>
+    public static void Append<T, TEncoder>(ArrayView<float> qkv, ArrayView<float> angles, ArrayView<float> queryScales, ArrayView<T> pool, ArrayView<int> tables, ArrayView<int> starts, ArrayView<int> positions, int heads, int kvHeads, int headDim, int blockTokens, long blockStride, long headStride, long keyToken, long keyDim, long valueOffset, long valueToken, float eps)
         where T : unmanaged
         where TEncoder : struct, IEncoder<T>
     {

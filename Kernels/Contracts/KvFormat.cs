@@ -10,22 +10,42 @@ public enum KvFormat
     BF16,
 }
 
-/// <summary>What follows from a cache's format.</summary>
-internal static class KvFormats
+/// <summary>
+/// What follows from a cache's format: a row each. A further format is a row here, a codec on the processor (KvCodecs) and one on
+/// devices (IlgpuKernels); layouts, records of kernels and checks follow.
+/// </summary>
+public static class KvFormats
 {
-    /// <summary>Bytes of one element.</summary>
-    public static int ElementBytes(this KvFormat format) => format switch
-    {
-        KvFormat.F32 => 4,
-        KvFormat.BF16 => 2,
-        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such cache format."),
-    };
+    private static readonly (KvFormat Format, string Name, int ElementBytes)[] s_rows =
+    [
+        (KvFormat.F32, "f32", sizeof(float)),
+        (KvFormat.BF16, "bf16", sizeof(ushort)),
+    ];
 
-    /// <summary>How names of device kernels end that read or write the format.</summary>
-    public static string Suffix(this KvFormat format) => format switch
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<KvFormat> All { get; } = [.. s_rows.Select(row => row.Format)];
+
+    /// <summary>Its name, in reports and in names of kernels.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static string Name(this KvFormat format) => Row(format).Name;
+
+    /// <summary>Bytes of one element.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static int ElementBytes(this KvFormat format) => Row(format).ElementBytes;
+
+    /// <summary>Name of a device kernel for the format.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static string KernelName(this KvFormat format, string operation) => $"{operation}_{format.Name()}";
+
+    private static (KvFormat Format, string Name, int ElementBytes) Row(KvFormat format)
     {
-        KvFormat.F32 => "f32",
-        KvFormat.BF16 => "bf16",
-        _ => throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such cache format."),
-    };
+        foreach ((KvFormat Format, string Name, int ElementBytes) row in s_rows)
+        {
+            if (row.Format == format)
+            {
+                return row;
+            }
+        }
+        throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such cache format.");
+    }
 }

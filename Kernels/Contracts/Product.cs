@@ -6,10 +6,14 @@ namespace Llama4Kernels.Kernels.Contracts;
 /// </summary>
 /// <typeparam name="TMachine">What a machine has, as far as products depend on it.</typeparam>
 /// <param name="Name">The record's name, by which an option forces it.</param>
-/// <param name="Operands">What it makes of x.</param>
+/// <param name="Format">Format of the weights; null for all that other tools store and that are kept (<see cref="KeptFormats"/>).</param>
+/// <param name="Operands">What it makes of x, unless the weights' format has x quantised.</param>
 /// <param name="Reason">When it is taken and why then.</param>
-internal abstract record Product<TMachine>(string Name, ActivationPrecision Operands, string Reason)
+internal abstract record Product<TMachine>(string Name, WeightFormat? Format, ActivationPrecision Operands, string Reason)
 {
+    /// <summary>What x is multiplied as, in words: codes where the weights' format has each row of x quantised, else what <see cref="Operands"/> says.</summary>
+    public string MultipliedAs => Format is { QuantisesActivations: true } format ? $"{format.Encoding} codes" : Operands.ToString();
+
     /// <summary>Layout of the weights.</summary>
     public abstract WeightLayout Layout { get; }
 
@@ -18,6 +22,9 @@ internal abstract record Product<TMachine>(string Name, ActivationPrecision Oper
 
     /// <summary>Most rows that it is worth taking for; beyond them others follow in the list.</summary>
     public int MostRows { get; init; } = int.MaxValue;
+
+    /// <summary>Outputs up to which it is worth taking for any number of rows.</summary>
+    public int FewOutputs { get; init; }
 
     /// <summary>The weights that it reads, in words.</summary>
     public abstract string Formats { get; }
@@ -32,10 +39,13 @@ internal abstract record Product<TMachine>(string Name, ActivationPrecision Oper
     public string? WhyNever(in GemmDesc gemm, TMachine machine) =>
         !Reads(gemm.Weights) ? $"reads {Formats} weights"
         : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
-        : Operands != ActivationPrecision.Float32 && Operands != gemm.Activations ? $"rounds activations to {Operands}"
+        : Operands > gemm.Activations ? $"rounds activations to {Operands}"
         : Lacks(machine);
+
+    /// <summary>Whether it is worth taking for a product's rows and outputs, if it can be.</summary>
+    public bool Pays(in GemmDesc gemm) => gemm.Rows <= MostRows || gemm.Outputs <= FewOutputs;
 
     /// <summary>Why it does not take a product; null if it does.</summary>
     public string? WhyNot(in GemmDesc gemm, TMachine machine) =>
-        WhyNever(gemm, machine) ?? (gemm.Rows > MostRows ? $"is for up to {MostRows} rows" : null);
+        WhyNever(gemm, machine) ?? (Pays(gemm) ? null : $"is for up to {MostRows} rows{(FewOutputs > 0 ? $" or {FewOutputs} outputs" : "")}");
 }

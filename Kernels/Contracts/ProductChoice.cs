@@ -12,6 +12,9 @@ namespace Llama4Kernels.Kernels.Contracts;
 /// <param name="Passed">The records before it in the list that read these weights, each with why it was passed by.</param>
 public sealed record ProductChoice(GemmDesc Gemm, string Kernel, string Layout, int SharedBytes, int SharedLimit, string Reason, IReadOnlyList<string> Passed)
 {
+    /// <summary>What x is multiplied as: its values, rounded ones, or codes.</summary>
+    public string Operands { get; init; } = "";
+
     /// <summary>On a device, blocks.</summary>
     public CudaDim3 Grid { get; init; }
 

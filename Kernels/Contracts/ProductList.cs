@@ -39,7 +39,7 @@ internal abstract class ProductList<TProduct, TMachine>(IReadOnlyList<TProduct> 
     {
         foreach (TProduct record in Candidates(gemm, layout))
         {
-            if (gemm.Rows <= record.MostRows || record.Name == _forced)
+            if (record.Pays(gemm) || record.Name == _forced)
             {
                 return record;
             }
@@ -86,7 +86,7 @@ internal abstract class ProductList<TProduct, TMachine>(IReadOnlyList<TProduct> 
         foreach (TProduct record in records)
         {
             bool isForced = record.Name == _forced;
-            if ((isForced || gemm.Rows <= record.MostRows) && record.WhyNever(gemm, machine) is null && Covers(record.Layout, gemm))
+            if ((isForced || record.Pays(gemm)) && record.WhyNever(gemm, machine) is null && Covers(record.Layout, gemm))
             {
                 if (isForced || _forced is null)
                 {

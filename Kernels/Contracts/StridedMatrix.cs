@@ -136,10 +136,7 @@ public sealed unsafe record StridedMatrix(
                 Unsafe.CopyBlockUnaligned(to, from, (uint)length * sizeof(float));
                 break;
             case ElementType.BF16:
-                for (int i = 0; i < length; i++)
-                {
-                    to[i] = Bf16.ToSingle(Unsafe.ReadUnaligned<ushort>(from + 2L * i));
-                }
+                Bf16.ToSingle(new ReadOnlySpan<ushort>(from, length), new Span<float>(to, length));
                 break;
             case ElementType.F16:
                 for (int i = 0; i < length; i++)

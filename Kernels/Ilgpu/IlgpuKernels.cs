@@ -1,6 +1,7 @@
 using System.Reflection;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
@@ -15,6 +16,13 @@ namespace Llama4Kernels.Kernels.Ilgpu;
 /// <summary>Every device kernel of this assembly.</summary>
 public static class IlgpuKernels
 {
+    /// <summary>How kernels read and write the cache's elements, a row a format.</summary>
+    private static readonly (KvFormat Format, Type Element, Type Decoder, Type Encoder)[] s_caches =
+    [
+        (KvFormat.F32, typeof(float), typeof(F32Decoder), typeof(F32Encoder)),
+        (KvFormat.BF16, typeof(ushort), typeof(Bf16Decoder), typeof(Bf16Encoder)),
+    ];
+
     /// <summary>The kernels, their names distinct.</summary>
     public static IReadOnlyList<IlgpuKernel> All { get; } =
     [
@@ -53,12 +61,7 @@ public static class IlgpuKernels
         Kernel("embed_affine", typeof(AffineProductIlgpu), nameof(AffineProductIlgpu.Embed)),
         Kernel("place_columns", typeof(PlaceColumnsIlgpu), nameof(PlaceColumnsIlgpu.Run)),
         Kernel("quantise_fp8", typeof(QuantiserIlgpu), nameof(QuantiserIlgpu.Fp8Rows)),
-        Kernel("rotate_norm_append_f32", typeof(RotateNormAppendIlgpu), nameof(RotateNormAppendIlgpu.F32)),
-        Kernel("rotate_norm_append_bf16", typeof(RotateNormAppendIlgpu), nameof(RotateNormAppendIlgpu.Bf16)),
-        Kernel("attention_f32", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.PrefillF32)),
-        Kernel("attention_bf16", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.PrefillBf16)),
-        Kernel("attention_split_f32", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.SplitF32)),
-        Kernel("attention_split_bf16", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.SplitBf16)),
+        .. s_caches.SelectMany(Cache),
         Kernel("attention_combine", typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.Combine)),
         Kernel("route_topk", typeof(TopKRoutingIlgpu), nameof(TopKRoutingIlgpu.Choose)),
         Kernel("route_group", typeof(TopKRoutingIlgpu), nameof(TopKRoutingIlgpu.Sort)),
@@ -83,6 +86,17 @@ public static class IlgpuKernels
     public static IlgpuKernel Get(string name) =>
         All.FirstOrDefault(kernel => kernel.Name == name) ?? throw new ArgumentException($"There is no ILGPU kernel '{name}'.", nameof(name));
 
-    private static IlgpuKernel Kernel(string name, Type type, string method) =>
-        new(name, type.GetMethod(method, BindingFlags.Public | BindingFlags.Static)!, GroupReduce.MaxThreads);
+    /// <summary>The kernels on a cache of one format.</summary>
+    private static IlgpuKernel[] Cache((KvFormat Format, Type Element, Type Decoder, Type Encoder) cache) =>
+    [
+        Kernel(cache.Format.KernelName("rotate_norm_append"), typeof(RotateNormAppendIlgpu), nameof(RotateNormAppendIlgpu.Append), cache.Element, cache.Encoder),
+        Kernel(cache.Format.KernelName("attention"), typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.Prefill), cache.Element, cache.Decoder),
+        Kernel(cache.Format.KernelName("attention_split"), typeof(PagedAttentionIlgpu), nameof(PagedAttentionIlgpu.Split), cache.Element, cache.Decoder),
+    ];
+
+    private static IlgpuKernel Kernel(string name, Type type, string method, params Type[] generic)
+    {
+        MethodInfo found = type.GetMethod(method, BindingFlags.Public | BindingFlags.Static)!;
+        return new(name, generic.Length > 0 ? found.MakeGenericMethod(generic) : found, GroupReduce.MaxThreads);
+    }
 }

@@ -1,5 +1,6 @@
 using Iced.Intel;
 using Llama4Kernels.Interop.Memory;
+using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Numerics;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -21,15 +22,6 @@ internal sealed unsafe class AssembledTile : IDisposable
 
     private const int PrefetchBytes = 2048;
 
-    private static readonly AssemblerRegisterZMM[] s_zmm =
-    [
-        zmm0, zmm1, zmm2, zmm3, zmm4, zmm5, zmm6, zmm7, zmm8, zmm9, zmm10, zmm11, zmm12, zmm13, zmm14, zmm15,
-        zmm16, zmm17, zmm18, zmm19, zmm20, zmm21, zmm22, zmm23, zmm24, zmm25, zmm26, zmm27, zmm28, zmm29, zmm30, zmm31,
-    ];
-
-    // Callee-saved on Windows.
-    private static readonly AssemblerRegisterXMM[] s_saved = [xmm6, xmm7, xmm8, xmm9, xmm10, xmm11, xmm12, xmm13, xmm14, xmm15];
-
     private readonly ExecutableMemory _code;
 
     /// <param name="tokens">1 … 12</param>
@@ -37,11 +29,7 @@ internal sealed unsafe class AssembledTile : IDisposable
     /// <param name="dot">Use the BF16 dot product on bfloat16 activations.</param>
     public AssembledTile(int tokens, ElementType format, bool dot)
     {
-        var assembler = new Assembler(64);
-        Emit(assembler, tokens, format, dot);
-        using var stream = new MemoryStream();
-        assembler.Assemble(new StreamCodeWriter(stream), 0);
-        _code = ExecutableMemory.Create(stream.ToArray());
+        _code = NativeCode.Make(a => Emit(a, tokens, format, dot));
         Run = (delegate* unmanaged<byte*, byte*, long, float*, long, long, void>)_code.Address;
     }
 
@@ -51,34 +39,8 @@ internal sealed unsafe class AssembledTile : IDisposable
 
     private static void Emit(Assembler a, int tokens, ElementType format, bool dot)
     {
-        // Both calling conventions pass the first arguments in registers; bring them to one set of names.
-        bool windows = OperatingSystem.IsWindows();
-        AssemblerRegister64 panel = r8, x = r9, xStride = r10, y = r11, yStride = rax, steps = rcx;
-        if (windows)
-        {
-            // rcx, rdx, r8, r9, then the stack above the return address and 32 bytes of home space.
-            a.mov(rax, __[rsp + 0x28]);
-            a.mov(r11, r9);
-            a.mov(r10, r8);
-            a.mov(r9, rdx);
-            a.mov(r8, rcx);
-            a.mov(rcx, __[rsp + 0x30]);
-            a.sub(rsp, 0xa8);
-            for (int i = 0; i < s_saved.Length; i++)
-            {
-                a.vmovdqu(__xmmword_ptr[rsp + i * 16], s_saved[i]);
-            }
-        }
-        else
-        {
-            // rdi, rsi, rdx, rcx, r8, r9
-            a.mov(rax, r8);
-            a.mov(r11, rcx);
-            a.mov(rcx, r9);
-            a.mov(r10, rdx);
-            a.mov(r9, rsi);
-            a.mov(r8, rdi);
-        }
+        AssemblerRegister64 panel = rdi, x = rsi, xStride = rdx, y = rcx, yStride = r8, steps = r9;
+        NativeCode.Enter(a);
         // Token t's row is x + t·stride: four base registers reach twelve rows by scaled indexing (1, 2 strides; 3 by base).
         a.push(rbx);
         a.push(rbp);
@@ -92,13 +54,13 @@ internal sealed unsafe class AssembledTile : IDisposable
         }
         for (int i = 0; i < 2 * tokens; i++)
         {
-            a.vpxord(s_zmm[i], s_zmm[i], s_zmm[i]);
+            a.vpxord(NativeCode.Zmm[i], NativeCode.Zmm[i], NativeCode.Zmm[i]);
         }
         bool widen = format == ElementType.BF16 && !dot;
         if (widen)
         {
-            a.mov(edx, unchecked((int)0xffff0000));
-            a.vpbroadcastd(zmm31, edx);
+            a.mov(eax, unchecked((int)0xffff0000));
+            a.vpbroadcastd(zmm31, eax);
         }
 
         AssemblerMemoryOperand Row(AssemblerMemoryOperandFactory form, int token, int offset) => (token % 3) switch
@@ -136,7 +98,7 @@ internal sealed unsafe class AssembledTile : IDisposable
 
         void Multiply(int token, int offset, AssemblerRegisterZMM low, AssemblerRegisterZMM high)
         {
-            AssemblerRegisterZMM first = s_zmm[2 * token], second = s_zmm[2 * token + 1], value = s_zmm[28 + token % 3];
+            AssemblerRegisterZMM first = NativeCode.Zmm[2 * token], second = NativeCode.Zmm[2 * token + 1], value = NativeCode.Zmm[28 + token % 3];
             if (tokens > 2)
             {
                 // One broadcast serves both halves of the panel: as memory operands they would load twice and bound the loop.
@@ -190,23 +152,14 @@ internal sealed unsafe class AssembledTile : IDisposable
         a.Label(ref end);
         for (int t = 0; t < tokens; t++)
         {
-            a.vmovups(__zmmword_ptr[y], s_zmm[2 * t]);
-            a.vmovups(__zmmword_ptr[y + 64], s_zmm[2 * t + 1]);
+            a.vmovups(__zmmword_ptr[y], NativeCode.Zmm[2 * t]);
+            a.vmovups(__zmmword_ptr[y + 64], NativeCode.Zmm[2 * t + 1]);
             a.add(y, yStride);
         }
         a.pop(r13);
         a.pop(r12);
         a.pop(rbp);
         a.pop(rbx);
-        if (windows)
-        {
-            for (int i = 0; i < s_saved.Length; i++)
-            {
-                a.vmovdqu(s_saved[i], __xmmword_ptr[rsp + i * 16]);
-            }
-            a.add(rsp, 0xa8);
-        }
-        a.vzeroupper();
-        a.ret();
+        NativeCode.Leave(a);
     }
 }

@@ -14,6 +14,9 @@ internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLay
     /// <summary><see cref="PackedMatrix"/>: numbers, and codes that the engine makes.</summary>
     public static CpuLayout Panels { get; } = new(PackedMatrix.LayoutName, (stacked, format, team) => PackedMatrix.Pack(stacked, format, team));
 
+    /// <summary><see cref="Int4Panels"/>: codes of four bits for products of integers.</summary>
+    public static CpuLayout IntegerPanels { get; } = new(Int4Panels.LayoutName, (stacked, _, team) => Int4Panels.Pack(stacked, team));
+
     /// <summary><see cref="AffineMatrix"/>: codes as other tools store them.</summary>
     public static CpuLayout Slabs { get; } = new(AffineMatrix.LayoutName, (stacked, _, team) => AffineMatrix.Pack(Array.ConvertAll(stacked, source => (CodedMatrix)source), team));
 }

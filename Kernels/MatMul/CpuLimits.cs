@@ -15,7 +15,17 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
         Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0,
         CpuFeatures.Avx512,
         CpuFeatures.Avx512Bf16,
-        CpuFeatures.Avx512 ? AssembledTiles.Fault : null);
+        CpuFeatures.Avx512 ? AssembledTiles.Fault : null)
+    {
+        Avx2 = System.Runtime.Intrinsics.X86.Avx2.IsSupported,
+        Avx512Vnni = CpuFeatures.Avx512Vnni,
+    };
+
+    /// <summary>AVX2 on x86.</summary>
+    public bool Avx2 { get; init; }
+
+    /// <summary>The integer dot product of AVX-512.</summary>
+    public bool Avx512Vnni { get; init; }
 
     /// <summary>Why vectors of so many bits do not run, or null.</summary>
     public string? WhyNoVectors(int bits) => VectorBits >= bits ? null : $"needs vectors of {bits} bits, the processor has {VectorBits}";
@@ -26,7 +36,16 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
     /// <summary>Why the assembled BF16 dot product does not run, or null.</summary>
     public string? WhyNoDot() => WhyNoAssembly() ?? (Avx512Bf16 ? null : "needs the BF16 dot product of AVX-512, which the processor does not have");
 
+    /// <summary>Why the assembled integer dot product does not run, or null.</summary>
+    public string? WhyNoIntegerDot() => WhyNoAssembly() ?? (Avx512Vnni ? null : "needs the integer dot product of AVX-512, which the processor does not have");
+
+    /// <summary>Why products of bytes in vectors of 512 bits do not run, or null.</summary>
+    public string? WhyNoBytes512() => Avx512 && VectorBits >= 512 ? null : "needs AVX-512 BW, which the processor does not have";
+
+    /// <summary>Why products of bytes in vectors of 256 bits do not run, or null.</summary>
+    public string? WhyNoBytes256() => Avx2 ? null : "needs AVX2, which the processor does not have";
+
     /// <inheritdoc/>
     public override string ToString() =>
-        $"vectors of {VectorBits} bits{(Avx512 ? ", AVX-512" : "")}{(Avx512Bf16 ? ", its BF16 dot product" : "")}{(AssemblyFault is null ? "" : $", no assembled code: {AssemblyFault}")}";
+        $"vectors of {VectorBits} bits{(Avx512 ? ", AVX-512" : "")}{(Avx512Bf16 ? ", its BF16 dot product" : "")}{(Avx512Vnni ? ", its integer dot product" : "")}{(AssemblyFault is null ? "" : $", no assembled code: {AssemblyFault}")}";
 }

@@ -6,6 +6,9 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>Matrices and products on the host: packs a matrix for the record that will read it, and takes that for each product.</summary>
 internal sealed unsafe class CpuLinear : IDisposable
 {
+    /// <summary>Weight bytes times tokens that make an item worth handing out.</summary>
+    private const long ItemBytes = 128 << 10;
+
     private readonly CpuProducts _products;
     private readonly CpuWorkspace _workspace;
     private readonly CpuScratch _parts = new();
@@ -36,6 +39,13 @@ internal sealed unsafe class CpuLinear : IDisposable
             return $"{_products.Choose(gemm, CpuLayout.Panels).Name} and others, {Activations} activations";
         }
     }
+
+    /// <summary>
+    /// Panels that a product hands out together: neighbouring ones are one stream, and small ones are not worth handing out alone;
+    /// but every thread wants several items.
+    /// </summary>
+    public static int PanelsPerItem(long panelBytes, int panels, int tokens, ThreadTeam team) =>
+        (int)Math.Clamp(Math.Max(ItemBytes / Math.Max(1, panelBytes * tokens), panels / (16 * team.Threads)), 1, 8);
 
     /// <summary>Packs matrices of equal width, stacked along the rows; those that stay in formats of their own by themselves.</summary>
     /// <param name="stacked">The matrices.</param>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.MatMul;
@@ -56,7 +57,12 @@ internal abstract unsafe class CpuMatrix : IMatrix
     protected void Allocate(long bytes)
     {
         Bytes = bytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
+        bool isLarge = bytes >= HugePages.Bytes;
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), isLarge ? (nuint)HugePages.Bytes : 64);
+        if (isLarge)
+        {
+            HugePages.Advise((nint)_data, bytes);
+        }
     }
 
     private void Free()

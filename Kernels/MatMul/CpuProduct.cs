@@ -33,7 +33,7 @@ internal readonly unsafe ref struct CpuOperands(float* x, int tokens, IMatrix we
 /// <param name="Launch">Computes the product.</param>
 internal sealed record CpuProduct(
     string Name, CpuLayout Layout, WeightFormat? Format, ActivationPrecision Operands, Func<CpuLimits, string?> Lack, string Reason, CpuProduct.Launcher Launch)
-    : Product<CpuLimits>(Name, Operands, Reason)
+    : Product<CpuLimits>(Name, Format, Operands, Reason)
 {
     public delegate void Launcher(CpuWorkspace workspace, in CpuOperands operands);
 

@@ -30,7 +30,7 @@ internal readonly record struct ProductOperands(
 /// <param name="Launch">Puts the launches into a queue; the scratch holds x as the kernel wants it.</param>
 internal sealed record CudaProduct(
     string Kernel, CudaLayout Layout, WeightFormat? Format, int SharedBytes, ActivationPrecision Operands, int FirstSm, string Reason, CudaProduct.ExtentsOf Extents, CudaProduct.Launcher Launch)
-    : Product<DeviceLimits>(Kernel, Operands, Reason)
+    : Product<DeviceLimits>(Kernel, Format, Operands, Reason)
 {
     public delegate (CudaDim3 Grid, CudaDim3 Block) ExtentsOf(int rows, int outputs, int inner, int experts);
 

@@ -39,8 +39,10 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
     private GemmDesc Packed(StackedSources shape, int count) => new(1, shape.Rows, shape.Columns, shape.Format, Activations, count > 1 ? count : 0);
 
     private static CudaProduct Vector(WeightFormat format) =>
-        Row("matvec_" + format.Name, format, isGrouped: false, MostVectorRows, "up to 8 rows: a group per output reads its weights once for four rows",
-            (rows, outputs, inner, _) => (new(outputs, (rows + VectorRows - 1) / VectorRows), new(MatMulCuda.ThreadsFor(inner))), Dense);
+        Row("matvec_" + format.Name, format, isGrouped: false, MostVectorRows, "up to 8 rows, or 128 outputs: a group per output reads its weights once for four rows",
+            (rows, outputs, inner, _) => (new(outputs, (rows + VectorRows - 1) / VectorRows), new(MatMulCuda.ThreadsFor(inner))), Dense)
+        with
+        { FewOutputs = MatMulCuda.FewOutputs };
 
     private static CudaProduct Tiled(WeightFormat format) =>
         Row("matmul_" + format.Name, format, isGrouped: false, int.MaxValue, "more rows: tiles of 64 × 64 results through shared memory",

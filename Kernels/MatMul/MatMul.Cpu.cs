@@ -11,9 +11,6 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </summary>
 internal static unsafe class MatMulCpu
 {
-    /// <summary>Weight bytes times tokens that make an item worth handing out.</summary>
-    private const long ItemBytes = 128 << 10;
-
     /// <summary>Bytes of x that a thread keeps in its second-level cache.</summary>
     private const long BlockBytes = 512 << 10;
 
@@ -84,9 +81,7 @@ internal static unsafe class MatMulCpu
         int most = (int)Math.Clamp(BlockBytes / stride / AssembledTile.MaxTokens * AssembledTile.MaxTokens, AssembledTile.MaxTokens, o.Tokens + AssembledTile.MaxTokens);
         int blocks = (o.Tokens + most - 1) / most;
         int block = (o.Tokens + blocks - 1) / blocks;
-        // Neighbouring panels are one stream, and small ones are not worth handing out alone; but every thread wants several items.
-        long worthwhile = Math.Max(ItemBytes / Math.Max(1, w.PanelBytes * Math.Min(o.Tokens, block)), w.Panels / (16 * workspace.Team.Threads));
-        int panelsPerItem = (int)Math.Clamp(worthwhile, 1, 8);
+        int panelsPerItem = CpuLinear.PanelsPerItem(w.PanelBytes, w.Panels, Math.Min(o.Tokens, block), workspace.Team);
         var job = new PanelJob(new PanelView(w), tile, rows, stride, o.Tokens, o.Bias, o.Y, panelsPerItem, block, blocks);
         workspace.Team.Run(checked((w.Panels + panelsPerItem - 1) / panelsPerItem * blocks), job);
         GC.KeepAlive(w);

@@ -13,6 +13,12 @@ internal static class MatMulCuda
         new("Linear", PlaceColumns, "after each part of a weight whose parts have formats of their own: a group per row"),
     ];
 
+    /// <summary>
+    /// Outputs up to which groups of an output each are taken for any number of rows, as routers have them: tiles of so few
+    /// outputs would be few groups, each of which loops over all columns by itself.
+    /// </summary>
+    internal const int FewOutputs = 128;
+
     /// <summary>Threads of a tile's group along each axis.</summary>
     internal const int Side = 16;
 

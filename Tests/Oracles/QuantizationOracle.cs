@@ -21,6 +21,18 @@ internal static class QuantizationOracle
             return row.Select(value => (float)Fp8Value(Fp8Nearest(value / scale)) * scale);
         })];
 
+    /// <summary>
+    /// Rows of activations after rounding to integers and back, 128 columns at a time: the largest magnitude becomes 127, the
+    /// others the nearest integers.
+    /// </summary>
+    public static float[] Int8Rounded(float[] x) =>
+        [.. x.Chunk(128).SelectMany(group =>
+        {
+            float largest = group.Max(Math.Abs);
+            float inverse = 127 / largest;
+            return group.Select(value => largest == 0 ? 0 : (float)(Math.Round((double)(value * inverse)) * (largest / 127)));
+        })];
+
     /// <summary>The nearest finite code of the value's sign; of two, the even one.</summary>
     public static int Fp8Nearest(float value)
     {

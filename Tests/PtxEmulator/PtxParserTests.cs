@@ -107,7 +107,7 @@ public class PtxParserTests
             .entry c() { ret; }
             """);
         PtxEntry first = module.EntryPoints[0];
-        Assert.Equal([new("p", 0, 8, 8), new("q", 8, 1, 1), new PtxParameter("s", 16, 12, 8)], first.Parameters);
+        Assert.Equal([new("p", "u64", 0, 8, 8), new("q", "u8", 8, 1, 1), new PtxParameter("s", "b8", 16, 12, 8)], first.Parameters);
         Assert.Equal(("a", 28, 128, (64, 2, 1), (2, 1, 1)), (first.Name, first.ParameterBytes, first.MaxThreads, first.RequiredBlock, first.RequiredCluster));
         Assert.Equal([("b", 96), ("c", 1024)], module.EntryPoints.Skip(1).Select(entry => (entry.Name, entry.MaxThreads)));
         Assert.All(module.EntryPoints.Skip(1), entry => Assert.True(entry.RequiredBlock is null && entry.RequiredCluster is null));

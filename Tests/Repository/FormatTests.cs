@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace Llama4Kernels.Tests.Repository;
 
 /// <summary>
-/// A later weight format is a further row, not a further switch: what depends on a format is a property of its row or of a
+/// A later format of weights or of the cache is a further row, not a further switch: what depends on a format is a property of its row or of a
 /// record of products. So only the files that define formats, types and encodings ask which one it is.
 /// </summary>
 public partial class FormatTests
@@ -14,6 +14,7 @@ public partial class FormatTests
         ["Kernels/Contracts/WeightFormat.cs"] = "the rows, and which one a stored type is",
         ["Kernels/Numerics/ElementType.cs"] = "sizes of types",
         ["Kernels/Contracts/StridedMatrix.cs"] = "widening of stored types",
+        ["Kernels/Attention/KvCodec.cs"] = "the processor's codec of each format of the cache",
         ["Kernels/Quantization/CodeFormats.cs"] = "values of codes",
         ["Kernels/Quantization/GroupNumbers.cs"] = "stored types that scales may have",
         ["Kernels/Embedding/TokenEmbedding.Cpu.cs"] = "widening of stored types, with vectors",
@@ -46,6 +47,8 @@ public partial class FormatTests
     [InlineData("case ElementType.BF16:", true)]
     [InlineData("ElementType.F32 => sizeof(float),", true)]
     [InlineData("ElementType.BF16 or ElementType.F16 => 2,", true)]
+    [InlineData("format == KvFormat.BF16 ? sizeof(ushort) : sizeof(float)", true)]
+    [InlineData("precision ? KvFormat.BF16 : KvFormat.F32", false)]
     [InlineData("layout.Encoding is WeightEncoding.Iq4 or WeightEncoding.E2M1", true)]
     [InlineData("WeightScheme.Int4 => WeightFormat.Int4,", false)]
     [InlineData("Pack(sources, WeightFormat.Int4)", false)]
@@ -54,6 +57,6 @@ public partial class FormatTests
     public void TheRuleItself(string code, bool isChoice) => Assert.Equal(isChoice, Choice().IsMatch(code));
 
     // A comparison, a case, or an arm of a switch.
-    [GeneratedRegex(@"(?:[=!]=|\bis(?: not)?|\bcase|\bor)\s+(?:WeightFormat|WeightEncoding|ElementType)\.[A-Z]\w*|\b(?:WeightFormat|WeightEncoding|ElementType)\.[A-Z]\w*(?:\s+when\b[^=]*)?\s*=>")]
+    [GeneratedRegex(@"(?:[=!]=|\bis(?: not)?|\bcase|\bor)\s+(?:WeightFormat|WeightEncoding|ElementType|KvFormat)\.[A-Z]\w*|\b(?:WeightFormat|WeightEncoding|ElementType|KvFormat)\.[A-Z]\w*(?:\s+when\b[^=]*)?\s*=>")]
     private static partial Regex Choice();
 }

@@ -33,6 +33,23 @@ public class KernelsCommandTests
         Assert.Contains("scout on this processor", (await CliRun.Of(call[..^1])).Out, StringComparison.Ordinal);
     }
 
+    /// <summary>What x is multiplied as is said as it is: values, rounded ones, or codes where the format has rows quantised.</summary>
+    [Theory]
+    [InlineData("h100", "fp8a", "bf16", "E4M3 codes")]
+    [InlineData("h100", "fp8a", "float32", "E4M3 codes")]
+    [InlineData("h100", "fp8", "bf16", "Float32")]
+    [InlineData("h100", "int4", "bf16", "BFloat16")]
+    [InlineData("h100", "int4", "float32", "Float32")]
+    [InlineData("cpu", "fp8a", "float32", "E4M3 codes")]
+    [InlineData("cpu", "int4", "bf16", "Float32")]
+    public async Task OperandsAreNamed(string device, string weights, string activations, string operands)
+    {
+        JsonArray products = Products(await CliRun.Of("kernels", "--shape", "scout", "--device", device, "--rows", "1,64", "--weights", weights, "--activations", activations, "--json"));
+        JsonNode[] experts = [.. products.Where(product => product!["weights"]!.GetValue<string>() == weights).Select(product => product!)];
+        Assert.Equal(2 * 4, experts.Length);
+        Assert.All(experts, product => Assert.Equal(operands, product["operands"]!.GetValue<string>()));
+    }
+
     [Fact]
     public async Task WrongNamesAreRefusedWithTheValidOnes()
     {

@@ -53,7 +53,7 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
         return ExpertScratch.Bytes(slots, step.Hidden, step.ExpertWidth)
             + (Math.Max(slots, step.Rows) + step.Rows) * MatMulCuda.OperandBytes(step.WidestInner)
             + (Math.Max(slots, step.Rows) + step.Rows) * _widestPart * sizeof(float)
-            + AttentionScratch.Bytes(step.DecodeRows, step.Attention, device)
+            + PagedAttentionCuda.ScratchBytes(step.DecodeRows, step.Attention)
             + (2 * _options.StagingBytes) + _options.ArenaBytes;
     }
 }

@@ -17,12 +17,13 @@ public sealed class ScheduleTests(ModelFixture models)
     [InlineData("tiny-scout", ActivationPrecision.Float32, null)]
     [InlineData("tiny-scout", ActivationPrecision.BFloat16, null)]
     [InlineData("tiny-scout", ActivationPrecision.Float32, KvFormat.BF16)]
+    [InlineData("tiny-scout", ActivationPrecision.Int8, null)]
     [InlineData("tiny-maverick", ActivationPrecision.Float32, null)]
     [InlineData("tiny-fp8", ActivationPrecision.BFloat16, KvFormat.F32)]
     [InlineData("tiny-flat", ActivationPrecision.Float32, null)]
     public void Random_schedules_give_every_sequence_its_single_runs_logits(string name, ActivationPrecision precision, KvFormat? format)
     {
-        Llama4Model model = models.Get(name, new ModelOptions { Activations = precision });
+        Llama4Model model = models.Get(name, new ModelOptions { Activations = precision, Weights = precision == ActivationPrecision.Int8 ? WeightScheme.Int4 : WeightScheme.Stored });
         EngineOptions sizes = new() { StepRows = 40, MaxLogitRows = MostSequences, BlockTokens = 8, MaxContext = 128, CacheFormat = format };
         using var single = new ModelRunner(model, sizes with { StepRows = 128, MaxLogitRows = 128 });
         for (int seed = 0; seed < 3; seed++)

@@ -61,7 +61,7 @@ public abstract partial class DeviceKernelTests
     public void Attention_of_prefill_and_decode(string format, int heads, int kvHeads)
     {
         int d = Math.Max(2, N - 1);
-        const int BlockTokens = 3;
+        const int BlockTokens = 3, MaxSplits = 6;
         // Sequences: 9 rows from position 4 (two tiles), one row at 0, a row that is none, one row far on.
         int[] positions = [.. Enumerable.Range(4, 9), 0, -1, 4 * N + 1];
         int[] starts = [.. Enumerable.Repeat(0, 9), 5, 0, 6];
@@ -94,15 +94,23 @@ public abstract partial class DeviceKernelTests
         Run($"attention_{format}", (tiles.Length / 2, kvHeads, group), [qkvs, pool, tableView, startView, positionView, _device.Upload(tiles), output, heads, kvHeads, d, .. places.Arguments]);
         Assert.Equal(prefill, Floats(output));
 
-        const int MaxSplits = 6;
-        int splitKeys = Math.Max(3, N);
-        // NaN where nothing is written: the fold must not read it.
-        DeviceBuffer sums = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * d).ToArray());
-        DeviceBuffer stats = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * 2).ToArray());
-        output = Zeros<float>(expected.Length);
-        Run($"attention_split_{format}", (rows, kvHeads * ((group + 7) / 8), MaxSplits), [qkvs, pool, tableView, startView, positionView, sums, stats, heads, kvHeads, d, .. places.Arguments, splitKeys, MaxSplits]);
-        Run("attention_combine", (rows, heads, 1), sums, stats, positionView, output, d, splitKeys, MaxSplits);
-        Closeness.Check(expected, Floats(output), 1e-6);
+        float[] split = SplitAttention(MaxSplits);
+        Closeness.Check(expected, split, 1e-6);
+        // Whoever works on a split: its keys are the same, and so is every sum.
+        Assert.Equal(split, SplitAttention(1));
+        Assert.Equal(split, SplitAttention(4));
+
+        float[] SplitAttention(int groups)
+        {
+            int splitKeys = Math.Max(3, N);
+            // NaN where nothing is written: the fold must not read it.
+            DeviceBuffer sums = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * d).ToArray());
+            DeviceBuffer stats = _device.Upload(Enumerable.Repeat(float.NaN, rows * heads * MaxSplits * 2).ToArray());
+            DeviceBuffer folded = Zeros<float>(expected.Length);
+            Run($"attention_split_{format}", (rows, kvHeads * ((group + 7) / 8), groups), [qkvs, pool, tableView, startView, positionView, sums, stats, heads, kvHeads, d, .. places.Arguments, splitKeys, MaxSplits]);
+            Run("attention_combine", (rows, heads, 1), sums, stats, positionView, folded, d, splitKeys, MaxSplits);
+            return Floats(folded);
+        }
     }
 
     private DeviceBuffer Pool(string format, int count) => Pool(format, new float[count]);

@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Kernels.MatMul;
 /// <summary>The ordered list of products on the host: which is chosen, and that each record computes what it says at every shape.</summary>
 public sealed unsafe class CpuProductsTests : IDisposable
 {
-    private static readonly CpuLimits s_all = new(512, true, true, null), s_avx2 = new(256, false, false, null), s_arm = new(128, false, false, null), s_none = new(0, false, false, null);
+    private static readonly CpuLimits s_all = new(512, true, true, null) { Avx2 = true, Avx512Vnni = true }, s_avx2 = new(256, false, false, null) { Avx2 = true }, s_arm = new(128, false, false, null), s_none = new(0, false, false, null);
 
     private readonly ThreadTeam _team = new(2);
 
@@ -22,6 +22,8 @@ public sealed unsafe class CpuProductsTests : IDisposable
     [InlineData("bf16", ActivationPrecision.Float32, "matmul_bf16_avx512", "matmul_bf16_v256", "matmul_bf16_scalar", "panels32")]
     [InlineData("f32", ActivationPrecision.BFloat16, "matmul_f32_avx512", "matmul_f32_v256", "matmul_f32_scalar", "panels32")]
     [InlineData("int4", ActivationPrecision.BFloat16, "matmul_int4_vectors", "matmul_int4_vectors", "matmul_int4_scalar", "panels32")]
+    [InlineData("int4", ActivationPrecision.Int8, "matmul_int4_int8_avx512vnni", "matmul_int4_int8_v256", "matmul_int4_int8_v128", "panels64")]
+    [InlineData("bf16", ActivationPrecision.Int8, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_v256", "matmul_bf16_bf16_scalar", "panels32")]
     [InlineData("fp8a", ActivationPrecision.Float32, "matmul_fp8a_vectors", "matmul_fp8a_vectors", "matmul_fp8a_scalar", "panels32")]
     [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     public void TheFirstThatAppliesIsTaken(string weights, ActivationPrecision activations, string best, string avx2, string arm, string layout)
@@ -79,7 +81,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
         int computed = 0;
         foreach (WeightFormat format in record.Format is WeightFormat own ? [own] : Kept())
         {
-            foreach ((int outputs, int inner) in ((int, int)[])[(1, 1), (33, 3), (17, 63), (32, 64), (70, 256), (97, 130), (33, 512)])
+            foreach ((int outputs, int inner) in ((int, int)[])[(1, 1), (33, 3), (17, 63), (32, 64), (70, 256), (97, 130), (133, 512)])
             {
                 if (format.WhyNot(inner) is not null || (format.GroupColumns > inner && record.Format is null))
                 {
@@ -92,7 +94,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
                 foreach (int rows in (int[])[1, 2, 5, 13])
                 {
                     float[] x = subject.Rows(rows), bias = subject.Bias, y = Linear(backend, packed, x, rows, bias);
-                    float[] input = format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : x;
+                    float[] input = format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : record.Operands == ActivationPrecision.Int8 ? QuantizationOracle.Int8Rounded(x) : x;
                     (double[] expected, double[] magnitude) = MatMulOracle.Run(input, subject.Weights, bias, rows, outputs, inner, record.Operands == ActivationPrecision.BFloat16);
                     Assert.All(Enumerable.Range(0, y.Length), i => Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"{format} [{outputs}, {inner}] × {rows}, element {i}: {y[i]} for {expected[i]}"));
                     Assert.Equal(y[^outputs..], Linear(backend, packed, x[^inner..], 1, bias));

@@ -88,6 +88,49 @@ public sealed class SpecCheckTests : IDisposable
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Every kind against every declaration: what is as wide but something else, too.</summary>
+    [Theory]
+    [InlineData(".u32 p", KernelArgumentKind.Int32)]
+    [InlineData(".s32 p", KernelArgumentKind.Int32)]
+    [InlineData(".b32 p", KernelArgumentKind.Int32)]
+    [InlineData(".f32 p", KernelArgumentKind.Float32)]
+    [InlineData(".u64 p", KernelArgumentKind.Int64)]
+    [InlineData(".s64 p", KernelArgumentKind.Int64)]
+    [InlineData(".b64 p", KernelArgumentKind.Int64)]
+    [InlineData(".f64 p", null)]
+    [InlineData(".f16x2 p", null)]
+    [InlineData(".u16 p", null)]
+    [InlineData(".align 8 .b8 p[8]", null)]
+    [InlineData(".align 4 .b8 p[4]", null)]
+    [InlineData(".align 8 .b8 p[16]", KernelArgumentKind.View)]
+    [InlineData(".b64 p[2]", KernelArgumentKind.View)]
+    [InlineData(".align 4 .b8 p[16]", null)]
+    [InlineData(".align 8 .f32 p[4]", null)]
+    [InlineData(".align 64 .b8 p[128]", KernelArgumentKind.TensorMap)]
+    [InlineData(".align 16 .b8 p[128]", null)]
+    public void AnArgumentIsDeclaredAsWhatTheHeadSays(string declaration, KernelArgumentKind? kind)
+    {
+        var text = PtxModule.Parse($".version 8.0\n.target sm_90\n.address_size 64\n.visible .entry k(.param {declaration})\n.maxntid 32\n{{ ret; }}\n");
+        foreach (KernelArgumentKind said in Enum.GetValues<KernelArgumentKind>())
+        {
+            string? difference = SpecCheck.Difference(new KernelSpec("k", new KernelTarget(90), [new KernelArgument("p", said)]) { MaxThreads = 32 }, text);
+            Assert.Equal(said == kind, difference is null);
+        }
+    }
+
+    [Fact]
+    public void AScalarOfAnotherKindIsRefusedWhenItsModuleLoads()
+    {
+        KernelModule norm = EmulatedBackend.Modules.Get("rms_norm", 90);
+        foreach ((string part, string with) in ((string, string)[])[("// argument: eps float32\n", "// argument: eps int32\n"), ("// argument: columns int32\n", "// argument: columns float32\n")])
+        {
+            Assert.Contains(part, norm.Text, StringComparison.Ordinal);
+            CudaException error = Assert.Throws<CudaException>(() => CudaModule.Load(_context, norm.Text.Replace(part, with, StringComparison.Ordinal)));
+            Assert.Equal(CudaResult.InvalidPtx, error.Result);
+            Assert.Matches("the head says argument '(eps|columns)' is (Int32|Float32), the text declares [.](f32|b32) of 4 bytes", error.Message);
+        }
+    }
+
     [Fact]
     public void ADamagedHeadIsRefused()
     {
@@ -116,7 +159,10 @@ public sealed class SpecCheckTests : IDisposable
     public void EveryTextAgreesWithItsHead()
     {
         var all = new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules);
-        Assert.All(all.Names, name => Assert.Null(SpecCheck.Difference(all.Get(name, 90).Spec, PtxModule.Parse(all.Get(name, 90).Text))));
+        foreach (int sm in (int[])[80, 90])
+        {
+            Assert.All(all.Names, name => Assert.Null(SpecCheck.Difference(all.Get(name, sm).Spec, PtxModule.Parse(all.Get(name, sm).Text))));
+        }
     }
 
     private void Launch(CudaLaunchConfig config, DeviceView x, long count = 8)

@@ -28,9 +28,31 @@ internal static class SpecCheck
         }
         (int Offset, int Bytes)[] said = [.. spec.Arguments.Select((argument, i) => (spec.Offsets[i], argument.Bytes))];
         (int Offset, int Bytes)[] declared = [.. entry.Parameters.Select(parameter => ((int)parameter.Offset, (int)parameter.Size))];
-        return said.AsSpan().SequenceEqual(declared) ? null
-            : $"the head says arguments at {string.Join(", ", said)} (offset, bytes), the text declares {string.Join(", ", declared)}";
+        if (!said.AsSpan().SequenceEqual(declared))
+        {
+            return $"the head says arguments at {string.Join(", ", said)} (offset, bytes), the text declares {string.Join(", ", declared)}";
+        }
+        for (int i = 0; i < spec.Arguments.Count; i++)
+        {
+            PtxParameter parameter = entry.Parameters[i];
+            if (!Declares(parameter, spec.Arguments[i].Kind))
+            {
+                return $"the head says argument '{spec.Arguments[i].Name}' is {spec.Arguments[i].Kind}, the text declares .{parameter.Type} of {parameter.Size} bytes at multiples of {parameter.Align}";
+            }
+        }
+        return null;
     }
+
+    /// <summary>Whether a parameter of the right size is declared as what it is said to be. Bits may be an integer: compilers declare them so.</summary>
+    private static bool Declares(PtxParameter parameter, KernelArgumentKind kind) => kind switch
+    {
+        KernelArgumentKind.View => parameter is { Type: "b8" or "b64", Align: >= sizeof(long) },
+        KernelArgumentKind.TensorMap => parameter is { Type: "b8" or "b64", Align: >= 64 },
+        KernelArgumentKind.Int32 => parameter.Type is "b32" or "u32" or "s32",
+        KernelArgumentKind.Int64 => parameter.Type is "b64" or "u64" or "s64",
+        KernelArgumentKind.Float32 => parameter.Type is "f32",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "There is no such kind of argument."),
+    };
 
     /// <summary>In what a launch differs from what the head says, or null.</summary>
     public static string? Difference(KernelSpec spec, in CudaLaunchConfig config, ReadOnlySpan<byte> parameters)

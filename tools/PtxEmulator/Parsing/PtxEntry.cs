@@ -23,7 +23,7 @@ public sealed record PtxEntry(
         (int X, int Y, int Z) most = block ?? Size(function, "maxntid") ?? (BlockLimit, 1, 1);
         return new PtxEntry(
             function.Name,
-            [.. function.Parameters.Select(parameter => new PtxParameter(parameter.Name, parameter.Offset, parameter.Size, parameter.Align))],
+            [.. function.Parameters.Select(parameter => new PtxParameter(parameter.Name, parameter.Type, parameter.Offset, parameter.Size, parameter.Align))],
             function.ParameterSize,
             (int)Math.Min(BlockLimit, (long)most.X * most.Y * most.Z),
             block,

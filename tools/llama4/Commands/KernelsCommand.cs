@@ -23,8 +23,7 @@ internal static class KernelsCommand
         var device = new Option<string>("--device") { Description = "The device, which need not be there; with cpu, this machine's products.", DefaultValueFactory = _ => "h100" };
         device.AcceptOnlyFromAmong([Host, .. DeviceLimits.Known.Select(known => known.Name)]);
         var weights = new Option<string>("--weights") { Description = "With --shape: format of the experts' weights, shared ones included; also one that only files have, such as q4_k or uint4g64-bf16-affine.", DefaultValueFactory = _ => "int4" };
-        var activations = new Option<string>("--activations") { Description = "With --shape: float32 (exact) or bf16.", DefaultValueFactory = _ => "bf16" };
-        activations.AcceptOnlyFromAmong("float32", "bf16");
+        Option<string> activations = ActivationArgument.New("bf16");
         var force = new Option<string?>("--kernel") { Description = "With --shape: a product to take wherever it can be taken, by name." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why; with --device cpu, the products of the CPU; with --shape, what each product of a model takes.") { shape, rows, device, weights, activations, force, json };
@@ -45,7 +44,7 @@ internal static class KernelsCommand
             }
             DeviceLimits? limits = onHost ? null : DeviceLimits.Get(parsed.GetRequiredValue(device));
             WeightFormat format = Format(parsed.GetRequiredValue(weights));
-            ActivationPrecision precision = parsed.GetRequiredValue(activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
+            ActivationPrecision precision = ActivationArgument.Get(parsed, activations);
             int[] counts = Rows(parsed.GetRequiredValue(rows));
             Choice[] choices = [.. from product in ModelShape.Products(model)
                                    from count in counts
@@ -53,7 +52,7 @@ internal static class KernelsCommand
                                    let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, precision, product.Experts)
                                    select Choice.Of(product.Name, limits is null ? CpuKernelChoices.Choose(gemm, parsed.GetValue(force)) : KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
             // The cache has the operands' precision, heads and table are the published models'.
-            IReadOnlyList<OperationChoice> others = limits is null ? [] : KernelChoices.Choose(precision == ActivationPrecision.BFloat16 ? KvFormat.BF16 : KvFormat.F32, ModelShape.HeadDim, ElementType.BF16);
+            IReadOnlyList<OperationChoice> others = limits is null ? [] : KernelChoices.Choose(precision == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16, ModelShape.HeadDim, ElementType.BF16);
             Print(console, new Report(model, limits, choices, others), parsed.GetValue(json));
             return 0;
         });
@@ -104,12 +103,12 @@ internal static class KernelsCommand
         console.Out.WriteLine(device is null
             ? $"{report.Shape} on this processor: {CpuKernelChoices.Machine}"
             : $"{report.Shape} on {device.Name}: sm_{device.Sm}, {device.Multiprocessors} multiprocessors, {device.SharedBytes / 1024} KB of shared memory a block");
-        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "kernel", "shared", "why");
+        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "rows", "weights", "layout", "operands", "kernel", "shared", "why");
         foreach (Choice choice in report.Products)
         {
             string passed = choice.Passed.Count == 0 ? "" : $"; passed: {string.Join("; ", choice.Passed)}";
             table.AddRow(
-                Markup.Escape($"{choice.Product} {choice.Outputs} x {choice.Inner}"), choice.Rows.ToString(CultureInfo.InvariantCulture), choice.Weights, choice.Layout,
+                Markup.Escape($"{choice.Product} {choice.Outputs} x {choice.Inner}"), choice.Rows.ToString(CultureInfo.InvariantCulture), choice.Weights, choice.Layout, choice.Operands,
                 choice.Kernel, choice.SharedBytes.ToString(CultureInfo.InvariantCulture), Markup.Escape(choice.Reason + passed));
         }
         console.Write(table);
@@ -137,9 +136,9 @@ internal static class KernelsCommand
     internal sealed record Report(string Shape, DeviceLimits? Device, IReadOnlyList<Choice> Products, IReadOnlyList<OperationChoice> Operations);
 
     /// <summary>A product and the kernel that it takes.</summary>
-    internal sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)
+    internal sealed record Choice(string Product, int Rows, int Outputs, int Inner, int Experts, string Weights, string Layout, string Operands, string Kernel, int SharedBytes, string Reason, IReadOnlyList<string> Passed)
     {
         public static Choice Of(string product, ProductChoice choice) => new(
-            product, choice.Gemm.Rows, choice.Gemm.Outputs, choice.Gemm.Inner, choice.Gemm.Experts, choice.Gemm.Weights.Name, choice.Layout, choice.Kernel, choice.SharedBytes, choice.Reason, choice.Passed);
+            product, choice.Gemm.Rows, choice.Gemm.Outputs, choice.Gemm.Inner, choice.Gemm.Experts, choice.Gemm.Weights.Name, choice.Layout, choice.Operands, choice.Kernel, choice.SharedBytes, choice.Reason, choice.Passed);
     }
 }

@@ -25,8 +25,7 @@ internal static class PredictCommand
         var weights = new Option<string>("--weights") { Description = "Format of the weights that are quantised: int4, fp8 (activations too), or bf16 for none.", DefaultValueFactory = _ => "int4" };
         weights.AcceptOnlyFromAmong("int4", "fp8", "bf16");
         var include = new Option<string?>("--include") { Description = "The weights that are quantised: experts, shared, attention, with commas between them; the rest is bf16. Without it as Meta has it: experts,shared in int4, experts in fp8." };
-        var activations = new Option<string>("--activations") { Description = "Precision of activations: float32 (exact) or bf16.", DefaultValueFactory = _ => "bf16" };
-        activations.AcceptOnlyFromAmong("float32", "bf16");
+        Option<string> activations = ActivationArgument.New("bf16");
         var rows = new Option<string>("--rows") { Description = $"Sequences decoded together, each with a context of its own: numbers up to {MostRows} with commas between them.", DefaultValueFactory = _ => "1" };
         var context = new Option<int>("--context") { Description = "Keys that layers with full attention hold while decoding; chunked ones hold their mean, half of it and at most half a chunk.", DefaultValueFactory = _ => 8192, CustomParser = Numbers.Read<int> };
         var prefill = new Option<string?>("--prefill") { Description = "Tokens of prompts to bring into an empty context: numbers with commas between them. Without it, only decoding." };
@@ -53,7 +52,7 @@ internal static class PredictCommand
             LinearParts? parts = Parts(parsed.GetValue(include), format);
             var options = new ModelOptions
             {
-                Activations = parsed.GetRequiredValue(activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32,
+                Activations = ActivationArgument.Get(parsed, activations),
                 Weights = format switch { "int4" => WeightScheme.Int4, "fp8" => WeightScheme.Fp8, _ => WeightScheme.Stored },
                 Include = parts,
             };

@@ -17,6 +17,7 @@ internal readonly record struct PreparedProbe(Action Run, Tensor Output);
 internal sealed record OperationProbe(string Name, double Tolerance, long Bytes, Func<ProbeScope, PreparedProbe> Prepare)
 {
     private const double Sums = 1e-5;
+    private const double RoundedCache = 1e-4;
     private const double RoundedActivations = 1e-2;
     private const int Hidden = 512;
     private const int Blocks = 8;
@@ -30,8 +31,7 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
         Rounded(Product(1, WeightFormat.Int4)), Rounded(Product(8, WeightFormat.Int4)), Rounded(Product(67, WeightFormat.Int4)),
         Product(67, WeightFormat.BF16), Product(67, WeightFormat.Int4), Product(67, WeightFormat.Fp8Activations),
         Kept(1), Kept(67),
-        Attention("attention prefill 70", 70, 0, KvFormat.F32), Attention("attention prefill 70, bf16 cache", 70, 0, KvFormat.BF16),
-        Attention("attention decode after 300", 1, 300, KvFormat.F32), Attention("attention decode after 300, bf16 cache", 1, 300, KvFormat.BF16),
+        .. KvFormats.All.SelectMany(format => (OperationProbe[])[Attention("attention prefill 70", 70, 0, format), Attention("attention decode after 300", 1, 300, format)]),
         Experts("experts 1 token", 1), Experts("experts 40 tokens", 40),
         LayerNorm(10, 704), Elementwise("gelu 10 x 704", 10, 704, (b, x, y) => { b.Add(x, y); b.Gelu(y); }, halves: false),
         VisionPatches(), VisionAttention(), Shuffle(),
@@ -90,9 +90,9 @@ internal sealed record OperationProbe(string Name, double Tolerance, long Bytes,
     private static OperationProbe Attention(string name, int rows, int before, KvFormat format)
     {
         var shape = new AttentionShape(10, 2, 128);
-        int bytes = format == KvFormat.BF16 ? sizeof(ushort) : sizeof(float);
-        long cache = (long)(before + rows) * 2 * 2 * 128 * bytes;
-        return new(name, format == KvFormat.BF16 ? 1e-4 : Sums, cache + (4L * rows * (shape.QkvColumns + shape.QueryColumns)), scope =>
+        long cache = (long)(before + rows) * 2 * 2 * 128 * format.ElementBytes();
+        // Two backends may round what they append to either side.
+        return new($"{name}, {format.Name()} cache", format.ElementBytes() < sizeof(float) ? RoundedCache : Sums, cache + (4L * rows * (shape.QkvColumns + shape.QueryColumns)), scope =>
         {
             KvLayout layout = scope.Backend.LayoutOf(64, 1, shape, format);
             KvStep step = scope.Own(scope.Backend.CreateKvStep(layout, scope.Own(scope.Backend.Allocate(Blocks * layout.BlockBytes)), 0, Blocks));

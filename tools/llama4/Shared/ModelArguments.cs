@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -9,11 +8,7 @@ internal sealed class ModelArguments
 {
     private readonly Option<string?> _model = new("--model", "-m") { Description = "Checkpoint: a folder (safetensors, GGUF, Meta's consolidated.*.pth) or a .gguf file; without it the sample model that comes with the tool." };
 
-    private readonly Option<string> _activations = new("--activations")
-    {
-        Description = "Precision of activations: float32 or bf16.",
-        DefaultValueFactory = _ => "float32",
-    };
+    private readonly Option<string> _activations = ActivationArgument.New("float32");
 
     private readonly Option<string> _weights = new("--weights")
     {
@@ -45,7 +40,6 @@ internal sealed class ModelArguments
         {
             command.Add(_model);
         }
-        _activations.AcceptOnlyFromAmong("float32", "bf16");
         _weights.AcceptOnlyFromAmong("bf16", "int4", "fp8");
         command.Add(_activations);
         command.Add(_weights);
@@ -54,9 +48,6 @@ internal sealed class ModelArguments
         command.Add(_projector);
         _backend.AddTo(command);
     }
-
-    private ActivationPrecision Activations(ParseResult parsed) =>
-        parsed.GetRequiredValue(_activations) == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32;
 
     private WeightScheme Weights(ParseResult parsed) => parsed.GetRequiredValue(_weights) switch
     {
@@ -81,7 +72,7 @@ internal sealed class ModelArguments
     {
         var options = new ModelOptions
         {
-            Activations = Activations(parsed),
+            Activations = ActivationArgument.Get(parsed, _activations),
             Weights = Weights(parsed),
             Threads = ThreadArgument.Check(parsed.GetValue(_threads), console),
             LoadVision = !parsed.GetValue(_noVision),

@@ -1,6 +1,9 @@
+using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
@@ -27,6 +30,44 @@ public sealed class CudaAttentionTests
         float range = expected.Max() - expected.Min();
         Assert.All(expected.Zip(actual), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 3e-6f * range));
         Assert.Empty(emulated.Driver.Findings);
+    }
+
+    /// <summary>Exact mode: what a row gives is its own matter, bit for bit. Its keys are so many that splits hold more than the fewest, and the others' number changes how many groups share them.</summary>
+    [Theory]
+    [InlineData(20_000)]
+    [InlineData(300)]
+    public void ARowGivesTheSameBitsAloneAndAmongOthers(int position)
+    {
+        using var emulated = new EmulatedBackend(new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 18 });
+        using CudaContext context = CudaContext.RetainPrimary(emulated.Driver);
+        var limits = DeviceLimits.Read(context);
+        Assert.NotEqual(PagedAttentionCuda.SplitGroups(1, Shape, limits), PagedAttentionCuda.SplitGroups(33, Shape, limits));
+        float[] alone = Decode(emulated.Backend, position, others: 0);
+        Assert.Equal(alone, Decode(emulated.Backend, position, others: 1));
+        Assert.Equal(alone, Decode(emulated.Backend, position, others: 32));
+        Assert.Empty(emulated.Driver.Findings);
+    }
+
+    /// <summary>The first row's attention in a step that decodes some more, which are short and share their block.</summary>
+    private static float[] Decode(IBackend backend, int position, int others)
+    {
+        var random = new Random(position);
+        float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
+        int rows = 1 + others, blocks = Layout.Blocks(position + 1), floats = (int)(Layout.BlockBytes / sizeof(float));
+        using DeviceMemory cache = backend.Allocate((blocks + 1) * Layout.BlockBytes);
+        using DeviceMemory memory = backend.Allocate((long)rows * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
+        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks + 1);
+        for (int i = 0; i <= blocks; i++)
+        {
+            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
+        }
+        Tensor qkv = memory.View(rows, Shape.QkvColumns), output = memory.View(rows, Shape.QueryColumns, qkv.Elements * sizeof(float));
+        backend.Upload(Values(qkv.Elements), qkv);
+        step.Set(rows, [new(0, 1, position, 0), .. Enumerable.Range(1, others).Select(row => new KvSegment(row, 1, row, blocks))], [.. Enumerable.Range(0, blocks + 1)]);
+        backend.Attention(qkv, Shape, step, Layer, output);
+        float[] result = new float[output.Elements];
+        backend.Download(output, result);
+        return result[..Shape.QueryColumns];
     }
 
     private static float[] Run(IBackend backend, int rows, int position)

@@ -35,6 +35,44 @@ public sealed class CudaProductsTests
         Assert.StartsWith("expert_", experts.Kernel);
     }
 
+    /// <summary>A router has so few outputs that tiles of 64 x 64 results would be one group: its rows and columns are shared out, and a row's sums are those that it has alone.</summary>
+    [Theory]
+    [InlineData(16, 300)]
+    [InlineData(128, 512)]
+    public void RowsOfFewOutputsAreSharedOutAndGiveWhatTheyGiveAlone(int outputs, int inner)
+    {
+        const int Rows = 70;
+        foreach (WeightFormat format in (WeightFormat[])[WeightFormat.BF16, WeightFormat.F32])
+        {
+            var router = new GemmDesc(Rows, outputs, inner, format, ActivationPrecision.BFloat16);
+            ProductChoice choice = KernelChoices.Choose(router, s_h100);
+            Assert.Equal(($"matvec_{format.Name}", new CudaDim3(outputs, (Rows + 3) / 4)), (choice.Kernel, choice.Grid));
+            Assert.Equal($"matmul_{format.Name}", KernelChoices.Choose(router with { Outputs = 129 }, s_h100).Kernel);
+            Assert.Contains(KernelChoices.Choose(router with { Outputs = 129 }, s_h100).Passed, reason => reason == $"matvec_{format.Name} is for up to 8 rows or 128 outputs");
+
+            using var emulated = new EmulatedBackend();
+            using ProductCase subject = ProductCase.Of(format, outputs, inner, seed: outputs);
+            using IMatrix weight = emulated.Backend.Pack([subject.Source]);
+            using DeviceMemory memory = emulated.Backend.Allocate((long)Rows * (inner + outputs) * sizeof(float));
+            float[] x = subject.Rows(Rows), all = Run(Rows, 0);
+            foreach (int row in (int[])[0, 3, 8, 66, 69])
+            {
+                Assert.Equal(all[(row * outputs)..((row + 1) * outputs)], Run(1, row));
+            }
+            Assert.Empty(emulated.Driver.Findings);
+
+            float[] Run(int rows, int first)
+            {
+                Tensor input = memory.View(rows, inner), output = memory.View(rows, outputs, (long)Rows * inner * sizeof(float));
+                emulated.Backend.Upload(x.AsSpan(first * inner, rows * inner), input);
+                emulated.Backend.Linear(input, weight, null, output);
+                float[] results = new float[output.Elements];
+                emulated.Backend.Download(output, results);
+                return results;
+            }
+        }
+    }
+
     [Fact]
     public void WhatIsPassedByHasAReason()
     {

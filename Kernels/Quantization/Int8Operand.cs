@@ -1,0 +1,104 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Threading;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+/// <summary>
+/// Rows of x as products of integers take them: quantised for each 128 columns, in tiles of four rows, at the end of two and of
+/// one. A tile is one stream of groups; a group of a tile of R rows is
+/// <code>
+/// R int32: −8 · sum of the row's codes, what the weights' bias would add
+/// R float32: scales
+/// 32 quads of columns: R rows × 4 int8
+/// </code>
+/// A group whose largest magnitude is m has scale m / 127 and codes x · (127 / m), nearest even. Groups below 2⁻¹²⁰ count as
+/// zero; one with a NaN or an infinity has codes zero and scale NaN.
+/// </summary>
+internal static unsafe class Int8Operand
+{
+    /// <summary>Rows of a whole tile.</summary>
+    public const int TileRows = 4;
+
+    /// <summary>Bytes of a row's group.</summary>
+    public const int GroupBytes = sizeof(int) + sizeof(float) + Int4Panels.GroupColumns;
+
+    private const float Least = 7.5231638e-37f; // 2⁻¹²⁰
+
+    private const uint Magnitude = 0x7fffffff, Infinity = 0x7f800000;
+
+    /// <summary>Bytes of so many rows.</summary>
+    public static long Bytes(int rows, int columns) => (long)rows * (columns / Int4Panels.GroupColumns) * GroupBytes;
+
+    /// <summary>Rows of the tile that begins at a row.</summary>
+    public static int RowsAt(int row, int rows) => rows - row >= TileRows ? TileRows : rows - row >= 2 ? 2 : 1;
+
+    /// <summary>Quantises rows. An item is a row.</summary>
+    public readonly struct QuantiseJob(float* x, int rows, int columns, byte* to) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            int first = item / TileRows * TileRows;
+            int height = RowsAt(first, rows);
+            if (height < TileRows && item >= first + height)
+            {
+                first += height;
+                height = RowsAt(first, rows);
+            }
+            int groups = columns / Int4Panels.GroupColumns;
+            byte* tile = to + (long)first * groups * GroupBytes;
+            float* from = x + (long)item * columns;
+            for (int g = 0; g < groups; g++, from += Int4Panels.GroupColumns, tile += height * GroupBytes)
+            {
+                Group(from, tile, item - first, height);
+            }
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void Group(float* x, byte* group, int row, int height)
+    {
+        Vector512<uint> largest = default;
+        for (int c = 0; c < Int4Panels.GroupColumns; c += 16)
+        {
+            largest = Vector512.Max(largest, Vector512.Load((uint*)x + c) & Vector512.Create(Magnitude));
+        }
+        uint bits = Largest(largest);
+        float magnitude = BitConverter.UInt32BitsToSingle(bits);
+        bool isZero = bits >= Infinity || magnitude < Least;
+        Vector512<float> inverse = Vector512.Create(isZero ? 0 : 127 / magnitude);
+        uint* quads = stackalloc uint[Int4Panels.GroupColumns / 4];
+        Vector512<int> sum = default;
+        for (int c = 0; c < Int4Panels.GroupColumns; c += 64)
+        {
+            Vector512<int> i0 = Codes(x + c, inverse, isZero), i1 = Codes(x + c + 16, inverse, isZero);
+            Vector512<int> i2 = Codes(x + c + 32, inverse, isZero), i3 = Codes(x + c + 48, inverse, isZero);
+            sum += i0 + i1 + (i2 + i3);
+            Vector512.Narrow(Vector512.Narrow(i0, i1), Vector512.Narrow(i2, i3)).Store((sbyte*)quads + c);
+        }
+        ((int*)group)[row] = -Int4Panels.Bias * Vector512.Sum(sum);
+        ((float*)group)[height + row] = bits >= Infinity ? float.NaN : isZero ? 0 : magnitude / 127;
+        uint* to = (uint*)group + 2 * height + row;
+        for (int q = 0; q < Int4Panels.GroupColumns / 4; q++, to += height)
+        {
+            *to = quads[q];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Codes(float* x, Vector512<float> inverse, bool isZero) =>
+        // Not a product with zero: that of an infinity is NaN.
+        isZero ? default : Vector512.ConvertToInt32Native(Vector512.Round(Vector512.Load(x) * inverse));
+
+    private static uint Largest(Vector512<uint> v)
+    {
+        Vector256<uint> half = Vector256.Max(v.GetLower(), v.GetUpper());
+        Vector128<uint> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+        uint largest = 0;
+        for (int i = 0; i < Vector128<uint>.Count; i++)
+        {
+            largest = Math.Max(largest, quarter[i]);
+        }
+        return largest;
+    }
+}
