@@ -21,7 +21,10 @@ switch (args)
         ModelQuick.Vision();
         return 0;
     case ["--quick", "int4-device"]:
-        Int4DeviceQuick.Run();
+        Int4DeviceQuick.Run(onEmulator: false);
+        return 0;
+    case ["--quick", "int4-device", "--emulator"]:
+        Int4DeviceQuick.Run(onEmulator: true);
         return 0;
     case ["--quick", "emulator"]:
         EmulatorQuick.Run();
@@ -30,7 +33,7 @@ switch (args)
         TeamQuick.Run();
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device, emulator, team");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -59,7 +59,30 @@ public sealed class DeviceCheckScriptTests : IDisposable
         Assert.Contains(" 1 failed", output, StringComparison.Ordinal);
     }
 
+    /// <summary>A step's own limit, long before the deadline: it is cut off, those behind it run, and the report says which one it was.</summary>
     [Theory]
+    [InlineData("sleep 600")]
+    [InlineData("trap '' TERM; while :; do sleep 1; done")]
+    public void AStepThatHangsIsCutOffAtItsOwnLimitAndTheNextOnesRun(string hang)
+    {
+        (int code, string output, string report) = Run($"echo \"began $*\"; [ $1 != verify ] || {{ {hang}; }}; echo \"ended $1\"", "--minutes", "2", "--step-seconds", "1");
+        Assert.Equal(1, code);
+        Assert.Contains("ended doctor", report, StringComparison.Ordinal);
+        Assert.Matches(@"
+## verify tiny-scout text-5: ran out of its 1 s \([1-7] s\)\n\n```\nbegan verify", report);
+        Assert.DoesNotContain("ended verify", report, StringComparison.Ordinal);
+        Assert.Contains("ended calibrate", report, StringComparison.Ordinal);
+        Assert.DoesNotContain("the time is up", report, StringComparison.Ordinal);
+        Assert.Matches(@"
+[2-9] steps passed, 1 failed, [0-9]+ skipped, in ", report);
+        Assert.Contains(" 1 failed", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--step-seconds", "0")]
+    [InlineData("--step-seconds", "-5")]
+    [InlineData("--step-seconds", "1.5")]
+    [InlineData("--step-seconds")]
     [InlineData("--minutes", "0")]
     [InlineData("--minutes", "0.2")]
     [InlineData("--minutes", "-1")]

@@ -4,12 +4,13 @@ set -u
 
 usage() {
   cat <<TEXT
-run.sh [--minutes N] [--emulator] [--out FILE]
+run.sh [--minutes N] [--step-seconds N] [--emulator] [--out FILE]
 
 Checks the engine on this machine's first NVIDIA device and writes a report. Needs the NVIDIA driver; ptxas, nvidia-smi,
 compute-sanitizer and ncu are used where they are on the PATH or in /usr/local/cuda/bin.
 
   --minutes N   ends within so many minutes, 0.25 at least, whatever happens (default 4); the most telling steps come first
+  --step-seconds N  no step gets more than so many seconds, whatever its own limit
   --emulator    tries the same on the emulator, without a device: nothing is timed
   --out FILE    the report (default: report.md beside this file)
 
@@ -17,11 +18,12 @@ Exit code: 0 if every step that ran passed, 1 if one failed or ran out of time, 
 TEXT
 }
 
-minutes=4 emulator=false here=$(cd "$(dirname "$0")" && pwd)
+minutes=4 longest=999 emulator=false here=$(cd "$(dirname "$0")" && pwd)
 report=$here/report.md
 while [ $# -gt 0 ]; do
   case $1 in
     --minutes) minutes=${2:-}; shift 2 || { echo "run.sh: --minutes needs a number" >&2; exit 2; } ;;
+    --step-seconds) longest=${2:-}; shift 2 || { echo "run.sh: --step-seconds needs a number" >&2; exit 2; } ;;
     --emulator) emulator=true; shift ;;
     --out) report=${2:-}; shift 2 || { echo "run.sh: --out needs a file" >&2; exit 2; } ;;
     -h | --help) usage; exit 0 ;;
@@ -30,6 +32,7 @@ while [ $# -gt 0 ]; do
 done
 [[ $minutes =~ ^[0-9]{1,3}(\.[0-9]{1,2})?$ ]] && seconds=$(awk "BEGIN { print int(60 * $minutes) }") && [ "$seconds" -ge 15 ] ||
   { echo "run.sh: --minutes takes a number from 0.25 to 999, not '$minutes'" >&2; exit 2; }
+[[ $longest =~ ^[1-9][0-9]{0,2}$ ]] || { echo "run.sh: --step-seconds takes a whole number from 1 to 999, not '$longest'" >&2; exit 2; }
 [ -n "$report" ] || { echo "run.sh: --out needs a file" >&2; exit 2; }
 
 export PATH=$PATH:/usr/local/cuda/bin DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
@@ -51,6 +54,7 @@ step() {
   if [ "$left" -lt 3 ]; then
     skipped=$((skipped + 1)); write "" "## $name: skipped, the time is up"; echo "skipped  $name: the time is up"; return
   fi
+  [ "$cap" -le "$longest" ] || cap=$longest
   [ "$cap" -le "$left" ] || cap=$left
   timeout -k 3 "$cap" "$@" >"$work/out" 2>&1
   status=$?

@@ -9,6 +9,7 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Threading;
 using Llama4Kernels.PtxEmulator.Driver;
 
@@ -78,7 +79,8 @@ internal static class DoctorCommand
         List<ProductReport> products = [];
         ReadFigures figures = Figures(driver, cancellation);
         Say(text, console, $"products of the published models, predicted with {figures.Source} read rates{(driver is EmulatedCudaDriver ? "; on the emulator smaller than theirs, not timed" : "")}");
-        foreach (ProductReport product in new ProductTiming(driver, DeviceModules.Find(), figures).Run(cancellation))
+        IKernelModules kernels = DeviceModules.Find();
+        foreach (ProductReport product in new ProductTiming(driver, kernels, figures).Run(cancellation).Concat(new ExpertTiming(driver, kernels, figures).Run(cancellation)))
         {
             products.Add(product);
             Print(text, console, string.Create(CultureInfo.InvariantCulture, $"{product.Product} {product.Outputs} x {product.Inner} {product.Weights}, {product.Rows} rows"), product.IsGood, Measure(product));

@@ -49,22 +49,25 @@ internal sealed unsafe class ProductTiming(ICudaDriver driver, IKernelModules mo
     private const int CachesBeyond = 4;
     private const int FewestLaunches = 24;
     private const int Runs = 3;
-    private const double RoundedOperands = 1e-2, ExactOperands = 1e-4;
-
-    /// <summary>Rows of decoding: beyond them products are no longer bound by reading weights.</summary>
-    private int[] Rows => IsEmulated ? [1, 8] : [1, 8, 16];
+    // Of two backends, each may quantise an activation that lies between two codes to its side.
+    private const double RoundedOperands = 1e-2, CodedOperands = 1e-3, ExactOperands = 1e-4;
 
     private bool IsEmulated => driver is EmulatedCudaDriver;
 
-    /// <summary>Every product of both models once; what they share is named after the first.</summary>
+    /// <summary>
+    /// Every product of both models once, in each format that its weights may have there; what the models share is named after the first.
+    /// Experts have a timing of their own (<see cref="ExpertTiming"/>).
+    /// </summary>
     public static IReadOnlyList<(string Name, ModelProduct Product, WeightFormat Weights)> Products { get; } =
     [
         .. ModelShape.Names.SelectMany(model => ModelShape.Products(model).Select(product => (Name: $"{model} {product.Name}", Product: product)))
-            // Experts' products are those of the shared expert, each for its rows.
             .Where(item => item.Product.Experts == 0)
             .DistinctBy(item => (item.Product.Outputs, item.Product.Inner))
-            .Select(item => (item.Name, item.Product, item.Product.Part == "shared" ? WeightFormat.Int4 : WeightFormat.BF16)),
+            .SelectMany(item => Formats(item.Product.Part).Select(format => (item.Name, item.Product, format))),
     ];
+
+    /// <summary>Rows of decoding: beyond them products are no longer bound by reading weights.</summary>
+    public static int[] RowsOf(bool isEmulated) => isEmulated ? [1, 8] : [1, 8, 16];
 
     /// <summary>Times them; reports each as it comes, since a device may hang.</summary>
     public IEnumerable<ProductReport> Run(CancellationToken cancellation)
@@ -85,12 +88,12 @@ internal sealed unsafe class ProductTiming(ICudaDriver driver, IKernelModules mo
             ushort[] row = scope.Halves(inner);
             IMatrix[] packed = [.. Enumerable.Range(0, matrices).Select(_ => scope.Own(Repeated(backend, row, outputs, weights)))];
             IMatrix single = reference.Own(Repeated(cpu, row, 1, weights));
-            foreach (int rows in Rows)
+            foreach (int rows in RowsOf(IsEmulated))
             {
                 cancellation.ThrowIfCancellationRequested();
                 var gemm = new GemmDesc(rows, outputs, inner, weights, ActivationPrecision.BFloat16);
                 ProductChoice choice = KernelChoices.Choose(gemm, device);
-                (long inFlight, bool dependent) = InFlight(context, choice, device);
+                (long inFlight, bool dependent) = InFlight(context, modules, choice, device);
                 float[] numbers = scope.Numbers(rows * inner);
                 Tensor x = scope.Input(rows, inner, numbers), y = scope.Empty(rows, outputs);
                 int launches = IsEmulated ? matrices : Math.Max(FewestLaunches, matrices);
@@ -102,10 +105,31 @@ internal sealed unsafe class ProductTiming(ICudaDriver driver, IKernelModules mo
                 yield return new ProductReport(
                     name, outputs, inner, (outputs, inner) != (product.Outputs, product.Inner), rows, weights.Name, choice.Kernel, bytes, inFlight, launches,
                     seconds * 1e6, figures.Microseconds(bytes, inFlight, dependent), bytes / seconds / 1e9,
-                    Error(reference, single, numbers, rows, scope.Read(y)), choice.Layout == "tiles" ? RoundedOperands : ExactOperands);
+                    Error(reference, single, numbers, rows, scope.Read(y)), Tolerance(weights, choice));
             }
         }
     }
+
+    /// <summary>What is allowed of a product whose operands are as its kernel takes them.</summary>
+    internal static double Tolerance(WeightFormat weights, ProductChoice choice) =>
+        weights.QuantisesActivations ? CodedOperands : choice.Operands == nameof(ActivationPrecision.BFloat16) ? RoundedOperands : ExactOperands;
+
+    /// <summary>One output of one row.</summary>
+    internal static float Single(ProbeScope scope, ushort[] weights, WeightFormat format, float[] x)
+    {
+        using IMatrix matrix = Repeated(scope.Backend, weights, 1, format);
+        Tensor y = scope.Empty(1, 1);
+        scope.Backend.Linear(scope.Input(1, x.Length, x), matrix, null, y);
+        return scope.Read(y)[0];
+    }
+
+    /// <summary>Formats that a part's weights may have: as published, as Meta quantises them, or in FP8 with --include.</summary>
+    private static WeightFormat[] Formats(string part) => part switch
+    {
+        "shared" => [WeightFormat.Int4, WeightFormat.Fp8Activations],
+        "attention" or "dense" => [WeightFormat.BF16, WeightFormat.Fp8Activations],
+        _ => [WeightFormat.BF16],
+    };
 
     /// <summary>A matrix whose rows are all the same: large ones need no large source, and every output of a row of x must be alike.</summary>
     private static IMatrix Repeated(IBackend backend, ushort[] row, int outputs, WeightFormat format)
@@ -132,7 +156,7 @@ internal sealed unsafe class ProductTiming(ICudaDriver driver, IKernelModules mo
     }
 
     /// <summary>Bytes that the blocks on a multiprocessor have under way, and whether the kernel may overlap the one before.</summary>
-    private (long Bytes, bool Dependent) InFlight(CudaContext context, ProductChoice choice, DeviceLimits device)
+    internal static (long Bytes, bool Dependent) InFlight(CudaContext context, IKernelModules modules, ProductChoice choice, DeviceLimits device)
     {
         KernelModule module = new CombinedKernelModules(PtxKernelModules.All, modules).Get(choice.Kernel, device.Sm);
         using CudaModule loaded = CudaModule.Load(context, module.Text);

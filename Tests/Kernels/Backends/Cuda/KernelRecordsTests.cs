@@ -1,3 +1,5 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Backends;
@@ -5,16 +7,21 @@ using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Embedding;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Tests.Kernels.Quantization;
 using DeviceLimits = Llama4Kernels.Kernels.Contracts.Cuda.DeviceLimits;
 
 namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
-/// <summary>The ordered lists of the operations other than products: what is chosen, and that every record that takes a case computes it.</summary>
+/// <summary>The ordered lists of the operations other than products: what is chosen, and that every record that takes a case computes it, twice to the same bits.</summary>
 public sealed class KernelRecordsTests
 {
     private const int BlockTokens = 16;
+
+    /// <summary>What tables are stored as; null for codes.</summary>
+    private static readonly ElementType?[] s_tables = [ElementType.F32, ElementType.BF16, ElementType.F16, null];
 
     private static readonly AttentionShape[] s_shapes = [new(4, 2, 16), new(10, 1, 128), new(3, 3, 36)];
 
@@ -54,13 +61,66 @@ public sealed class KernelRecordsTests
             (qkv, step) => cpu.RotateNormAndAppend(qkv, shape, null, null, null, step, 0),
             (qkv, step, output) => cpu.Attention(qkv, shape, step, 0, output));
         float[] actual = Run(isDecode, shape, CudaKvStep.LayoutOf(BlockTokens, 1, shape, format), queue.Allocate, (layout, memory, offset, count) => new CudaKvStep(queue, layout, memory, offset, count),
-            (values, to) => queue.Upload<float>(values, to.Address), (from, to) => queue.Download(from.Address, System.Runtime.InteropServices.MemoryMarshal.AsBytes(to.AsSpan())),
+            (values, to) => queue.Upload<float>(values, to.Address), (from, to) => queue.Download(from.Address, MemoryMarshal.AsBytes(to.AsSpan())),
             (qkv, step) => RotateNormAppendCuda.Run(queue, qkv, shape, null, null, null, step, 0),
             (qkv, step, output) => record.Launch(queue, scratch, qkv, shape, CudaKvStep.Of(step), 0, output));
         float range = expected.Max() - expected.Min();
         Assert.All(expected.Zip(actual), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 3e-6f * range));
         Assert.Empty(driver.Findings);
     }
+
+    public static TheoryData<string> Embeddings { get; } = [.. TokenEmbeddingCuda.Records.All.Select(record => record.Kernel)];
+
+    /// <summary>Each record at each size, of narrow and wide rows: the processor's numbers, and twice the same.</summary>
+    [Theory]
+    [MemberData(nameof(Embeddings))]
+    public unsafe void EveryEmbeddingReadsItsRows(string kernel)
+    {
+        KernelRecord<ElementType?, TokenEmbeddingCuda.Launcher> record = TokenEmbeddingCuda.Records.All.Single(record => record.Kernel == kernel);
+        ElementType? type = s_tables.Single(type => record.WhyNot(type) is null);
+        using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        using var driver = new EmulatedCudaDriver();
+        using CudaContext context = CudaContext.RetainPrimary(driver);
+        using var queue = new CudaQueue(context, EmulatedBackend.Modules, null, 1 << 20, 1 << 20, 4);
+        using var upload = new MatrixUpload(queue, isPlan: false);
+        foreach ((int rows, int columns) in ((int, int)[])[(7, 32), (37, 544)])
+        {
+            using var codes = new RandomCodes("uint4g32-bf16-affine", rows, columns, seed: columns);
+            byte[] plain = Plain(type, codes.Values());
+            fixed (byte* data = plain)
+            {
+                MatrixSource source = type is ElementType stored ? MatrixSource.RowMajor((nint)data, stored, rows, columns) : codes.Matrix;
+                using IEmbedding expectedTable = cpu.CreateEmbedding(source);
+                using var table = new CudaEmbedding(queue, upload, source);
+                int[] ids = [rows - 1, 0, 3, rows - 1];
+                float[] expected = new float[ids.Length * columns];
+                using DeviceMemory host = cpu.Allocate(expected.Length * sizeof(float));
+                cpu.Embed(expectedTable, ids, host.View(ids.Length, columns));
+                cpu.Download(host.View(ids.Length, columns), expected);
+                Assert.Equal(expected, Run());
+                Assert.Equal(expected, Run());
+
+                float[] Run()
+                {
+                    using ArenaMemory output = queue.Allocate(expected.Length * sizeof(float));
+                    record.Launch(queue, table, ids, output.View(ids.Length, columns));
+                    float[] results = new float[expected.Length];
+                    queue.Download(output.Address, MemoryMarshal.AsBytes(results.AsSpan()));
+                    return results;
+                }
+            }
+        }
+        Assert.Empty(driver.Findings);
+    }
+
+    /// <summary>A list of records that nobody tries here has to be tried, too.</summary>
+    [Fact]
+    public void EveryListOfRecordsIsTriedHere() => Assert.Equal(
+        [nameof(PagedAttentionCuda), nameof(RotateNormAppendCuda), nameof(TokenEmbeddingCuda)],
+        typeof(PagedAttentionCuda).Assembly.GetTypes()
+            .Where(type => type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+                .Any(field => field.FieldType is { IsGenericType: true } list && list.GetGenericTypeDefinition() == typeof(KernelRecords<,>)))
+            .Select(type => type.Name).Order(StringComparer.Ordinal));
 
     [Theory]
     [InlineData(true, KvFormat.F32, "attention_split_f32")]
@@ -93,7 +153,7 @@ public sealed class KernelRecordsTests
     [Fact]
     public void EveryRecordIsChosenSomewhere()
     {
-        Check(TokenEmbeddingCuda.Records, [ElementType.F32, ElementType.BF16, ElementType.F16, null]);
+        Check(TokenEmbeddingCuda.Records, s_tables);
         Check(RotateNormAppendCuda.Records, Enum.GetValues<KvFormat>());
         Check(PagedAttentionCuda.Records, [.. from isDecode in (bool[])[true, false] from format in Enum.GetValues<KvFormat>() select new AttentionCase(isDecode, format, 64)]);
 
@@ -142,6 +202,18 @@ public sealed class KernelRecordsTests
         attend(qkv, step, output);
         float[] result = new float[output.Elements];
         download(output, result);
+        attend(qkv, step, output);
+        float[] again = new float[output.Elements];
+        download(output, again);
+        Assert.Equal(result, again);
         return result;
     }
+
+    private static byte[] Plain(ElementType? type, float[] values) => type switch
+    {
+        ElementType.F32 => MemoryMarshal.AsBytes(values.AsSpan()).ToArray(),
+        ElementType.BF16 => MemoryMarshal.AsBytes(Array.ConvertAll(values, Bf16.FromSingle).AsSpan()).ToArray(),
+        ElementType.F16 => MemoryMarshal.AsBytes(Array.ConvertAll(values, value => (Half)value).AsSpan()).ToArray(),
+        _ => [],
+    };
 }
