@@ -36,7 +36,7 @@ public sealed class NumberOptionTests
     public void All_commands_are_walked()
     {
         string[] commands = [.. Options.Select(row => row.Data.Item1).Distinct()];
-        Assert.Superset(new HashSet<string>(["bench", "chat", "doctor", "kernels", "predict", "ptx run", "ptx count", "ptx dump", "schemas"]), new HashSet<string>(commands));
+        Assert.Superset(new HashSet<string>(["bench", "chat", "doctor", "ptx run", "ptx count", "ptx dump", "schemas"]), new HashSet<string>(commands));
     }
 
     [Theory]
