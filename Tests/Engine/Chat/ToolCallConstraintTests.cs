@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Tests.Engine.Constraints;
 using Llama4Kernels.Tests.Engine.Model;
 
@@ -84,7 +85,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     public async Task TheSampleModelsCallsAreWhole()
     {
         Llama4Model model = models.Get("nano");
-        using var generator = new TextGenerator(model);
+        await using var engine = new Llama4Engine(model);
         var compiler = new ConstraintCompiler(model.Tokenizer);
         int asked = 0;
         foreach (string line in File.ReadLines(GoldenFiles.Path("nano", "eval", "eval.jsonl")).Where(line => line.Contains("\"kind\": \"tool\"", StringComparison.Ordinal)))
@@ -104,7 +105,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
             {
                 string text = string.Empty;
                 FinishReason? finish = null;
-                await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options with { Constraint = required.Start() }))
+                await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options with { Constraint = required.Start() })))
                 {
                     text += update.Text;
                     finish = update.FinishReason;
