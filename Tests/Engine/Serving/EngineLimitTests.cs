@@ -130,43 +130,43 @@ public sealed class EngineLimitTests(ModelFixture models)
     public async Task A_prompt_leaves_the_steps_of_others_within_the_budget()
     {
         await using var engine = new Llama4Engine(Scout, s_sizes);
-        var watch = new StepWatch();
-        engine.Runner.Observer = watch;
-        using var decoding = new SemaphoreSlim(0);
-        Task<Outcome> other = Task.Run(async () =>
-        {
-            List<GenerationUpdate> updates = [];
-            await foreach (GenerationUpdate update in engine.GenerateAsync(new(Prompt.FromIds(1, 2), s_greedy with { MaxTokens = 60 })))
-            {
-                updates.Add(update);
-                decoding.Release();
-            }
-            return new Outcome(updates, null);
-        });
-        await decoding.WaitAsync();
-        Outcome prompt = await engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(60)), s_greedy));
+        using var held = new HeldStep(engine, 3);
+        Task<Outcome> other = engine.Ask(new(Prompt.FromIds(1, 2), s_greedy with { MaxTokens = 60 }));
+        // It decodes now.
+        held.WaitUntilIn();
+        Task<Outcome> asked = engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(60)), s_greedy));
+        held.LetGo();
         await other;
+        Outcome prompt = await asked;
         Assert.Equal(3, prompt.Tokens.Length);
         // The first step is the other's prompt; from there on one row decodes, and the prompt has what is left of four.
-        Assert.Contains(4, watch.Rows);
-        Assert.All(watch.Rows, rows => Assert.InRange(rows, 1, 4));
+        // Pieces of three, but for those that end at the chunk and at the prompt.
+        Assert.Equal(19, held.Rows.Count(rows => rows == 4));
+        Assert.All(held.Rows, rows => Assert.InRange(rows, 1, 4));
     }
 
     private static GenerationRequest Request(int i) => new(Prompt.FromIds(i, 2, 3), s_greedy);
 
-    /// <summary>Holds the first step up.</summary>
+    /// <summary>Holds one of the steps up, the first unless another one is named.</summary>
     private sealed class HeldStep : IDisposable
     {
         private readonly ManualResetEventSlim _isIn = new(), _mayGo = new();
+        private readonly StepWatch _watch = new();
 
-        public HeldStep(Llama4Engine engine) => engine.Runner.Observer = new StepWatch
+        public HeldStep(Llama4Engine engine, int step = 1)
         {
-            OnStep = () =>
+            _watch.OnStep = () =>
             {
-                _isIn.Set();
-                _mayGo.Wait();
-            },
-        };
+                if (_watch.Rows.Count == step)
+                {
+                    _isIn.Set();
+                    _mayGo.Wait();
+                }
+            };
+            engine.Runner.Observer = _watch;
+        }
+
+        public List<int> Rows => _watch.Rows;
 
         public void WaitUntilIn() => _isIn.Wait();
 
