@@ -1,8 +1,10 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Benchmarks.Quick;
 
@@ -27,7 +29,8 @@ internal static class ConstrainedQuick
     public static async Task RunAsync(string folder)
     {
         using Llama4Model model = Llama4Model.Load(folder);
-        using var generator = new TextGenerator(model);
+        var engine = new Llama4Engine(model);
+        await using ConfiguredAsyncDisposable _ = engine.ConfigureAwait(false);
         Prompt prompt = Prompt.FromIds(model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "Write a list.")]));
         var compiler = new ConstraintCompiler(model.Tokenizer);
         foreach ((string name, string schema) in s_schemas)
@@ -39,15 +42,15 @@ internal static class ConstrainedQuick
             for (int pair = -2; pair < Pairs; pair++)
             {
                 GenerationOptions options = new() { Temperature = 1, TopP = 1, Seed = (ulong)(pair + 3), MaxTokens = Tokens, IgnoreEos = true };
-                double without = await TimeAsync(generator, prompt, options).ConfigureAwait(false);
-                double with = await TimeAsync(generator, prompt, options with { Constraint = constraint.Start() }).ConfigureAwait(false);
-                double again = await TimeAsync(generator, prompt, options).ConfigureAwait(false);
+                double without = await TimeAsync(engine, prompt, options).ConfigureAwait(false);
+                double with = await TimeAsync(engine, prompt, options with { Constraint = constraint.Start() }).ConfigureAwait(false);
+                double again = await TimeAsync(engine, prompt, options).ConfigureAwait(false);
                 if (pair >= 0)
                 {
                     ratios.Add((without + again) / 2 / with);
                     free += (without + again) / 2;
                     bound += with;
-                    forced += await ForcedAsync(generator, prompt, options, constraint).ConfigureAwait(false);
+                    forced += await ForcedAsync(engine, prompt, options, constraint).ConfigureAwait(false);
                 }
             }
             ratios.Sort();
@@ -58,10 +61,10 @@ internal static class ConstrainedQuick
     }
 
     // Seconds from the first token to the last: the prompt costs the same either way.
-    private static async Task<double> TimeAsync(TextGenerator generator, Prompt prompt, GenerationOptions options)
+    private static async Task<double> TimeAsync(Llama4Engine engine, Prompt prompt, GenerationOptions options)
     {
         (long first, int count) = (0, 0);
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options)).ConfigureAwait(false))
         {
             first = count++ == 0 ? Stopwatch.GetTimestamp() : first;
         }
@@ -69,11 +72,11 @@ internal static class ConstrainedQuick
             : throw new InvalidOperationException($"{count} tokens instead of {Tokens}.");
     }
 
-    private static async Task<int> ForcedAsync(TextGenerator generator, Prompt prompt, GenerationOptions options, Constraint constraint)
+    private static async Task<int> ForcedAsync(Llama4Engine engine, Prompt prompt, GenerationOptions options, Constraint constraint)
     {
         (int forced, int pending) = (0, 0);
         ITokenConstraint state = constraint.Start();
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options with { Constraint = constraint.Start() }).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options with { Constraint = constraint.Start() })).ConfigureAwait(false))
         {
             pending = pending > 0 ? pending - 1 : 0;
             if (pending == 0)

@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>
 /// Runs given tokens through a model, step by step, and gives logits and activations: for verification, analysis and
-/// measurements. Whoever wants text takes a generator. One thread at a time; disposing is safe from any.
+/// measurements. Whoever wants text takes an engine. One thread at a time; disposing is safe from any.
 /// </summary>
 public sealed class ModelRunner : IDisposable
 {
@@ -85,7 +85,7 @@ public sealed class ModelRunner : IDisposable
     {
         CheckOwn(sequence);
         ArgumentOutOfRangeException.ThrowIfNegative(logitsFrom);
-        List<PictureRows> pictures = features.Length == 0 ? [] : PreparedPrompt.Place(ids, _model.Config.ImageToken, 0, features, _model.Config.Text.HiddenSize);
+        List<PictureRows> pictures = features.Length == 0 ? [] : PreparedPrompt.Place(ids, _model.Config.ImageToken, features, _model.Config.Text.HiddenSize);
         int start = sequence.Length;
         sequence.Append(ids);
         foreach (PictureRows rows in pictures)

@@ -37,13 +37,14 @@ internal sealed class Answer
         _taken = _tokens.Count;
     }
 
-    /// <summary>Tokens of the prompt that were cached already.</summary>
-    public int CachedTokens { get; set; }
+    /// <summary>Tokens of the prompt that were cached already; null before anybody has looked.</summary>
+    public int? CachedTokens { get; set; }
 
     /// <summary>Whether the best token of a step is all that is needed of it.</summary>
     public bool NeedsOnlyBest => _chooser.NeedsOnlyBest;
 
-    private int Generated => _tokens.Count - _prompt.Ids.Length;
+    /// <summary>Tokens that came.</summary>
+    public int Generated => _tokens.Count - _prompt.Ids.Length;
 
     /// <summary>The tokens since the last call: the one chosen last and those forced since.</summary>
     public ReadOnlySpan<int> TakeNew()
@@ -93,7 +94,7 @@ internal sealed class Answer
     }
 
     private GenerationUpdate Update(string text, int? token, TokenLogprob? logprob, FinishReason? finish) =>
-        new(text, token, logprob, finish, finish is null ? null : new Usage(_prompt.Ids.Length, Generated, _imageTokens, CachedTokens));
+        new(text, token, logprob, finish, finish is null ? null : new Usage(_prompt.Ids.Length, Generated, _imageTokens, CachedTokens ?? 0));
 
     /// <summary>What an incomplete character or a possible stop string held back, and whether a stop string ended it.</summary>
     private (string Text, bool Stopped) Rest()

@@ -17,6 +17,8 @@ internal sealed class PreparedPrompt
     private readonly Llama4Model _model;
     private readonly Prompt _prompt;
     private readonly long[] _keys;
+    private readonly (int First, int Last)[] _places;
+    private readonly bool[] _isEncoded;
 
     /// <summary>Checks everything that can be checked, before anything is computed.</summary>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
@@ -42,6 +44,8 @@ internal sealed class PreparedPrompt
         {
             throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).", nameof(prompt));
         }
+        _places = new (int, int)[prompt.Images.Count];
+        _isEncoded = new bool[prompt.Images.Count];
         _keys = Keys();
     }
 
@@ -55,27 +59,57 @@ internal sealed class PreparedPrompt
     public int AssignTo(Sequence sequence, IForwardObserver? observer, CancellationToken cancellation)
     {
         int reused = sequence.Reusable(_keys);
-        sequence.Assign(_prompt.Ids, _keys, Pictures(reused, observer, cancellation));
+        List<PictureRows> rows = [];
+        for (int i = 0; i < _places.Length; i++)
+        {
+            if (_places[i].Last >= reused)
+            {
+                rows.AddRange(Encode(i, observer, cancellation));
+            }
+        }
+        sequence.Assign(_prompt.Ids, _keys, rows);
         return reused;
     }
 
-    /// <summary>The embeddings of pictures that are not cached whole, where their patches stand.</summary>
-    private List<PictureRows> Pictures(int reused, IForwardObserver? observer, CancellationToken cancellation)
+    /// <summary>Makes the prompt pending in a sequence that is empty; of its pictures each when it is needed, see <see cref="Ready"/>.</summary>
+    public void AppendTo(Sequence sequence) => sequence.Assign(_prompt.Ids, _keys, []);
+
+    /// <summary>How many of a sequence's pending tokens come before a picture that is not encoded yet.</summary>
+    public int Ready(Sequence sequence) => NextPicture(sequence) is int next ? Math.Max(0, _places[next].First - sequence.Length) : int.MaxValue;
+
+    /// <summary>Encodes the next picture that a sequence needs and has not.</summary>
+    public void EncodeNext(Sequence sequence, IForwardObserver? observer)
     {
-        int patchId = _model.Config.ImageToken;
-        int left = _prompt.Ids.AsSpan(0, reused).Count(patchId), skipped = 0, cached = 0;
-        while (cached < _prompt.Images.Count && left - skipped >= Patches(_prompt.Images[cached]))
+        if (NextPicture(sequence) is int next)
         {
-            skipped += Patches(_prompt.Images[cached++]);
+            foreach (PictureRows rows in Encode(next, observer, CancellationToken.None))
+            {
+                sequence.Append(rows);
+            }
+            _isEncoded[next] = true;
         }
-        PreprocessedImage[] images = [.. _prompt.Images.Skip(cached)];
-        if (images.Length == 0)
+    }
+
+    private int? NextPicture(Sequence sequence)
+    {
+        for (int i = 0; i < _places.Length; i++)
         {
-            return [];
+            if (!_isEncoded[i] && _places[i].Last >= sequence.Length)
+            {
+                return i;
+            }
         }
-        ushort[] pixels = [.. images.SelectMany(image => image.Bf16Tiles)];
-        float[] features = Encode(_model, pixels, images.Sum(image => image.Tiles), observer, cancellation);
-        return Place(_prompt.Ids, patchId, skipped, features, _model.Config.Text.HiddenSize);
+        return null;
+    }
+
+    /// <summary>The embeddings of a picture, where its patches stand.</summary>
+    private List<PictureRows> Encode(int picture, IForwardObserver? observer, CancellationToken cancellation)
+    {
+        PreprocessedImage image = _prompt.Images[picture];
+        (int first, int last) = _places[picture];
+        float[] features = Encode(_model, [.. image.Bf16Tiles], image.Tiles, observer, cancellation);
+        List<PictureRows> rows = Place(_prompt.Ids.AsSpan(first, last + 1 - first), _model.Config.ImageToken, features, _model.Config.Text.HiddenSize);
+        return rows.ConvertAll(run => run with { Position = first + run.Position });
     }
 
     /// <summary>Encodes tiles by the model's vision tower.</summary>
@@ -88,11 +122,11 @@ internal sealed class PreparedPrompt
         }
     }
 
-    /// <summary>Hands embeddings [n, D] to the n patch tokens after the first <paramref name="skipped"/>, a run of patches at a time.</summary>
+    /// <summary>Hands embeddings [n, D] to the n patch tokens, a run of patches at a time.</summary>
     /// <exception cref="ArgumentException">There are more or fewer such tokens.</exception>
-    internal static List<PictureRows> Place(ReadOnlySpan<int> ids, int patchId, int skipped, float[] features, int d)
+    internal static List<PictureRows> Place(ReadOnlySpan<int> ids, int patchId, float[] features, int d)
     {
-        int tokens = ids.Count(patchId) - skipped, used = 0;
+        int tokens = ids.Count(patchId), used = 0;
         if (tokens != features.Length / d)
         {
             throw PatchMismatch(tokens, features.Length / d);
@@ -100,7 +134,7 @@ internal sealed class PreparedPrompt
         List<PictureRows> rows = [];
         for (int i = 0; i < ids.Length; i++)
         {
-            if (ids[i] != patchId || skipped-- > 0)
+            if (ids[i] != patchId)
             {
                 continue;
             }
@@ -129,8 +163,10 @@ internal sealed class PreparedPrompt
             throw PatchMismatch(tokens, wanted);
         }
         int at = -1;
-        foreach (PreprocessedImage image in _prompt.Images)
+        for (int i = 0; i < _places.Length; i++)
         {
+            PreprocessedImage image = _prompt.Images[i];
+            _places[i].First = Array.IndexOf(_prompt.Ids, patchId, at + 1);
             // The sign bit keeps a picture's key apart from every token id.
             long hash = BinaryPrimitives.ReadInt64LittleEndian(Convert.FromHexString(image.ContentHash.AsSpan(0, 16)));
             for (int left = Patches(image); left > 0; left--)
@@ -138,6 +174,7 @@ internal sealed class PreparedPrompt
                 at = Array.IndexOf(_prompt.Ids, patchId, at + 1);
                 keys[at] = long.MinValue | (hash + left);
             }
+            _places[i].Last = at;
         }
         return keys;
     }

@@ -33,11 +33,7 @@ public sealed class BlockPool : IDisposable
         {
             _layouts[(int)kind] = LayoutOf(backend.LayoutOf, config, _layers, kind, format, blockTokens);
         }
-        long least = _layouts.Sum(layout => layout?.BlockBytes ?? 0);
-        if (bytes < least)
-        {
-            throw new ArgumentException($"A cache of {bytes:N0} bytes holds no block of {blockTokens} tokens; at least {least:N0} are needed.", nameof(bytes));
-        }
+        Check(config, backend.LayoutOf, format, blockTokens, bytes);
         BlockTokens = blockTokens;
         Bytes = bytes & -KvLayout.Alignment;
         _memory = backend.Allocate(Bytes);
@@ -66,6 +62,17 @@ public sealed class BlockPool : IDisposable
     }
 
     internal CacheLayers Layers => _layers;
+
+    /// <summary>What the constructor demands of a budget.</summary>
+    /// <exception cref="ArgumentException">It holds no block of each kind.</exception>
+    internal static void Check(TextConfig config, BackendLayout choose, KvFormat format, int blockTokens, long bytes)
+    {
+        long least = BytesFor(config, choose, format, blockTokens, 1);
+        if (bytes < least)
+        {
+            throw new ArgumentException($"A cache of {bytes:N0} bytes holds no block of {new CacheLayers(config).BlockTokens(blockTokens)} tokens; at least {least:N0} are needed.", nameof(bytes));
+        }
+    }
 
     /// <summary>Bytes that the blocks of a sequence of so many positions take.</summary>
     internal static long BytesFor(TextConfig config, BackendLayout choose, KvFormat format, int blockTokens, int positions)
@@ -107,8 +114,20 @@ public sealed class BlockPool : IDisposable
     /// <summary>Whether a sequence of so many positions fits if nothing else is in use.</summary>
     internal bool Fits(int positions) => BytesOf(positions) <= Bytes;
 
-    /// <summary>Bytes of the blocks of a sequence of so many positions.</summary>
-    internal long BytesOf(int positions) => Enum.GetValues<BlockKind>().Sum(kind => _layouts[(int)kind] is KvLayout layout ? layout.BlockBytes * layout.Blocks(_layers.Held(kind, positions)) : 0);
+    /// <summary>Most bytes that the blocks of a sequence take at once on its way to so many positions: at its end, or at that of its last whole chunk.</summary>
+    internal long BytesOf(int positions)
+    {
+        if (_layers.Chunk is not int chunk)
+        {
+            return At(positions, positions);
+        }
+        int whole = positions / chunk * chunk;
+        return Math.Max(At(whole > 0 ? chunk : 0, whole), At(positions - whole, positions));
+
+        long At(int chunked, int full) => Bytes(BlockKind.Chunked, chunked) + Bytes(BlockKind.Full, full);
+
+        long Bytes(BlockKind kind, int held) => _layouts[(int)kind] is KvLayout layout ? layout.BlockBytes * layout.Blocks(held) : 0;
+    }
 
     /// <summary>Whether so many blocks of each kind could be taken now.</summary>
     public bool HasRoom(int chunked, int full)
@@ -119,6 +138,18 @@ public sealed class BlockPool : IDisposable
             return bytes <= Gap;
         }
     }
+
+    /// <summary>Whether so many blocks of each kind might be taken if so many bytes of others were given back.</summary>
+    internal bool MightHaveRoom(int chunked, int full, long givenBack)
+    {
+        lock (_gate)
+        {
+            return Size(BlockKind.Chunked) * (chunked + _lists[0].Used) + Size(BlockKind.Full) * (full + _lists[1].Used) <= Bytes + givenBack;
+        }
+    }
+
+    /// <summary>Bytes of a block of a kind; 0 if the model has no such layers.</summary>
+    internal long BlockBytes(BlockKind kind) => Size(kind);
 
     /// <summary>Takes a block with one reference; its content is undefined.</summary>
     /// <returns>Its number among the blocks of the kind, as <see cref="CreateStep"/> counts them.</returns>

@@ -5,11 +5,20 @@ public sealed class CacheFullException : Exception
 {
     /// <summary>Says what is there.</summary>
     public CacheFullException(long usedBytes, long budgetBytes)
-        : base($"The cache's {budgetBytes:N0} bytes have no room for another block: {usedBytes:N0} are in use. End other sequences, shorten the context, or raise the cache's budget.")
+        : this(usedBytes, budgetBytes, $"The cache's {budgetBytes:N0} bytes have no room for another block: {usedBytes:N0} are in use. End other sequences, shorten the context, or raise the cache's budget.")
+    {
+    }
+
+    private CacheFullException(long usedBytes, long budgetBytes, string message)
+        : base(message)
     {
         UsedBytes = usedBytes;
         BudgetBytes = budgetBytes;
     }
+
+    /// <summary>A sequence does not fit, even alone.</summary>
+    internal static CacheFullException OfSequence(int tokens, long neededBytes, long budgetBytes) =>
+        new(0, budgetBytes, $"A sequence of {tokens:N0} tokens takes {neededBytes:N0} bytes of the cache, which has {budgetBytes:N0} in all. Shorten it, or raise the cache's budget.");
 
     /// <summary>Bytes of blocks in use.</summary>
     public long UsedBytes { get; }

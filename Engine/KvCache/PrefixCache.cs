@@ -28,6 +28,21 @@ internal sealed class PrefixCache(BlockPool pool)
     /// <summary>Nodes that still have their chunked block.</summary>
     public int ChunkedNodes => _chunked.Count;
 
+    /// <summary>Bytes of blocks that only the tree holds.</summary>
+    public long EvictableBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (PrefixNode node in _nodes)
+            {
+                bytes += _hasFull && pool.References(BlockKind.Full, node.Full) == 1 ? pool.BlockBytes(BlockKind.Full) : 0;
+                bytes += node.Chunked >= 0 && pool.References(BlockKind.Chunked, node.Chunked) == 1 ? pool.BlockBytes(BlockKind.Chunked) : 0;
+            }
+            return bytes;
+        }
+    }
+
     /// <summary>The longest usable prefix of these keys; it counts as used now.</summary>
     public PrefixMatch Find(string salt, ReadOnlySpan<long> keys)
     {
@@ -71,7 +86,7 @@ internal sealed class PrefixCache(BlockPool pool)
         return Pin(root);
     }
 
-    /// <summary>Keeps a node, until <see cref="Unpin"/>.</summary>
+    /// <summary>Keeps a node with its blocks, until <see cref="Unpin"/>.</summary>
     public PrefixNode Pin(PrefixNode node)
     {
         node.Pins++;
@@ -251,7 +266,7 @@ internal sealed class PrefixCache(BlockPool pool)
     private bool EvictOne(bool onlyFullIsShort)
     {
         PrefixNode? leaf = First(_nodes, node => node.IsLeaf && node.Pins == 0);
-        PrefixNode? chunked = First(_chunked, node => pool.References(BlockKind.Chunked, node.Chunked) == 1);
+        PrefixNode? chunked = First(_chunked, node => node.Pins == 0 && pool.References(BlockKind.Chunked, node.Chunked) == 1);
         if (leaf is not null && (chunked is null || onlyFullIsShort || leaf.UsedAt <= chunked.ChunkedUsedAt))
         {
             Evict(leaf);

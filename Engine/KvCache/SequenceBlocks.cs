@@ -33,6 +33,9 @@ internal sealed class SequenceBlocks
     /// <summary>Blocks of a kind that a step of some rows takes beyond those that are held.</summary>
     public int Missing(BlockKind kind, int rows) => Math.Max(0, Needed(kind, rows) - Table(kind).Length);
 
+    /// <summary>Blocks of a kind beyond those that are held that it takes at once on the way through so many rows, over chunk edges.</summary>
+    public int MostMissing(BlockKind kind, int rows) => Missing(kind, kind == BlockKind.Chunked ? RowsBeforeChunkEdge(rows) : rows);
+
     /// <summary>Takes the blocks for the next rows, all or none.</summary>
     /// <exception cref="CacheFullException">There are not enough; nothing changed.</exception>
     public void Begin(int rows)

@@ -107,11 +107,12 @@ public sealed class Llama4Model : IDisposable
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
     /// <exception cref="ModelFormatException">A file is malformed or does not fit the configuration.</exception>
     /// <exception cref="ArgumentException">The backend that was handed in is not what the options ask for.</exception>
-    public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
-    {
-        options ??= new ModelOptions();
-        return From(Checkpoint.Open(path, options.LoadVision, options.Projector), options, progress, cancellation);
-    }
+    public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default) =>
+        LoadChecked(path, options ?? new ModelOptions(), null, progress, cancellation);
+
+    /// <summary>Loads a checkpoint after one more check, of the configuration and the backend, before any weight is packed.</summary>
+    internal static Llama4Model LoadChecked(string path, ModelOptions options, Action<ModelConfig, IBackend>? check, IProgress<LoadProgress>? progress, CancellationToken cancellation) =>
+        From(Checkpoint.Open(path, options.LoadVision, options.Projector), options, check, progress, cancellation);
 
     /// <summary>
     /// A model of a configuration without files, all its weights zero: for plans of what a backend would do with it. The backend must
@@ -127,7 +128,7 @@ public sealed class Llama4Model : IDisposable
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(options);
         Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
-        return From(checkpoint, options, null, cancellation);
+        return From(checkpoint, options, null, null, cancellation);
     }
 
     /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>
@@ -193,7 +194,7 @@ public sealed class Llama4Model : IDisposable
     }
 
     /// <summary>Takes the checkpoint over, also when it throws.</summary>
-    private static Llama4Model From(Checkpoint checkpoint, ModelOptions options, IProgress<LoadProgress>? progress, CancellationToken cancellation)
+    private static Llama4Model From(Checkpoint checkpoint, ModelOptions options, Action<ModelConfig, IBackend>? check, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
         IBackend? backend = null;
         try
@@ -205,6 +206,7 @@ public sealed class Llama4Model : IDisposable
             }
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             CheckBackend(backend, options);
+            check?.Invoke(checkpoint.Config, backend);
             using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
             return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
         }

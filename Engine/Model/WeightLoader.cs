@@ -41,9 +41,11 @@ internal sealed class WeightLoader : IDisposable
     {
         TextConfig c = _checkpoint.Config.Text;
         MatrixSource embedding = _weights.Open(_weights[WeightRole.Embedding]);
+        IEmbedding table = Own(_backend.CreateEmbedding(embedding));
+        Report("embedding", _checkpoint.Config.TieWordEmbeddings ? 0 : embedding.StoredBytes);
         return new TextWeights
         {
-            Embedding = Own(_backend.CreateEmbedding(embedding)),
+            Embedding = table,
             LmHead = Pack("output head", null, _checkpoint.Config.TieWordEmbeddings ? embedding : _weights.Open(_weights[WeightRole.OutputHead])),
             FinalNorm = Vector(-1, WeightRole.FinalNorm),
             Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer(c, i)).ToArray(),
@@ -68,9 +70,11 @@ internal sealed class WeightLoader : IDisposable
         };
     }
 
-    /// <summary>Everything packed so far, for the caller to own; a loader that was not released frees it.</summary>
+    /// <summary>Everything that was packed, for the caller to own, when all is; a loader that was not released frees it.</summary>
     public IReadOnlyList<IDisposable> Release()
     {
+        // What is small or not needed was not counted.
+        Report("done", _checkpoint.TotalBytes);
         IDisposable[] owned = [.. _owned];
         _owned.Clear();
         return owned;
@@ -203,9 +207,14 @@ internal sealed class WeightLoader : IDisposable
         }
         foreach (MatrixSource source in sources)
         {
-            _done += source.StoredBytes;
             _weights.GiveBack(source);
         }
+        Report(what, sources.ToArray().Sum(source => source.StoredBytes));
+    }
+
+    private void Report(string what, long bytes)
+    {
+        _done = Math.Min(_done + bytes, _checkpoint.TotalBytes);
         _progress?.Report(new LoadProgress(_done, _checkpoint.TotalBytes, what));
     }
 

@@ -48,13 +48,41 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Bytes that all cached keys and values together may take, 1 or more; never more is used. Null: what one sequence of
-    /// <see cref="MaxContext"/> tokens takes for each one that is decoded together, or a share of what is free if that is less.
+    /// <see cref="MaxContext"/> tokens takes for each one that is decoded together, twice that where prefixes are kept, or a share
+    /// of what is free if that is less.
     /// </summary>
     public long? CacheBytes
     {
         get;
         init => field = value is null or >= 1 ? value : throw Invalid(nameof(CacheBytes), value, "1 or more, or null");
     }
+
+    /// <summary>Most requests that wait for their turn, 1 or more; another one is refused.</summary>
+    public int MaxQueue
+    {
+        get;
+        init => field = value >= 1 ? value : throw Invalid(nameof(MaxQueue), value, "1 or more");
+    } = 1024;
+
+    /// <summary>
+    /// Most rows of a step in which sequences decode, 1 or more: what they leave is for pieces of prompts, of which there is always
+    /// one row, so that it bounds how long a prompt may delay the next tokens of others. Null: a quarter of <see cref="StepRows"/>.
+    /// </summary>
+    public int? StepTokens
+    {
+        get;
+        init => field = AtLeastOne(value, nameof(StepTokens));
+    }
+
+    /// <summary>How many later requests of higher priority may begin before one that waits, 1 or more; then it is next.</summary>
+    public int MaxOvertakes
+    {
+        get;
+        init => field = value >= 1 ? value : throw Invalid(nameof(MaxOvertakes), value, "1 or more");
+    } = 64;
+
+    /// <summary>Whether what is cached of requests stays for others that begin like them, as long as nothing else needs the room.</summary>
+    public bool KeepPrefixes { get; init; } = true;
 
     private static int? AtLeastOne(int? value, string name) => value is null or >= 1 ? value : throw Invalid(name, value, "1 or more, or null");
 

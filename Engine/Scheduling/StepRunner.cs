@@ -45,7 +45,7 @@ internal sealed class StepRunner : IDisposable
             _activations = new TextActivations(c, _backend, StepRows, LogitRows);
             try
             {
-                Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, LogitRows));
+                Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, keepsPrefixes ? 2 * LogitRows : LogitRows));
                 _tables = new StepTables(Pool, _backend);
                 Prefixes = keepsPrefixes ? new PrefixCache(Pool) : null;
             }
@@ -85,6 +85,16 @@ internal sealed class StepRunner : IDisposable
     public static long CacheBytes(Llama4Model model, EngineOptions options, int tokens, int sequences) =>
         sequences * BlockPool.BytesFor(model.Config.Text, model.Backend.LayoutOf, FormatOf(model.Options, options), options.BlockTokens, tokens);
 
+    /// <summary>What the constructor demands of sizes, before there is a model.</summary>
+    /// <exception cref="ArgumentException">The cache holds no block.</exception>
+    public static void Check(TextConfig config, IBackend backend, ModelOptions model, EngineOptions options)
+    {
+        if (options.CacheBytes is long bytes)
+        {
+            BlockPool.Check(config, backend.LayoutOf, FormatOf(model, options), options.BlockTokens, bytes);
+        }
+    }
+
     /// <summary>Format of the cache: bfloat16 where activations are, unless the options say otherwise.</summary>
     public static KvFormat FormatOf(ModelOptions model, EngineOptions options) =>
         options.CacheFormat ?? (model.Activations == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16);
@@ -103,6 +113,13 @@ internal sealed class StepRunner : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         return new Sequence(this, salt);
     }
+
+    /// <summary>Whether so many blocks of each kind could be had, if all prefixes went that no sequence uses.</summary>
+    public bool HasRoom(int chunked, int full) =>
+        Pool.HasRoom(chunked, full) || Pool.MightHaveRoom(chunked, full, Prefixes?.EvictableBytes ?? 0);
+
+    /// <summary>Makes room for so many blocks of each kind at the cost of prefixes that no sequence uses; false if that is not enough.</summary>
+    public bool MakeRoom(int chunked, int full) => Prefixes?.MakeRoom(chunked, full) ?? Pool.HasRoom(chunked, full);
 
     /// <summary>Copies the blocks of cached positions into the last ones of a sequence.</summary>
     public void Copy(PrefixNode source, SequenceBlocks destination)

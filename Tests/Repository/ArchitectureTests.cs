@@ -14,9 +14,9 @@ public partial class ArchitectureTests
     /// <summary>Order within Kernels: a folder uses those before it. What is not named is a room, and rooms may use each other.</summary>
     private static readonly string[][] KernelLayers = [["Numerics", "Threading", "Assembly"], ["Contracts"], ["Ptx"], [Rooms], ["Backends"], ["Ilgpu"]];
 
-    /// <summary>Order within Engine: reading files, then what is said, the cache, the forward pass, its steps, text, analysis.</summary>
+    /// <summary>Order within Engine: reading files, then what is said, the cache, the forward pass, its steps, text, requests, analysis.</summary>
     private static readonly string[][] EngineLayers =
-        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Diagnostics"]];
+        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Serving"], ["Diagnostics"]];
 
     private const string Rooms = "a room";
 

@@ -173,6 +173,26 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
+    public async Task Bench_measures_requests_that_run_together()
+    {
+        string[] arguments = ["bench", "--prompt-tokens", "24", "--new-tokens", "4", "--requests", "6", "--concurrency", "1,3", "--json"];
+        foreach (int prefix in (int[])[0, 16])
+        {
+            CliRun run = await CliRun.Of([.. arguments, "--shared-prefix", $"{prefix}"]);
+            JsonArray levels = JsonNode.Parse(run.Out)!["levels"]!.AsArray();
+            Assert.Equal([1, 3], levels.Select(level => level!["concurrency"]!.GetValue<int>()));
+            Assert.All(levels, level =>
+            {
+                Assert.True(level!["tokensPerSecond"]!.GetValue<double>() > 0);
+                Assert.InRange(level["betweenTokensMs"]!["p99"]!.GetValue<double>(), level["betweenTokensMs"]!["median"]!.GetValue<double>(), double.MaxValue);
+                Assert.Equal(prefix / 24.0, level["reusedShare"]!.GetValue<double>(), 0.001);
+            });
+        }
+        (await CliRun.Of("bench", "--concurrency", "1,x")).AssertFails("--concurrency");
+        (await CliRun.Of("bench", "--concurrency", "1", "--shared-prefix", "256")).AssertFails("--shared-prefix");
+    }
+
+    [Fact]
     public async Task Wrong_options_and_models_fail_in_one_line()
     {
         (await CliRun.Of("chat", "Hello!", "--model", "nowhere")).AssertFails("nowhere");

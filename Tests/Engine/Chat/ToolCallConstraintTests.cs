@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Tests.Engine.Constraints;
 using Llama4Kernels.Tests.Engine.Model;
 
@@ -156,7 +157,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     public async Task TheSampleModelsCallsAreWhole()
     {
         Llama4Model model = models.Get("nano");
-        using var generator = new TextGenerator(model);
+        await using var engine = new Llama4Engine(model);
         var compiler = new ConstraintCompiler(model.Tokenizer);
         (int asked, int whole) = (0, 0);
         foreach (string line in File.ReadLines(GoldenFiles.Path("nano", "eval", "eval.jsonl")).Where(line => line.Contains("\"kind\": \"tool\"", StringComparison.Ordinal)))
@@ -176,7 +177,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
                 Constraint required = ToolCallConstraint.Compile(compiler, tools, ToolChoice.Required, format);
                 foreach (GenerationOptions options in (GenerationOptions[])[new() { Temperature = 0, MaxTokens = 400 }, new() { Temperature = 2, TopP = 1, Seed = (ulong)asked, MaxTokens = 400 }])
                 {
-                    (string text, FinishReason? finish) = await Answer(generator, prompt, options with { Constraint = required.Start() });
+                    (string text, FinishReason? finish) = await Answer(engine, prompt, options with { Constraint = required.Start() });
                     if (options.Temperature == 0 && format == ToolPromptFormat.PythonList)
                     {
                         Assert.Equal(row["expected"]!.GetValue<string>(), text);
@@ -194,11 +195,11 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
         Assert.True(asked >= 5);
     }
 
-    private static async Task<(string Text, FinishReason? Finish)> Answer(TextGenerator generator, Prompt prompt, GenerationOptions options)
+    private static async Task<(string Text, FinishReason? Finish)> Answer(Llama4Engine engine, Prompt prompt, GenerationOptions options)
     {
         string text = string.Empty;
         FinishReason? finish = null;
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options)))
         {
             text += update.Text;
             finish = update.FinishReason;

@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Tests.Engine.Model;
 
 namespace Llama4Kernels.Tests.Engine.Generation;
@@ -23,7 +24,7 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
     [InlineData(3, "\",\"")]
     public async Task LogProbabilitiesAndStopStringsStandBesideIt(float temperature, string? stop)
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         Constraint constraint = new ConstraintCompiler(Nano.Tokenizer).JsonSchema(Schema);
         GenerationOptions options = new()
         {
@@ -38,7 +39,7 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
         };
         List<GenerationUpdate> updates = [];
         Prompt question = Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
-        await foreach (GenerationUpdate update in generator.GenerateAsync(question, options))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(question, options)))
         {
             updates.Add(update);
         }

@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Tests.Engine.Constraints;
 using Llama4Kernels.Tests.Engine.Model;
@@ -34,32 +35,32 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
     [MemberData(nameof(Chains))]
     public async Task AnyChainKeepsToIt(string name, GenerationOptions options)
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         foreach (bool forces in (bool[])[false, true])
         {
             options = options with { Constraint = new TextChoice(Nano.Tokenizer, forces, s_texts) };
-            List<GenerationUpdate> updates = await Generate(generator, options);
+            List<GenerationUpdate> updates = await Generate(engine, options);
             Assert.True(s_texts.Contains(Text(updates)), $"{name}: {Text(updates)}");
             Assert.Equal(FinishReason.Complete, updates[^1].FinishReason);
             Assert.Equal(updates.Count, updates[^1].Usage!.CompletionTokens);
             // The options are as good as new: the generation took a fork.
-            Assert.Equal(updates.Select(update => update.TokenId), (await Generate(generator, options)).Select(update => update.TokenId));
+            Assert.Equal(updates.Select(update => update.TokenId), (await Generate(engine, options)).Select(update => update.TokenId));
         }
     }
 
     [Fact]
     public async Task TheEndIsAllowedExactlyWhereTheConstraintMayEnd()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         // The model ends after this answer, which is its own; the constraint would also let it go on.
         const string Own = "Scout has 16 experts.";
-        List<GenerationUpdate> ended = await Generate(generator, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, false, Own, Own + " It has.") });
+        List<GenerationUpdate> ended = await Generate(engine, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, false, Own, Own + " It has.") });
         Assert.Equal((Own, FinishReason.EndOfTurn), (Text(ended), ended[^1].FinishReason));
         // Here it must go on.
-        List<GenerationUpdate> longer = await Generate(generator, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, false, Own + " It has.", Own + " It has not.") });
+        List<GenerationUpdate> longer = await Generate(engine, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, false, Own + " It has.", Own + " It has not.") });
         Assert.StartsWith(Own + " It has", Text(longer), StringComparison.Ordinal);
         // And here it may not use the terminator, so it goes on to where nothing follows.
-        List<GenerationUpdate> ignored = await Generate(generator, s_greedy with { IgnoreEos = true, Constraint = new TextChoice(Nano.Tokenizer, false, Own, Own + " It has.") });
+        List<GenerationUpdate> ignored = await Generate(engine, s_greedy with { IgnoreEos = true, Constraint = new TextChoice(Nano.Tokenizer, false, Own, Own + " It has.") });
         Assert.Equal((Own + " It has.", FinishReason.Complete), (Text(ignored), ignored[^1].FinishReason));
     }
 
@@ -70,10 +71,10 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         Dictionary<bool, (string, List<int> Pieces)> results = [];
         foreach (bool forces in (bool[])[false, true])
         {
-            using var generator = new TextGenerator(Nano);
+            await using var engine = new Llama4Engine(Nano);
             var steps = new StepSizes();
-            generator.Runner.Observer = steps;
-            List<GenerationUpdate> updates = await Generate(generator, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, texts) });
+            engine.Runner.Observer = steps;
+            List<GenerationUpdate> updates = await Generate(engine, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, texts) });
             results[forces] = (Text(updates), steps.Rows);
             Assert.Equal(updates.Count, updates[^1].Usage!.CompletionTokens);
         }
@@ -83,7 +84,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         Assert.True(results[false].Pieces.Count > 8);
 
         // Text forced before a choice: one piece with the prompt, or with the token before.
-        using var third = new TextGenerator(Nano);
+        await using var third = new Llama4Engine(Nano);
         var sizes = new StepSizes();
         third.Runner.Observer = sizes;
         ITokenConstraint opening = new Chain(new TextChoice(Nano.Tokenizer, true, "The answer is this: "), new TextChoice(Nano.Tokenizer, true, "a.", "b."), new TextChoice(Nano.Tokenizer, true, " That is all of it"), new TextChoice(Nano.Tokenizer, false, "?", "!"));
@@ -99,14 +100,14 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
     [Fact]
     public async Task StopStringsInsideForcedTextEndIt()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         GenerationOptions options = s_greedy with { StopStrings = ["of it"], Constraint = new TextChoice(Nano.Tokenizer, true, "That is all of it, and that is good") };
-        List<GenerationUpdate> updates = await Generate(generator, options);
+        List<GenerationUpdate> updates = await Generate(engine, options);
         Assert.Equal(("That is all ", FinishReason.Stop), (Text(updates), updates[^1].FinishReason));
         // One that reaches from forced text to the end of the answer.
-        updates = await Generate(generator, options with { StopStrings = ["is good", "good!"] });
+        updates = await Generate(engine, options with { StopStrings = ["is good", "good!"] });
         Assert.Equal(("That is all of it, and that ", FinishReason.Stop), (Text(updates), updates[^1].FinishReason));
-        updates = await Generate(generator, options with { StopStrings = ["good!"] });
+        updates = await Generate(engine, options with { StopStrings = ["good!"] });
         Assert.Equal(("That is all of it, and that is good", FinishReason.Complete), (Text(updates), updates[^1].FinishReason));
     }
 
@@ -115,30 +116,30 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
     [InlineData(true)]
     public async Task TheLimitHoldsInside(bool forces)
     {
-        using var generator = new TextGenerator(Nano);
-        List<GenerationUpdate> updates = await Generate(generator, s_greedy with { MaxTokens = 3, Constraint = new TextChoice(Nano.Tokenizer, forces, "That is all of it, and that is good") });
+        await using var engine = new Llama4Engine(Nano);
+        List<GenerationUpdate> updates = await Generate(engine, s_greedy with { MaxTokens = 3, Constraint = new TextChoice(Nano.Tokenizer, forces, "That is all of it, and that is good") });
         Assert.Equal((3, FinishReason.Length), (updates.Count, updates[^1].FinishReason));
         // An answer that is whole with its last token is whole.
         string whole = Text(updates);
-        updates = await Generate(generator, s_greedy with { MaxTokens = 3, Constraint = new TextChoice(Nano.Tokenizer, true, whole) });
+        updates = await Generate(engine, s_greedy with { MaxTokens = 3, Constraint = new TextChoice(Nano.Tokenizer, true, whole) });
         Assert.Equal((whole, FinishReason.Complete), (Text(updates), updates[^1].FinishReason));
 
         // The end of the context counts too, and a prompt too long for it is refused before any text.
-        using var small = new TextGenerator(Nano, new EngineOptions { MaxContext = Question.Ids.Length + 5 });
+        await using var small = new Llama4Engine(Nano, new EngineOptions { MaxContext = Question.Ids.Length + 5 });
         updates = await Generate(small, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, "That is all of it, and that is good") });
         Assert.Equal((5, FinishReason.Length), (updates.Count, updates[^1].FinishReason));
-        using var full = new TextGenerator(Nano, new EngineOptions { MaxContext = Question.Ids.Length });
-        await using IAsyncEnumerator<GenerationUpdate> refused = full.GenerateAsync(Question, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, "a") }).GetAsyncEnumerator();
+        await using var full = new Llama4Engine(Nano, new EngineOptions { MaxContext = Question.Ids.Length });
+        await using IAsyncEnumerator<GenerationUpdate> refused = full.GenerateAsync(new(Question, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, forces, "a") })).GetAsyncEnumerator();
         await Assert.ThrowsAsync<ContextOverflowException>(async () => await refused.MoveNextAsync());
     }
 
     [Fact]
     public async Task NothingToSayNeedsNoModel()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         var steps = new StepSizes();
-        generator.Runner.Observer = steps;
-        GenerationUpdate only = Assert.Single(await Generate(generator, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, true, string.Empty) }));
+        engine.Runner.Observer = steps;
+        GenerationUpdate only = Assert.Single(await Generate(engine, s_greedy with { Constraint = new TextChoice(Nano.Tokenizer, true, string.Empty) }));
         Assert.Equal(new GenerationUpdate(string.Empty, null, null, FinishReason.Complete, new Usage(Question.Ids.Length, 0)), only);
         Assert.Empty(steps.Rows);
     }
@@ -148,20 +149,20 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
     [InlineData(4)]
     public async Task ADeadEndIsATypedErrorAndHarmsNothing(int after)
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         var stuck = new AllowedIds(place => place < after ? [10, 11] : [], 9);
-        ConstraintDeadEndException error = await Assert.ThrowsAsync<ConstraintDeadEndException>(() => Generate(generator, s_greedy with { Constraint = stuck }));
+        ConstraintDeadEndException error = await Assert.ThrowsAsync<ConstraintDeadEndException>(() => Generate(engine, s_greedy with { Constraint = stuck }));
         Assert.Equal(after, error.AcceptedTokens);
-        Assert.Equal("Scout has 16 experts.", Text(await Generate(generator, s_greedy)));
+        Assert.Equal("Scout has 16 experts.", Text(await Generate(engine, s_greedy)));
     }
 
     [Fact]
     public async Task LogProbabilitiesAreThoseOfTheAllowedTokens()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         int[] allowed = [20, 300, 301];
         GenerationOptions options = new() { Temperature = 3, TopP = 1, Seed = 9, Logprobs = true, TopLogprobs = 20 };
-        List<GenerationUpdate> updates = await Generate(generator, options with { Constraint = new AllowedIds(_ => allowed, 5) });
+        List<GenerationUpdate> updates = await Generate(engine, options with { Constraint = new AllowedIds(_ => allowed, 5) });
         Assert.Equal(5, updates.Count);
         Assert.All(updates, update =>
         {
@@ -170,25 +171,25 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
             Assert.Equal(update.Logprob.Top.Single(candidate => candidate.TokenId == update.TokenId).Logprob, update.Logprob.Logprob);
         });
         // Relative to each other they are the model's own.
-        TokenLogprob free = (await Generate(generator, options with { TopLogprobs = 20, MaxTokens = 1, Constraint = new AllowedIds(_ => Enumerable.Range(0, 1400), 5) }))[0].Logprob!;
-        TokenLogprob bound = (await Generate(generator, options with { MaxTokens = 1, Constraint = new AllowedIds(_ => free.Top.Take(2).Select(candidate => candidate.TokenId), 5) }))[0].Logprob!;
+        TokenLogprob free = (await Generate(engine, options with { TopLogprobs = 20, MaxTokens = 1, Constraint = new AllowedIds(_ => Enumerable.Range(0, 1400), 5) }))[0].Logprob!;
+        TokenLogprob bound = (await Generate(engine, options with { MaxTokens = 1, Constraint = new AllowedIds(_ => free.Top.Take(2).Select(candidate => candidate.TokenId), 5) }))[0].Logprob!;
         Assert.Equal(free.Top[0].Logprob - free.Top[1].Logprob, bound.Top[0].Logprob - bound.Top[1].Logprob, 1e-6);
 
         Assert.All(
-            await Generate(generator, options with { Constraint = new TextChoice(Nano.Tokenizer, true, "It is so") }),
+            await Generate(engine, options with { Constraint = new TextChoice(Nano.Tokenizer, true, "It is so") }),
             update => Assert.Equal([new TokenLogprobCandidate(update.TokenId!.Value, 0)], update.Logprob!.Top));
     }
 
     [Fact]
     public async Task ATurnAfterForcedTextReusesIt()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         ITokenConstraint constraint = new Chain(new TextChoice(Nano.Tokenizer, true, "Let me see. It is "), new TextChoice(Nano.Tokenizer, false, "16", "128"));
-        List<GenerationUpdate> first = await Generate(generator, s_greedy with { Constraint = constraint });
+        List<GenerationUpdate> first = await Generate(engine, s_greedy with { Constraint = constraint });
         int[] next = [.. Question.Ids, .. first.Select(update => update.TokenId!.Value), .. Question.Ids];
-        List<GenerationUpdate> reused = await Generate(generator, s_greedy with { MaxTokens = 12 }, Prompt.FromIds(next));
+        List<GenerationUpdate> reused = await Generate(engine, s_greedy with { MaxTokens = 12 }, Prompt.FromIds(next));
         Assert.Equal(Question.Ids.Length + first.Count - 1, reused[^1].Usage!.CachedTokens);
-        using var fresh = new TextGenerator(Nano);
+        await using var fresh = new Llama4Engine(Nano);
         Assert.Equal(Text(await Generate(fresh, s_greedy with { MaxTokens = 12 }, Prompt.FromIds(next))), Text(reused));
     }
 
@@ -215,10 +216,10 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
 
     private static string Text(List<GenerationUpdate> updates) => string.Concat(updates.Select(update => update.Text));
 
-    private async Task<List<GenerationUpdate>> Generate(TextGenerator generator, GenerationOptions options, Prompt? prompt = null)
+    private async Task<List<GenerationUpdate>> Generate(Llama4Engine engine, GenerationOptions options, Prompt? prompt = null)
     {
         List<GenerationUpdate> updates = [];
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt ?? Question, options))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt ?? Question, options)))
         {
             updates.Add(update);
         }

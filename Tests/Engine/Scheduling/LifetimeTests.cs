@@ -87,61 +87,6 @@ public sealed class LifetimeTests
         Assert.Equal(2, sequence.Length);
     }
 
-    /// <summary>Twenty moments of each kind; LLAMA4_FUZZ multiplies them.</summary>
-    [Theory]
-    [InlineData("model")]
-    [InlineData("generator")]
-    public async Task Disposing_at_any_moment_ends_a_generation_with_a_typed_error(string what)
-    {
-        var random = new Random(what.Length);
-        int interrupted = 0;
-        for (int i = 0; i < Fuzzing.Iterations(20); i++)
-        {
-            using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
-            using var generator = new TextGenerator(model, s_sizes with { MaxContext = 2000 });
-            using var started = new ManualResetEventSlim();
-            Task<int> run = Task.Run(async () =>
-            {
-                int tokens = 0;
-                await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds([.. Enumerable.Range(1, 40)]), new GenerationOptions { Temperature = 0, IgnoreEos = true }))
-                {
-                    started.Set();
-                    tokens++;
-                }
-                return tokens;
-            });
-            if (random.Next(2) == 0)
-            {
-                started.Wait();
-            }
-            Thread.SpinWait(random.Next(1_000_000));
-            (what == "model" ? (IDisposable)model : generator).Dispose();
-            try
-            {
-                await run;
-            }
-            catch (ObjectDisposedException)
-            {
-                interrupted++;
-            }
-        }
-        Assert.True(interrupted > 10, $"{interrupted} generations were interrupted.");
-    }
-
-    [Fact]
-    public async Task Disposing_between_tokens_is_an_error_at_the_next_one()
-    {
-        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
-        using var generator = new TextGenerator(model, s_sizes);
-        await Assert.ThrowsAsync<ObjectDisposedException>(async () =>
-        {
-            await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds(1, 2, 3), new GenerationOptions { IgnoreEos = true }))
-            {
-                generator.Dispose();
-            }
-        });
-    }
-
     [Fact]
     public void What_options_ask_of_a_backend_that_is_handed_in_is_not_ignored()
     {

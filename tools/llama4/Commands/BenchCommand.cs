@@ -22,18 +22,32 @@ internal static class BenchCommand
         var promptTokens = new Option<int>("--prompt-tokens", "-p") { Description = "Tokens of the prompt.", DefaultValueFactory = _ => 256, CustomParser = Numbers.Read<int> };
         var newTokens = new Option<int>("--new-tokens", "-n") { Description = "Tokens decoded after it.", DefaultValueFactory = _ => 64, CustomParser = Numbers.Read<int> };
         var repeat = new Option<int>("--repeat", "-r") { Description = "Measured runs after one warm-up; the medians are printed.", DefaultValueFactory = _ => 3, CustomParser = Numbers.Read<int> };
+        var concurrency = new Option<string?>("--concurrency") { Description = "Measure an engine under so many requests at a time, as 1,4,16,64, instead of a single sequence." };
+        var requests = new Option<int>("--requests") { Description = "With --concurrency: requests of each level.", DefaultValueFactory = _ => 64, CustomParser = Numbers.Read<int> };
+        var shared = new Option<int>("--shared-prefix") { Description = "With --concurrency: tokens that all prompts begin with; without it they share none and nothing is reused.", CustomParser = Numbers.Read<int> };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var arguments = new ModelArguments();
-        var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, json };
+        var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, concurrency, requests, shared, json };
         arguments.AddTo(command);
-        command.SetAction((parsed, cancellation) =>
+        command.SetAction(async (parsed, cancellation) =>
         {
             (int prompt, int generate, int runs) = (parsed.GetValue(promptTokens), parsed.GetValue(newTokens), parsed.GetValue(repeat));
             if (prompt < 1 || generate < 1 || runs < 1)
             {
                 throw new ArgumentException("--prompt-tokens, --new-tokens and --repeat must be 1 or more.");
             }
+            int[]? levels = parsed.GetValue(concurrency) is string list ? Levels(list) : null;
+            (int asked, int prefix) = (parsed.GetValue(requests), parsed.GetValue(shared));
+            if (asked < 1 || prefix < 0 || prefix >= prompt)
+            {
+                throw new ArgumentException("--requests must be 1 or more, and --shared-prefix less than --prompt-tokens.");
+            }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            if (levels is not null)
+            {
+                Print(await ServingBench.RunAsync(model, prompt, generate, asked, prefix, levels, cancellation).ConfigureAwait(false), report => report.ToText(), parsed.GetValue(json), console);
+                return 0;
+            }
             using var runner = new ModelRunner(model, new EngineOptions { MaxContext = prompt + generate });
             int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
             Run(runner, ids, generate, cancellation);
@@ -53,17 +67,28 @@ internal static class BenchCommand
                 ceiling / 1e9,
                 model.WeightBytes,
                 Process.GetCurrentProcess().PeakWorkingSet64);
-            if (parsed.GetValue(json))
-            {
-                ReportJson.Write(console, report);
-            }
-            else
-            {
-                console.Out.WriteLine(report.ToText());
-            }
-            return Task.FromResult(0);
+            Print(report, measured => measured.ToText(), parsed.GetValue(json), console);
+            return 0;
         });
         return command;
+    }
+
+    private static void Print<T>(T report, Func<T, string> toText, bool asJson, CommandConsole console)
+    {
+        if (asJson)
+        {
+            ReportJson.Write(console, report);
+        }
+        else
+        {
+            console.Out.WriteLine(toText(report));
+        }
+    }
+
+    private static int[] Levels(string list)
+    {
+        int[] levels = [.. list.Split(',').Select(text => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int level) ? level : 0)];
+        return levels.All(level => level is > 0 and <= 1024) ? levels : throw new ArgumentException($"--concurrency: '{list}' is not a list of numbers from 1 to 1024, as in 1,4,16.");
     }
 
     private static Timing Run(ModelRunner runner, int[] ids, int generate, CancellationToken cancellation)

@@ -5,6 +5,7 @@ using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -42,8 +43,8 @@ internal static class ChatCommand
                     ?? (choice is null ? null : ToolCallConstraint.Compile(new ConstraintCompiler(model.Tokenizer), declared!, ChoiceOf(choice)).Start()),
             };
             PreprocessedImage[] pictures = [.. (parsed.GetValue(images) ?? []).Select(path => Conversation.Picture(model, path))];
-            using var generator = new TextGenerator(model);
-            var loop = new Loop(model, generator, options, instructions, pictures, console);
+            await using Llama4Engine engine = Generating.Start(model, console);
+            var loop = new Loop(model, engine, options, instructions, pictures, console);
             if (parsed.GetValue(prompt) is string text)
             {
                 await loop.AnswerAsync(text, cancellation).ConfigureAwait(false);
@@ -73,7 +74,7 @@ internal static class ChatCommand
     };
 
     private sealed class Loop(
-        Llama4Model model, TextGenerator generator, GenerationOptions options, string? system, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
+        Llama4Model model, Llama4Engine engine, GenerationOptions options, string? system, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
     {
         private Conversation? _conversation;
 
@@ -118,7 +119,7 @@ internal static class ChatCommand
             List<int> ids = [];
             try
             {
-                await Generating.StreamAsync(generator, conversation.Open(), options, ids, console, cancellation).ConfigureAwait(false);
+                await Generating.StreamAsync(engine, conversation.Open(), options, ids, console, cancellation).ConfigureAwait(false);
             }
             finally
             {

@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -42,8 +43,8 @@ internal static class DescribeCommand
             string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
             var conversation = new Conversation(model);
             conversation.Add(ChatRole.User, [.. pictures.Select(Conversation.Part), new TextContent(asked)]);
-            using var generator = new TextGenerator(model);
-            await Generating.StreamAsync(generator, conversation.Open(), options, [], console, cancellation).ConfigureAwait(false);
+            await using Llama4Engine engine = Generating.Start(model, console);
+            await Generating.StreamAsync(engine, conversation.Open(), options, [], console, cancellation).ConfigureAwait(false);
             return 0;
         });
         return command;

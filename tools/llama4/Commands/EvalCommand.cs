@@ -6,6 +6,7 @@ using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Interop.Files;
 using Spectre.Console;
 
@@ -39,14 +40,14 @@ internal static class EvalCommand
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
-            using var generator = new TextGenerator(model);
+            await using Llama4Engine engine = Generating.Start(model, console);
             List<Outcome> outcomes = [];
             foreach ((int line, JsonObject row) in rows)
             {
                 (Question question, string answer) = await JsonLines.ConvertAsync(path, line, row, async given =>
                 {
                     Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
-                    return (asked, await AnswerAsync(model, generator, asked, options, cancellation).ConfigureAwait(false));
+                    return (asked, await AnswerAsync(model, engine, asked, options, cancellation).ConfigureAwait(false));
                 }).ConfigureAwait(false);
                 file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
                 bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
@@ -66,7 +67,7 @@ internal static class EvalCommand
         return command;
     }
 
-    private static async Task<string> AnswerAsync(Llama4Model model, TextGenerator generator, Question question, GenerationOptions options, CancellationToken cancellation)
+    private static async Task<string> AnswerAsync(Llama4Model model, Llama4Engine engine, Question question, GenerationOptions options, CancellationToken cancellation)
     {
         var conversation = new Conversation(model);
         int next = 0;
@@ -91,7 +92,7 @@ internal static class EvalCommand
             conversation.Add(role, parts, called ? StopReason.EndOfMessage : null);
         }
         var answer = new StringBuilder();
-        await foreach (GenerationUpdate update in generator.GenerateAsync(conversation.Open(), options, null, cancellation).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new GenerationRequest(conversation.Open(), options), cancellation).ConfigureAwait(false))
         {
             answer.Append(update.Text);
         }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 
 namespace Llama4Kernels.Cli.Commands;
 
@@ -24,8 +25,8 @@ internal static class GenerateCommand
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             options = options with { Constraint = constraints.Read(parsed, model.Tokenizer) };
             Prompt prompt = Prompt.FromIds(model.Tokenizer.Encode(parsed.GetRequiredValue(text), bos: true));
-            using var generator = new TextGenerator(model);
-            await Generating.StreamAsync(generator, prompt, options, [], console, cancellation).ConfigureAwait(false);
+            await using Llama4Engine engine = Generating.Start(model, console);
+            await Generating.StreamAsync(engine, prompt, options, [], console, cancellation).ConfigureAwait(false);
             return 0;
         });
         return command;

@@ -1,20 +1,34 @@
 using System.Diagnostics;
 using System.Globalization;
 using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>Streams one generation to the output and reports its speed on the error stream.</summary>
 internal static class Generating
 {
+    /// <summary>Makes an engine, and tells a person what memory it may take beside the model's.</summary>
+    public static Llama4Engine Start(Llama4Model model, CommandConsole console)
+    {
+        var engine = new Llama4Engine(model);
+        if (console.ErrorIsTerminal)
+        {
+            console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache of up to {ByteSize.Text(engine.Status.CacheBytes)}, context of {engine.MaxContext:N0} tokens"));
+        }
+        return engine;
+    }
+
     /// <summary>Writes the text as it comes; the ids go to <paramref name="ids"/>, also those before an interruption.</summary>
     public static async Task StreamAsync(
-        TextGenerator generator, Prompt prompt, GenerationOptions options, List<int> ids, CommandConsole console, CancellationToken cancellation)
+        Llama4Engine engine, Prompt prompt, GenerationOptions options, List<int> ids, CommandConsole console, CancellationToken cancellation)
     {
         Usage? usage = null;
         long start = Stopwatch.GetTimestamp();
         TimeSpan first = default;
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options, null, cancellation).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new GenerationRequest(prompt, options), cancellation).ConfigureAwait(false))
         {
             if (first == default)
             {

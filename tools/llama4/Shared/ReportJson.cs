@@ -17,6 +17,7 @@ namespace Llama4Kernels.Cli.Shared;
 [JsonSerializable(typeof(DoctorCommand.Report), TypeInfoPropertyName = "DoctorReport")]
 [JsonSerializable(typeof(InspectCommand.Summary))]
 [JsonSerializable(typeof(BenchCommand.Report), TypeInfoPropertyName = "BenchReport")]
+[JsonSerializable(typeof(ServingBench.Report), TypeInfoPropertyName = "ServingBenchReport")]
 [JsonSerializable(typeof(IReadOnlyList<KernelChoice>))]
 [JsonSerializable(typeof(IReadOnlyList<CpuKernel>))]
 [JsonSerializable(typeof(KernelsCommand.Report), TypeInfoPropertyName = "KernelsReport")]

@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -92,9 +93,9 @@ public sealed class CudaGreedyTests
 
     private static async Task<int[]> Tokens(Llama4Model model, GenerationOptions options)
     {
-        using var generator = new TextGenerator(model, new EngineOptions { StepRows = 8, MaxContext = 64 });
+        await using var engine = new Llama4Engine(model, new EngineOptions { StepRows = 8, MaxContext = 64 });
         List<int> tokens = [];
-        await foreach (GenerationUpdate update in generator.GenerateAsync(Prompt.FromIds(5, 9, 13, 40), options))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(Prompt.FromIds(5, 9, 13, 40), options)))
         {
             tokens.Add(update.TokenId!.Value);
         }

@@ -1,12 +1,13 @@
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Engine.Scheduling;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
-namespace Llama4Kernels.Tests.Engine.Generation;
+namespace Llama4Kernels.Tests.Engine.Serving;
 
 /// <summary>A generation that fails says why; the next one of the same conversation reuses only what was computed.</summary>
 public sealed class GenerationFaultTests
@@ -29,10 +30,10 @@ public sealed class GenerationFaultTests
         int[] failures = [0, 40, 54, 55, 56, 57, 58, 110, 111, 112, 113, 150, 250];
         foreach (int k in failures)
         {
-            using var generator = new TextGenerator(model);
-            await Assert.ThrowsAsync<InjectedFaultException>(() => Tokens(model, prompt, generator, k, backend));
-            Assert.Equal(expected, await Tokens(model, longer, generator, 0));
-            Assert.Equal(answer, await Tokens(model, prompt, generator, 0));
+            await using var engine = new Llama4Engine(model);
+            await Assert.ThrowsAsync<InjectedFaultException>(() => Tokens(model, prompt, engine, k, backend));
+            Assert.Equal(expected, await Tokens(model, longer, engine, 0));
+            Assert.Equal(answer, await Tokens(model, prompt, engine, 0));
         }
     }
 
@@ -43,24 +44,24 @@ public sealed class GenerationFaultTests
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true });
         FailingBackend? backend = null;
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = () => backend = new FailingBackend(EmulatedBackend.Create(driver)) });
-        using var generator = new TextGenerator(model);
+        await using var engine = new Llama4Engine(model);
         int before = driver.Launches.Count;
-        await Assert.ThrowsAsync<InjectedFaultException>(() => Tokens(model, [1, 2, 3], generator, 30, backend));
+        await Assert.ThrowsAsync<InjectedFaultException>(() => Tokens(model, [1, 2, 3], engine, 30, backend));
         float[] values = new float[4];
         backend!.Download(model.Text.Weights.FinalNorm.As(1, 4), values);
         Assert.Equal(before, driver.Launches.Count);
-        Assert.Equal(8, (await Tokens(model, [1, 2, 3], generator, 0)).Length);
+        Assert.Equal(8, (await Tokens(model, [1, 2, 3], engine, 0)).Length);
         Assert.True(driver.Launches.Count > before);
     }
 
-    private static async Task<int[]> Tokens(Llama4Model model, int[] prompt, TextGenerator? generator, int failAfter, FailingBackend? backend = null)
+    private static async Task<int[]> Tokens(Llama4Model model, int[] prompt, Llama4Engine? engine, int failAfter, FailingBackend? backend = null)
     {
-        using TextGenerator? own = generator is null ? new TextGenerator(model) : null;
+        await using Llama4Engine? own = engine is null ? new Llama4Engine(model) : null;
         backend?.FailAfter(failAfter);
         List<int> tokens = [];
         try
         {
-            await foreach (GenerationUpdate update in (generator ?? own!).GenerateAsync(Prompt.FromIds(prompt), s_greedy))
+            await foreach (GenerationUpdate update in (engine ?? own!).GenerateAsync(new(Prompt.FromIds(prompt), s_greedy)))
             {
                 tokens.Add(update.TokenId!.Value);
             }

@@ -5,12 +5,13 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Tests.Engine.Model;
 
-namespace Llama4Kernels.Tests.Engine.Generation;
+namespace Llama4Kernels.Tests.Engine.Serving;
 
 [Collection(nameof(ModelCollection))]
-public sealed class TextGeneratorTests(ModelFixture models)
+public sealed class Llama4EngineTests(ModelFixture models)
 {
     private static readonly GenerationOptions s_greedy = new() { Temperature = 0 };
 
@@ -20,9 +21,9 @@ public sealed class TextGeneratorTests(ModelFixture models)
     public async Task Answers_what_the_sample_model_was_taught()
     {
         // The README's library sample.
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         Prompt prompt = Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
-        (string text, GenerationUpdate last) = await Collect(generator, prompt, s_greedy);
+        (string text, GenerationUpdate last) = await Collect(engine, prompt, s_greedy);
         Assert.Equal("Scout has 16 experts.", text);
         Assert.Equal(FinishReason.EndOfTurn, last.FinishReason);
         Assert.Equal(new Usage(17, 7), last.Usage);
@@ -31,13 +32,13 @@ public sealed class TextGeneratorTests(ModelFixture models)
     [Fact]
     public async Task The_same_seed_gives_the_same_text_and_another_seed_another()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         Prompt prompt = Question("Tell me something.");
         GenerationOptions options = new() { Temperature = 1.5f, TopP = 1, Seed = 7, MaxTokens = 24, IgnoreEos = true };
-        string first = (await Collect(generator, prompt, options)).Text;
-        using var other = new TextGenerator(Nano);
+        string first = (await Collect(engine, prompt, options)).Text;
+        await using var other = new Llama4Engine(Nano);
         Assert.Equal(first, (await Collect(other, prompt, options)).Text);
-        Assert.NotEqual(first, (await Collect(generator, prompt, options with { Seed = 8 })).Text);
+        Assert.NotEqual(first, (await Collect(engine, prompt, options with { Seed = 8 })).Text);
     }
 
     [Theory]
@@ -46,17 +47,17 @@ public sealed class TextGeneratorTests(ModelFixture models)
     [InlineData("experts!", "Scout has 16 experts.", FinishReason.EndOfTurn)]
     public async Task Stop_strings_span_tokens(string stop, string expected, FinishReason reason)
     {
-        using var generator = new TextGenerator(Nano);
-        (string text, GenerationUpdate last) = await Collect(generator, Question("How many experts does Scout have?"), s_greedy with { StopStrings = [stop] });
+        await using var engine = new Llama4Engine(Nano);
+        (string text, GenerationUpdate last) = await Collect(engine, Question("How many experts does Scout have?"), s_greedy with { StopStrings = [stop] });
         Assert.Equal((expected, reason), (text, last.FinishReason!.Value));
     }
 
     [Fact]
     public async Task Ends_at_the_token_limit_and_reports_log_probabilities()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         List<GenerationUpdate> updates = [];
-        await foreach (GenerationUpdate update in generator.GenerateAsync(Question("How many experts does Scout have?"), s_greedy with { MaxTokens = 3, Logprobs = true, TopLogprobs = 2 }))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(Question("How many experts does Scout have?"), s_greedy with { MaxTokens = 3, Logprobs = true, TopLogprobs = 2 })))
         {
             updates.Add(update);
         }
@@ -73,13 +74,13 @@ public sealed class TextGeneratorTests(ModelFixture models)
     [Fact]
     public async Task Cancelling_stops_between_tokens_and_the_next_prompt_is_unharmed()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         using var cancel = new CancellationTokenSource();
         Prompt prompt = Question("How many experts does Scout have?");
         int tokens = 0;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, s_greedy, null, cancel.Token))
+            await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, s_greedy), cancel.Token))
             {
                 if (++tokens == 2)
                 {
@@ -88,16 +89,16 @@ public sealed class TextGeneratorTests(ModelFixture models)
             }
         });
         Assert.Equal(2, tokens);
-        Assert.Equal("Scout has 16 experts.", (await Collect(generator, prompt, s_greedy)).Text);
+        Assert.Equal("Scout has 16 experts.", (await Collect(engine, prompt, s_greedy)).Text);
     }
 
     [Fact]
-    public async Task Concurrent_generators_of_one_model_do_not_disturb_each_other()
+    public async Task Concurrent_engines_of_one_model_do_not_disturb_each_other()
     {
         async Task<string> Ask()
         {
-            using var generator = new TextGenerator(Nano);
-            return (await Collect(generator, Question("How many experts does Scout have?"), s_greedy)).Text;
+            await using var engine = new Llama4Engine(Nano);
+            return (await Collect(engine, Question("How many experts does Scout have?"), s_greedy)).Text;
         }
         string[] answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => Task.Run(Ask)));
         Assert.All(answers, answer => Assert.Equal("Scout has 16 experts.", answer));
@@ -106,30 +107,31 @@ public sealed class TextGeneratorTests(ModelFixture models)
     [Fact]
     public async Task A_second_turn_about_a_picture_reuses_the_first()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions);
         ChatMessage question = new(ChatRole.User, [new ImageContent(image.Rows, image.Columns, image), new TextContent("What is in the picture?")]);
         Prompt first = new(Nano.Chat.EncodePrompt([question]), [image]);
-        (string answer, GenerationUpdate last) = await Collect(generator, first, s_greedy);
+        (string answer, GenerationUpdate last) = await Collect(engine, first, s_greedy);
         Assert.Equal(16, last.Usage!.ImageTokens);
         Prompt second = new(Nano.Chat.EncodePrompt([question, ChatMessage.FromText(ChatRole.Assistant, answer), ChatMessage.FromText(ChatRole.User, "How many shapes are there?")]), [image]);
-        (string again, GenerationUpdate lastAgain) = await Collect(generator, second, s_greedy);
+        (string again, GenerationUpdate lastAgain) = await Collect(engine, second, s_greedy);
         Assert.True(lastAgain.Usage!.CachedTokens >= first.Ids.Length);
-        using var fresh = new TextGenerator(Nano);
+        await using var fresh = new Llama4Engine(Nano);
         Assert.Equal((await Collect(fresh, second, s_greedy)).Text, again);
     }
 
     [Fact]
     public async Task Another_picture_under_the_same_tokens_is_not_taken_from_the_cache()
     {
-        using var generator = new TextGenerator(Nano);
+        await using var engine = new Llama4Engine(Nano);
         string[] answers = new string[2];
         foreach ((string file, int i) in ((string[])["one.png", "other.png"]).Select((f, i) => (f, i)))
         {
             PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", file)), Nano.ImageOptions with { MaxTiles = 1 });
             Prompt prompt = new(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(1, 1, image), new TextContent("What is in the picture?")])]), [image]);
-            (answers[i], GenerationUpdate last) = await Collect(generator, prompt, s_greedy);
-            Assert.Equal(0, last.Usage!.CachedTokens);
+            (answers[i], GenerationUpdate last) = await Collect(engine, prompt, s_greedy);
+            // What stands before the picture.
+            Assert.Equal(i == 0 ? 0 : Array.IndexOf(prompt.Ids, Nano.Config.ImageToken), last.Usage!.CachedTokens);
         }
         Assert.NotEqual(answers[0], answers[1]);
     }
@@ -142,8 +144,8 @@ public sealed class TextGeneratorTests(ModelFixture models)
     public async Task A_prompt_may_hold_many_pictures(int count)
     {
         Prompt prompt = Pictures(count);
-        using var generator = new TextGenerator(Nano);
-        (string text, GenerationUpdate last) = await Collect(generator, prompt, s_greedy with { MaxTokens = 40 });
+        await using var engine = new Llama4Engine(Nano);
+        (string text, GenerationUpdate last) = await Collect(engine, prompt, s_greedy with { MaxTokens = 40 });
         Assert.Equal(16 * count, last.Usage!.ImageTokens);
         Assert.NotEmpty(text);
 
@@ -169,10 +171,10 @@ public sealed class TextGeneratorTests(ModelFixture models)
         using Llama4Model blind = Llama4Model.Load(GoldenFiles.SampleModel, new ModelOptions { LoadVision = false });
         Assert.True(blind.WeightBytes < Nano.WeightBytes);
         Assert.False(blind.HasVision);
-        using var generator = new TextGenerator(blind);
-        ArgumentException error = await Assert.ThrowsAsync<ArgumentException>(() => Collect(generator, Pictures(1), s_greedy));
+        await using var engine = new Llama4Engine(blind);
+        ArgumentException error = await Assert.ThrowsAsync<ArgumentException>(() => Collect(engine, Pictures(1), s_greedy));
         Assert.Contains("vision", error.Message);
-        Assert.Equal("Scout has 16 experts.", (await Collect(generator, Question("How many experts does Scout have?"), s_greedy)).Text);
+        Assert.Equal("Scout has 16 experts.", (await Collect(engine, Question("How many experts does Scout have?"), s_greedy)).Text);
     }
 
     private Prompt Pictures(int count)
@@ -184,11 +186,11 @@ public sealed class TextGeneratorTests(ModelFixture models)
 
     private Prompt Question(string text) => Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]));
 
-    private static async Task<(string Text, GenerationUpdate Last)> Collect(TextGenerator generator, Prompt prompt, GenerationOptions options)
+    private static async Task<(string Text, GenerationUpdate Last)> Collect(Llama4Engine engine, Prompt prompt, GenerationOptions options)
     {
         var text = new StringBuilder();
         GenerationUpdate? last = null;
-        await foreach (GenerationUpdate update in generator.GenerateAsync(prompt, options))
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options)))
         {
             text.Append(update.Text);
             last = update;
