@@ -13,12 +13,20 @@ internal abstract record Clause(string Keyword)
     /// <summary>Whether it holds for no value but of these types; an estimate from above.</summary>
     public virtual TypeSet Types => TypeSet.All;
 
+    /// <summary>Whether it is plain that a conjunct says as much; not always found.</summary>
+    /// <param name="conjunct">The conjunct.</param>
+    /// <param name="holds">Whether a literal holds for all of its values.</param>
+    public virtual bool IsImplied(Conjunct conjunct, Func<int, bool> holds) => false;
+
     /// <summary>The types of a value.</summary>
     /// <param name="Allowed">The types.</param>
     /// <param name="Numbers">What makes a number an integer, where only those are meant; else null.</param>
     public sealed record Type(TypeSet Allowed, NumberTest? Numbers) : Clause("type")
     {
         public override TypeSet Types => Allowed;
+
+        public override bool IsImplied(Conjunct conjunct, Func<int, bool> holds) => (conjunct.Types & ~Allowed) == 0
+            && (Numbers is null || (conjunct.Types & TypeSet.Number) == 0 || conjunct.Numbers.Contains(Numbers));
 
         public override void Assert(Conjunct conjunct)
         {
@@ -64,8 +72,8 @@ internal abstract record Clause(string Keyword)
             {
                 conjunct.Choose([
                     new Option(~(TypeSet.Array | TypeSet.Object) & TypeSet.All),
-                    .. Arrays.Select(value => new Option(TypeSet.Array, inner => inner.Demand(value))),
-                    .. Objects.Select(value => new Option(TypeSet.Object, inner => inner.Demand(value)))]);
+                    .. Arrays.Select(value => new Option(TypeSet.Array) { Literals = [value] }),
+                    .. Objects.Select(value => new Option(TypeSet.Object) { Literals = [value] })]);
             }
         }
 
@@ -84,7 +92,7 @@ internal abstract record Clause(string Keyword)
             {
                 if (values.Length > 0)
                 {
-                    yield return new Option(type, conjunct => Array.ForEach(values, value => conjunct.Demand(value ^ 1)));
+                    yield return new Option(type) { Literals = [.. values.Select(value => value ^ 1)] };
                 }
             }
         }
@@ -93,40 +101,37 @@ internal abstract record Clause(string Keyword)
     /// <summary>Another schema holds.</summary>
     public sealed record Demand(string Name, int Literal) : Clause(Name)
     {
+        public override bool IsImplied(Conjunct conjunct, Func<int, bool> holds) => holds(Literal);
+
         public override void Assert(Conjunct conjunct) => conjunct.Demand(Literal);
 
-        public override IEnumerable<Option> Negation() => [new Option(TypeSet.All, conjunct => conjunct.Demand(Literal ^ 1))];
+        public override IEnumerable<Option> Negation() => [new Option(TypeSet.All) { Literals = [Literal ^ 1] }];
     }
 
     /// <summary>Some of these hold.</summary>
     public sealed record AnyOf(int[] Literals, Func<int, TypeSet> TypesOf) : Clause("anyOf")
     {
+        public override bool IsImplied(Conjunct conjunct, Func<int, bool> holds) => Array.Exists(Literals, literal => holds(literal));
+
         public override void Assert(Conjunct conjunct) => conjunct.Choose(
-            [.. Literals.Select(literal => new Option(TypesOf(literal), inner => inner.Demand(literal)))]);
+            [.. Literals.Select(literal => new Option(TypesOf(literal)) { Literals = [literal] })]);
 
         public override IEnumerable<Option> Negation() =>
-            [new Option(TypeSet.All, conjunct => Array.ForEach(Literals, literal => conjunct.Demand(literal ^ 1)))];
+            [new Option(TypeSet.All) { Literals = [.. Literals.Select(literal => literal ^ 1)] }];
     }
 
     /// <summary>Exactly one of these holds.</summary>
     public sealed record OneOf(int[] Literals, Func<int, TypeSet> TypesOf, Func<int, int, bool> Disjoint) : Clause("oneOf")
     {
         public override void Assert(Conjunct conjunct) => conjunct.Choose(
-            [.. Literals.Select((chosen, index) => new Option(TypesOf(chosen), inner =>
+            [.. Literals.Select((chosen, index) => new Option(TypesOf(chosen))
             {
-                inner.Demand(chosen);
-                for (int other = 0; other < Literals.Length; other++)
-                {
-                    if (other != index && !Disjoint(chosen, Literals[other]))
-                    {
-                        inner.Demand(Literals[other] ^ 1);
-                    }
-                }
-            }))]);
+                Literals = [chosen, .. Literals.Where((other, at) => at != index && !Disjoint(chosen, other)).Select(other => other ^ 1)],
+            })]);
 
         public override IEnumerable<Option> Negation()
         {
-            yield return new Option(TypeSet.All, conjunct => Array.ForEach(Literals, literal => conjunct.Demand(literal ^ 1)));
+            yield return new Option(TypeSet.All) { Literals = [.. Literals.Select(literal => literal ^ 1)] };
             for (int first = 0; first < Literals.Length; first++)
             {
                 for (int second = first + 1; second < Literals.Length; second++)
@@ -134,11 +139,7 @@ internal abstract record Clause(string Keyword)
                     (int a, int b) = (Literals[first], Literals[second]);
                     if (!Disjoint(a, b))
                     {
-                        yield return new Option(TypesOf(a) & TypesOf(b), conjunct =>
-                        {
-                            conjunct.Demand(a);
-                            conjunct.Demand(b);
-                        });
+                        yield return new Option(TypesOf(a) & TypesOf(b)) { Literals = [a, b] };
                     }
                 }
             }
@@ -152,16 +153,15 @@ internal abstract record Clause(string Keyword)
 
         public override IEnumerable<Option> Negation() => [Both(If, Then ^ 1), Both(If ^ 1, Else ^ 1)];
 
-        private static Option Both(int first, int second) => new(TypeSet.All, conjunct =>
-        {
-            conjunct.Demand(first);
-            conjunct.Demand(second);
-        });
+        private static Option Both(int first, int second) => new(TypeSet.All) { Literals = [first, second] };
     }
 
     /// <summary>A condition on numbers.</summary>
     public sealed record Number(string Name, NumberTest Test) : Clause(Name)
     {
+        public override bool IsImplied(Conjunct conjunct, Func<int, bool> holds) =>
+            (conjunct.Types & TypeSet.Number) == 0 || conjunct.Numbers.Contains(Test);
+
         public override void Assert(Conjunct conjunct) => conjunct.Numbers.Add(Test);
 
         public override IEnumerable<Option> Negation() =>
@@ -171,6 +171,9 @@ internal abstract record Clause(string Keyword)
     /// <summary>A condition on strings.</summary>
     public sealed record Text(string Name, TextTest Test) : Clause(Name)
     {
+        public override bool IsImplied(Conjunct conjunct, Func<int, bool> holds) =>
+            (conjunct.Types & TypeSet.String) == 0 || conjunct.Texts.Contains(Test);
+
         public override void Assert(Conjunct conjunct) => conjunct.Texts.Add(Test);
 
         public override IEnumerable<Option> Negation() =>

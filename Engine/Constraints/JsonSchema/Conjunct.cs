@@ -91,6 +91,9 @@ internal sealed class Conjunct
         return seen.Add(literal);
     }
 
+    /// <summary>Whether a literal is known to hold.</summary>
+    public bool HasSeen(int literal) => seen.Contains(literal);
+
     public void Restrict(TypeSet types) => Types &= types;
 
     public void Demand(int literal) => Pending.Push(literal);

@@ -24,13 +24,20 @@ internal static class NumberAutomata
 
     private static Dfa Scientific { get; } = WithExponents(MaxPlaces);
 
+    // What most schemas ask of numbers.
+    private static Dfa ScientificIntegers { get; } = DfaOperations.Intersect(
+        Scientific, NumberSteps.MultipleOf("1", ConstraintBudget.Unbounded()), ConstraintBudget.Unbounded());
+
     private static Dfa ScientificSteps { get; } = WithExponents(MaxPlacesOfSteps);
 
     /// <summary>The numbers that meet all conditions.</summary>
     public static Dfa Of(IReadOnlyCollection<NumberTest> tests, ConstraintBudget budget)
     {
         Dfa result = Domain(tests, budget);
-        foreach (NumberTest test in tests)
+        NumberTest integer = new(NumberTestKind.Integer, string.Empty);
+        bool areIntegers = result == Scientific && tests.Contains(integer);
+        result = areIntegers ? ScientificIntegers : result;
+        foreach (NumberTest test in tests.Where(test => !areIntegers || test != integer))
         {
             Dfa holds = test.Kind switch
             {

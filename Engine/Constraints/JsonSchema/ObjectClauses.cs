@@ -14,11 +14,7 @@ internal static class ObjectClauses
             {
                 if (literal != SchemaLiterals.True)
                 {
-                    yield return new Option(TypeSet.Object, conjunct =>
-                    {
-                        conjunct.Require(name);
-                        conjunct.Named.Add((name, literal ^ 1));
-                    });
+                    yield return new Option(TypeSet.Object) { Property = (name, literal ^ 1) };
                 }
             }
             foreach ((string pattern, int literal) in Part.Patterns)
@@ -39,10 +35,13 @@ internal static class ObjectClauses
     /// <summary>Properties that must be there.</summary>
     public sealed record Required(string[] Names) : Clause("required")
     {
+        public override bool IsImplied(Conjunct conjunct, Func<int, bool> holds) =>
+            (conjunct.Types & TypeSet.Object) == 0 || Array.TrueForAll(Names, conjunct.Required.Contains);
+
         public override void Assert(Conjunct conjunct) => Array.ForEach(Names, conjunct.Require);
 
         public override IEnumerable<Option> Negation() =>
-            Names.Select(name => new Option(TypeSet.Object, conjunct => conjunct.Forbid(name)));
+            Names.Select(name => new Option(TypeSet.Object) { Absent = [name] });
     }
 
     /// <summary>What the names of properties are.</summary>
@@ -58,34 +57,18 @@ internal static class ObjectClauses
     public sealed record Dependency(string Name, string Property, string[] Required, int? Literal) : Clause(Name)
     {
         public override void Assert(Conjunct conjunct) => conjunct.Choose([
-            new Option(TypeSet.All, inner => inner.Forbid(Property)),
-            new Option(TypeSet.Object, inner =>
-            {
-                inner.Require(Property);
-                Array.ForEach(Required, inner.Require);
-                if (Literal is int literal)
-                {
-                    inner.Demand(literal);
-                }
-            })]);
+            new Option(TypeSet.All) { Absent = [Property] },
+            new Option(TypeSet.Object) { Present = [Property, .. Required], Literals = Literal is int literal ? [literal] : [] }]);
 
         public override IEnumerable<Option> Negation()
         {
             foreach (string name in Required)
             {
-                yield return new Option(TypeSet.Object, conjunct =>
-                {
-                    conjunct.Require(Property);
-                    conjunct.Forbid(name);
-                });
+                yield return new Option(TypeSet.Object) { Present = [Property], Absent = [name] };
             }
             if (Literal is int literal)
             {
-                yield return new Option(TypeSet.Object, conjunct =>
-                {
-                    conjunct.Require(Property);
-                    conjunct.Demand(literal ^ 1);
-                });
+                yield return new Option(TypeSet.Object) { Present = [Property], Literals = [literal ^ 1] };
             }
         }
     }

@@ -24,6 +24,10 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
         {
             program.Budget.CountAlternatives(1);
             Resolve(conjunct);
+            if ((conjunct.Types & TypeSet.Object) != 0 && program.Check.IsContradictory(conjunct))
+            {
+                conjunct.Restrict(~TypeSet.Object);
+            }
             Option[]? choice = TakeChoice(conjunct);
             if (conjunct.Types == TypeSet.None)
             {
@@ -37,12 +41,25 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
             for (int i = choice.Length - 1; i >= 0; i--)
             {
                 Conjunct way = i == 0 ? conjunct : conjunct.Clone();
-                way.Restrict(choice[i].Types);
-                choice[i].Apply?.Invoke(way);
+                choice[i].AddTo(way);
                 pending.Push(way);
             }
         }
+        UniteTexts();
         return shape;
+    }
+
+    // Strings that differ only in what they match are one automaton: a mask asks each of them.
+    private void UniteTexts()
+    {
+        foreach (TextLanguage[] alike in shape.Texts.Where(text => text.Words is null).GroupBy(text => (text.Min, text.Max)).Select(texts => texts.ToArray()).ToArray())
+        {
+            if (alike.Length > 1 && TextLanguage.TryUnite(alike, program.Library, program.Budget) is { } united)
+            {
+                shape.Texts.RemoveAll(alike.Contains);
+                shape.Texts.Add(united);
+            }
+        }
     }
 
     private void Resolve(Conjunct conjunct)
@@ -71,14 +88,14 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
     }
 
     // The choice with the fewest ways that are open; choices that are already met fall away.
-    private static Option[]? TakeChoice(Conjunct conjunct)
+    private Option[]? TakeChoice(Conjunct conjunct)
     {
         Option[]? best = null;
         int bestIndex = -1;
         for (int i = conjunct.Choices.Count - 1; i >= 0; i--)
         {
-            Option[] open = [.. conjunct.Choices[i].Where(option => (option.Types & conjunct.Types) != 0)];
-            if (open.Any(option => option.Apply is null && (conjunct.Types & ~option.Types) == 0))
+            Option[] open = [.. conjunct.Choices[i].Where(option => program.Check.Open(option, conjunct) != TypeSet.None)];
+            if (Array.Exists(open, option => program.Check.IsMet(option, conjunct)))
             {
                 conjunct.Choices.RemoveAt(i);
                 bestIndex--;

@@ -24,6 +24,7 @@ internal sealed class SchemaProgram
         Budget = budget;
         Values = new ValueCount(this);
         Document = new SchemaDocument(json, budget.Limits);
+        Check = new OptionCheck(literal => Clauses(Document[literal / 2]), AreSeenDisjoint);
         Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
         reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
         Subschema root = place is null ? Document.Root : Document.Resolve(Document.Root, "$ref", place);
@@ -46,6 +47,9 @@ internal sealed class SchemaProgram
 
     /// <summary>How many values there are.</summary>
     public ValueCount Values { get; }
+
+    /// <summary>Finds the alternatives that need not be looked at.</summary>
+    public OptionCheck Check { get; }
 
     /// <summary>How properties are ordered.</summary>
     public PropertyScopes Scopes { get; }
@@ -105,28 +109,30 @@ internal sealed class SchemaProgram
     }
 
     // From above: the types that a literal may hold for.
-    private TypeSet TypesOf(int literal)
+    private TypeSet TypesOf(int literal) =>
+        Chain(literal).Aggregate(TypeSet.All, (types, clauses) => clauses.Aggregate(types, (all, clause) => all & clause.Types));
+
+    // The clauses of a schema that is demanded and of those that it refers to.
+    private IEnumerable<List<Clause>> Chain(int literal)
     {
-        TypeSet types = TypeSet.All;
-        for (int depth = 0; depth < 4; depth++)
+        for (int depth = 0; depth < 4 && (literal & 1) == 0; depth++)
         {
-            if ((literal & 1) != 0)
-            {
-                return types;
-            }
             List<Clause> all = Clauses(Document[literal / 2]);
-            foreach (Clause clause in all)
-            {
-                types &= clause.Types;
-            }
+            yield return all;
             if (all.OfType<Clause.Demand>().FirstOrDefault(demand => demand.Name == "$ref") is not Clause.Demand reference)
             {
-                return types;
+                yield break;
             }
             literal = reference.Literal;
         }
-        return types;
     }
+
+    // As AreDisjoint, where their types tell or one of them lists texts and numbers.
+    private bool AreSeenDisjoint(int first, int second) =>
+        (TypesOf(first) & TypesOf(second)) == 0 || ((ListsScalars(first) || ListsScalars(second)) && AreDisjoint(first, second));
+
+    private bool ListsScalars(int literal) =>
+        Chain(literal).Any(clauses => clauses.Exists(clause => clause is Clause.Values { Arrays.Length: 0, Objects.Length: 0 }));
 
     // From below: whether two literals plainly hold for no common value.
     private bool AreDisjoint(int first, int second)

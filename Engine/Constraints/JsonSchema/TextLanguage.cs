@@ -10,6 +10,9 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <param name="Max">Code points at most, or int.MaxValue.</param>
 internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Min, int Max)
 {
+    // An automaton of more states takes longer to make than masks gain by it.
+    private const int MostUnitedStates = 1000;
+
     public bool IsEmpty => Words is null ? Dfa.IsEmpty || Min > Max : Words.Length == 0;
 
     public static TextLanguage Of(IReadOnlyCollection<TextTest> tests, int min, int max, AutomatonLibrary library, ConstraintBudget budget)
@@ -56,6 +59,24 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
                 _ => DfaWords.Of(test.Words!, budget),
             };
             return test.Negative ? DfaOperations.Except(texts, holds, budget) : DfaOperations.Intersect(texts, holds, budget);
+        }
+    }
+
+    /// <summary>Several without words and with the same bounds as one; null if the automaton is large.</summary>
+    public static TextLanguage? TryUnite(TextLanguage[] texts, AutomatonLibrary library, ConstraintBudget budget)
+    {
+        ConstraintBudget own = new(budget.Limits with { MaxStates = MostUnitedStates }) { Subject = budget.Subject };
+        TextLanguage[] ordered = [.. texts.OrderBy(text => text.Key, StringComparer.Ordinal)];
+        string key = "any of\0" + string.Join("\0\0", ordered.Select(text => text.Key));
+        try
+        {
+            Dfa dfa = library.Dfa(key, () => ordered.Aggregate(DfaOperations.Nothing, (all, text) => DfaOperations.Union(all, text.Dfa, own)));
+            BoundedTexts.Check(dfa, texts[0].Min, own);
+            return new TextLanguage(key, null, dfa, texts[0].Min, texts[0].Max);
+        }
+        catch (ConstraintException)
+        {
+            return null;
         }
     }
 

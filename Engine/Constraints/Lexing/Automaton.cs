@@ -12,8 +12,8 @@ internal abstract class Automaton
     private static int lastId;
 
     // rows[s][h]: the successors of state s for the bytes of a high half, once one of them has been asked for. Most states have few.
-    private int[]?[]?[] rows = new int[]?[]?[4];
-    private int[] tags = new int[4];
+    private int[]?[]?[] rows = [];
+    private int[] tags = [];
 
     protected Automaton() => Id = Interlocked.Increment(ref lastId);
 
@@ -24,7 +24,7 @@ internal abstract class Automaton
     protected Lock Gate { get; } = new();
 
     /// <summary>The state after a byte, or <see cref="Dead"/>. The first state is 0.</summary>
-    public int Next(int state, byte value)
+    public virtual int Next(int state, byte value)
     {
         int[]? half = rows[state]?[value >> 4];
         int next = half is null ? Unknown : Volatile.Read(ref half[value & 15]);
@@ -49,9 +49,9 @@ internal abstract class Automaton
         if (StateCount == tags.Length)
         {
             // Readers keep the arrays that they have; the rows are shared. They learn of a new state only after this.
-            Array.Resize(ref tags, StateCount * 2);
+            Array.Resize(ref tags, Math.Max(2 * StateCount, 4));
             int[]?[]?[] more = rows;
-            Array.Resize(ref more, StateCount * 2);
+            Array.Resize(ref more, Math.Max(2 * StateCount, 4));
             Volatile.Write(ref rows, more);
         }
         tags[StateCount] = tag;

@@ -20,7 +20,7 @@ internal sealed class Dfa
         Classes = classes;
         this.table = table;
         Tags = tags;
-        Shortest = MeasureShortest();
+        Shortest = Measure(state => Tags[state] >= 0);
     }
 
     public CodePointClasses Classes { get; }
@@ -60,6 +60,9 @@ internal sealed class Dfa
 
     /// <summary>Kinds of which any text may follow a state; not always all such kinds.</summary>
     public ulong Open(int state) => ByKind.Open(state);
+
+    /// <summary>The fewest code points after which a text that has come to a state may not go on; int.MaxValue if it always may.</summary>
+    public int ToDead(int state) => ByKind.ToDead(state);
 
     public bool Accepts(string text)
     {
@@ -129,9 +132,10 @@ internal sealed class Dfa
         return new Dfa(classes, table, smallest) { IsUniversal = universal };
     }
 
-    // From the accepting states backwards.
-    private int[] MeasureShortest()
+    /// <summary>Code points of the shortest way from each state to one of some; int.MaxValue if there is none.</summary>
+    public int[] Measure(Func<int, bool> isOne)
     {
+        // From these backwards.
         int[] starts = new int[StateCount + 1];
         foreach (int target in table)
         {
@@ -153,7 +157,7 @@ internal sealed class Dfa
                 sources[at[table[i]]++] = i / Classes.Count;
             }
         }
-        int[] shortest = [.. Tags.Select(tag => tag >= 0 ? 0 : int.MaxValue)];
+        int[] shortest = [.. Enumerable.Range(0, StateCount).Select(state => isOne(state) ? 0 : int.MaxValue)];
         Queue<int> pending = new(Enumerable.Range(0, StateCount).Where(state => shortest[state] == 0));
         while (pending.TryDequeue(out int state))
         {

@@ -14,6 +14,7 @@ internal sealed class DfaKinds
     private readonly int[] onlyClass;
     private readonly State?[] states;
     private readonly ulong[]? open;
+    private readonly int[] toClosed;
 
     public DfaKinds(Dfa dfa)
     {
@@ -26,6 +27,8 @@ internal sealed class DfaKinds
         onlyClass = [.. classesOf.Select(classes => classes.Length == 1 ? classes[0] : -1)];
         states = new State?[dfa.StateCount];
         open = dfa.StateCount <= MaxStates ? FindOpen() : null;
+        int[] classes = [.. classesOf.SelectMany(some => some).Distinct()];
+        toClosed = dfa.Measure(state => Array.Exists(classes, c => dfa.NextByClass(state, c) == Dfa.Dead));
     }
 
     /// <summary>The state after any code point of a kind, <see cref="Dfa.Dead"/> or <see cref="Dfa.Mixed"/>.</summary>
@@ -39,6 +42,9 @@ internal sealed class DfaKinds
 
     /// <summary>Kinds of which any text may follow; not always all.</summary>
     public ulong Open(int state) => open is null ? At(state).Loops : open[state];
+
+    /// <summary>The fewest code points after which a text may not go on; int.MaxValue if it always may.</summary>
+    public int ToDead(int state) => toClosed[state] == int.MaxValue ? int.MaxValue : toClosed[state] + 1;
 
     private State At(int state)
     {

@@ -3,10 +3,8 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>What another automaton accepts, without some of it. The other one accepts more than what is taken out after every beginning.</summary>
 internal sealed class ExceptAutomaton : Automaton
 {
-    private const int Off = -1;
-
     private readonly TextAutomaton inner;
-    private readonly List<SortedList<byte, int>> children = [[]];
+    private readonly ByteTrie trie = new();
     private readonly HashSet<int> excluded = [];
     private readonly List<(int Inner, int Node)> states = [];
     private readonly Dictionary<(int, int), int> ids = [];
@@ -17,18 +15,7 @@ internal sealed class ExceptAutomaton : Automaton
         this.inner = inner;
         foreach (byte[] bytes in excluded)
         {
-            int node = 0;
-            foreach (byte value in bytes)
-            {
-                if (!children[node].TryGetValue(value, out int next))
-                {
-                    next = children.Count;
-                    children[node].Add(value, next);
-                    children.Add([]);
-                }
-                node = next;
-            }
-            this.excluded.Add(node);
+            this.excluded.Add(trie.Add(bytes));
         }
         Intern(0, 0);
     }
@@ -39,14 +26,14 @@ internal sealed class ExceptAutomaton : Automaton
     {
         (int at, int node) = states[state];
         int next = inner.Next(at, value);
-        int child = node == Off ? Off : children[node].GetValueOrDefault(value, Off);
+        int child = node == ByteTrie.Off ? ByteTrie.Off : trie.Child(node, value);
         return next == Dead || (excluded.Contains(child) && !inner.Continues(next)) ? Dead : Intern(next, child);
     }
 
     public override Slice SliceOf(int state, VocabularyTrie vocabulary)
     {
         (int at, int node) = states[state];
-        return node == Off ? inner.SliceOf(at, vocabulary) : slices.GetOrAdd(state, () => Make(state, at, node, vocabulary));
+        return node == ByteTrie.Off ? inner.SliceOf(at, vocabulary) : slices.GetOrAdd(state, () => Make(state, at, node, vocabulary));
     }
 
     // The other automaton's slice is right but for the tokens that hold the whole rest of what is taken out.
@@ -67,7 +54,7 @@ internal sealed class ExceptAutomaton : Automaton
             }
             if (next.Read.Length < vocabulary.MaxTokenBytes)
             {
-                foreach ((byte value, int child) in children[next.Node])
+                foreach ((byte value, int child) in trie.Children(next.Node))
                 {
                     pending.Push((child, [.. next.Read, value]));
                 }
@@ -79,7 +66,7 @@ internal sealed class ExceptAutomaton : Automaton
     private bool Reaches(int start, VocabularyTrie vocabulary)
     {
         Stack<(int Node, int Token)> pending = new();
-        foreach ((byte value, int child) in children[start])
+        foreach ((byte value, int child) in trie.Children(start))
         {
             pending.Push((child, vocabulary.First(value)));
         }
@@ -93,7 +80,7 @@ internal sealed class ExceptAutomaton : Automaton
             {
                 return true;
             }
-            foreach ((byte value, int child) in children[at.Node])
+            foreach ((byte value, int child) in trie.Children(at.Node))
             {
                 pending.Push((child, vocabulary.Child(at.Token, value)));
             }

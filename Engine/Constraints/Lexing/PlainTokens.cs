@@ -21,7 +21,15 @@ internal sealed class PlainTokens
     /// <inheritdoc cref="TextTrie.Walk" path="/param"/>
     public void Walk(BoundedTexts bounded, int state, int count, Span<ulong> found)
     {
-        bool tellsLetters = (bounded.Dfa.SplitKinds(state) & ~bounded.Dfa.Open(state) & CodePointKinds.Wide) != 0;
+        // Also after any first code point: most tokens go on then.
+        bool tellsLetters = TellsLetters(bounded.Dfa, state);
+        for (int kind = 0; kind < CodePointKinds.Count && !tellsLetters; kind++)
+        {
+            int next = bounded.Dfa.NextByKind(state, kind);
+            tellsLetters = next >= 0 && next != state && TellsLetters(bounded.Dfa, next);
+        }
         (tellsLetters ? byCodePoint : byKind).Walk(bounded, state, count, found);
     }
+
+    private static bool TellsLetters(Dfa dfa, int state) => (dfa.SplitKinds(state) & ~dfa.Open(state) & CodePointKinds.Wide) != 0;
 }

@@ -111,7 +111,7 @@ internal sealed class TextTrie
             ref readonly Node node = ref nodes[i];
             int depth = node.Depth;
             int before = path[depth - 1];
-            if ((node.Kinds & ~dfa.Open(before)) == 0 && bounded.IsFar(count + depth + node.Height))
+            if (((node.Kinds & ~dfa.Open(before)) == 0 || node.Height + 1 < dfa.ToDead(before)) && bounded.IsFar(count + depth + node.Height))
             {
                 Add(node.First, nodes[node.End].First, found);
                 i = node.End;
@@ -165,10 +165,11 @@ internal sealed class TextTrie
     private void AddEach(BoundedTexts bounded, int state, int count, int depth, int from, int to, Span<ulong> found)
     {
         ulong open = bounded.Dfa.Open(state);
+        int toDead = bounded.Dfa.ToDead(state);
         for (int i = from; i < to; i++)
         {
             ReadOnlySpan<int> text = texts[tokens[i]][depth..];
-            if ((kinds[i] & ~open) == 0 && bounded.IsFar(count + depth + text.Length))
+            if (((kinds[i] & ~open) == 0 || text.Length < toDead) && bounded.IsFar(count + depth + text.Length))
             {
                 found[tokens[i] >> 6] |= 1UL << (tokens[i] & 63);
                 continue;

@@ -11,18 +11,18 @@ internal sealed class Machine
 {
     private const int MaxHeads = 4096;
 
-    // What a state costs besides its mask: its successors, its key, what its automata hold of it.
-    private const int StateBytes = 600;
-    private const int HeadBytes = 400;
+    // What a state costs besides its mask: its successors, its place among the states, what its automata hold of it.
+    private const int StateBytes = 300;
+    private const int HeadBytes = 100;
 
     private readonly Lock gate = new();
     private readonly VocabularyTrie vocabulary;
     private readonly ConstraintLimits limits;
     private readonly MaskBuilder masks;
-    private readonly Dictionary<int[], MachineState> states = new(SequenceComparer.Instance);
-    private readonly Dictionary<int[], StackNode> stacks = new(SequenceComparer.Instance);
-    private readonly Dictionary<int[], MachineState>.AlternateLookup<ReadOnlySpan<int>> statesByKey;
-    private readonly Dictionary<int[], StackNode>.AlternateLookup<ReadOnlySpan<int>> stacksByKey;
+    private readonly HashSet<MachineState> states = new(new MachineState.Comparer());
+    private readonly HashSet<StackNode> stacks = new(new StackNode.Comparer());
+    private readonly HashSet<MachineState>.AlternateLookup<MachineState.Key> statesByKey;
+    private readonly HashSet<StackNode>.AlternateLookup<ReadOnlySpan<StackNode.Link>> stacksByLinks;
     private readonly HashSet<ulong[]> sharedMasks = new(ReferenceEqualityComparer.Instance);
     private readonly StackNode bottom = new(0, []);
 
@@ -30,11 +30,12 @@ internal sealed class Machine
     private readonly List<MachineState.Head> heads = [];
     private readonly List<(Node Node, StackNode Stack)> pending = [];
     private readonly HashSet<(int Node, int Stack)> seen = [];
-    private readonly Dictionary<Rule, List<StackNode.Link>> calls = [];
-    private readonly List<int> key = [];
+
+    // The rules that are called, and from where; there are more lists than calls.
+    private readonly Dictionary<Rule, int> calls = [];
+    private readonly List<List<StackNode.Link>> links = [];
     private readonly Rule root;
     private MachineState? start;
-    private int lastStack;
     private long cachedBytes;
 
     public Machine(Rule root, VocabularyTrie vocabulary, ConstraintLimits limits)
@@ -43,8 +44,8 @@ internal sealed class Machine
         this.vocabulary = vocabulary;
         this.limits = limits;
         masks = new MaskBuilder(this, vocabulary);
-        statesByKey = states.GetAlternateLookup<ReadOnlySpan<int>>();
-        stacksByKey = stacks.GetAlternateLookup<ReadOnlySpan<int>>();
+        statesByKey = states.GetAlternateLookup<MachineState.Key>();
+        stacksByLinks = stacks.GetAlternateLookup<ReadOnlySpan<StackNode.Link>>();
     }
 
     public VocabularyTrie Vocabulary => vocabulary;
@@ -83,8 +84,14 @@ internal sealed class Machine
         lock (gate)
         {
             heads.Clear();
-            heads.AddRange(state.Heads.Where(head => (head.Terminal.Mark & ElementMark.Distinct) == 0));
-            return InternHeads(state.MayEnd);
+            foreach (MachineState.Head head in state.Heads)
+            {
+                if ((head.Terminal.Mark & ElementMark.Distinct) == 0)
+                {
+                    heads.Add(head);
+                }
+            }
+            return Intern(state.MayEnd);
         }
     }
 
@@ -115,10 +122,22 @@ internal sealed class Machine
         {
             return known;
         }
+        bool mayEnd = Advance(state.Heads, value);
+        MachineState result = Intern(mayEnd);
+        state.Remember(value, result);
+        return result;
+    }
+
+    /// <summary>
+    /// Reads a byte without keeping a state for it, under the lock; <see cref="Ways"/> are the heads after it, until the next call.
+    /// </summary>
+    /// <returns>Whether the text may end then.</returns>
+    internal bool Advance(ReadOnlySpan<MachineState.Head> from, byte value)
+    {
         heads.Clear();
         pending.Clear();
         bool isSpace = value is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t';
-        foreach (MachineState.Head head in state.Heads)
+        foreach (MachineState.Head head in from)
         {
             if (isSpace && head.State == 0 && head.Terminal.SkipsSpace)
             {
@@ -140,10 +159,11 @@ internal sealed class Machine
                 heads.Add(head with { State = next });
             }
         }
-        MachineState result = Close();
-        state.Remember(value, result);
-        return result;
+        return Close();
     }
+
+    /// <summary>The heads after the last byte that was read.</summary>
+    internal ReadOnlySpan<MachineState.Head> Ways => CollectionsMarshal.AsSpan(heads);
 
     /// <summary>The state that starts at places, called under the lock.</summary>
     internal MachineState At(Node node, StackNode stack)
@@ -151,14 +171,17 @@ internal sealed class Machine
         heads.Clear();
         pending.Clear();
         pending.Add((node, stack));
-        return Close();
+        return Intern(Close());
     }
 
-    // Follows calls and returns from the places that are pending until only terminals are left.
-    private MachineState Close()
+    // Follows calls and returns from the places that are pending until only terminals are left; says whether the text may end.
+    private bool Close()
     {
         bool mayEnd = false;
-        seen.Clear();
+        if (pending.Count > 0)
+        {
+            seen.Clear();
+        }
         while (pending.Count > 0)
         {
             calls.Clear();
@@ -175,18 +198,15 @@ internal sealed class Machine
                 }
                 foreach (Node.Call call in node.Next.Calls)
                 {
-                    if (!calls.TryGetValue(call.Rule, out List<StackNode.Link>? links))
-                    {
-                        calls.Add(call.Rule, links = []);
-                    }
+                    List<StackNode.Link> from = CallsOf(call.Rule);
                     // Nothing is left to do after the call: return to where this one returns.
                     if (call.Return.Next.OnlyFinal && stack.Links.Length > 0)
                     {
-                        links.AddRange(stack.Links);
+                        from.AddRange(stack.Links);
                     }
                     else
                     {
-                        links.Add(new StackNode.Link(call.Return, stack));
+                        from.Add(new StackNode.Link(call.Return, stack));
                     }
                 }
                 if (node.Next.Final)
@@ -199,9 +219,9 @@ internal sealed class Machine
                 }
             }
             pending.Clear();
-            foreach ((Rule rule, List<StackNode.Link> links) in calls)
+            foreach ((Rule rule, int at) in calls)
             {
-                pending.Add((rule.Start, Intern(links)));
+                pending.Add((rule.Start, Intern(links[at])));
             }
             if (heads.Count > MaxHeads || seen.Count > MaxHeads)
             {
@@ -209,63 +229,71 @@ internal sealed class Machine
                     "grammar", string.Empty, $"more than {MaxHeads} ways to read the text at one place; make it less ambiguous.");
             }
         }
-        return InternHeads(mayEnd);
+        heads.Sort(MachineState.Head.Compare);
+        RemoveRepeated(heads);
+        return mayEnd;
     }
 
-    private StackNode Intern(List<StackNode.Link> links)
+    private List<StackNode.Link> CallsOf(Rule rule)
     {
-        links.Sort(static (a, b) => a.Return.Id != b.Return.Id ? a.Return.Id.CompareTo(b.Return.Id) : a.Parent.Id.CompareTo(b.Parent.Id));
-        key.Clear();
-        for (int i = 0; i < links.Count; i++)
+        if (!calls.TryGetValue(rule, out int at))
         {
-            if (i == 0 || links[i] != links[i - 1])
+            at = calls.Count;
+            calls.Add(rule, at);
+            if (at == links.Count)
             {
-                key.Add(links[i].Return.Id);
-                key.Add(links[i].Parent.Id);
+                links.Add([]);
             }
+            links[at].Clear();
         }
-        if (!stacksByKey.TryGetValue(CollectionsMarshal.AsSpan(key), out StackNode? stack))
-        {
-            stack = new StackNode(++lastStack, [.. links.Distinct()]);
-            stacks.Add([.. key], stack);
-        }
-        return stack;
+        return links[at];
     }
 
-    private MachineState InternHeads(bool mayEnd)
+    private StackNode Intern(List<StackNode.Link> from)
+    {
+        from.Sort(StackNode.Link.Compare);
+        RemoveRepeated(from);
+        Span<StackNode.Link> key = CollectionsMarshal.AsSpan(from);
+        if (!stacksByLinks.TryGetValue(key, out StackNode? stack))
+        {
+            stacksByLinks.Add(key);
+            stacksByLinks.TryGetValue(key, out stack);
+        }
+        return stack!;
+    }
+
+    private MachineState Intern(bool mayEnd)
     {
         if (heads.Count == 0 && !mayEnd)
         {
             return MachineState.Dead;
         }
-        if (heads.Count > 1)
-        {
-            heads.Sort(static (a, b) => a.Terminal.Id != b.Terminal.Id ? a.Terminal.Id.CompareTo(b.Terminal.Id)
-                : a.State != b.State ? a.State.CompareTo(b.State)
-                : a.Stack.Id.CompareTo(b.Stack.Id));
-        }
-        key.Clear();
-        for (int i = 0; i < heads.Count; i++)
-        {
-            if (i == 0 || heads[i] != heads[i - 1])
-            {
-                key.Add(heads[i].Terminal.Id);
-                key.Add(heads[i].State);
-                key.Add(heads[i].Stack.Id);
-            }
-        }
-        key.Add(mayEnd ? 1 : 0);
-        if (!statesByKey.TryGetValue(CollectionsMarshal.AsSpan(key), out MachineState? state))
+        MachineState.Key key = new(Ways, mayEnd);
+        if (!statesByKey.TryGetValue(key, out MachineState? state))
         {
             if (states.Count >= limits.MaxCachedStates || cachedBytes > limits.MaxCachedBytes)
             {
                 Forget();
             }
-            state = new MachineState([.. heads.Distinct()], mayEnd);
-            states.Add([.. key], state);
+            state = new MachineState(Ways.ToArray(), mayEnd);
+            states.Add(state);
             cachedBytes += StateBytes + (HeadBytes * heads.Count);
         }
         return state;
+    }
+
+    private static void RemoveRepeated<T>(List<T> sorted)
+        where T : struct, IEquatable<T>
+    {
+        int kept = Math.Min(sorted.Count, 1);
+        for (int i = 1; i < sorted.Count; i++)
+        {
+            if (!sorted[i].Equals(sorted[kept - 1]))
+            {
+                sorted[kept++] = sorted[i];
+            }
+        }
+        sorted.RemoveRange(kept, sorted.Count - kept);
     }
 
     // Requests hold the states that they are in; everything else is computed again when it is needed. Stacks are named by number, and

@@ -1,27 +1,39 @@
+using System.Runtime.CompilerServices;
 using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>
 /// All that a constraint knows after some text: the terminals that the text may be in, and whether it may end. What follows from it is
-/// remembered here: the states after each byte and the mask.
+/// remembered here: the states after each byte and the mask. There are many, so that they are small.
 /// </summary>
-internal sealed class MachineState(MachineState.Head[] heads, bool mayEnd)
+internal sealed class MachineState
 {
-    // Successors by the byte's high and low half; many states have few.
-    private readonly MachineState?[]?[] next = new MachineState?[]?[16];
+    private readonly Head[] heads;
+    private Bytes known;
+    private Way? ways;
     private StateMask? mask;
     private (SuffixTrie Rests, ulong[] Possible)? rests;
+
+    public MachineState(Head[] heads, bool mayEnd)
+    {
+        this.heads = heads;
+        MayEnd = mayEnd;
+        foreach (Head head in heads)
+        {
+            Marks |= head.Terminal.Mark;
+        }
+    }
 
     /// <summary>After a text that cannot be.</summary>
     public static MachineState Dead { get; } = new([], false);
 
-    public Head[] Heads => heads;
+    public ReadOnlySpan<Head> Heads => heads;
 
     /// <summary>The marks of all terminals that may come next.</summary>
-    public ElementMark Marks { get; } = heads.Aggregate(ElementMark.None, (marks, head) => marks | head.Terminal.Mark);
+    public ElementMark Marks { get; }
 
-    public bool MayEnd => mayEnd;
+    public bool MayEnd { get; }
 
     public StateMask? Mask
     {
@@ -33,13 +45,40 @@ internal sealed class MachineState(MachineState.Head[] heads, bool mayEnd)
     public int[]? Forced { get; set; }
 
     /// <summary>The state after a byte, if it is known.</summary>
-    public MachineState? Known(byte value) => Volatile.Read(ref next[value >> 4]) is { } row ? Volatile.Read(ref row[value & 15]) : null;
+    public MachineState? Known(byte value)
+    {
+        if (!known.Has(value))
+        {
+            return null;
+        }
+        for (Way? way = ways; way is not null; way = way.Next)
+        {
+            if (way.Bytes.Has(value))
+            {
+                return way.To;
+            }
+        }
+        return Dead;
+    }
 
+    /// <summary>Makes a successor known; called under the machine's lock.</summary>
     public void Remember(byte value, MachineState state)
     {
-        MachineState?[] row = next[value >> 4] ?? new MachineState?[16];
-        Volatile.Write(ref row[value & 15], state);
-        Volatile.Write(ref next[value >> 4], row);
+        if (!ReferenceEquals(state, Dead))
+        {
+            Way? way = ways;
+            while (way is not null && !ReferenceEquals(way.To, state))
+            {
+                way = way.Next;
+            }
+            if (way is null)
+            {
+                ways = way = new Way(state, ways);
+            }
+            way.Bytes.Add(value);
+        }
+        // Last: whoever finds it known finds the way.
+        known.Add(value);
     }
 
     /// <summary>Which rests of tokens may follow, as bits by node, if it is known; asked under the machine's lock.</summary>
@@ -48,5 +87,64 @@ internal sealed class MachineState(MachineState.Head[] heads, bool mayEnd)
     public void RememberRests(SuffixTrie of, ulong[] possible) => rests = (of, possible);
 
     /// <summary>A terminal, the state of its automaton, and the calls that are open.</summary>
-    public readonly record struct Head(Node.Terminal Terminal, int State, StackNode Stack);
+    public readonly record struct Head(Node.Terminal Terminal, int State, StackNode Stack)
+    {
+        /// <summary>Equal heads beside each other.</summary>
+        public static int Compare(Head a, Head b) => a.Terminal.Id != b.Terminal.Id ? a.Terminal.Id.CompareTo(b.Terminal.Id)
+            : a.State != b.State ? a.State.CompareTo(b.State)
+            : a.Stack.Id.CompareTo(b.Stack.Id);
+    }
+
+    // The bytes that lead to one state.
+    private sealed class Way(MachineState to, Way? next)
+    {
+        public Bytes Bytes;
+
+        public MachineState To => to;
+
+        public Way? Next => next;
+    }
+
+    // A set of bytes, read without a lock while one thread adds to it.
+    [InlineArray(4)]
+    private struct Bytes
+    {
+        private ulong first;
+
+        public readonly bool Has(byte value) => (Volatile.Read(in this[value >> 6]) >> (value & 63) & 1) != 0;
+
+        public void Add(byte value) => Volatile.Write(ref this[value >> 6], this[value >> 6] | (1UL << (value & 63)));
+    }
+
+    /// <summary>States by what they hold.</summary>
+    public sealed class Comparer : IEqualityComparer<MachineState>, IAlternateEqualityComparer<Key, MachineState>
+    {
+        public bool Equals(MachineState? x, MachineState? y) => ReferenceEquals(x, y);
+
+        public int GetHashCode(MachineState obj) => GetHashCode(new Key(obj.heads, obj.MayEnd));
+
+        public bool Equals(Key alternate, MachineState other) => alternate.MayEnd == other.MayEnd && alternate.Heads.SequenceEqual(other.heads);
+
+        public int GetHashCode(Key alternate)
+        {
+            ulong hash = alternate.MayEnd ? 1UL : 0;
+            foreach (Head head in alternate.Heads)
+            {
+                hash = (hash ^ (uint)head.Terminal.Id) * 0x9E3779B97F4A7C15;
+                hash = (hash ^ (uint)head.State ^ ((ulong)head.Stack.Id << 32)) * 0x9E3779B97F4A7C15;
+                hash ^= hash >> 29;
+            }
+            return (int)hash;
+        }
+
+        public MachineState Create(Key alternate) => new(alternate.Heads.ToArray(), alternate.MayEnd);
+    }
+
+    /// <summary>What a state holds; the heads in their order, none twice.</summary>
+    public readonly ref struct Key(ReadOnlySpan<Head> heads, bool mayEnd)
+    {
+        public ReadOnlySpan<Head> Heads { get; } = heads;
+
+        public bool MayEnd { get; } = mayEnd;
+    }
 }

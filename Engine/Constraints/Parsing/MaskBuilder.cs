@@ -14,11 +14,12 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
     [ThreadStatic]
     private static ulong[]? scratch;
 
-    private readonly MachineState[] path = new MachineState[vocabulary.MaxTokenBytes + 2];
+    private readonly Lookahead ahead = new(machine, vocabulary.MaxTokenBytes + 1);
+    private readonly List<ulong[]> shared = [];
 
     public StateMask Build(MachineState state)
     {
-        List<ulong[]> shared = [];
+        shared.Clear();
         Span<ulong> single = NoTokens();
         bool skips = false;
         foreach (MachineState.Head head in state.Heads)
@@ -44,7 +45,7 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         }
         if (skips)
         {
-            path[0] = state;
+            ahead.Begin(0, state);
             foreach (byte space in Spaces)
             {
                 Walk(vocabulary.First(space), single);
@@ -99,18 +100,16 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
     private ulong[] FindRests(MachineState from, SuffixTrie rests)
     {
         ulong[] possible = new ulong[(rests.Nodes.Length + 63) / 64];
-        path[0] = from;
+        ahead.Begin(0, from);
         for (int i = 0; i < rests.Nodes.Length;)
         {
             ref readonly SuffixTrie.Node node = ref rests.Nodes[i];
-            MachineState next = machine.Step(path[node.Depth - 1], node.Label);
-            if (ReferenceEquals(next, MachineState.Dead))
+            if (!ahead.Step(node.Depth, node.Label))
             {
                 i = node.End;
                 continue;
             }
             possible[i >> 6] |= 1UL << (i & 63);
-            path[node.Depth] = next;
             i++;
         }
         from.RememberRests(rests, possible);
@@ -125,7 +124,7 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         }
         foreach (int node in exit.Nodes)
         {
-            path[vocabulary.Depths[node]] = after;
+            ahead.Begin(vocabulary.Depths[node], after);
             for (int child = node + 1; child < vocabulary.Ends[node]; child = vocabulary.Ends[child])
             {
                 Walk(child, found);
@@ -133,7 +132,7 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         }
     }
 
-    // The tokens at a node of the vocabulary and below; the state before it is on the path.
+    // The tokens at a node of the vocabulary and below; the place before it is known.
     private void Walk(int first, Span<ulong> found)
     {
         if (first < 0)
@@ -143,9 +142,7 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         ReadOnlySpan<int> ends = vocabulary.Ends;
         for (int node = first; node < ends[first];)
         {
-            int depth = vocabulary.Depths[node];
-            MachineState next = machine.Step(path[depth - 1], vocabulary.Labels[node]);
-            if (ReferenceEquals(next, MachineState.Dead))
+            if (!ahead.Step(vocabulary.Depths[node], vocabulary.Labels[node]))
             {
                 node = ends[node];
                 continue;
@@ -154,7 +151,6 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
             {
                 Set(found, vocabulary.Tokens[node]);
             }
-            path[depth] = next;
             node++;
         }
     }

@@ -18,6 +18,8 @@ public class MaskTests
         """{"type":"string","pattern":"[0-9a-f]{4}-x"}""",
         """{"type":"string","pattern":"maker|admin","not":{"pattern":"customer"}}""",
         """{"type":"string","pattern":"^[^a-m]*é.ü+$"}""",
+        """{"type":"string","oneOf":[{"pattern":"in"},{"pattern":"an"},{"pattern":"ers"}]}""",
+        """{"type":"string","anyOf":[{"pattern":"^.o.e"},{"pattern":"^[a-z]{3}\\d"}]}""",
         """{"type":"string","pattern":"^(\\\\|\"|\\n|\\t|😀)+z?$","minLength":2}""",
         """{"type":"string","format":"date-time"}""",
         """{"type":"string","format":"hostname"}""",
@@ -95,6 +97,15 @@ public class MaskTests
             state.Allow(mask);
         }
     }
+
+    /// <summary>Masks ask each way to read the text, so that strings are read in one way where one automaton can tell.</summary>
+    [Theory]
+    [InlineData("""{"type":"string","oneOf":[{"pattern":"in"},{"pattern":"an"},{"pattern":"ers"}]}""", 1)]
+    [InlineData("""{"type":"string","anyOf":[{"format":"ipv4"},{"format":"hostname"},{"maxLength":3}]}""", 3)]
+    [InlineData("""{"anyOf":[{"type":"string","pattern":"a"},{"type":"string","not":{"pattern":"a"}},{"type":"null"}]}""", 2)]
+    [InlineData("""{"type":"string","anyOf":[{"pattern":"a.{9}$"},{"pattern":"b.{9}$"},{"pattern":"c.{9}$"}]}""", 3)]
+    public void StringsAreReadInOneWay(string schema, int ways) =>
+        Assert.Equal(ways, ConstraintChecks.Compiler.JsonSchema(schema).Machine.Start.Heads.Length);
 
     /// <summary>What a constraint remembers is bounded, and forgetting changes nothing.</summary>
     [Theory]

@@ -120,8 +120,11 @@ internal static class WayToEnd
 
     private static int Deeper(MachineState state, byte value)
     {
-        ElementMark marks = state.Heads.Where(head => head.State == 0 && head.Terminal.Automaton.Next(0, value) >= 0)
-            .Aggregate(ElementMark.None, (all, head) => all | head.Terminal.Mark);
+        ElementMark marks = ElementMark.None;
+        foreach (MachineState.Head head in state.Heads)
+        {
+            marks |= head.State == 0 && head.Terminal.Automaton.Next(0, value) >= 0 ? head.Terminal.Mark : ElementMark.None;
+        }
         return (marks & ElementMark.Open) != 0 ? 1 : (marks & ElementMark.Close) != 0 ? -1 : 0;
     }
 

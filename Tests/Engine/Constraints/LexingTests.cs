@@ -1,0 +1,58 @@
+using System.Text;
+using Llama4Kernels.Engine.Constraints;
+using Llama4Kernels.Engine.Constraints.Lexing;
+
+namespace Llama4Kernels.Tests.Engine.Constraints;
+
+/// <summary>The parts that masks are made of, against what they are by definition.</summary>
+public class LexingTests
+{
+    [Theory]
+    [InlineData("^abc$", 1)]
+    [InlineData("^[^]{3}x", 4)]
+    [InlineData("ab", int.MaxValue)]
+    [InlineData("^[^]{2,5}$", 6)]
+    public void TheWayToTheDeadStateIsMeasured(string pattern, int expected) =>
+        Assert.Equal(expected, RegexOf(pattern).ToDead(0));
+
+    /// <summary>Of all texts over a few letters none is dead sooner, and one is just then.</summary>
+    [Theory]
+    [InlineData("in", "an", "ban")]
+    [InlineData("a", "b", "c")]
+    [InlineData("abn", "nab", "ii")]
+    public void NoTextIsDeadSooner(params string[] words)
+    {
+        ConstraintBudget budget = ConstraintBudget.Unbounded();
+        Dfa texts = words.Select(RegexOf).Aggregate((all, word) => DfaOperations.Except(all, word, budget));
+        for (int state = 0; state < texts.StateCount; state++)
+        {
+            int soonest = Enumerable.Range(1, 7).FirstOrDefault(length => AnyDead(texts, state, length), int.MaxValue);
+            Assert.Equal(texts.ToDead(state), soonest);
+        }
+    }
+
+    [Fact]
+    public void ATrieHoldsWhatWasAdded()
+    {
+        ByteTrie trie = new();
+        string[] words = ["", "a", "ab", "b", "abc", "é", .. Enumerable.Range(0, 300).Select(i => $"{i * 7}")];
+        Dictionary<string, int> nodes = words.ToDictionary(word => word, word => trie.Add(Encoding.UTF8.GetBytes(word)), StringComparer.Ordinal);
+        Assert.Equal(words.Length, nodes.Values.Distinct().Count());
+        Assert.All(words, word => Assert.Equal(nodes[word], Encoding.UTF8.GetBytes(word).Aggregate(0, (node, value) => trie.Child(node, value))));
+        Assert.Equal(ByteTrie.Off, trie.Child(nodes["abc"], (byte)'d'));
+        Assert.False(trie.HasChildren(nodes["abc"]));
+        Assert.Equal("bc", new string([.. trie.Children(nodes["a"]).Concat(trie.Children(nodes["ab"])).Select(child => (char)child.Label)]));
+        Assert.Equal(trie.Count, 1 + words.SelectMany(Beginnings).Distinct(StringComparer.Ordinal).Count());
+    }
+
+    private static IEnumerable<string> Beginnings(string word)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(word);
+        return Enumerable.Range(1, bytes.Length).Select(length => Convert.ToHexString(bytes, 0, length));
+    }
+
+    private static Dfa RegexOf(string pattern) => new AutomatonLibrary().Pattern(pattern, ConstraintBudget.Unbounded());
+
+    private static bool AnyDead(Dfa dfa, int state, int length) =>
+        "abin".Any(letter => dfa.Next(state, letter) is int next && (next == Dfa.Dead ? length == 1 : length > 1 && AnyDead(dfa, next, length - 1)));
+}
