@@ -31,7 +31,7 @@ internal static class ConstrainedQuick
         using Llama4Model model = Llama4Model.Load(folder);
         var engine = new Llama4Engine(model);
         await using ConfiguredAsyncDisposable _ = engine.ConfigureAwait(false);
-        Prompt prompt = Prompt.FromIds(model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "Write a list.")]));
+        Prompt prompt = model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "Write a list.")]);
         var compiler = new ConstraintCompiler(model.Tokenizer);
         foreach ((string name, string schema) in s_schemas)
         {

@@ -171,7 +171,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
             asked++;
             JsonArray declared = JsonNode.Parse(messages[0].Text[messages[0].Text.IndexOf('\n', StringComparison.Ordinal)..])!.AsArray();
             ToolDefinition[] tools = [.. declared.Select(tool => Tool(tool!["name"]!.GetValue<string>(), tool["parameters"]!.ToJsonString()))];
-            Prompt prompt = Prompt.FromIds(model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.System, messages[0].Text), ChatMessage.FromText(ChatRole.User, messages[1].Text)]));
+            Prompt prompt = model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.System, messages[0].Text), ChatMessage.FromText(ChatRole.User, messages[1].Text)]);
             foreach (ToolPromptFormat format in (ToolPromptFormat[])[ToolPromptFormat.PythonList, ToolPromptFormat.Json])
             {
                 Constraint required = ToolCallConstraint.Compile(compiler, tools, ToolChoice.Required, format);

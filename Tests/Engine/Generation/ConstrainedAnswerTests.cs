@@ -38,7 +38,7 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
             Constraint = constraint.Start(),
         };
         List<GenerationUpdate> updates = [];
-        Prompt question = Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
+        Prompt question = Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]);
         await foreach (GenerationUpdate update in engine.GenerateAsync(new(question, options)))
         {
             updates.Add(update);

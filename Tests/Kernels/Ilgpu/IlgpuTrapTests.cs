@@ -57,6 +57,18 @@ public sealed class IlgpuTrapTests
         }
     }
 
+    /// <summary>ILGPU marks conditional branches as uniform that are not, which the ISA leaves undefined: no module keeps such a mark; a branch that all take keeps its own.</summary>
+    [Fact]
+    public void No_conditional_branch_claims_to_be_uniform()
+    {
+        const string Conditional = @"@!?%?\w+\s+bra\.uni\b";
+        const string Marked = ".target sm_80\n.entry kernel_7()\n{\n\t@%p1\tbra.uni L_5;\n\t@!%p2 bra.uni L_6;\n\tbra.uni L_5;\n}\n";
+        Assert.Equal(2, Regex.Count(Marked, Conditional));
+        string text = IlgpuCompiler.Normalise(Marked, "kernel", 90);
+        Assert.Contains("@%p1\tbra L_0;\n\t@!%p2 bra L_1;\n\tbra.uni L_0;\n", text, StringComparison.Ordinal);
+        Assert.All(Modules.Value, module => Assert.DoesNotMatch(Conditional, module.Text));
+    }
+
     [Fact]
     public void Every_module_parses_as_ptx() =>
         Assert.All(Modules.Value, module => Assert.Equal(module.Name, Assert.Single(Llama4Kernels.PtxEmulator.Parsing.PtxModule.Parse(module.Text).Functions).Name));

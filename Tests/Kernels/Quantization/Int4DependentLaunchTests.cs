@@ -24,7 +24,7 @@ public class Int4DependentLaunchTests
     [InlineData(3, true)]
     public void GridsWaitForEachOther(int rows, bool experts)
     {
-        for (int seed = 0; seed < 3; seed++)
+        for (int seed = 0; seed < 20; seed++)
         {
             Assert.Empty(Run(rows, experts, seed, damaged: null));
         }

@@ -63,6 +63,30 @@ public class Int4MatVecTests
         }
     }
 
+    /// <summary>Turns of warps and blocks in twenty orders, copies that land as late or as early as they may: no finding, and the same bits.</summary>
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(8, false)]
+    [InlineData(16, false)]
+    [InlineData(1, true)]
+    [InlineData(8, true)]
+    [InlineData(16, true)]
+    public void TwentyOrdersOfTurnsGiveTheSameBits(int atOnce, bool experts)
+    {
+        var subject = new Int4Case(atOnce, 33, 640, seed: 5, experts ? [0, (atOnce + 1) / 2, atOnce] : null);
+        string name = Int4MatVecPtx.Name(atOnce, experts);
+        MutationLaunch launch = subject.Product(atOnce);
+        PtxModule module = Parsed(name, 90);
+        byte[][]? first = null;
+        for (int seed = 0; seed < 20; seed++)
+        {
+            launch.Run(module, name, new LaunchOptions { Workers = 1, Seed = seed, AsyncCopies = seed % 2 == 0 ? AsyncArrival.Late : AsyncArrival.Early }, out byte[][] results);
+            Assert.Null(launch.Difference(results));
+            first ??= results;
+            Assert.Equal(first[^1], results[^1]);
+        }
+    }
+
     /// <summary>What is no number in x makes its row's results no numbers, and no other's: 24 + code meets it in every column.</summary>
     [Theory]
     [InlineData(float.NaN)]
