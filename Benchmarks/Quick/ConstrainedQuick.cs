@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
@@ -28,7 +29,8 @@ internal static class ConstrainedQuick
     public static async Task RunAsync(string folder)
     {
         using Llama4Model model = Llama4Model.Load(folder);
-        await using var engine = new Llama4Engine(model);
+        var engine = new Llama4Engine(model);
+        await using ConfiguredAsyncDisposable _ = engine.ConfigureAwait(false);
         Prompt prompt = model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "Write a list.")]);
         var compiler = new ConstraintCompiler(model.Tokenizer);
         foreach ((string name, string schema) in s_schemas)

@@ -123,10 +123,7 @@ internal static class WayToEnd
         ElementMark marks = ElementMark.None;
         foreach (MachineState.Head head in state.Heads)
         {
-            if (head.State == 0 && head.Terminal.Automaton.Next(0, value) >= 0)
-            {
-                marks |= head.Terminal.Mark;
-            }
+            marks |= head.State == 0 && head.Terminal.Automaton.Next(0, value) >= 0 ? head.Terminal.Mark : ElementMark.None;
         }
         return (marks & ElementMark.Open) != 0 ? 1 : (marks & ElementMark.Close) != 0 ? -1 : 0;
     }
