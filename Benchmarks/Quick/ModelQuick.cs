@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Llama4Kernels.Benchmarks.Machine;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Diagnostics;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
@@ -94,7 +94,7 @@ internal static class ModelQuick
             foreach (int tiles in (int[])[1, 5])
             {
                 ushort[] pixels = new ushort[tiles * vision.PixelsPerTile];
-                double seconds = Ceilings.Best(3, () => vision.Encode(pixels, tiles));
+                double seconds = Ceilings.Best(3, () => vision.Encode(pixels, tiles).Dispose());
                 double peak = precision == ActivationPrecision.BFloat16 ? dot : fma;
                 double rate = tiles * FlopsPerTile / seconds;
                 Console.WriteLine($"{precision,-9} {tiles} tiles: {tiles / seconds:F2} tiles/s, {rate / 1e9:F0} GFLOP/s of {peak / 1e9:F0}: {rate / peak:P0}");

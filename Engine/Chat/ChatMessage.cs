@@ -4,12 +4,12 @@ namespace Llama4Kernels.Engine.Chat;
 /// <param name="Role">Who speaks.</param>
 /// <param name="Content">Its parts in order, possibly none.</param>
 /// <param name="ToolCalls">Calls that follow the content; for the assistant only.</param>
-/// <param name="StopReason">Why the message ended; null is the end of the turn. Tool calls decide before this does.</param>
+/// <param name="FinishReason">Why the message ended; null is the end of the turn. Tool calls decide before this does.</param>
 public sealed record ChatMessage(
     ChatRole Role,
     IReadOnlyList<ChatContent> Content,
     IReadOnlyList<ToolCall>? ToolCalls = null,
-    StopReason? StopReason = null)
+    FinishReason? FinishReason = null)
 {
     /// <summary>A message of a single text.</summary>
     /// <param name="role">Who speaks.</param>

@@ -1,9 +1,32 @@
+using Llama4Kernels.Engine.Images;
+
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>
-/// The place of an image in a message. More than one tile means one more, the global tile, in the token run.
+/// A picture in a message, or the place of one. More than one tile means one more, the global tile, in the token run.
 /// </summary>
-/// <param name="Rows">Tiles from top to bottom, at least 1.</param>
-/// <param name="Columns">Tiles from left to right, at least 1.</param>
-/// <param name="Tag">Whatever the caller wants to find here again, such as the prepared tiles.</param>
-public sealed record ImageContent(int Rows, int Columns, object? Tag = null) : ChatContent;
+public sealed record ImageContent : ChatContent
+{
+    /// <summary>A picture.</summary>
+    /// <param name="image">The picture, cut into tiles as the model wants it.</param>
+    public ImageContent(PreprocessedImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        Image = image;
+        (Rows, Columns) = (image.Rows, image.Columns);
+    }
+
+    /// <summary>The place of a picture, to count tokens: a prompt that has one cannot be run.</summary>
+    /// <param name="rows">Tiles from top to bottom, at least 1.</param>
+    /// <param name="columns">Tiles from left to right, at least 1.</param>
+    public ImageContent(int rows, int columns) => (Rows, Columns) = (rows, columns);
+
+    /// <summary>The picture; null for a place.</summary>
+    public PreprocessedImage? Image { get; }
+
+    /// <summary>Tiles from top to bottom.</summary>
+    public int Rows { get; }
+
+    /// <summary>Tiles from left to right.</summary>
+    public int Columns { get; }
+}

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Engine.Chat;
@@ -9,13 +10,13 @@ namespace Llama4Kernels.Engine.Chat;
 /// </summary>
 public sealed class ImageTokens
 {
-    private readonly int start;
-    private readonly int end;
-    private readonly int image;
-    private readonly int tileX;
-    private readonly int tileY;
+    private readonly int _start;
+    private readonly int _end;
+    private readonly int _image;
+    private readonly int _tileX;
+    private readonly int _tileY;
 
-    private static readonly string[] Needed =
+    private static readonly string[] s_needed =
     [
         Llama4SpecialTokens.ImageStart, Llama4SpecialTokens.ImageEnd, Llama4SpecialTokens.Image,
         Llama4SpecialTokens.TileXSeparator, Llama4SpecialTokens.TileYSeparator, Llama4SpecialTokens.Patch,
@@ -31,11 +32,11 @@ public sealed class ImageTokens
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokensPerTile);
         TokensPerTile = tokensPerTile;
-        start = SpecialIds.Of(tokenizer, Llama4SpecialTokens.ImageStart);
-        end = SpecialIds.Of(tokenizer, Llama4SpecialTokens.ImageEnd);
-        image = SpecialIds.Of(tokenizer, Llama4SpecialTokens.Image);
-        tileX = SpecialIds.Of(tokenizer, Llama4SpecialTokens.TileXSeparator);
-        tileY = SpecialIds.Of(tokenizer, Llama4SpecialTokens.TileYSeparator);
+        _start = SpecialIds.Of(tokenizer, Llama4SpecialTokens.ImageStart);
+        _end = SpecialIds.Of(tokenizer, Llama4SpecialTokens.ImageEnd);
+        _image = SpecialIds.Of(tokenizer, Llama4SpecialTokens.Image);
+        _tileX = SpecialIds.Of(tokenizer, Llama4SpecialTokens.TileXSeparator);
+        _tileY = SpecialIds.Of(tokenizer, Llama4SpecialTokens.TileYSeparator);
         PatchId = SpecialIds.Of(tokenizer, Llama4SpecialTokens.Patch);
     }
 
@@ -49,7 +50,7 @@ public sealed class ImageTokens
     public static bool AreIn(Llama4Tokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return Array.TrueForAll(Needed, name => tokenizer.TryGetSpecial(name, out _));
+        return Array.TrueForAll(s_needed, name => tokenizer.TryGetSpecial(name, out _));
     }
 
     /// <summary>Length of an image's run.</summary>
@@ -64,42 +65,41 @@ public sealed class ImageTokens
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokensPerTile);
-        int grid = rows == 1 && columns == 1 ? 0 : checked((tokensPerTile + 1) * (rows * columns));
-        return checked(grid + tokensPerTile + 3);
+        int tiles = TileGrid.CountTiles(rows, columns);
+        return checked(tiles * tokensPerTile + (tiles - 1) + 3);
     }
 
     /// <summary>Appends an image's run.</summary>
     /// <param name="ids">Receives the ids.</param>
     /// <param name="rows">Tiles from top to bottom, at least 1.</param>
     /// <param name="columns">Tiles from left to right, at least 1.</param>
+    /// <returns>Index of each tile's first patch, in the order of the picture's features.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A number is below 1.</exception>
     /// <exception cref="OverflowException">The run has more than 2³¹-1 tokens.</exception>
-    public void Append(List<int> ids, int rows, int columns)
+    public int[] Append(List<int> ids, int rows, int columns)
     {
         ArgumentNullException.ThrowIfNull(ids);
         ids.EnsureCapacity(checked(ids.Count + Count(rows, columns, TokensPerTile)));
-        ids.Add(start);
-        if (rows > 1 || columns > 1)
+        var tiles = new int[TileGrid.CountTiles(rows, columns)];
+        ids.Add(_start);
+        for (int tile = 0; tile < tiles.Length - 1; tile++)
         {
-            for (int row = 0; row < rows; row++)
-            {
-                for (int column = 0; column < columns; column++)
-                {
-                    AppendTile(ids);
-                    ids.Add(column + 1 < columns ? tileX : tileY);
-                }
-            }
+            tiles[tile] = AppendTile(ids);
+            ids.Add((tile + 1) % columns != 0 ? _tileX : _tileY);
         }
-        ids.Add(image);
-        AppendTile(ids);
-        ids.Add(end);
+        ids.Add(_image);
+        tiles[^1] = AppendTile(ids);
+        ids.Add(_end);
+        return tiles;
     }
 
-    private void AppendTile(List<int> ids)
+    private int AppendTile(List<int> ids)
     {
+        int first = ids.Count;
         for (int patch = 0; patch < TokensPerTile; patch++)
         {
             ids.Add(PatchId);
         }
+        return first;
     }
 }

@@ -24,27 +24,21 @@ public static class ToolCallParser
     /// <param name="text">The decoded answer, special tokens as their names.</param>
     /// <param name="tools">Names of the declared tools, possibly none.</param>
     /// <param name="codeInterpreter">Whether the conversation has the code interpreter: only then is what stands between the code marks, and is no call, code.</param>
-    /// <param name="stopReason">The stop reason where the text has no end token.</param>
-    /// <returns>The text around calls and code, the calls, the code, and the stop reason.</returns>
-    public static AssistantAnswer Parse(string text, IEnumerable<string> tools, bool codeInterpreter = false, StopReason stopReason = StopReason.OutOfTokens)
+    /// <param name="finishReason">Why it ended where the text has no end token.</param>
+    /// <returns>The text around calls and code, the calls, the code, and why it ended.</returns>
+    public static AssistantAnswer Parse(string text, IEnumerable<string> tools, bool codeInterpreter = false, FinishReason finishReason = FinishReason.Length)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(tools);
         string content = text.StartsWith(AssistantHeader, StringComparison.Ordinal) ? text[AssistantHeader.Length..] : text;
-        for (bool ended = false; EndToken(content.AsSpan().TrimEnd()) is { Length: > 0 } end; ended = true)
+        for (bool ended = false; StopTokens.EndOf(content.AsSpan().TrimEnd()) is { } end; ended = true)
         {
-            content = content.TrimEnd()[..^end.Length];
-            stopReason = ended ? stopReason : end.Reason;
+            content = content.TrimEnd()[..^end.Token.Length];
+            finishReason = ended ? finishReason : end.Reason;
         }
         (string around, IReadOnlyList<ToolCall> calls, string? code) = new ToolAnswerReader(content, tools, codeInterpreter).Read();
-        return new AssistantAnswer(around, calls, stopReason, code);
+        return new AssistantAnswer(around, calls, finishReason, code);
     }
-
-    private static (int Length, StopReason Reason) EndToken(ReadOnlySpan<char> text) =>
-        text.EndsWith(Llama4SpecialTokens.EndOfTurn, StringComparison.Ordinal) ? (Llama4SpecialTokens.EndOfTurn.Length, StopReason.EndOfTurn)
-        : text.EndsWith(Llama4SpecialTokens.EndOfMessage, StringComparison.Ordinal) ? (Llama4SpecialTokens.EndOfMessage.Length, StopReason.EndOfMessage)
-        : text.EndsWith(Llama4SpecialTokens.EndOfText, StringComparison.Ordinal) ? (Llama4SpecialTokens.EndOfText.Length, StopReason.EndOfTurn)
-        : default;
 
     /// <summary>
     /// Takes an answer apart as Meta's parser does, which knows no declared tools. In order:
@@ -53,9 +47,9 @@ public static class ToolCallParser
     /// included.
     /// </summary>
     /// <param name="text">The decoded answer, special tokens as their names.</param>
-    /// <param name="stopReason">The stop reason where the text has no end token.</param>
-    /// <returns>The text or the calls, and the stop reason.</returns>
-    public static AssistantAnswer Parse(string text, StopReason stopReason = StopReason.OutOfTokens)
+    /// <param name="finishReason">Why it ended where the text has no end token.</param>
+    /// <returns>The text or the calls, and why it ended.</returns>
+    public static AssistantAnswer Parse(string text, FinishReason finishReason = FinishReason.Length)
     {
         ArgumentNullException.ThrowIfNull(text);
         string content = text.Trim(' ');
@@ -72,15 +66,15 @@ public static class ToolCallParser
         if (content.EndsWith(Llama4SpecialTokens.EndOfTurn, StringComparison.Ordinal))
         {
             content = content[..^Llama4SpecialTokens.EndOfTurn.Length];
-            stopReason = StopReason.EndOfTurn;
+            finishReason = FinishReason.EndOfTurn;
         }
         else if (content.EndsWith(Llama4SpecialTokens.EndOfMessage, StringComparison.Ordinal))
         {
             content = content[..^Llama4SpecialTokens.EndOfMessage.Length];
-            stopReason = StopReason.EndOfMessage;
+            finishReason = FinishReason.EndOfMessage;
         }
         List<ToolCall> calls = FindCalls(content, isCode);
-        return new AssistantAnswer(calls.Count > 0 ? string.Empty : content, calls, stopReason);
+        return new AssistantAnswer(calls.Count > 0 ? string.Empty : content, calls, finishReason);
     }
 
     private static List<ToolCall> FindCalls(string content, bool isCode)

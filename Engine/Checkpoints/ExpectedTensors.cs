@@ -4,7 +4,7 @@ using Llama4Kernels.Engine.Config;
 namespace Llama4Kernels.Engine.Checkpoints;
 
 /// <summary>The tensors that follow from a configuration, under the names of the published safetensors layout.</summary>
-public static class ExpectedTensors
+internal static class ExpectedTensors
 {
     /// <summary>Whether a name is one of the vision tower or its projector.</summary>
     public static bool IsVision(string name) => HuggingFaceNaming.IsVisionName(name);

@@ -4,7 +4,7 @@ using Llama4Kernels.Interop.Memory;
 namespace Llama4Kernels.Engine.Checkpoints;
 
 /// <summary>A source over mapped files; the readers of the formats fill it.</summary>
-public sealed unsafe class MappedTensors : ITensorSource
+internal sealed unsafe class MappedTensors : ITensorSource
 {
     private readonly Dictionary<string, MappedFile> _files = new(StringComparer.Ordinal);
     private readonly List<StoredTensor> _tensors = [];

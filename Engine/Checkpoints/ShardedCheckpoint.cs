@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// The tensors of a model's folder: one <c>model.safetensors</c>, or else the shards of a
 /// <c>model.safetensors.index.json</c>. Every shard is validated and agrees with the index.
 /// </summary>
-public sealed class ShardedCheckpoint : ITensorSource
+internal sealed class ShardedCheckpoint : ITensorSource
 {
     private const string SingleName = "model.safetensors";
     private const string IndexName = "model.safetensors.index.json";

@@ -1,8 +1,11 @@
 using System.Numerics.Tensors;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Contracts;
+using Tensor = Llama4Kernels.Kernels.Contracts.Tensor;
 
 namespace Llama4Kernels.Engine.Diagnostics;
 
@@ -29,8 +32,11 @@ public sealed class ModelRunner : IDisposable
     /// <summary>Tokens a sequence may hold.</summary>
     public int MaxContext => _runner.MaxContext;
 
+    /// <summary>Bytes that cached keys and values may take.</summary>
+    public long CacheBytes => _runner.Pool.Bytes;
+
     /// <summary>The blocks behind all sequences.</summary>
-    public BlockPool Cache => _runner.Pool;
+    internal BlockPool Cache => _runner.Pool;
 
     /// <summary>Sees intermediate results, if set.</summary>
     public IForwardObserver? Observer
@@ -65,7 +71,7 @@ public sealed class ModelRunner : IDisposable
     /// <param name="progress">Told the number of tokens done after each step.</param>
     /// <param name="cancellation">Checked before each step; afterwards the sequence holds the finished steps.</param>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or pictures and patch tokens do not match.</exception>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
     public int Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         CheckOwn(sequence);
@@ -75,23 +81,17 @@ public sealed class ModelRunner : IDisposable
     }
 
     /// <summary>
-    /// Appends tokens to a sequence, with the embeddings of pictures given directly, and hands the logits of every token from
-    /// <paramref name="logitsFrom"/> on to <paramref name="onLogits"/> (index in ids, logits [V]), step by step. If a step fails,
-    /// the sequence holds those before it.
+    /// Appends tokens to a sequence and hands the logits of every token from <paramref name="logitsFrom"/> on to
+    /// <paramref name="onLogits"/> (index in ids, logits [V]), step by step. If a step fails, the sequence holds those before it.
     /// </summary>
     /// <exception cref="ContextOverflowException">The tokens do not fit the context; nothing was computed.</exception>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or patch tokens and embeddings do not match.</exception>
-    public void Append(Sequence sequence, int[] ids, int logitsFrom, float[] features, Action<int, ReadOnlySpan<float>>? onLogits, CancellationToken cancellation = default)
+    /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
+    public void Append(Sequence sequence, ReadOnlySpan<int> ids, int logitsFrom, Action<int, ReadOnlySpan<float>>? onLogits, CancellationToken cancellation = default)
     {
         CheckOwn(sequence);
         ArgumentOutOfRangeException.ThrowIfNegative(logitsFrom);
-        List<PictureRows> pictures = features.Length == 0 ? [] : PreparedPrompt.Place(ids, _model.Config.ImageToken, features, _model.Config.Text.HiddenSize);
         int start = sequence.Length;
         sequence.Append(ids);
-        foreach (PictureRows rows in pictures)
-        {
-            sequence.Append(rows with { Position = start + rows.Position });
-        }
         ComputePending(sequence, Math.Max(0, ids.Length - logitsFrom), onLogits is null ? null : (position, logits) => onLogits(position - start, logits), null, cancellation);
     }
 
@@ -151,11 +151,14 @@ public sealed class ModelRunner : IDisposable
         var capture = new ActivationCapture(model.Backend, result);
         runner.Observer = options.CaptureHidden ? capture : null;
 
-        float[] features = options.PixelValues is null ? [] : Encode(model, options.PixelValues, options.Tiles, runner.Observer, cancellation);
+        if (options.PixelValues is not null)
+        {
+            sequence.Embed(Encode(model, input, options.PixelValues, options.Tiles, runner.Observer, cancellation));
+        }
         float[] last = new float[vocabulary];
         int next = 0;
         int from = Math.Min(positions.Length > 0 ? positions[0] : int.MaxValue, input.Length - 1);
-        runner.Append(sequence, input, from, features, (index, logits) =>
+        runner.Append(sequence, input, from, (index, logits) =>
         {
             if (next < positions.Length && positions[next] == index)
             {
@@ -232,9 +235,34 @@ public sealed class ModelRunner : IDisposable
         ObjectDisposedException.ThrowIf(sequence.IsDisposed, sequence);
     }
 
-    private static float[] Encode(Llama4Model model, ushort[] pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation) => model.HasVision
-        ? PreparedPrompt.Encode(model, pixels, tiles, observer, cancellation)
-        : throw new ArgumentException("Pixel values were given, but the model was loaded without its vision tower (or has none).");
+    /// <summary>Encodes pixels, whose embeddings stand in the order of the patch tokens.</summary>
+    /// <exception cref="ArgumentException">There are more or fewer such tokens, or the model sees nothing.</exception>
+    private static EmbeddedPictures Encode(Llama4Model model, int[] ids, ushort[] pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
+    {
+        if (model.Vision is null)
+        {
+            throw new ArgumentException("Pixel values were given, but the model was loaded without its vision tower (or has none).");
+        }
+        int[] patches = [.. Enumerable.Range(0, ids.Length).Where(i => ids[i] == model.Config.ImageToken)];
+        if (patches.Length != (long)tiles * model.TokensPerTile)
+        {
+            throw new ArgumentException($"There are {patches.Length} patch tokens, but {tiles} tiles give {(long)tiles * model.TokensPerTile} embeddings.");
+        }
+        using (model.Use())
+        {
+            var pictures = new EmbeddedPictures();
+            DeviceMemory memory = pictures.GetOrAdd(string.Empty, () => model.Vision.Encode(pixels, tiles, observer, cancellation));
+            Tensor values = memory.View(patches.Length, model.Config.Text.HiddenSize);
+            for (int first = 0, next; first < patches.Length; first = next)
+            {
+                for (next = first + 1; next < patches.Length && patches[next] == patches[next - 1] + 1; next++)
+                {
+                }
+                pictures.Add(new PictureRows(patches[first], values.Slice(first, next - first)));
+            }
+            return pictures;
+        }
+    }
 
     private static void Check(int[] ids, int[] positions, RunOptions options, Llama4Model model)
     {

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Tokenization;
@@ -18,7 +19,7 @@ internal sealed class Answer
     private readonly StreamDecoder _decoder;
     private readonly StopSequences _stops;
     private readonly List<int> _tokens;
-    private readonly int _imageTokens, _maxTokens;
+    private readonly int _maxTokens;
     private int _taken;
 
     /// <summary>An answer to a prompt that leaves room in a context.</summary>
@@ -31,7 +32,6 @@ internal sealed class Answer
         _decoder = new StreamDecoder(model.Tokenizer);
         _stops = new StopSequences(options.StopStrings);
         _tokens = [.. prompt.Ids];
-        _imageTokens = prompt.Images.Count == 0 ? 0 : prompt.Ids.Count(id => id == model.Config.ImageToken);
         int room = maxContext - prompt.Ids.Length;
         _maxTokens = Math.Min(options.MaxTokens ?? room, room);
         _taken = _tokens.Count;
@@ -74,9 +74,9 @@ internal sealed class Answer
     private GenerationUpdate Take(int token, TokenLogprob? logprob)
     {
         _tokens.Add(token);
-        if (!_options.IgnoreEos && _model.EosTokens.Contains(token))
+        if (!_options.IgnoreEos && _model.StopTokens.ReasonOf(token) is FinishReason reason)
         {
-            return End(string.Empty, token, logprob, ReasonOf(token));
+            return End(string.Empty, token, logprob, reason);
         }
         _chooser.Accept(token);
         (string text, bool stopped) = _stops.Feed(_decoder.Append(token));
@@ -94,20 +94,12 @@ internal sealed class Answer
     }
 
     private GenerationUpdate Update(string text, int? token, TokenLogprob? logprob, FinishReason? finish) =>
-        new(text, token, logprob, finish, finish is null ? null : new Usage(_prompt.Ids.Length, Generated, _imageTokens, CachedTokens ?? 0));
+        new(text, token, logprob, finish, finish is null ? null : new Usage(_prompt.Ids.Length, Generated, _prompt.ImageTokens, CachedTokens ?? 0));
 
     /// <summary>What an incomplete character or a possible stop string held back, and whether a stop string ended it.</summary>
     private (string Text, bool Stopped) Rest()
     {
         (string rest, bool stopped) = _stops.Feed(_decoder.Flush());
         return (stopped ? rest : rest + _stops.Flush(), stopped);
-    }
-
-    private FinishReason ReasonOf(int token)
-    {
-        Llama4Tokenizer tokenizer = _model.Tokenizer;
-        return tokenizer.TryGetSpecial("<|eom|>", out int eom) && token == eom ? FinishReason.EndOfMessage
-            : tokenizer.TryGetSpecial("<|end_of_text|>", out int end) && token == end ? FinishReason.EndOfText
-            : FinishReason.EndOfTurn;
     }
 }

@@ -1,3 +1,5 @@
+using Llama4Kernels.Engine.Chat;
+
 namespace Llama4Kernels.Engine.Generation;
 
 /// <summary>One step of a generation as it is streamed.</summary>

@@ -1,14 +1,12 @@
-using System.Buffers.Binary;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Generation;
 
-/// <summary>
-/// A prompt that was found to fit a model, with a key for each token that says what stands there: the id, or for a picture's
-/// patch the picture's content.
-/// </summary>
+/// <summary>A prompt that was found to fit a model.</summary>
 internal sealed class PreparedPrompt
 {
     /// <summary>Most pictures of a prompt.</summary>
@@ -16,15 +14,14 @@ internal sealed class PreparedPrompt
 
     private readonly Llama4Model _model;
     private readonly Prompt _prompt;
-    private readonly long[] _keys;
-    private readonly (int First, int Last)[] _places;
     private readonly bool[] _isEncoded;
 
     /// <summary>Checks everything that can be checked, before anything is computed.</summary>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or pictures and patch tokens do not match.</exception>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
     public PreparedPrompt(StepRunner runner, Llama4Model model, Prompt prompt)
     {
+        ArgumentNullException.ThrowIfNull(prompt);
         _model = model;
         _prompt = prompt;
         if (prompt.Ids.Length == 0)
@@ -36,17 +33,15 @@ internal sealed class PreparedPrompt
             throw ContextOverflowException.OfPrompt(prompt.Ids.Length, runner.MaxContext);
         }
         runner.CheckIds(prompt.Ids);
-        if (prompt.Images.Count > MaxImages)
+        _isEncoded = new bool[prompt.Pictures.Length];
+        if (prompt.Pictures.Length > MaxImages)
         {
-            throw new ArgumentException($"The prompt has {prompt.Images.Count} pictures; at most {MaxImages} are allowed.", nameof(prompt));
+            throw new ArgumentException($"The prompt has {prompt.Pictures.Length} pictures; at most {MaxImages} are allowed.", nameof(prompt));
         }
-        if (prompt.Images.Count > 0 && model.Vision is null)
+        for (int i = 0; i < prompt.Pictures.Length; i++)
         {
-            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).", nameof(prompt));
+            Check(prompt.Pictures[i], i + 1);
         }
-        _places = new (int, int)[prompt.Images.Count];
-        _isEncoded = new bool[prompt.Images.Count];
-        _keys = Keys();
     }
 
     /// <summary>
@@ -58,43 +53,51 @@ internal sealed class PreparedPrompt
     /// <param name="cancellation">Stops the encoding.</param>
     public int AssignTo(Sequence sequence, IForwardObserver? observer, CancellationToken cancellation)
     {
-        int reused = sequence.Reusable(_keys);
-        List<PictureRows> rows = [];
-        for (int i = 0; i < _places.Length; i++)
+        int reused = sequence.Reusable(_prompt.Keys);
+        var pictures = new EmbeddedPictures();
+        try
         {
-            if (_places[i].Last >= reused)
+            foreach (PromptPicture picture in _prompt.Pictures)
             {
-                rows.AddRange(Encode(i, observer, cancellation));
+                if (picture.End > reused)
+                {
+                    Encode(picture, pictures, observer, cancellation);
+                }
             }
         }
-        sequence.Assign(_prompt.Ids, _keys, rows);
+        catch
+        {
+            using (_model.Use())
+            {
+                pictures.Dispose();
+            }
+            throw;
+        }
+        sequence.Assign(_prompt.Ids, _prompt.Keys, pictures);
         return reused;
     }
 
     /// <summary>Makes the prompt pending in a sequence that is empty; of its pictures each when it is needed, see <see cref="Ready"/>.</summary>
-    public void AppendTo(Sequence sequence) => sequence.Assign(_prompt.Ids, _keys, []);
+    public void AppendTo(Sequence sequence) => sequence.Assign(_prompt.Ids, _prompt.Keys, new EmbeddedPictures());
 
     /// <summary>How many of a sequence's pending tokens come before a picture that is not encoded yet.</summary>
-    public int Ready(Sequence sequence) => NextPicture(sequence) is int next ? Math.Max(0, _places[next].First - sequence.Length) : int.MaxValue;
+    public int Ready(Sequence sequence) => NextPicture(sequence) is int next ? Math.Max(0, _prompt.Pictures[next].Tiles[0] - sequence.Length) : int.MaxValue;
 
     /// <summary>Encodes the next picture that a sequence needs and has not.</summary>
     public void EncodeNext(Sequence sequence, IForwardObserver? observer)
     {
         if (NextPicture(sequence) is int next)
         {
-            foreach (PictureRows rows in Encode(next, observer, CancellationToken.None))
-            {
-                sequence.Append(rows);
-            }
+            Encode(_prompt.Pictures[next], sequence.Embedded, observer, CancellationToken.None);
             _isEncoded[next] = true;
         }
     }
 
     private int? NextPicture(Sequence sequence)
     {
-        for (int i = 0; i < _places.Length; i++)
+        for (int i = 0; i < _isEncoded.Length; i++)
         {
-            if (!_isEncoded[i] && _places[i].Last >= sequence.Length)
+            if (!_isEncoded[i] && _prompt.Pictures[i].End > sequence.Length)
             {
                 return i;
             }
@@ -102,83 +105,43 @@ internal sealed class PreparedPrompt
         return null;
     }
 
-    /// <summary>The embeddings of a picture, where its patches stand.</summary>
-    private List<PictureRows> Encode(int picture, IForwardObserver? observer, CancellationToken cancellation)
+    /// <summary>Encodes a picture, unless an equal one was, and says where its tiles stand.</summary>
+    private void Encode(PromptPicture picture, EmbeddedPictures pictures, IForwardObserver? observer, CancellationToken cancellation)
     {
-        PreprocessedImage image = _prompt.Images[picture];
-        (int first, int last) = _places[picture];
-        float[] features = Encode(_model, [.. image.Bf16Tiles], image.Tiles, observer, cancellation);
-        List<PictureRows> rows = Place(_prompt.Ids.AsSpan(first, last + 1 - first), _model.Config.ImageToken, features, _model.Config.Text.HiddenSize);
-        return rows.ConvertAll(run => run with { Position = first + run.Position });
-    }
-
-    /// <summary>Encodes tiles by the model's vision tower.</summary>
-    /// <exception cref="ObjectDisposedException">The model is disposed.</exception>
-    internal static float[] Encode(Llama4Model model, ushort[] pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
-    {
-        using (model.Use())
+        PreprocessedImage image = picture.Image!;
+        using (_model.Use())
         {
-            return model.Vision!.Encode(pixels, tiles, observer, cancellation);
-        }
-    }
-
-    /// <summary>Hands embeddings [n, D] to the n patch tokens, a run of patches at a time.</summary>
-    /// <exception cref="ArgumentException">There are more or fewer such tokens.</exception>
-    internal static List<PictureRows> Place(ReadOnlySpan<int> ids, int patchId, float[] features, int d)
-    {
-        int tokens = ids.Count(patchId), used = 0;
-        if (tokens != features.Length / d)
-        {
-            throw PatchMismatch(tokens, features.Length / d);
-        }
-        List<PictureRows> rows = [];
-        for (int i = 0; i < ids.Length; i++)
-        {
-            if (ids[i] != patchId)
+            DeviceMemory memory = pictures.GetOrAdd(image.ContentHash, () => _model.Vision!.Encode(image.Bf16Tiles, image.Tiles, observer, cancellation));
+            Tensor values = memory.View(picture.Tiles.Length * picture.TokensPerTile, _model.Config.Text.HiddenSize);
+            for (int tile = 0; tile < picture.Tiles.Length; tile++)
             {
-                continue;
+                pictures.Add(new PictureRows(picture.Tiles[tile], values.Slice(tile * picture.TokensPerTile, picture.TokensPerTile)));
             }
-            int first = i;
-            while (i + 1 < ids.Length && ids[i + 1] == patchId)
-            {
-                i++;
-            }
-            int count = i + 1 - first;
-            rows.Add(new PictureRows(first, features.AsMemory(used * d, count * d)));
-            used += count;
         }
-        return rows;
     }
 
-    private int Patches(PreprocessedImage image) => image.Tiles * _model.TokensPerTile;
-
-    private long[] Keys()
+    private void Check(PromptPicture picture, int number)
     {
-        long[] keys = Array.ConvertAll(_prompt.Ids, id => (long)id);
-        int patchId = _model.Config.ImageToken;
-        int wanted = _prompt.Images.Sum(Patches);
-        int tokens = _prompt.Images.Count > 0 ? _prompt.Ids.AsSpan().Count(patchId) : 0;
-        if (tokens != wanted)
+        if (_model.Vision is null)
         {
-            throw PatchMismatch(tokens, wanted);
+            throw new ArgumentException("The prompt has pictures, but the model was loaded without its vision tower (or has none).", "prompt");
         }
-        int at = -1;
-        for (int i = 0; i < _places.Length; i++)
+        if (picture.Image is not { } image)
         {
-            PreprocessedImage image = _prompt.Images[i];
-            _places[i].First = Array.IndexOf(_prompt.Ids, patchId, at + 1);
-            // The sign bit keeps a picture's key apart from every token id.
-            long hash = BinaryPrimitives.ReadInt64LittleEndian(Convert.FromHexString(image.ContentHash.AsSpan(0, 16)));
-            for (int left = Patches(image); left > 0; left--)
-            {
-                at = Array.IndexOf(_prompt.Ids, patchId, at + 1);
-                keys[at] = long.MinValue | (hash + left);
-            }
-            _places[i].Last = at;
+            throw new ArgumentException($"Picture {number} of the prompt is only a place: it was given by its tiles, without the picture itself.", "prompt");
         }
-        return keys;
+        if (image.TileSize != _model.Config.Vision!.ImageSize)
+        {
+            throw new ArgumentException($"Picture {number} of the prompt has tiles of {image.TileSize} pixels, the model's are of {_model.Config.Vision.ImageSize}: cut it by the model's ImageOptions.", "prompt");
+        }
+        if (picture.TokensPerTile != _model.TokensPerTile)
+        {
+            throw new ArgumentException($"Picture {number} of the prompt has {picture.TokensPerTile} tokens a tile, the model's have {_model.TokensPerTile}: the prompt was made for another model.", "prompt");
+        }
+        int mark = _prompt.Ids[picture.Tiles[0]];
+        if (mark != _model.Config.ImageToken)
+        {
+            throw new ArgumentException($"Picture {number} of the prompt stands as token {mark}, the model's patches are {_model.Config.ImageToken}: the prompt was made for another model.", "prompt");
+        }
     }
-
-    private static ArgumentException PatchMismatch(int tokens, int embeddings) =>
-        new($"The prompt has {tokens} patch tokens, but its pictures give {embeddings} embeddings; each picture needs its full token run.");
 }

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Engine.Generation;
 /// it is clear that it is not. What comes out does not depend on how the text is cut: the stop string that is complete
 /// first ends the text, the longest one if several end together. Strings are compared ordinally.
 /// </summary>
-public sealed class StopSequences
+internal sealed class StopSequences
 {
     private readonly string[] _stops;
     private readonly int[][] _borders;

@@ -24,7 +24,7 @@ internal sealed class TokenChooser
         int vocabulary = model.Config.Text.VocabSize;
         _chain = SamplerChain.Create(options);
         _sampler = new Sampler(_chain, vocabulary);
-        _constraint = options.Constraint is null ? null : new ConstrainedChoice(options.Constraint, model.Tokenizer.VocabularySize, model.EosTokens, options.IgnoreEos);
+        _constraint = options.Constraint is null ? null : new ConstrainedChoice(options.Constraint, model.Tokenizer.VocabularySize, model.StopTokens.Ids, options.IgnoreEos);
         _random = SeededRandom.Create(options.Seed);
         _unchanged = options.Logprobs ? new float[vocabulary] : [];
     }

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Images;
 /// Pillow's bilinear resize with antialiasing, bit for bit: horizontally, then vertically, each pass rounded to 8
 /// bits and skipped when its size does not change.
 /// </summary>
-public static class AntialiasedResize
+internal static class AntialiasedResize
 {
     private const int Half = 1 << (ResizeFilter.FractionBits - 1);
 

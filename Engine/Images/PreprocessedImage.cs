@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>A picture cut into tiles: local tiles row by row, then the global tile if there is more than one.</summary>
@@ -16,6 +18,7 @@ public sealed class PreprocessedImage
         U8Tiles = u8Tiles;
         Bf16Tiles = bf16Tiles;
         ContentHash = contentHash;
+        Key = long.Parse(contentHash.AsSpan(0, 16), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
     }
 
     /// <summary>The grid and the resized picture's size.</summary>
@@ -50,4 +53,7 @@ public sealed class PreprocessedImage
     /// mean equal tiles.
     /// </summary>
     public string ContentHash { get; }
+
+    /// <summary>The first bits of <see cref="ContentHash"/>.</summary>
+    internal long Key { get; }
 }

@@ -4,7 +4,7 @@ using Llama4Kernels.Engine.Checkpoints;
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>Reads how a checkpoint wants pictures prepared.</summary>
-public static class PreprocessorConfig
+internal static class PreprocessorConfig
 {
     /// <summary>The file's name inside a model folder.</summary>
     public const string FileName = "preprocessor_config.json";

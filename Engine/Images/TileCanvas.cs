@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>Chooses the grid of tiles for a picture, bit for bit as the model was trained.</summary>
-public static class TileCanvas
+internal static class TileCanvas
 {
     /// <summary>
     /// The least enlarging grid that holds the picture unscaled, else the least shrinking one; of equals the smallest.

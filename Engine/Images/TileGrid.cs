@@ -8,5 +8,9 @@ namespace Llama4Kernels.Engine.Images;
 public readonly record struct TileGrid(int Rows, int Columns, int ResizedHeight, int ResizedWidth)
 {
     /// <summary>Tiles with the global one, which a grid of one tile does not have.</summary>
-    public int Tiles => Rows * Columns == 1 ? 1 : (Rows * Columns) + 1;
+    public int Tiles => CountTiles(Rows, Columns);
+
+    /// <summary>Tiles of a grid with the global one.</summary>
+    /// <exception cref="OverflowException">There are more than 2³¹-1.</exception>
+    public static int CountTiles(int rows, int columns) => rows == 1 && columns == 1 ? 1 : checked(rows * columns + 1);
 }

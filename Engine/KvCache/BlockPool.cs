@@ -9,7 +9,7 @@ namespace Llama4Kernels.Engine.KvCache;
 /// layers of a kind and is counted by its references. Blocks of chunked layers are taken from the front of the memory and those
 /// of full layers from its end, so that either kind may use what the other does not. Thread-safe.
 /// </summary>
-public sealed class BlockPool : IDisposable
+internal sealed class BlockPool : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly CacheLayers _layers;

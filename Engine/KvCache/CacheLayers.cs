@@ -3,7 +3,7 @@ using Llama4Kernels.Engine.Config;
 namespace Llama4Kernels.Engine.KvCache;
 
 /// <summary>What a layer's cached positions depend on.</summary>
-public enum BlockKind
+internal enum BlockKind
 {
     /// <summary>Layers that see only their chunk and keep only that.</summary>
     Chunked,

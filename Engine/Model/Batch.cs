@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -78,7 +79,7 @@ internal sealed class Batch
     }
 
     /// <summary>Puts embeddings [n, D] in the place of n rows.</summary>
-    public void Replace(int row, ReadOnlyMemory<float> values)
+    public void Replace(int row, Tensor values)
     {
         _features.Add(new Features(row, values));
         IsDecode = false;
@@ -90,7 +91,7 @@ internal sealed class Batch
         return values.AsSpan(0, rows);
     }
 
-    internal readonly record struct Features(int Row, ReadOnlyMemory<float> Values);
+    internal readonly record struct Features(int Row, Tensor Values);
 
     internal readonly record struct RowRange(int First, int Count);
 }

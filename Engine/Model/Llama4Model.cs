@@ -1,6 +1,7 @@
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Config;
+using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Kernels.Backends;
@@ -21,6 +22,7 @@ public sealed class Llama4Model : IDisposable
     private readonly IReadOnlyList<IDisposable> _weights;
     private readonly Llama4Tokenizer? _tokenizer;
     private readonly Lazy<ChatFormat>? _chat;
+    private readonly Lazy<ConstraintCompiler> _constraints;
     private bool _disposed;
 
     private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
@@ -42,8 +44,9 @@ public sealed class Llama4Model : IDisposable
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
         _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
-        EosTokens = EndsOf(c, tokenizer);
+        StopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
         ImageOptions = checkpoint.LoadTileOptions();
+        _constraints = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(Tokenizer));
         // Only who chats needs the control tokens of the chat format.
         _chat = _tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(_tokenizer, TokensPerTile));
     }
@@ -78,20 +81,21 @@ public sealed class Llama4Model : IDisposable
     /// <exception cref="ArgumentException">The tokenizer lacks a control token of the format.</exception>
     public ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
 
+    /// <summary>Compiles constraints of answers; what they have in common is made once for the model.</summary>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    public ConstraintCompiler Constraints => _constraints.Value;
+
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     public TileOptions ImageOptions { get; }
-
-    /// <summary>
-    /// Tokens that end a generation: those that the configuration names, and the format's own (end_of_text, eom, eot), which
-    /// configurations of derivatives often lack.
-    /// </summary>
-    public IReadOnlyList<int> EosTokens { get; }
 
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
     public int TokensPerTile => Config.Vision?.TokensPerTile ?? VisionConfig.PublishedTokensPerTile;
 
     /// <summary>Held during each step: runners of one model may be used from several threads, their steps take turns.</summary>
     internal Lock Gate { get; } = new();
+
+    /// <summary>What ends an answer.</summary>
+    internal StopTokens StopTokens { get; }
 
     internal TextModel Text { get; }
 
@@ -130,6 +134,20 @@ public sealed class Llama4Model : IDisposable
         Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
         return From(checkpoint, options, null, null, cancellation);
     }
+
+    /// <summary>Decodes a picture's file and cuts it into tiles as the model wants it.</summary>
+    /// <exception cref="ArgumentException">The model was loaded without its vision tower, or has none.</exception>
+    /// <exception cref="ImageFormatException">It is no picture, or one beyond the limits.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public PreprocessedImage LoadPicture(string path) => HasVision
+        ? ImagePreprocessor.Process(ImageDecoder.Decode(path), ImageOptions)
+        : throw new ArgumentException($"{path}: the model has no vision tower and cannot take pictures.", nameof(path));
+
+    /// <inheritdoc cref="LoadPicture(string)"/>
+    /// <param name="file">The bytes of a picture's file.</param>
+    public PreprocessedImage LoadPicture(byte[] file) => HasVision
+        ? ImagePreprocessor.Process(ImageDecoder.Decode(file), ImageOptions)
+        : throw new ArgumentException("The model has no vision tower and cannot take pictures.", nameof(file));
 
     /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>
     /// <exception cref="InvalidOperationException">It was called from within a step, as by an observer.</exception>
@@ -171,13 +189,6 @@ public sealed class Llama4Model : IDisposable
         }
         Backend.Dispose();
         _checkpoint.Dispose();
-    }
-
-    private static int[] EndsOf(TextConfig config, Llama4Tokenizer? tokenizer)
-    {
-        string[] names = [Llama4SpecialTokens.EndOfText, Llama4SpecialTokens.EndOfMessage, Llama4SpecialTokens.EndOfTurn];
-        IEnumerable<int> own = names.Select(name => tokenizer is not null && tokenizer.TryGetSpecial(name, out int id) ? id : -1);
-        return [.. config.EosTokens.Union(own.Where(id => id >= 0 && id < config.VocabSize))];
     }
 
     /// <summary>What the options ask of a backend that was handed in, it must do.</summary>

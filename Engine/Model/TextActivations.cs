@@ -15,26 +15,19 @@ internal sealed class TextActivations : IDisposable
     public TextActivations(TextConfig c, IBackend backend, int maxRows, int maxLogitRows)
     {
         _maxRows = maxRows;
-        int[] columns = Columns(c);
-        _arena = backend.Allocate(Bytes(c, maxRows, maxLogitRows));
-        long offset = 0;
-        Tensor Take(int rows, int width)
-        {
-            Tensor view = _arena.View(rows, width, offset);
-            offset += Aligned(view.Elements * sizeof(float));
-            return view;
-        }
-        _hidden = Take(maxRows, columns[0]);
-        _normed = Take(maxRows, columns[1]);
-        _qkv = Take(maxRows, columns[2]);
-        _heads = Take(maxRows, columns[3]);
-        _block = Take(maxRows, columns[4]);
-        _gateUp = Take(maxRows, columns[5]);
-        _gated = Take(maxRows, columns[6]);
-        _routerLogits = Take(maxRows, columns[7]);
-        _angles = Take(maxRows, columns[8]);
-        _queryScales = Take(maxRows, columns[9]);
-        Logits = Take(maxLogitRows, c.VocabSize);
+        ArenaPlan plan = Plan(c, maxRows, maxLogitRows);
+        _arena = backend.Allocate(plan.Bytes);
+        _hidden = plan.View(_arena, 0);
+        _normed = plan.View(_arena, 1);
+        _qkv = plan.View(_arena, 2);
+        _heads = plan.View(_arena, 3);
+        _block = plan.View(_arena, 4);
+        _gateUp = plan.View(_arena, 5);
+        _gated = plan.View(_arena, 6);
+        _routerLogits = plan.View(_arena, 7);
+        _angles = plan.View(_arena, 8);
+        _queryScales = plan.View(_arena, 9);
+        Logits = plan.View(_arena, 10);
         Routing = backend.CreateRouting(maxRows, Math.Max(c.Experts, 1), Math.Max(c.ExpertsPerToken, 1));
     }
 
@@ -89,16 +82,24 @@ internal sealed class TextActivations : IDisposable
     }
 
     /// <summary>Bytes of the arena.</summary>
-    public static long Bytes(TextConfig c, int maxRows, int maxLogitRows) =>
-        Aligned((long)maxLogitRows * c.VocabSize * sizeof(float)) + Columns(c).Sum(n => Aligned((long)maxRows * n * sizeof(float)));
+    public static long Bytes(TextConfig c, int maxRows, int maxLogitRows) => Plan(c, maxRows, maxLogitRows).Bytes;
 
     // In the order in which the constructor takes them.
-    private static int[] Columns(TextConfig c)
+    private static ArenaPlan Plan(TextConfig c, int maxRows, int maxLogitRows)
     {
         var shape = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
         int widest = c.LayerKinds.Max(l => l.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp);
-        return [c.HiddenSize, c.HiddenSize, shape.QkvColumns, shape.QueryColumns, c.HiddenSize, 2 * widest, widest, Math.Max(c.Experts, 1), c.HeadDim, 1];
+        return new ArenaPlan(
+            (maxRows, c.HiddenSize),
+            (maxRows, c.HiddenSize),
+            (maxRows, shape.QkvColumns),
+            (maxRows, shape.QueryColumns),
+            (maxRows, c.HiddenSize),
+            (maxRows, 2 * widest),
+            (maxRows, widest),
+            (maxRows, Math.Max(c.Experts, 1)),
+            (maxRows, c.HeadDim),
+            (maxRows, 1),
+            (maxLogitRows, c.VocabSize));
     }
-
-    private static long Aligned(long bytes) => (bytes + 63) & ~63L;
 }

@@ -62,7 +62,7 @@ internal sealed class TextModel
         _backend.Embed(_weights.Embedding, batch.Ids(rows), a.Hidden);
         foreach (Batch.Features features in batch.Replaced)
         {
-            _backend.Upload(features.Values.Span, a.Hidden.Slice(features.Row, features.Values.Length / _config.HiddenSize));
+            _backend.Copy(features.Values, a.Hidden.Slice(features.Row, features.Values.Rows));
         }
         _backend.RopeAngles(_frequencies, batch.Positions(rows), a.Angles);
         _backend.QueryScales(batch.Positions(rows), _config.AttnScale, _config.FloorScale, a.QueryScales);

@@ -41,31 +41,40 @@ internal sealed class VisionModel : IDisposable
     /// <summary>Pixels of one tile: channels · size².</summary>
     public int PixelsPerTile => _config.Channels * _config.ImageSize * _config.ImageSize;
 
-    /// <summary>Encodes tiles (bf16 [tiles, channels, size, size]) to embeddings [tiles · n, D].</summary>
-    public float[] Encode(ReadOnlySpan<ushort> pixels, int tiles, IForwardObserver? observer = null, CancellationToken cancellation = default)
+    /// <summary>Encodes tiles (bf16 [tiles, channels, size, size]) to embeddings [tiles · n, D], which stay on the backend and belong to the caller.</summary>
+    /// <exception cref="ArgumentException">The pixels are not those of so many tiles.</exception>
+    public DeviceMemory Encode(ReadOnlySpan<ushort> pixels, int tiles, IForwardObserver? observer = null, CancellationToken cancellation = default)
     {
-        if (pixels.Length != (long)tiles * PixelsPerTile)
+        if (tiles < 1 || pixels.Length != (long)tiles * PixelsPerTile)
         {
             throw new ArgumentException($"{tiles} tiles need {(long)tiles * PixelsPerTile} pixel values, got {pixels.Length}.", nameof(pixels));
         }
         int n = _config.TokensPerTile;
-        float[] embeddings = new float[(long)tiles * n * _textWidth];
-        for (int first = 0; first < tiles; first += MaxTilesPerPass)
+        DeviceMemory embeddings = _backend.Allocate(EmbeddingBytes(_config, _textWidth, tiles));
+        try
         {
-            int count = Math.Min(MaxTilesPerPass, tiles - first);
-            Tensor projected = Forward(pixels.Slice(first * PixelsPerTile, count * PixelsPerTile), count, observer, cancellation);
-            _backend.Download(projected, embeddings.AsSpan(first * n * _textWidth, count * n * _textWidth));
+            Tensor rows = embeddings.View(tiles * n, _textWidth);
+            for (int first = 0; first < tiles; first += MaxTilesPerPass)
+            {
+                int count = Math.Min(MaxTilesPerPass, tiles - first);
+                Forward(pixels.Slice(first * PixelsPerTile, count * PixelsPerTile), count, rows.Slice(first * n, count * n), observer, cancellation);
+            }
+            return embeddings;
         }
-        return embeddings;
+        catch
+        {
+            embeddings.Dispose();
+            throw;
+        }
     }
 
-    private Tensor Forward(ReadOnlySpan<ushort> pixels, int tiles, IForwardObserver? observer, CancellationToken cancellation)
+    private void Forward(ReadOnlySpan<ushort> pixels, int tiles, Tensor projected, IForwardObserver? observer, CancellationToken cancellation)
     {
-        ArenaPlan plan = Plan(_config, _textWidth, tiles);
+        ArenaPlan plan = Plan(_config, tiles);
         DeviceMemory arena = Arena(plan.Bytes);
         Tensor unfoldedPatches = plan.View(arena, 0), patchRows = plan.View(arena, 1), x = plan.View(arena, 2), normed = plan.View(arena, 3);
         Tensor qkv = plan.View(arena, 4), heads = plan.View(arena, 5), mlp = plan.View(arena, 6);
-        Tensor shuffled = plan.View(arena, 7), adapted = plan.View(arena, 8), features = plan.View(arena, 9), projected = plan.View(arena, 10);
+        Tensor shuffled = plan.View(arena, 7), adapted = plan.View(arena, 8), features = plan.View(arena, 9);
         Tensor angles = _angles.View(Tokens, HeadDim);
         VisionWeights w = _weights;
 
@@ -98,7 +107,6 @@ internal sealed class VisionModel : IDisposable
         observer?.Vision("features", features);
         _backend.Linear(features, w.Projector, null, projected);                                        // [tiles·n, D]
         observer?.Vision("projected", projected);
-        return projected;
     }
 
     /// <inheritdoc/>
@@ -108,27 +116,27 @@ internal sealed class VisionModel : IDisposable
         _angles.Dispose();
     }
 
-    /// <summary>Bytes of the activations of as many tiles as go through the tower together.</summary>
-    public static long ActivationBytes(VisionConfig config, int textWidth) => Plan(config, textWidth, MaxTilesPerPass).Bytes;
+    /// <summary>Bytes of the activations and embeddings of as many tiles as go through the tower together.</summary>
+    public static long ActivationBytes(VisionConfig config, int textWidth) =>
+        Plan(config, MaxTilesPerPass).Bytes + EmbeddingBytes(config, textWidth, MaxTilesPerPass);
+
+    private static long EmbeddingBytes(VisionConfig config, int textWidth, int tiles) => (long)tiles * config.TokensPerTile * textWidth * sizeof(float);
 
     // In the order in which Forward names them.
-    private static ArenaPlan Plan(VisionConfig config, int textWidth, int tiles)
+    private static ArenaPlan Plan(VisionConfig config, int tiles)
     {
-        int grid = config.ImageSize / config.PatchSize, dv = config.HiddenSize;
-        int patches = tiles * grid * grid, rows = tiles * (grid * grid + 1), outputs = tiles * (grid * grid / 4);
-        var plan = new ArenaPlan();
-        plan.Add(patches, config.Channels * config.PatchSize * config.PatchSize);
-        plan.Add(patches, dv);
-        plan.Add(rows, dv);
-        plan.Add(rows, dv);
-        plan.Add(rows, 3 * dv);
-        plan.Add(rows, dv);
-        plan.Add(rows, config.IntermediateSize);
-        plan.Add(outputs, 4 * dv);
-        plan.Add(outputs, config.ProjectorInputDim);
-        plan.Add(outputs, config.ProjectorOutputDim);
-        plan.Add(outputs, textWidth);
-        return plan;
+        int dv = config.HiddenSize, patches = tiles * config.Patches, rows = tiles * (config.Patches + 1), outputs = tiles * config.TokensPerTile;
+        return new ArenaPlan(
+            (patches, config.Channels * config.PatchSize * config.PatchSize),
+            (patches, dv),
+            (rows, dv),
+            (rows, dv),
+            (rows, 3 * dv),
+            (rows, dv),
+            (rows, config.IntermediateSize),
+            (outputs, 4 * dv),
+            (outputs, config.ProjectorInputDim),
+            (outputs, config.ProjectorOutputDim));
     }
 
     private void Norm(Tensor x, LayerNormWeights norm, Tensor output) =>
@@ -142,21 +150,5 @@ internal sealed class VisionModel : IDisposable
             _arena = _backend.Allocate(bytes);
         }
         return _arena;
-    }
-
-    private sealed class ArenaPlan
-    {
-        private readonly List<(int Rows, int Columns, long Offset)> _views = [];
-
-        public long Bytes { get; private set; }
-
-        public void Add(int rows, int columns)
-        {
-            _views.Add((rows, columns, Bytes));
-            Bytes += ((long)rows * columns * sizeof(float) + 63) & ~63L;
-        }
-
-        public Tensor View(DeviceMemory arena, int index) =>
-            arena.View(_views[index].Rows, _views[index].Columns, _views[index].Offset);
     }
 }

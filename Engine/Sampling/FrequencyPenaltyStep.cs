@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>For each distinct token of the history: z ← z − b · (its number of occurrences).</summary>
-public sealed class FrequencyPenaltyStep : ISamplerStep
+internal sealed class FrequencyPenaltyStep : ISamplerStep
 {
     private readonly float _penalty;
 

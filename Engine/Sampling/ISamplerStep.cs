@@ -4,7 +4,7 @@ namespace Llama4Kernels.Engine.Sampling;
 /// One operator of a <see cref="SamplerChain"/>: it changes logits in place. A token that it removes gets −∞; later steps
 /// see the distribution of what is left. Steps are immutable and may be shared; their working memory is the workspace.
 /// </summary>
-public interface ISamplerStep
+internal interface ISamplerStep
 {
     /// <summary>Applies the step.</summary>
     /// <param name="logits">[V], finite or −∞, at least one finite.</param>

@@ -3,7 +3,7 @@ using Llama4Kernels.Engine.Generation;
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>Logarithms of the model's probabilities, before any sampler step.</summary>
-public static class Logprobs
+internal static class Logprobs
 {
     /// <summary>The natural logarithms of softmax(logits) for the chosen token and the most likely ones.</summary>
     /// <param name="logits">[V], as the model gave them; not changed.</param>

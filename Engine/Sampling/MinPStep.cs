@@ -3,7 +3,7 @@ using System.Numerics.Tensors;
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>Keeps the tokens whose probability is at least min-p times the largest one.</summary>
-public sealed class MinPStep : ISamplerStep
+internal sealed class MinPStep : ISamplerStep
 {
     private readonly float _minP;
 

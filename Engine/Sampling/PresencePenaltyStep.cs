@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>For each distinct token of the history: z ← z − a.</summary>
-public sealed class PresencePenaltyStep : ISamplerStep
+internal sealed class PresencePenaltyStep : ISamplerStep
 {
     private readonly float _penalty;
 

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>For each distinct token of the history: z ← z / r when z &gt; 0, else z · r.</summary>
-public sealed class RepetitionPenaltyStep : ISamplerStep
+internal sealed class RepetitionPenaltyStep : ISamplerStep
 {
     private readonly float _penalty;
 

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Sampling;
 /// Chooses tokens from logits by a <see cref="SamplerChain"/>. It allocates when it is made and never again. It is for one
 /// thread at a time, because it works in its workspace.
 /// </summary>
-public sealed class Sampler
+internal sealed class Sampler
 {
     private readonly SamplerChain _chain;
     private readonly SamplerWorkspace _workspace;

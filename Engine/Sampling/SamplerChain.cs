@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Sampling;
 /// The steps between logits and choice, applied in order, and how to choose in the end: by drawing or by taking the
 /// largest. Immutable; may be shared by sequences and threads.
 /// </summary>
-public sealed class SamplerChain
+internal sealed class SamplerChain
 {
     private readonly ISamplerStep[] _steps;
 

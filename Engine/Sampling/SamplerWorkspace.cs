@@ -4,7 +4,7 @@ namespace Llama4Kernels.Engine.Sampling;
 /// The memory that sampling needs, allocated once (about 16 bytes a token of the vocabulary). Sequences that are sampled
 /// one after the other may share one; it is not for two threads at a time.
 /// </summary>
-public sealed class SamplerWorkspace
+internal sealed class SamplerWorkspace
 {
     private readonly float[] _values;
     private readonly ulong[] _keys;

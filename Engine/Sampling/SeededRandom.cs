@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Sampling;
 /// A counter-based random generator (Philox 4x32, 10 rounds): draw n depends on the seed and n alone. A sequence owns one,
 /// so that its text is the same whatever else is in the batch, and can be resumed at any <see cref="Position"/>.
 /// </summary>
-public struct SeededRandom
+internal struct SeededRandom
 {
     private const uint MultiplierA = 0xD2511F53;
     private const uint MultiplierB = 0xCD9E8D57;

@@ -3,7 +3,7 @@ using System.Numerics.Tensors;
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>z ← z / T: below 1 sharpens the distribution, above 1 flattens it.</summary>
-public sealed class TemperatureStep : ISamplerStep
+internal sealed class TemperatureStep : ISamplerStep
 {
     private readonly float _temperature;
 

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Sampling;
 
 /// <summary>Keeps the tokens whose logit is at least the k-th largest; all that tie with it stay.</summary>
-public sealed class TopKStep : ISamplerStep
+internal sealed class TopKStep : ISamplerStep
 {
     private readonly int _k;
 

@@ -4,7 +4,7 @@ namespace Llama4Kernels.Engine.Sampling;
 /// Nucleus sampling: by falling probability (equals by rising id), a token stays while the sum before it is at most p, so
 /// that the token that crosses p stays too and at least one always does.
 /// </summary>
-public sealed class TopPStep : ISamplerStep
+internal sealed class TopPStep : ISamplerStep
 {
     private readonly float _p;
 

@@ -3,9 +3,6 @@ using Llama4Kernels.Engine.KvCache;
 
 namespace Llama4Kernels.Engine.Scheduling;
 
-/// <summary>Embeddings [n, D] that stand at n positions from one on, in the place of patch tokens.</summary>
-internal readonly record struct PictureRows(int Position, ReadOnlyMemory<float> Values);
-
 /// <summary>
 /// One running sequence: the tokens known so far, of which the first <see cref="Length"/> are cached and the others pending
 /// for a step to compute. Each token has a key that says what stands at its position (the token's id, or for a picture's patch
@@ -15,8 +12,6 @@ public sealed class Sequence : IDisposable
 {
     private readonly List<int> _tokens = [];
     private readonly List<long> _keys = [];
-    private readonly List<PictureRows> _pictures = [];
-
     private readonly string _salt;
 
     // The node of the tree of prefixes that holds the last block that it filled.
@@ -44,9 +39,21 @@ public sealed class Sequence : IDisposable
     /// <summary>The next pending tokens.</summary>
     internal ReadOnlySpan<int> Next(int rows) => CollectionsMarshal.AsSpan(_tokens).Slice(Length, rows);
 
+    /// <summary>How many of the next pending tokens are parts of pictures, whose embeddings they need.</summary>
+    internal int PicturePartsIn(int rows)
+    {
+        int parts = 0;
+        foreach (long key in CollectionsMarshal.AsSpan(_keys).Slice(Length, rows))
+        {
+            parts += key < 0 ? 1 : 0;
+        }
+        return parts;
+    }
+
     private ReadOnlySpan<long> Cached => CollectionsMarshal.AsSpan(_keys)[..Length];
 
-    internal ReadOnlySpan<PictureRows> Pictures => CollectionsMarshal.AsSpan(_pictures);
+    /// <summary>The embeddings of pictures among its tokens.</summary>
+    internal EmbeddedPictures Embedded { get; private set; } = new();
 
     /// <summary>Reserves memory for <paramref name="positions"/> positions, so that steps up to there allocate nothing.</summary>
     public void Reserve(int positions)
@@ -64,6 +71,7 @@ public sealed class Sequence : IDisposable
         {
             IsDisposed = true;
             Release();
+            Embedded.Dispose();
         }
     }
 
@@ -158,8 +166,15 @@ public sealed class Sequence : IDisposable
         }
     }
 
-    /// <summary>Adds embeddings for tokens that are pending.</summary>
-    internal void Append(PictureRows rows) => _pictures.Add(rows);
+    /// <summary>Takes over the embeddings of pictures among its tokens, in place of those that it had.</summary>
+    internal void Embed(EmbeddedPictures pictures)
+    {
+        lock (Runner.Gate)
+        {
+            Embedded.Dispose();
+            Embedded = pictures;
+        }
+    }
 
     /// <summary>Forgets the pending tokens from one on.</summary>
     internal void DropPending(int from = 0)
@@ -177,7 +192,7 @@ public sealed class Sequence : IDisposable
         Length < keys.Length && CollectionsMarshal.AsSpan(_keys)[..Length].SequenceEqual(keys[..Length]) ? Length : 0;
 
     /// <summary>Makes its tokens those of a prompt that was checked, of which <see cref="Reusable"/> ones stay cached.</summary>
-    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, IEnumerable<PictureRows> pictures)
+    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, EmbeddedPictures pictures)
     {
         int reused = Reusable(keys);
         if (reused == 0)
@@ -187,8 +202,7 @@ public sealed class Sequence : IDisposable
         DropPending();
         _tokens.AddRange(ids[reused..]);
         _keys.AddRange(keys[reused..]);
-        _pictures.Clear();
-        _pictures.AddRange(pictures);
+        Embed(pictures);
     }
 
     private void Clear()

@@ -311,15 +311,28 @@ internal sealed class StepRunner : IDisposable
             _results[i] = (_batch.LogitRows, part.LogitRows);
             int first = _batch.Add(sequence.Next(part.Rows), sequence.Length, part.LogitRows);
             _tables.Add(sequence.Blocks, first, part.Rows);
-            foreach (PictureRows picture in sequence.Pictures)
+            Embed(sequence, part.Rows, first);
+        }
+    }
+
+    /// <summary>Puts the embeddings of pictures in the place of the rows that stand for them.</summary>
+    private void Embed(Sequence sequence, int rows, int first)
+    {
+        int missing = sequence.PicturePartsIn(rows);
+        IReadOnlyList<PictureRows> pictures = sequence.Embedded.Rows;
+        for (int i = 0; i < pictures.Count; i++)
+        {
+            (int position, Tensor values) = pictures[i];
+            int from = Math.Max(position, sequence.Length), to = Math.Min(position + values.Rows, sequence.Length + rows);
+            if (from < to)
             {
-                int d = _model.Config.Text.HiddenSize, count = picture.Values.Length / d;
-                int from = Math.Max(picture.Position, sequence.Length), to = Math.Min(picture.Position + count, sequence.Length + part.Rows);
-                if (from < to)
-                {
-                    _batch.Replace(first + from - sequence.Length, picture.Values.Slice((from - picture.Position) * d, (to - from) * d));
-                }
+                missing -= to - from;
+                _batch.Replace(first + from - sequence.Length, values.Slice(from - position, to - from));
             }
+        }
+        if (missing > 0)
+        {
+            throw new InvalidOperationException($"{missing} tokens from position {sequence.Length} on are parts of pictures without embeddings: encode the prompt's pictures again.");
         }
     }
 

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 
 namespace Llama4Kernels.Engine.Serving;

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;

@@ -98,7 +98,7 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// </summary>
     /// <param name="request">What is asked.</param>
     /// <param name="cancellation">Gives the request up.</param>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or pictures and patch tokens do not match.</exception>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
     /// <exception cref="ContextOverflowException">The prompt does not fit the context.</exception>
     /// <exception cref="QueueFullException">As many requests wait as may.</exception>
     /// <exception cref="DeadlinePassedException">The request's deadline has passed.</exception>
@@ -133,6 +133,13 @@ public sealed class Llama4Engine : IAsyncDisposable
             _scheduler.Abandon(job);
         }
     }
+
+    /// <summary>A conversation whose answers this engine gives. It owns nothing: any number may be begun and forgotten.</summary>
+    /// <param name="options">Instructions, tools, how to generate; null for none and the defaults.</param>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    /// <exception cref="ArgumentException">The choice of tools names none of them.</exception>
+    /// <exception cref="ConstraintException">Answers are to keep to schemas that cannot be kept to.</exception>
+    public Conversation CreateConversation(ConversationOptions? options = null) => new(this, options);
 
     /// <summary>Takes no more requests and waits until those that it has are done; then the engine is disposed.</summary>
     /// <param name="cancellation">Waits no longer; the engine takes no requests nevertheless.</param>

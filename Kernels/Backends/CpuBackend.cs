@@ -94,6 +94,15 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
+    public void Copy(Tensor x, Tensor destination)
+    {
+        using Lock.Scope use = Use();
+        ShapeCheck.Require(x, MemoryPlace.Host, x.Rows, x.Columns, nameof(x));
+        ShapeCheck.Require(destination, MemoryPlace.Host, x.Rows, x.Columns, nameof(destination));
+        Buffer.MemoryCopy(x.Pointer, destination.Pointer, destination.Bytes, x.Bytes);
+    }
+
+    /// <inheritdoc/>
     public bool TryArgMax(Tensor x, Span<int> ids)
     {
         using Lock.Scope use = Use();

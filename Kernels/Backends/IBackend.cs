@@ -30,6 +30,9 @@ public interface IBackend : IDisposable
     /// <summary>Waits for all earlier operations and copies <paramref name="source"/> to the host.</summary>
     void Download(Tensor source, Span<float> destination);
 
+    /// <summary>destination = x, elementwise, in the order of the other operations; x and destination have the same shape.</summary>
+    void Copy(Tensor x, Tensor destination);
+
     /// <summary>
     /// Waits like <see cref="Download"/>, but gives only the column of each row's largest value, of equals the lowest; −1 for
     /// a row with NaN or +∞ or with −∞ only. False, and nothing done, for a backend that has no such operation.

@@ -17,9 +17,9 @@ internal static unsafe partial class ExpertFeedForward
         }
         int largest = LargestGroup(routing, slots, experts.Length, scratch);
         // place[slot]: row of the gathered tensors that holds the slot; starts[e]: first such row of expert e.
-        long gatheredBytes = Align((long)slots * x.Columns * sizeof(float));
-        long gateUpBytes = Align(2L * largest * width * sizeof(float));
-        long hiddenBytes = Align((long)largest * width * sizeof(float));
+        long gatheredBytes = ArenaPlan.BytesOf(slots, x.Columns);
+        long gateUpBytes = ArenaPlan.BytesOf(largest, 2L * width);
+        long hiddenBytes = ArenaPlan.BytesOf(largest, width);
         byte* memory = scratch.Require(2 * gatheredBytes + gateUpBytes + hiddenBytes + ((long)slots + experts.Length + 1) * sizeof(int));
         Tensor gathered = x with { Address = (nint)memory, Rows = slots };
         Tensor results = gathered with { Address = (nint)(memory + gatheredBytes) };
@@ -44,8 +44,6 @@ internal static unsafe partial class ExpertFeedForward
         }
         team.Run(x.Rows, new ScatterJob(results, routing.TopK, place, output.Pointer));
     }
-
-    private static long Align(long bytes) => (bytes + 63) & ~63L;
 
     private static int LargestGroup(CpuRouting routing, int slots, int experts, CpuScratch scratch)
     {

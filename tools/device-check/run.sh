@@ -6,7 +6,7 @@ usage() {
   cat <<TEXT
 run.sh [--minutes N] [--step-seconds N] [--emulator] [--out FILE]
 
-Checks the engine on this machine's first NVIDIA device and writes a report. Needs the NVIDIA driver; ptxas, nvidia-smi,
+Checks the engine on this machine's first NVIDIA device and writes a report. Needs the NVIDIA driver and gzip; ptxas, nvidia-smi,
 compute-sanitizer and ncu are used where they are on the PATH or in /usr/local/cuda/bin.
 
   --minutes N   ends within so many minutes, 0.25 at least, whatever happens (default 4); the most telling steps come first
@@ -34,6 +34,10 @@ done
   { echo "run.sh: --minutes takes a number from 0.25 to 999, not '$minutes'" >&2; exit 2; }
 [[ $longest =~ ^[1-9][0-9]{0,2}$ ]] || { echo "run.sh: --step-seconds takes a whole number from 1 to 999, not '$longest'" >&2; exit 2; }
 [ -n "$report" ] || { echo "run.sh: --out needs a file" >&2; exit 2; }
+
+for file in "$here"/golden/*/*.gz; do
+  [ ! -f "$file" ] || gunzip -f "$file" || { echo "run.sh: cannot unpack $file" >&2; exit 2; }
+done
 
 export PATH=$PATH:/usr/local/cuda/bin DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1
 llama4=$here/bin/llama4 golden=$here/golden

@@ -105,6 +105,14 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
+    public void Copy(Tensor x, Tensor destination)
+    {
+        ShapeCheck.Require(x, MemoryPlace.Device, x.Rows, x.Columns, nameof(x));
+        ShapeCheck.Require(destination, MemoryPlace.Device, x.Rows, x.Columns, nameof(destination));
+        _queue.Copy(x.Address, destination.Address, x.Bytes);
+    }
+
+    /// <inheritdoc/>
     public bool TryArgMax(Tensor x, Span<int> ids)
     {
         ArgMaxCuda.Run(_queue, _best, x, ids);

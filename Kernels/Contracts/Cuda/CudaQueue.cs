@@ -157,24 +157,22 @@ internal sealed unsafe class CudaQueue : IDisposable
         for (int first = 0; first < data.Length; first += part)
         {
             ReadOnlySpan<byte> piece = data.Slice(first, Math.Min(part, data.Length - first));
-            nint source = Put(piece);
-            ReadOnlySpan<long> arguments = [destination + first, source, piece.Length];
-            if (_collecting)
-            {
-                _pending.Add(null, default, default, MemoryMarshal.AsBytes(arguments));
-            }
-            else
-            {
-                Stream.Copy(destination + first, source, piece.Length);
-            }
+            Copy(Put(piece), destination + first, piece.Length);
         }
     }
 
-    /// <summary>Copies between places on the device that do not overlap, before launches to come; what a step has collected goes first.</summary>
+    /// <summary>Copies bytes on the device, in the order of the launches.</summary>
     public void Copy(nint source, nint destination, long bytes)
     {
-        Flush();
-        Stream.Copy(destination, source, bytes);
+        ReadOnlySpan<long> arguments = [destination, source, bytes];
+        if (_collecting)
+        {
+            _pending.Add(null, default, default, MemoryMarshal.AsBytes(arguments));
+        }
+        else
+        {
+            Stream.Copy(destination, source, bytes);
+        }
     }
 
     /// <summary>

@@ -13,7 +13,7 @@ public sealed class ChatGoldenTests
     {
         ChatFormat format = new(TokenizerFiles.Released());
         TokenizerFiles.AssertNone(TokenizerFiles.Rows("chat", "encodings.jsonl"), 80, row =>
-            TokenizerFiles.Compare(row, format.EncodePrompt(Messages(row), FormatOf(row))));
+            TokenizerFiles.Compare(row, format.EncodePrompt(Messages(row), FormatOf(row)).Ids.ToArray()));
     }
 
     [Fact]
@@ -43,7 +43,7 @@ public sealed class ChatGoldenTests
             }
             JsonArray expected = (row["all_calls"] ?? row["tool_calls"])!.AsArray();
             bool equal = answer.Content == row["content"]!.GetValue<string>()
-                && StopReasonOf(row["stop_reason"]!) == answer.StopReason
+                && FinishReasonOf(row["stop_reason"]!) == answer.FinishReason
                 && expected.Count == answer.ToolCalls.Count
                 && expected.Zip(answer.ToolCalls).All(pair =>
                     pair.First!["name"]!.GetValue<string>() == pair.Second.Name
@@ -79,7 +79,7 @@ public sealed class ChatGoldenTests
     }
 
     private static string Describe(JsonNode row, AssistantAnswer answer) =>
-        $"{row.ToJsonString()}: \"{answer.Content}\" {answer.StopReason} "
+        $"{row.ToJsonString()}: \"{answer.Content}\" {answer.FinishReason} "
         + string.Join(' ', answer.ToolCalls.Select(call => call.Name + PythonJson.Dumps(call.Arguments)));
 
     private static List<ChatMessage> Messages(JsonNode row) =>
@@ -92,17 +92,17 @@ public sealed class ChatGoldenTests
             : [new TextContent(message["content"]!.GetValue<string>())],
         message["tool_calls"]?.AsArray()
             .Select(call => new ToolCall(call!["name"]!.GetValue<string>(), call["arguments"]!.DeepClone())).ToList(),
-        message["stop_reason"] is JsonNode reason ? StopReasonOf(reason) : null);
+        message["stop_reason"] is JsonNode reason ? FinishReasonOf(reason) : null);
 
     private static ChatContent ContentOf(JsonNode part) => part["tiles"] is JsonArray tiles
         ? new ImageContent(tiles[0]!.GetValue<int>(), tiles[1]!.GetValue<int>())
         : new TextContent(part["text"]!.GetValue<string>());
 
-    private static StopReason StopReasonOf(JsonNode reason) => reason.GetValue<string>() switch
+    private static FinishReason FinishReasonOf(JsonNode reason) => reason.GetValue<string>() switch
     {
-        "end_of_turn" => StopReason.EndOfTurn,
-        "end_of_message" => StopReason.EndOfMessage,
-        "out_of_tokens" => StopReason.OutOfTokens,
+        "end_of_turn" => FinishReason.EndOfTurn,
+        "end_of_message" => FinishReason.EndOfMessage,
+        "out_of_tokens" => FinishReason.Length,
         string other => throw new InvalidDataException(other),
     };
 

@@ -54,7 +54,7 @@ public sealed class DeclaredToolCallTests
     {
         Assert.Equal(expected, Show(Parse(text)));
         Assert.Equal(expected, Show(Parse(text, interpreter: true)));
-        Assert.Equal(StopReason.EndOfTurn, Parse(text + "<|eot|>\n").StopReason);
+        Assert.Equal(FinishReason.EndOfTurn, Parse(text + "<|eot|>\n").FinishReason);
         Assert.Equal(expected, Show(Parse("<|header_start|>assistant<|header_end|>\n\n" + text + "<|eom|>")));
     }
 

@@ -99,7 +99,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
             asked++;
             JsonArray declared = JsonNode.Parse(messages[0].Text[messages[0].Text.IndexOf('\n', StringComparison.Ordinal)..])!.AsArray();
             ToolDefinition[] tools = [.. declared.Select(tool => Tool(tool!["name"]!.GetValue<string>(), tool["parameters"]!.ToJsonString()))];
-            Prompt prompt = Prompt.FromIds(model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.System, messages[0].Text), ChatMessage.FromText(ChatRole.User, messages[1].Text)]));
+            Prompt prompt = model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.System, messages[0].Text), ChatMessage.FromText(ChatRole.User, messages[1].Text)]);
             Constraint required = ToolCallConstraint.Compile(compiler, tools, ToolChoice.Required);
             foreach (GenerationOptions options in (GenerationOptions[])[new() { Temperature = 0 }, new() { Temperature = 2, TopP = 1, Seed = (ulong)asked, MaxTokens = 400 }])
             {

@@ -118,10 +118,10 @@ public sealed class ToolCallParserTests
     }
 
     [Fact]
-    public void StopReasonOfTheCallerHoldsWithoutAnEndToken()
+    public void FinishReasonOfTheCallerHoldsWithoutAnEndToken()
     {
-        Assert.Equal(StopReason.EndOfTurn, ToolCallParser.Parse("x", StopReason.EndOfTurn).StopReason);
-        Assert.Equal(StopReason.EndOfMessage, ToolCallParser.Parse("x<|eom|>", StopReason.EndOfTurn).StopReason);
+        Assert.Equal(FinishReason.EndOfTurn, ToolCallParser.Parse("x", FinishReason.EndOfTurn).FinishReason);
+        Assert.Equal(FinishReason.EndOfMessage, ToolCallParser.Parse("x<|eom|>", FinishReason.EndOfTurn).FinishReason);
     }
 
     [Fact]

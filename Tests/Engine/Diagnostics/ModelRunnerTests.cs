@@ -1,5 +1,5 @@
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Diagnostics;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
@@ -94,12 +94,15 @@ public sealed class ModelRunnerTests(ModelFixture models)
     [Fact]
     public void Pictures_and_patch_tokens_must_match()
     {
-        using var runner = new ModelRunner(Scout);
-        using Sequence sequence = runner.CreateSequence();
-        int d = Scout.Config.Text.HiddenSize, patch = Scout.Config.ImageToken;
-        ArgumentException error = Assert.Throws<ArgumentException>(() => runner.Append(sequence, [1, patch, patch, 2], 3, new float[d], null));
+        int patch = Scout.Config.ImageToken, pixels = 3 * Scout.ImageOptions.Tile * Scout.ImageOptions.Tile;
+        var options = new RunOptions { PixelValues = new ushort[pixels], Tiles = 1 };
+        ArgumentException error = Assert.Throws<ArgumentException>(() => ModelRunner.Run(Scout, [1, patch, patch, 2], options));
         Assert.Contains("2 patch tokens", error.Message);
-        Assert.Contains("1 embeddings", error.Message);
+        Assert.Contains($"{Scout.TokensPerTile} embeddings", error.Message);
+        int[] right = [1, .. Enumerable.Repeat(patch, Scout.TokensPerTile), 2];
+        error = Assert.Throws<ArgumentException>(() => ModelRunner.Run(Scout, right, options with { PixelValues = new ushort[pixels - 1] }));
+        Assert.Contains($"1 tiles need {pixels} pixel values, got {pixels - 1}", error.Message);
+        Assert.Throws<ArgumentException>(() => ModelRunner.Run(Scout, [1, 2], options with { PixelValues = [], Tiles = 0 }));
     }
 
     [Fact]
@@ -110,11 +113,10 @@ public sealed class ModelRunnerTests(ModelFixture models)
         using Sequence sequence = runner.CreateSequence();
         runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
         PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), nano.ImageOptions with { MaxTiles = 1 });
-        int patch = nano.Config.ImageToken;
         Prompt[] refused =
         [
-            new Prompt([9, patch, 8], [image]),
-            new Prompt([9, 8], [image]),
+            nano.Chat.EncodeCompletion([new ImageContent(1, 1)]),
+            nano.Chat.EncodeCompletion([new ImageContent(ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), new TileOptions(nano.ImageOptions.Tile / 2, 1)))]),
             Prompt.FromIds(9, -1),
             Prompt.FromIds(new int[64]),
         ];
@@ -125,7 +127,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
         }
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
-        Prompt right = new([9, .. Enumerable.Repeat(patch, nano.TokensPerTile * image.Tiles), 8], [image]);
+        Prompt right = nano.Chat.EncodeCompletion([new ImageContent(image)]);
         Assert.ThrowsAny<OperationCanceledException>(() => runner.Prefill(sequence, right, null, cancelled.Token));
         Assert.Equal(3, sequence.Length);
         Assert.Equal(3, runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
@@ -137,9 +139,9 @@ public sealed class ModelRunnerTests(ModelFixture models)
         using var runner = new ModelRunner(Scout, new EngineOptions { MaxContext = 16 });
         using ModelRunner elsewhere = new(Scout, new EngineOptions { MaxContext = 16 });
         using Sequence full = runner.CreateSequence(), other = runner.CreateSequence(), foreign = elsewhere.CreateSequence();
-        runner.Append(full, MetamorphicTests.Ids(16), 15, [], null);
+        runner.Append(full, MetamorphicTests.Ids(16), 15, null);
         runner.Prefill(other, Prompt.FromIds(5, 6));
-        Assert.Throws<ContextOverflowException>(() => runner.Append(other, MetamorphicTests.Ids(15), 0, [], null));
+        Assert.Throws<ContextOverflowException>(() => runner.Append(other, MetamorphicTests.Ids(15), 0, null));
         Assert.Throws<ContextOverflowException>(() => runner.Decode([other, full], [1, 1]));
         Assert.Throws<ArgumentException>(() => runner.Decode([other, foreign], [1, 1]));
         Assert.Throws<ArgumentException>(() => runner.Decode([other, other], [1, 1]));

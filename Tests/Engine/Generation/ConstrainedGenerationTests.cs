@@ -212,7 +212,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         Assert.Equal([2, 5, 6, 7, 202_047], Enumerable.Range(0, logits.Length).Where(id => logits[id] == 0));
     }
 
-    private Prompt Question => Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
+    private Prompt Question => Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]);
 
     private static string Text(List<GenerationUpdate> updates) => string.Concat(updates.Select(update => update.Text));
 

@@ -133,15 +133,9 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
 
     private static float[] Block(IBackend backend, LayerWeights w, float[] input, int rows, int d, int[] experts)
     {
-        using DeviceMemory memory = backend.Allocate(sizeof(float) * (long)rows * (2 * d + 3 * w.FeedForward.Width + w.Experts.Length));
-        long at = 0;
-        Tensor Next(int columns)
-        {
-            Tensor view = memory.View(rows, columns, at);
-            at += view.Elements * sizeof(float);
-            return view;
-        }
-        Tensor x = Next(d), y = Next(d), gateUp = Next(2 * w.FeedForward.Width), gated = Next(w.FeedForward.Width), logits = Next(w.Experts.Length);
+        var plan = new ArenaPlan((rows, d), (rows, d), (rows, 2 * w.FeedForward.Width), (rows, w.FeedForward.Width), (rows, w.Experts.Length));
+        using DeviceMemory memory = backend.Allocate(plan.Bytes);
+        Tensor x = plan.View(memory, 0), y = plan.View(memory, 1), gateUp = plan.View(memory, 2), gated = plan.View(memory, 3), logits = plan.View(memory, 4);
         using Routing routing = backend.CreateRouting(rows, w.Experts.Length, experts.Length / rows);
         backend.Upload(input, x);
         backend.Linear(x, w.FeedForward.GateUp, null, gateUp);

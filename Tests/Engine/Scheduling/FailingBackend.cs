@@ -17,6 +17,9 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
     /// <summary>Called before each operation of a step.</summary>
     public Action<string>? OnOperation { get; set; }
 
+    /// <summary>Pieces of memory that were allocated and not freed.</summary>
+    public int LiveMemory { get; private set; }
+
     public string Name => inner.Name;
 
     public string Description => inner.Description;
@@ -32,7 +35,12 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public void Disarm() => _left = int.MaxValue;
 
-    public DeviceMemory Allocate(long bytes) => inner.Allocate(bytes);
+    public DeviceMemory Allocate(long bytes)
+    {
+        var memory = new CountedMemory(inner.Allocate(bytes), this);
+        LiveMemory++;
+        return memory;
+    }
 
     public void Upload(ReadOnlySpan<float> source, Tensor destination)
     {
@@ -44,6 +52,12 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
     {
         Count(nameof(Download));
         inner.Download(source, destination);
+    }
+
+    public void Copy(Tensor x, Tensor destination)
+    {
+        Count(nameof(Copy));
+        inner.Copy(x, destination);
     }
 
     public bool TryArgMax(Tensor x, Span<int> ids)
@@ -187,6 +201,24 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
     }
 
     public void Dispose() => inner.Dispose();
+
+    private sealed class CountedMemory(DeviceMemory inner, FailingBackend backend) : DeviceMemory
+    {
+        private bool _disposed;
+
+        public override nint Address => inner.Address;
+
+        public override MemoryPlace Place => inner.Place;
+
+        public override long Length => inner.Length;
+
+        public override void Dispose()
+        {
+            backend.LiveMemory -= _disposed ? 0 : 1;
+            _disposed = true;
+            inner.Dispose();
+        }
+    }
 
     private void Count(string operation)
     {

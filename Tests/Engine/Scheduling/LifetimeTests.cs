@@ -1,5 +1,5 @@
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Diagnostics;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends;
@@ -35,7 +35,7 @@ public sealed class LifetimeTests
         Assert.Throws<ObjectDisposedException>(() => runner.Logits());
         Assert.Throws<ObjectDisposedException>(() => runner.Decode([sequence], [1]));
         Assert.Throws<ObjectDisposedException>(() => runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
-        Assert.Throws<ObjectDisposedException>(() => runner.Append(sequence, [1, 2], 0, [], null));
+        Assert.Throws<ObjectDisposedException>(() => runner.Append(sequence, [1, 2], 0, null));
         if (disposeModel)
         {
             Assert.Throws<ObjectDisposedException>(() => new ModelRunner(model, s_sizes));

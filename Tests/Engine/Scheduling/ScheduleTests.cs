@@ -87,7 +87,7 @@ public sealed class ScheduleTests(ModelFixture models)
             Sequence = runner.CreateSequence();
             Sequence.Append(ids);
             using Sequence alone = single.CreateSequence();
-            single.Append(alone, ids, 0, [], (_, logits) => _expected.Add(logits.ToArray()));
+            single.Append(alone, ids, 0, (_, logits) => _expected.Add(logits.ToArray()));
         }
 
         public Sequence Sequence { get; }

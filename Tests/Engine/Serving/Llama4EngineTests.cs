@@ -22,7 +22,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     {
         // The README's library sample.
         await using var engine = new Llama4Engine(Nano);
-        Prompt prompt = Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]));
+        Prompt prompt = Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]);
         (string text, GenerationUpdate last) = await Collect(engine, prompt, s_greedy);
         Assert.Equal("Scout has 16 experts.", text);
         Assert.Equal(FinishReason.EndOfTurn, last.FinishReason);
@@ -109,11 +109,11 @@ public sealed class Llama4EngineTests(ModelFixture models)
     {
         await using var engine = new Llama4Engine(Nano);
         PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions);
-        ChatMessage question = new(ChatRole.User, [new ImageContent(image.Rows, image.Columns, image), new TextContent("What is in the picture?")]);
-        Prompt first = new(Nano.Chat.EncodePrompt([question]), [image]);
+        ChatMessage question = new(ChatRole.User, [new ImageContent(image), new TextContent("What is in the picture?")]);
+        Prompt first = Nano.Chat.EncodePrompt([question]);
         (string answer, GenerationUpdate last) = await Collect(engine, first, s_greedy);
         Assert.Equal(16, last.Usage!.ImageTokens);
-        Prompt second = new(Nano.Chat.EncodePrompt([question, ChatMessage.FromText(ChatRole.Assistant, answer), ChatMessage.FromText(ChatRole.User, "How many shapes are there?")]), [image]);
+        Prompt second = Nano.Chat.EncodePrompt([question, ChatMessage.FromText(ChatRole.Assistant, answer), ChatMessage.FromText(ChatRole.User, "How many shapes are there?")]);
         (string again, GenerationUpdate lastAgain) = await Collect(engine, second, s_greedy);
         Assert.True(lastAgain.Usage!.CachedTokens >= first.Ids.Length);
         await using var fresh = new Llama4Engine(Nano);
@@ -128,10 +128,10 @@ public sealed class Llama4EngineTests(ModelFixture models)
         foreach ((string file, int i) in ((string[])["one.png", "other.png"]).Select((f, i) => (f, i)))
         {
             PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", file)), Nano.ImageOptions with { MaxTiles = 1 });
-            Prompt prompt = new(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(1, 1, image), new TextContent("What is in the picture?")])]), [image]);
+            Prompt prompt = Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [new ImageContent(image), new TextContent("What is in the picture?")])]);
             (answers[i], GenerationUpdate last) = await Collect(engine, prompt, s_greedy);
             // What stands before the picture.
-            Assert.Equal(i == 0 ? 0 : Array.IndexOf(prompt.Ids, Nano.Config.ImageToken), last.Usage!.CachedTokens);
+            Assert.Equal(i == 0 ? 0 : prompt.Ids.IndexOf(Nano.Config.ImageToken), last.Usage!.CachedTokens);
         }
         Assert.NotEqual(answers[0], answers[1]);
     }
@@ -150,7 +150,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
         Assert.NotEmpty(text);
 
         // The same pixels handed over as the reference does give the same first token.
-        ushort[] pixels = [.. prompt.Images.SelectMany(i => i.Bf16Tiles)];
+        ushort[] pixels = [.. Enumerable.Repeat(One().Bf16Tiles, count).SelectMany(tiles => tiles)];
         LogitsResult direct = ModelRunner.Run(Nano, prompt.Ids, new RunOptions { Positions = [prompt.Ids.Length - 1], PixelValues = pixels, Tiles = count, Greedy = 1 });
         Assert.StartsWith(Nano.Tokenizer.Decode(direct.Greedy), text, StringComparison.Ordinal);
     }
@@ -179,12 +179,12 @@ public sealed class Llama4EngineTests(ModelFixture models)
 
     private Prompt Pictures(int count)
     {
-        RgbImage picture = ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png"));
-        PreprocessedImage[] images = [.. Enumerable.Range(0, count).Select(_ => ImagePreprocessor.Process(picture, Nano.ImageOptions with { MaxTiles = 1 }))];
-        return new Prompt(Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. images.Select(i => new ImageContent(1, 1, i)), new TextContent("What is in each picture?")])]), images);
+        return Nano.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. Enumerable.Range(0, count).Select(_ => new ImageContent(One())), new TextContent("What is in each picture?")])]);
     }
 
-    private Prompt Question(string text) => Prompt.FromIds(Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]));
+    private PreprocessedImage One() => ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions with { MaxTiles = 1 });
+
+    private Prompt Question(string text) => Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, text)]);
 
     private static async Task<(string Text, GenerationUpdate Last)> Collect(Llama4Engine engine, Prompt prompt, GenerationOptions options)
     {

@@ -1,5 +1,4 @@
 using Llama4Kernels.Engine.Chat;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 
@@ -12,6 +11,6 @@ internal static class Pictures
     public static Prompt Ask(Llama4Model model, params string[] files)
     {
         PreprocessedImage[] images = [.. files.Select(file => ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", file)), model.ImageOptions with { MaxTiles = 1 }))];
-        return new Prompt(model.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. images.Select(image => new ImageContent(image.Rows, image.Columns, image)), new TextContent("What is in the picture?")])]), images);
+        return model.Chat.EncodePrompt([new ChatMessage(ChatRole.User, [.. images.Select(image => new ImageContent(image)), new TextContent("What is in the picture?")])]);
     }
 }

@@ -20,6 +20,7 @@ public sealed class OperandTests : IDisposable
     {
         [nameof(IBackend.Upload)] = o => Call(() => o.Backend.Upload(new float[6], o["destination", 2, 3])),
         [nameof(IBackend.Download)] = o => Call(() => o.Backend.Download(o["source", 2, 3], new float[6])),
+        [nameof(IBackend.Copy)] = o => Call(() => o.Backend.Copy(o["x", 2, 3], o["destination", 2, 3])),
         [nameof(IBackend.TryArgMax)] = o => o.Backend.TryArgMax(o["x", 2, 3], new int[2]),
         [nameof(IBackend.Embed)] = o => Call(() => o.Backend.Embed(o.Table, [0, 1], o["output", 2, 32])),
         [nameof(IBackend.RmsNorm)] = o => Call(() => o.Backend.RmsNorm(o["x", 2, 32], o["weight", 1, 32], 1e-5f, o["output", 2, 32])),

@@ -2,8 +2,8 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Diagnostics;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
@@ -27,8 +27,10 @@ internal static class BenchCommand
         var shared = new Option<int>("--shared-prefix") { Description = "With --concurrency: tokens that all prompts begin with; without it they share none and nothing is reused.", CustomParser = Numbers.Read<int> };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
         var arguments = new ModelArguments();
+        var cache = new CacheArguments();
         var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, concurrency, requests, shared, json };
         arguments.AddTo(command);
+        cache.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             (int prompt, int generate, int runs) = (parsed.GetValue(promptTokens), parsed.GetValue(newTokens), parsed.GetValue(repeat));
@@ -48,10 +50,11 @@ internal static class BenchCommand
             long loadingPeak = PeakMemory();
             if (levels is not null)
             {
-                Print(await ServingBench.RunAsync(model, prompt, generate, asked, prefix, levels, cancellation).ConfigureAwait(false), report => report.ToText(), parsed.GetValue(json), console);
+                Print(await ServingBench.RunAsync(model, cache.Read(parsed), prompt, generate, asked, prefix, levels, cancellation).ConfigureAwait(false), report => report.ToText(), parsed.GetValue(json), console);
                 return 0;
             }
-            using var runner = new ModelRunner(model, new EngineOptions { MaxContext = prompt + generate });
+            using var runner = new ModelRunner(model, cache.Read(parsed, new EngineOptions { MaxContext = prompt + generate }));
+            CacheArguments.Print(console, runner.CacheBytes, runner.MaxContext);
             int[] ids = [.. Enumerable.Range(0, prompt).Select(i => i * 7919 % model.Config.Text.VocabSize)];
             Run(runner, ids, generate, cancellation);
             Timing[] timings = [.. Enumerable.Range(0, runs).Select(_ => Run(runner, ids, generate, cancellation))];

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
-using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
@@ -22,29 +21,32 @@ internal static class ChatCommand
         var arguments = new ModelArguments();
         var sampling = new SamplingArguments();
         var constraints = new ConstraintArguments();
+        var cache = new CacheArguments();
         var command = new Command("chat", "Chats with a model; pictures and tool calls included.") { prompt, system, tools, toolChoice, images };
         arguments.AddTo(command);
         sampling.AddTo(command);
         constraints.AddTo(command);
+        cache.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             GenerationOptions options = sampling.Read(parsed);
             IReadOnlyList<ToolDefinition>? declared = parsed.GetValue(tools) is string file ? ToolsFile.Read(file) : null;
-            string? instructions = SystemText(parsed.GetValue(system), declared);
             string? choice = parsed.GetValue(toolChoice);
             if (choice is not null && declared is null)
             {
                 throw new ArgumentException("--tool-choice needs --tools.");
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            options = options with
+            var conversation = new ConversationOptions
             {
-                Constraint = constraints.Read(parsed, model.Tokenizer, choice is null ? null : "--tool-choice")
-                    ?? (choice is null ? null : ToolCallConstraint.Compile(new ConstraintCompiler(model.Tokenizer), declared!, ChoiceOf(choice)).Start()),
+                System = parsed.GetValue(system),
+                Tools = declared ?? [],
+                ToolChoice = choice is null ? null : ChoiceOf(choice),
+                Generation = options with { Constraint = constraints.Read(parsed, model, choice is null ? null : "--tool-choice") },
             };
-            PreprocessedImage[] pictures = [.. (parsed.GetValue(images) ?? []).Select(path => Conversation.Picture(model, path))];
-            await using Llama4Engine engine = Generating.Start(model, console);
-            var loop = new Loop(model, engine, options, instructions, pictures, console);
+            PreprocessedImage[] pictures = [.. (parsed.GetValue(images) ?? []).Select(model.LoadPicture)];
+            await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
+            var loop = new Loop(engine, conversation, pictures, console);
             if (parsed.GetValue(prompt) is string text)
             {
                 await loop.AnswerAsync(text, cancellation).ConfigureAwait(false);
@@ -58,13 +60,6 @@ internal static class ChatCommand
         return command;
     }
 
-    /// <summary>The tools' description follows the system message.</summary>
-    private static string? SystemText(string? system, IReadOnlyList<ToolDefinition>? tools)
-    {
-        string? described = tools is null ? null : ToolPrompt.Render(tools);
-        return system is null || described is null ? system ?? described : system + "\n\n" + described;
-    }
-
     private static ToolChoice ChoiceOf(string choice) => choice switch
     {
         "none" => ToolChoice.None,
@@ -73,10 +68,9 @@ internal static class ChatCommand
         string name => ToolChoice.Named(name),
     };
 
-    private sealed class Loop(
-        Llama4Model model, Llama4Engine engine, GenerationOptions options, string? system, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
+    private sealed class Loop(Llama4Engine engine, ConversationOptions options, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
     {
-        private Conversation? _conversation;
+        private Conversation _conversation = engine.CreateConversation(options);
 
         public async Task RunAsync(CancellationToken cancellation)
         {
@@ -97,7 +91,7 @@ internal static class ChatCommand
                     case "":
                         break;
                     case "/reset":
-                        _conversation = null;
+                        _conversation = engine.CreateConversation(options);
                         break;
                     case string line when line.StartsWith('/'):
                         console.Error.WriteLine($"{line} is unknown; /reset and /exit are known.");
@@ -111,30 +105,10 @@ internal static class ChatCommand
 
         public async Task AnswerAsync(string text, CancellationToken cancellation)
         {
-            Conversation conversation = _conversation ?? Start();
             // The first message carries the pictures.
-            IEnumerable<ChatContent> parts = _conversation is null ? pictures.Select(Conversation.Part) : [];
-            _conversation = conversation;
-            conversation.Add(ChatRole.User, [.. parts, new TextContent(text)]);
-            List<int> ids = [];
-            try
-            {
-                await Generating.StreamAsync(engine, conversation.Open(), options, ids, console, cancellation).ConfigureAwait(false);
-            }
-            finally
-            {
-                conversation.Close(ids);
-            }
-        }
-
-        private Conversation Start()
-        {
-            var conversation = new Conversation(model);
-            if (system is not null)
-            {
-                conversation.Add(ChatRole.System, system);
-            }
-            return conversation;
+            bool isFirst = _conversation.Messages.All(message => message.Role != ChatRole.User);
+            _conversation.Add(text, isFirst ? pictures : null);
+            await Generating.StreamAsync(_conversation.AnswerAsync(null, null, cancellation), console).ConfigureAwait(false);
         }
 
         /// <summary>Ctrl-C ends the answer, not the conversation.</summary>

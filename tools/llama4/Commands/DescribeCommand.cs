@@ -31,7 +31,7 @@ internal static class DescribeCommand
             }
             GenerationOptions options = sampling.Read(parsed, temperature: 0);
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            PreprocessedImage[] pictures = [.. paths.Select(path => Conversation.Picture(model, path))];
+            PreprocessedImage[] pictures = [.. paths.Select(path => model.LoadPicture(path))];
             if (overlay is not null)
             {
                 TileOverlay.Write(overlay, ImageDecoder.Decode(paths[0]), model.ImageOptions);
@@ -41,10 +41,10 @@ internal static class DescribeCommand
                 console.Out.WriteLine($"{Path.GetFileName(path)}: {picture.Columns}x{picture.Rows} tiles of {picture.TileSize} pixels (columns x rows){(picture.Tiles > 1 ? " and the global one" : "")}, {ImageTokens.Count(picture.Rows, picture.Columns, model.TokensPerTile)} tokens");
             }
             string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
-            var conversation = new Conversation(model);
-            conversation.Add(ChatRole.User, [.. pictures.Select(Conversation.Part), new TextContent(asked)]);
             await using Llama4Engine engine = Generating.Start(model, console);
-            await Generating.StreamAsync(engine, conversation.Open(), options, [], console, cancellation).ConfigureAwait(false);
+            Conversation conversation = engine.CreateConversation();
+            conversation.Add(asked, pictures);
+            await Generating.StreamAsync(conversation.AnswerAsync(options, null, cancellation), console).ConfigureAwait(false);
             return 0;
         });
         return command;

@@ -27,8 +27,10 @@ internal static class EvalCommand
         var limit = new Option<int?>("--limit") { Description = "Ask only the first questions.", CustomParser = Numbers.ReadOptional<int> };
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "The most tokens of an answer.", DefaultValueFactory = _ => 256, CustomParser = Numbers.Read<int> };
         var arguments = new ModelArguments();
+        var cache = new CacheArguments();
         var command = new Command("eval", "Answers questions greedily and counts what is right; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens };
         arguments.AddTo(command);
+        cache.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
             string path = parsed.GetRequiredValue(questions);
@@ -40,14 +42,14 @@ internal static class EvalCommand
             }
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
             using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
-            await using Llama4Engine engine = Generating.Start(model, console);
+            await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
             List<Outcome> outcomes = [];
             foreach ((int line, JsonObject row) in rows)
             {
                 (Question question, string answer) = await JsonLines.ConvertAsync(path, line, row, async given =>
                 {
                     Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
-                    return (asked, await AnswerAsync(model, engine, asked, options, cancellation).ConfigureAwait(false));
+                    return (asked, await AnswerAsync(engine, asked, options, cancellation).ConfigureAwait(false));
                 }).ConfigureAwait(false);
                 file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
                 bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
@@ -67,9 +69,9 @@ internal static class EvalCommand
         return command;
     }
 
-    private static async Task<string> AnswerAsync(Llama4Model model, Llama4Engine engine, Question question, GenerationOptions options, CancellationToken cancellation)
+    private static async Task<string> AnswerAsync(Llama4Engine engine, Question question, GenerationOptions options, CancellationToken cancellation)
     {
-        var conversation = new Conversation(model);
+        Conversation conversation = engine.CreateConversation();
         int next = 0;
         for (int i = 0; i < question.Messages.Count; i++)
         {
@@ -80,7 +82,7 @@ internal static class EvalCommand
             {
                 if (part > 0)
                 {
-                    parts.Add(Conversation.Part(Conversation.Picture(model, question.Files[next++])));
+                    parts.Add(new ImageContent(engine.Model.LoadPicture(question.Files[next++])));
                 }
                 if (texts[part].Length > 0)
                 {
@@ -89,10 +91,10 @@ internal static class EvalCommand
             }
             // A turn that a tool's result answers ended as a message, not as a turn.
             bool called = role == ChatRole.Assistant && i + 1 < question.Messages.Count && question.Messages[i + 1].Role == ChatRole.Tool;
-            conversation.Add(role, parts, called ? StopReason.EndOfMessage : null);
+            conversation.Add(new ChatMessage(role, parts, null, called ? FinishReason.EndOfMessage : null));
         }
         var answer = new StringBuilder();
-        await foreach (GenerationUpdate update in engine.GenerateAsync(new GenerationRequest(conversation.Open(), options), cancellation).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in conversation.AnswerAsync(options, null, cancellation).ConfigureAwait(false))
         {
             answer.Append(update.Text);
         }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
@@ -45,14 +46,14 @@ internal static class ServingBench
     }
 
     /// <summary>Measures each level on an engine of its own. Prompts differ from their first token on, but for what they are to share.</summary>
-    public static async Task<Report> RunAsync(Llama4Model model, int promptTokens, int newTokens, int requests, int sharedPrefix, int[] levels, CancellationToken cancellation)
+    public static async Task<Report> RunAsync(Llama4Model model, EngineOptions sizes, int promptTokens, int newTokens, int requests, int sharedPrefix, int[] levels, CancellationToken cancellation)
     {
         List<Level> measured = [];
         long budget = 0;
         foreach (int level in levels)
         {
             // Room for all that run together, and for what they share.
-            var options = new EngineOptions { MaxContext = promptTokens + newTokens, MaxLogitRows = level, StepRows = Math.Max(level, model.Backend.Steps.Rows), MaxQueue = level, KeepPrefixes = sharedPrefix > 0 };
+            EngineOptions options = sizes with { MaxContext = promptTokens + newTokens, MaxLogitRows = level, StepRows = Math.Max(level, model.Backend.Steps.Rows), MaxQueue = level, KeepPrefixes = sharedPrefix > 0 };
             await using var engine = new Llama4Engine(model, options);
             budget = engine.Status.CacheBytes;
             measured.Add(await MeasureAsync(engine, promptTokens, newTokens, requests, sharedPrefix, level, cancellation).ConfigureAwait(false));

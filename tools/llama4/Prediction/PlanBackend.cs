@@ -39,6 +39,8 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
 
     public void Download(Tensor source, Span<float> destination) => inner.Download(source, destination);
 
+    public void Copy(Tensor x, Tensor destination) => inner.Copy(x, destination);
+
     public bool TryArgMax(Tensor x, Span<int> ids) => inner.TryArgMax(x, ids);
 
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => inner.Pack(stacked, format);

@@ -13,7 +13,7 @@ internal static class ChatRows
         var chat = new ChatFormat(tokenizer);
         return row =>
         {
-            row["ids"] = JsonLines.Array(chat.EncodePrompt(Messages(JsonLines.Field(row, "messages").AsArray()), FormatOf(row["tool_prompt_format"])));
+            row["ids"] = JsonLines.Array(chat.EncodePrompt(Messages(JsonLines.Field(row, "messages").AsArray()), FormatOf(row["tool_prompt_format"])).Ids.ToArray());
             return row;
         };
     }
@@ -56,11 +56,11 @@ internal static class ChatRows
     private static ToolCall CallOf(JsonObject call) =>
         new(JsonLines.Field(call, "name").GetValue<string>(), JsonLines.Field(call, "arguments").DeepClone());
 
-    private static StopReason ReasonOf(string name) => name switch
+    private static FinishReason ReasonOf(string name) => name switch
     {
-        "end_of_turn" => StopReason.EndOfTurn,
-        "end_of_message" => StopReason.EndOfMessage,
-        "out_of_tokens" => StopReason.OutOfTokens,
+        "end_of_turn" => FinishReason.EndOfTurn,
+        "end_of_message" => FinishReason.EndOfMessage,
+        "out_of_tokens" => FinishReason.Length,
         _ => throw new FormatException($"the stop reason '{name}' is unknown."),
     };
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Constraints;
-using Llama4Kernels.Engine.Tokenization;
+using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -22,11 +22,11 @@ internal sealed class ConstraintArguments
 
     /// <summary>The constraint that the options ask for, or null.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="tokenizer">The model's.</param>
+    /// <param name="model">Whose answers are to keep to it.</param>
     /// <param name="other">The name of an option that constrains too and is given, or null.</param>
     /// <exception cref="ArgumentException">More than one is given.</exception>
     /// <exception cref="ConstraintException">It cannot be kept to.</exception>
-    public ITokenConstraint? Read(ParseResult parsed, Llama4Tokenizer tokenizer, string? other = null)
+    public ITokenConstraint? Read(ParseResult parsed, Llama4Model model, string? other = null)
     {
         (string? schema, string? regex, string? grammar) = (parsed.GetValue(_schema), parsed.GetValue(_regex), parsed.GetValue(_grammar));
         bool json = parsed.GetValue(_json);
@@ -40,7 +40,7 @@ internal sealed class ConstraintArguments
         {
             return null;
         }
-        var compiler = new ConstraintCompiler(tokenizer);
+        ConstraintCompiler compiler = model.Constraints;
         Constraint constraint = schema is not null ? compiler.JsonSchema(File.ReadAllText(schema))
             : regex is not null ? compiler.Regex(regex)
             : grammar is not null ? compiler.Grammar(File.ReadAllText(grammar))

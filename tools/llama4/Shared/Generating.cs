@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Serving;
-using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 
@@ -11,32 +11,24 @@ namespace Llama4Kernels.Cli.Shared;
 internal static class Generating
 {
     /// <summary>Makes an engine, and tells a person what memory it may take beside the model's.</summary>
-    public static Llama4Engine Start(Llama4Model model, CommandConsole console)
+    public static Llama4Engine Start(Llama4Model model, CommandConsole console, EngineOptions? options = null)
     {
-        var engine = new Llama4Engine(model);
-        if (console.ErrorIsTerminal)
-        {
-            console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"cache of up to {ByteSize.Text(engine.Status.CacheBytes)}, context of {engine.MaxContext:N0} tokens"));
-        }
+        var engine = new Llama4Engine(model, options);
+        CacheArguments.Print(console, engine.Status.CacheBytes, engine.MaxContext);
         return engine;
     }
 
-    /// <summary>Writes the text as it comes; the ids go to <paramref name="ids"/>, also those before an interruption.</summary>
-    public static async Task StreamAsync(
-        Llama4Engine engine, Prompt prompt, GenerationOptions options, List<int> ids, CommandConsole console, CancellationToken cancellation)
+    /// <summary>Writes the text as it comes.</summary>
+    public static async Task StreamAsync(IAsyncEnumerable<GenerationUpdate> updates, CommandConsole console)
     {
         Usage? usage = null;
         long start = Stopwatch.GetTimestamp();
         TimeSpan first = default;
-        await foreach (GenerationUpdate update in engine.GenerateAsync(new GenerationRequest(prompt, options), cancellation).ConfigureAwait(false))
+        await foreach (GenerationUpdate update in updates.ConfigureAwait(false))
         {
             if (first == default)
             {
                 first = Stopwatch.GetElapsedTime(start);
-            }
-            if (update.TokenId is int id)
-            {
-                ids.Add(id);
             }
             console.Out.Write(update.Text);
             console.Out.Flush();

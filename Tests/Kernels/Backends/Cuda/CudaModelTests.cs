@@ -1,6 +1,6 @@
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Diagnostics;
-using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Interop.Cuda;
