@@ -93,7 +93,10 @@ public static class ModelMemory
         var attention = new AttentionShape(c.Heads, c.KvHeads, c.HeadDim);
         int widest = new[] { c.HiddenSize, attention.QueryColumns }.Concat(c.LayerKinds.Select(layer => layer.IsMoe ? c.IntermediateSize : c.IntermediateSizeMlp)).Max();
         bool hasExperts = c.LayerKinds.Any(layer => layer.IsMoe);
-        var step = new StepShape(rows, logitRows, c.HiddenSize, hasExperts ? c.IntermediateSize : 0, hasExperts ? c.ExpertsPerToken : 0, widest, attention);
+        // Each sequence writes to a block of its own: no more are decoded together than the cache has blocks.
+        int blockTokens = new CacheLayers(c).BlockTokens(new EngineOptions().BlockTokens);
+        int decodeRows = Math.Min(logitRows, sizes.Steps.Padded((context + blockTokens - 1) / blockTokens));
+        var step = new StepShape(rows, decodeRows, c.HiddenSize, hasExperts ? c.IntermediateSize : 0, hasExperts ? c.ExpertsPerToken : 0, widest, attention);
         return TextActivations.Bytes(c, rows, logitRows) + sizes.Scratch(step)
             + (config.Vision is VisionConfig vision ? VisionModel.ActivationBytes(vision, c.HiddenSize) : 0);
     }

@@ -21,9 +21,9 @@ public sealed class CacheArgumentsTests
     }
 
     [Theory]
-    [InlineData("--cache-bytes: '2GB' is no amount of memory", "--cache-bytes", "2GB")]
-    [InlineData("--cache-bytes: '0' is no amount of memory", "--cache-bytes", "0")]
-    [InlineData("--cache-bytes: '-1MiB' is no amount of memory", "--cache-bytes=-1MiB")]
+    [InlineData("--cache-bytes: '2GB' is not an amount of memory", "--cache-bytes", "2GB")]
+    [InlineData("--cache-bytes: '0' is not an amount of memory", "--cache-bytes", "0")]
+    [InlineData("--cache-bytes: '-1MiB' is not an amount of memory", "--cache-bytes=-1MiB")]
     [InlineData("int8", "--cache-format", "int8")]
     [InlineData("are needed", "--cache-bytes", "1KiB")]
     [InlineData("raise the cache's budget", "--cache-bytes", "400KiB", "--cache-format", "float32")]

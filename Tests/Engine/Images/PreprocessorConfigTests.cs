@@ -22,7 +22,7 @@ public sealed class PreprocessorConfigTests : IDisposable
     }
 
     [Theory]
-    [InlineData("not json", null)]
+    [InlineData("not json", "line 1")]
     [InlineData("[]", null)]
     [InlineData("""{"size": 336}""", "size")]
     [InlineData("""{"size": {"height": 336}}""", "size")]

@@ -55,7 +55,7 @@ internal sealed class CacheArguments
         {
             return bytes;
         }
-        result.AddError($"--cache-bytes: '{text}' is no amount of memory; give a number above 0 with B, KiB, MiB, GiB or TiB, as in 2GiB.");
+        result.AddError($"--cache-bytes: '{text}' is not an amount of memory; give a number above 0 with B, KiB, MiB, GiB or TiB, as in 2GiB.");
         return null;
     }
 }
