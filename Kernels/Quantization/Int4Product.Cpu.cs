@@ -26,7 +26,7 @@ internal static unsafe partial class Int4Product
         items = (o.Tokens + rows - 1) / rows;
         long operandBytes = (Int8Operand.Bytes(o.Tokens, w.Columns) + 63) & ~63L;
         byte* memory = workspace.Operand.Require(operandBytes + (long)workspace.Team.Threads * rows * PanelRows * sizeof(float));
-        workspace.Team.Run(o.Tokens, new Int8Operand.QuantiseJob(o.X, o.Tokens, w.Columns, memory));
+        workspace.Team.Run(Int8Operand.TiledRows(o.Tokens), new Int8Operand.QuantiseJob(o.X, o.Tokens, w.Columns, memory));
         int perItem = CpuLinear.PanelsPerItem(w.PanelBytes, w.Panels, Math.Min(o.Tokens, rows), workspace.Team);
         var job = new PanelJob(
             w.Panel(0), w.PanelBytes, w.Panels, w.Groups, w.Rows, tile, memory, o.Tokens, (float*)(memory + operandBytes), rows, items, perItem, o.Bias, o.Y);
@@ -47,7 +47,7 @@ internal static unsafe partial class Int4Product
             int from = item / items * panelsPerItem, end = Math.Min(panels, from + panelsPerItem);
             for (int panel = from; panel < end; panel++)
             {
-                new Span<float>(tile, rows * PanelRows).Clear();
+                new Span<float>(tile, Int8Operand.TiledRows(rows) * PanelRows).Clear();
                 Multiply(data + panel * panelBytes, operand, rows, tile);
                 Store(tile, first, rows, panel * PanelRows);
             }
@@ -55,8 +55,8 @@ internal static unsafe partial class Int4Product
 
         private void Multiply(byte* panel, byte* operand, int rows, float* tile)
         {
-            int whole = rows / Int8Operand.TileRows;
-            int atOnce = Int8Operand.RowsAt(0, rows) == rows ? groups : BlocksAtOnce;
+            int whole = Int8Operand.TiledRows(rows) / Int8Operand.TileRows;
+            int atOnce = Int8Operand.RowsAt(0, rows) >= rows ? groups : BlocksAtOnce;
             // The tiles that bring the next blocks nearer, and their lines of each four.
             int helpers = whole >= 4 ? 4 : whole == 3 ? 2 : whole;
             for (int g = 0; g < groups; g += atOnce)

@@ -5,8 +5,8 @@ using Llama4Kernels.Kernels.Threading;
 namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
-/// Rows of x as products of integers take them: quantised for each 128 columns, in tiles of four rows, at the end of two and of
-/// one. A tile is one stream of groups; a group of a tile of R rows is
+/// Rows of x as products of integers take them: quantised for each 128 columns, in tiles of four rows; at the end of two or of
+/// one, and three become four, the last of zeros. A tile is one stream of groups; a group of a tile of R rows is
 /// <code>
 /// R int32: −8 · sum of the row's codes, what the weights' bias would add
 /// R float32: scales
@@ -27,26 +27,34 @@ internal static unsafe class Int8Operand
 
     private const uint Magnitude = 0x7fffffff, Infinity = 0x7f800000;
 
+    /// <summary>Rows of all tiles together.</summary>
+    public static int TiledRows(int rows) => rows % TileRows == TileRows - 1 ? rows + 1 : rows;
+
     /// <summary>Bytes of so many rows.</summary>
-    public static long Bytes(int rows, int columns) => (long)rows * (columns / Int4Panels.GroupColumns) * GroupBytes;
+    public static long Bytes(int rows, int columns) => (long)TiledRows(rows) * (columns / Int4Panels.GroupColumns) * GroupBytes;
 
     /// <summary>Rows of the tile that begins at a row.</summary>
-    public static int RowsAt(int row, int rows) => rows - row >= TileRows ? TileRows : rows - row >= 2 ? 2 : 1;
+    public static int RowsAt(int row, int rows) => rows - row >= TileRows - 1 ? TileRows : rows - row;
 
-    /// <summary>Quantises rows. An item is a row.</summary>
+    /// <summary>Quantises rows. An item is a row of <see cref="TiledRows"/>.</summary>
     public readonly struct QuantiseJob(float* x, int rows, int columns, byte* to) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
             int first = item / TileRows * TileRows;
             int height = RowsAt(first, rows);
-            if (height < TileRows && item >= first + height)
-            {
-                first += height;
-                height = RowsAt(first, rows);
-            }
             int groups = columns / Int4Panels.GroupColumns;
             byte* tile = to + (long)first * groups * GroupBytes;
+            if (item == rows)
+            {
+                float* zeros = stackalloc float[Int4Panels.GroupColumns];
+                new Span<float>(zeros, Int4Panels.GroupColumns).Clear();
+                for (int g = 0; g < groups; g++, tile += height * GroupBytes)
+                {
+                    Group(zeros, tile, item - first, height);
+                }
+                return;
+            }
             float* from = x + (long)item * columns;
             for (int g = 0; g < groups; g++, from += Int4Panels.GroupColumns, tile += height * GroupBytes)
             {

@@ -96,19 +96,28 @@ public sealed unsafe class Int4ProductTests : IDisposable
     }
 
     /// <summary>The definition, without the kernel's arithmetic: nearest integers of the scale that makes the largest 127, and the start of the sums.</summary>
-    [Fact]
-    public void RowsAreRoundedToTheNearestSteps()
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 2)]
+    [InlineData(3, 4)]
+    [InlineData(9, 4, 4, 1)]
+    [InlineData(6, 4, 2)]
+    [InlineData(7, 4, 4)]
+    public void RowsAreRoundedToTheNearestSteps(int rows, params int[] tiles)
     {
-        const int Inner = 384, Rows = 7;
-        float[] x = [.. new Case(1, 128, seed: 4).Rows(Rows, Inner)];
-        byte[] operand = GC.AllocateUninitializedArray<byte>((int)Int8Operand.Bytes(Rows, Inner), pinned: true);
+        const int Inner = 384;
+        float[] x = [.. new Case(1, 128, seed: 4).Rows(rows, Inner)];
+        byte[] operand = GC.AllocateUninitializedArray<byte>((int)Int8Operand.Bytes(rows, Inner), pinned: true);
+        Assert.Equal(tiles.Sum(), Int8Operand.TiledRows(rows));
         byte* at = (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(operand, 0);
         fixed (float* from = x)
         {
-            _team.Run(Rows, new Int8Operand.QuantiseJob(from, Rows, Inner, at));
+            _team.Run(Int8Operand.TiledRows(rows), new Int8Operand.QuantiseJob(from, rows, Inner, at));
         }
-        foreach ((int first, int height) in ((int, int)[])[(0, 4), (4, 2), (6, 1)])
+        int first = 0;
+        foreach (int height in tiles)
         {
+            Assert.Equal(height, Int8Operand.RowsAt(first, rows));
             for (int g = 0; g < Inner / 128; g++, at += height * Int8Operand.GroupBytes)
             {
                 for (int r = 0; r < height; r++)
@@ -118,13 +127,14 @@ public sealed unsafe class Int4ProductTests : IDisposable
                     for (int k = 0; k < 128; k++)
                     {
                         int code = ((sbyte*)at)[8 * height + (k / 4 * height + r) * 4 + k % 4];
-                        double value = x[((first + r) * Inner) + (g * 128) + k];
+                        double value = first + r < rows ? x[((first + r) * Inner) + (g * 128) + k] : 0;
                         Assert.True(Math.Abs(value - code * (double)scale) <= 0.5001 * scale, $"row {first + r}, column {g * 128 + k}: {value} became {code} · {scale}");
                         sum += code;
                     }
                     Assert.Equal(-8 * sum, ((int*)at)[r]);
                 }
             }
+            first += height;
         }
     }
 
