@@ -45,7 +45,7 @@ public sealed class NumberOptionTests
     {
         foreach (string text in (string[])["0,6", "1.000,5", "NaN", "six", "٣"])
         {
-            (await CliRun.Of([.. command.Split(' '), option, text])).AssertFails($"{option}: '{text}' is not");
+            (await CliRun.Of([.. command.Split(' '), option, text])).AssertFails($"{option}: '{text}' is no");
         }
     }
 }
