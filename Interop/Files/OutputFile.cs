@@ -43,6 +43,10 @@ public sealed class OutputFile : IDisposable
         }
         // Also a link to nothing yet says where the file shall be.
         string target = Followed(path);
+        if (Path.GetDirectoryName(Path.GetFullPath(target)) is string folder && !Directory.Exists(folder))
+        {
+            throw new DirectoryNotFoundException($"'{path}' cannot be written: there is no folder '{folder}'.");
+        }
         string partial = $"{target}.{Path.GetRandomFileName()}.partial";
         FileStream stream = new(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, Buffer);
         OutputFile file = new(stream, target, partial);

@@ -37,4 +37,31 @@ public sealed class InspectCommandTests
         (await CliRun.Of("inspect")).AssertFails("inspect");
         (await CliRun.Of("nonsense")).AssertFails("nonsense");
     }
+
+    [Theory]
+    [InlineData("preprocessor_config.json")]
+    [InlineData("tokenizer.json")]
+    [InlineData("generation_config.json")]
+    public async Task Whatever_a_run_would_refuse_is_refused(string name)
+    {
+        using var scratch = new ScratchFolder();
+        foreach (string file in Directory.GetFiles(GoldenFiles.SampleModel))
+        {
+            File.Copy(file, scratch.Path(Path.GetFileName(file)));
+        }
+        string folder = Path.GetDirectoryName(scratch.Write(name, "version https://git-lfs.github.com/spec/v1", "oid sha256:5", "size 3"))!;
+        CliRun run = await CliRun.Of("inspect", folder);
+        run.AssertFails("is a Git LFS pointer");
+        Assert.Contains(name, run.Error, StringComparison.Ordinal);
+        Assert.Contains("109 tensors", run.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_file_in_no_folder_is_named_as_it_was_given()
+    {
+        using var scratch = new ScratchFolder();
+        CliRun run = await CliRun.Of("logits", GoldenFiles.Path("tiny-flat"), "--tokens", "1,2", "-o", scratch.Path(Path.Combine("absent", "a.safetensors")));
+        run.AssertFails("there is no folder");
+        Assert.DoesNotContain(".partial", run.Error, StringComparison.Ordinal);
+    }
 }

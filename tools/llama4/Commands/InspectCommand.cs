@@ -39,12 +39,20 @@ internal static class InspectCommand
     // What would be refused is shown with what the headers say all the same.
     private static Checkpoint Open(string path, string? projector, CommandConsole console)
     {
+        Checkpoint? opened = null;
         try
         {
-            return Checkpoint.Open(path, vision: true, projector);
+            opened = Checkpoint.Open(path, vision: true, projector);
+            _ = opened.LoadTokenizer();
+            if (opened.Config.Vision is not null)
+            {
+                _ = opened.LoadTileOptions();
+            }
+            return opened;
         }
         catch (ModelFormatException)
         {
+            opened?.Dispose();
             PrintHeaders(path, projector, console);
             throw;
         }
