@@ -28,7 +28,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
     public Rule RuleOf(SchemaSet set) => set.Rule ??= new Rule(() => Value(set, freeSpace));
 
     /// <summary>A fixed piece of text, where white space may stand before it if it may at all.</summary>
-    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(library.Literal(text), _ => target, freeSpace, mark);
+    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(library.Literal(text), target, freeSpace, mark);
 
     public Node.Terminal Terminal(Automaton automaton, Func<int, Node> target) => new(automaton, target, freeSpace);
 
@@ -86,7 +86,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         return new Node.Edges([.. terminals], [], false);
 
         void Add(Automaton automaton, Node target, ElementMark mark = ElementMark.None) =>
-            terminals.Add(new Node.Terminal(automaton, _ => target, skipsSpace, mark));
+            terminals.Add(new Node.Terminal(automaton, target, skipsSpace, mark));
     });
 
     private static readonly (TypeSet, string, string)[] Words =

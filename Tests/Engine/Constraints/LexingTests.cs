@@ -36,12 +36,15 @@ public class LexingTests
     {
         ByteTrie trie = new();
         string[] words = ["", "a", "ab", "b", "abc", "é", .. Enumerable.Range(0, 300).Select(i => $"{i * 7}")];
-        Dictionary<string, int> nodes = words.ToDictionary(word => word, word => trie.Add(Encoding.UTF8.GetBytes(word)), StringComparer.Ordinal);
+        Dictionary<string, int> nodes = words.ToDictionary(word => word, word => trie.Add(Encoding.UTF8.GetBytes(word), word.Length), StringComparer.Ordinal);
         Assert.Equal(words.Length, nodes.Values.Distinct().Count());
         Assert.All(words, word => Assert.Equal(nodes[word], Encoding.UTF8.GetBytes(word).Aggregate(0, (node, value) => trie.Child(node, value))));
         Assert.Equal(ByteTrie.Off, trie.Child(nodes["abc"], (byte)'d'));
-        Assert.False(trie.HasChildren(nodes["abc"]));
-        Assert.Equal("bc", new string([.. trie.Children(nodes["a"]).Concat(trie.Children(nodes["ab"])).Select(child => (char)child.Label)]));
+        Assert.Equal(ByteTrie.Off, trie.FirstChild(nodes["abc"]));
+        Assert.Equal(nodes["ab"], trie.FirstChild(nodes["a"]));
+        Assert.Equal(ByteTrie.Off, trie.NextSibling(nodes["ab"]));
+        Assert.Equal((byte)'c', trie.Label(nodes["abc"]));
+        Assert.All(words, word => Assert.Equal(word.Length, trie.Tag(nodes[word])));
         Assert.Equal(trie.Count, 1 + words.SelectMany(Beginnings).Distinct(StringComparer.Ordinal).Count());
     }
 
