@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Diagnostics;
 /// <param name="Median">Median.</param>
 /// <param name="FarRows">Rows beyond 0.01, and those that are no numbers.</param>
 /// <param name="SameTop1">Rows with the same most likely token.</param>
-public readonly record struct LogitDivergence(int Rows, double Mean, double Median, int FarRows, int SameTop1)
+internal readonly record struct LogitDivergence(int Rows, double Mean, double Median, int FarRows, int SameTop1)
 {
     private const double Far = 0.01;
 
