@@ -62,19 +62,24 @@ public static class ReferenceComparison
         stages.CompareAll(result, model.Config.Text.Layers);
         double absolute = ReferenceMetrics.MaxAbsolute(result.Logits, reference.Logits);
         double relative = ReferenceMetrics.Relative(result.Logits, reference.Logits);
-        LogitDivergence divergence = LogitDivergence.Of(result.Logits, reference.Logits, vocabulary);
+        double[] rows = ReferenceMetrics.Kl(result.Logits, reference.Logits, vocabulary);
+        var divergence = LogitDivergence.Of(rows, ReferenceMetrics.SameTop1(result.Logits, reference.Logits, vocabulary));
         int? greedy = FirstGreedyDifference(reference, result.Greedy, absolute);
         bool exact = model.Options.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
+        DivergenceBound? bound = exact ? null : options.Bound ?? DivergenceBound.Of(model.Options.Activations);
         return new ReferenceReport
         {
             File = reference.Name,
-            Passed = exact ? relative <= options.Tolerance && greedy is null && stages.Differences.Count == 0 : divergence.Mean <= options.MaxKl,
+            Passed = bound?.Admits(divergence) ?? (relative <= options.Tolerance && greedy is null && stages.Differences.Count == 0),
+            Bound = bound,
             Rows = divergence.Rows,
             MaxAbsolute = absolute,
             Relative = relative,
-            MeanKl = divergence.Mean,
-            MedianKl = divergence.Median,
-            FarRows = divergence.FarRows,
+            Divergences = rows,
+            MedianKl = divergence.MedianKl,
+            MeanKl = divergence.MeanKl,
+            MaxKl = divergence.MaxKl,
+            RowsAbove001 = divergence.RowsAbove001,
             SameTop1 = divergence.SameTop1,
             RouterChoices = stages.Choices,
             RouterDifferences = stages.WrongChoices,
