@@ -30,6 +30,9 @@ public sealed record ConstraintLimits
     /// <summary>Time to compile. The numbers above stop what multiplies sooner, on a slow machine as on a fast one.</summary>
     public TimeSpan MaxCompileTime { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Bytes that compiling may allocate, those included that it gives back on the way.</summary>
+    public long MaxCompileBytes { get; init; } = 256L << 20;
+
     /// <summary>States that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
     public int MaxCachedStates { get; init; } = 50_000;
 

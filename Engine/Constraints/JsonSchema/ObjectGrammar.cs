@@ -8,6 +8,7 @@ internal sealed class ObjectGrammar
 {
     private readonly JsonGrammar grammar;
     private readonly ObjectShape shape;
+    private readonly bool asArguments;
     private readonly TextForm form;
     private readonly Dictionary<State, Node> nodes = [];
     private readonly Dictionary<(Choice, ElementMark), Node> afterKeys = [];
@@ -16,11 +17,16 @@ internal sealed class ObjectGrammar
     private ByteTrie? listedNames;
     private Automaton? others;
 
-    public ObjectGrammar(JsonGrammar grammar, ObjectShape shape, bool oneWay)
+    /// <param name="grammar">Makes the rules of the values.</param>
+    /// <param name="shape">The objects.</param>
+    /// <param name="oneWay">Whether names and values are written in one way only.</param>
+    /// <param name="asArguments">Whether they are written as arguments of a call in Python, up to its closing parenthesis.</param>
+    public ObjectGrammar(JsonGrammar grammar, ObjectShape shape, bool oneWay, bool asArguments = false)
     {
         this.grammar = grammar;
         this.shape = shape;
-        form = grammar.WordForm(oneWay);
+        this.asArguments = asArguments;
+        form = asArguments ? TextForm.Raw : grammar.WordForm(oneWay);
         Open = At(new State(Phase.Open, 0, 0, 0, 0, 0));
     }
 
@@ -49,7 +55,9 @@ internal sealed class ObjectGrammar
         List<Node.Terminal> terminals = [];
         if (at.Phase != Phase.AfterComma && shape.RequiredFrom(at.Position) == 0 && at.Count >= shape.Min && at.Met == shape.AllDemands)
         {
-            terminals.Add(grammar.Mark("}", LazyNode.End, ElementMark.Close));
+            terminals.Add(asArguments
+                ? new Node.Terminal(new LiteralAutomaton((")"u8.ToArray(), 0)), LazyNode.End)
+                : grammar.Mark("}", LazyNode.End, ElementMark.Close));
         }
         if (at.Count < shape.Max)
         {
@@ -59,7 +67,10 @@ internal sealed class ObjectGrammar
             }
             else if (NamedKeys(at).Any() || ListedKeys(at).Any() || OtherClasses(at).Any())
             {
-                terminals.Add(grammar.Mark(",", At(at with { Phase = Phase.AfterComma }), ElementMark.Next));
+                Node next = At(at with { Phase = Phase.AfterComma });
+                terminals.Add(asArguments
+                    ? new Node.Terminal(new LiteralAutomaton((","u8.ToArray(), 0), (", "u8.ToArray(), 0)), next)
+                    : grammar.Mark(",", next, ElementMark.Next));
             }
         }
         return new Node.Edges([.. terminals], [], false);
@@ -70,14 +81,14 @@ internal sealed class ObjectGrammar
         int[] named = [.. NamedKeys(at)];
         if (named.Length > 0)
         {
-            terminals.Add(grammar.Terminal(
+            terminals.Add(KeyTerminal(
                 Keys(named), property => AfterKey(Place(shape.Properties[property], at, property + 1, at.Used))));
         }
         int[] listed = [.. ListedKeys(at)];
         if (listed.Length > 0)
         {
             listedNames ??= Written(shape.Listed);
-            terminals.Add(grammar.Terminal(
+            terminals.Add(KeyTerminal(
                 new LiteralAutomaton(listedNames, listed),
                 i => AfterKey(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i)))));
         }
@@ -88,6 +99,9 @@ internal sealed class ObjectGrammar
             terminals.Add(grammar.Terminal(automaton, tag => AfterKey(Place(shape.Classes[tag], at), ElementMark.Distinct)));
         }
     }
+
+    private Node.Terminal KeyTerminal(Automaton automaton, Func<int, Node> target) =>
+        asArguments ? new Node.Terminal(automaton, target) : grammar.Terminal(automaton, target);
 
     // Properties that follow each other without a gap are most of them; their automaton serves several places.
     private LiteralAutomaton Keys(int[] named)
@@ -167,8 +181,9 @@ internal sealed class ObjectGrammar
         if (!afterKeys.TryGetValue((key, distinct), out Node? node))
         {
             LazyNode values = new(() => new Node.Edges(
-                [], [.. Ways(key).Select(way => new Node.Call(grammar.RuleOf(way.Value), At(way.After)))], false));
-            node = new LazyNode(() => new Node.Edges([grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
+                [], [.. Ways(key).Select(way => new Node.Call(asArguments ? grammar.RuleWithoutSpace(way.Value) : grammar.RuleOf(way.Value), At(way.After)))], false));
+            node = new LazyNode(() => new Node.Edges(
+                [asArguments ? new Node.Terminal(new LiteralAutomaton(("="u8.ToArray(), 0)), values) : grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
             afterKeys.Add((key, distinct), node);
         }
         return node;

@@ -22,6 +22,9 @@ internal sealed class ByteTrie
         Array.Resize(ref nodes, Count);
     }
 
+    /// <summary>A copy that grows by itself.</summary>
+    public ByteTrie(ByteTrie other) => (nodes, Count) = ([.. other.nodes], other.Count);
+
     public int Count { get; private set; } = 1;
 
     /// <summary>Adds a string and returns its node.</summary>
