@@ -21,7 +21,7 @@ public enum WeightScheme
 
 /// <summary>Linear weights of the text model by what they are of.</summary>
 [Flags]
-public enum LinearParts
+internal enum LinearParts
 {
     /// <summary>None.</summary>
     None = 0,
@@ -49,10 +49,10 @@ public sealed record ModelOptions
     /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4 for <see cref="LinearParts.Experts"/> and
     /// <see cref="LinearParts.Shared"/>, FP8 for <see cref="LinearParts.Experts"/>.
     /// </summary>
-    public LinearParts? Include { get; init; }
+    internal LinearParts? Include { get; init; }
 
     /// <summary>The weights that <see cref="Weights"/> brings into its format.</summary>
-    public LinearParts Included => Weights switch
+    internal LinearParts Included => Weights switch
     {
         WeightScheme.Int4 => Include ?? (LinearParts.Experts | LinearParts.Shared),
         WeightScheme.Fp8 => Include ?? LinearParts.Experts,

@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Scheduling;
 /// for a step to compute. Each token has a key that says what stands at its position (the token's id, or for a picture's patch
 /// the picture's content), so that a later prompt can reuse what it shares with this one. One thread at a time.
 /// </summary>
-public sealed class Sequence : IDisposable
+internal sealed class Sequence : IDisposable
 {
     private readonly List<int> _tokens = [];
     private readonly List<long> _keys = [];
