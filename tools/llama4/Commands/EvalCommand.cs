@@ -33,7 +33,7 @@ internal static class EvalCommand
         var window = new Option<int?>("--window") { Description = $"Tokens of such a window; {TextMeasurement.DefaultWindow} or the context if that is less.", CustomParser = Numbers.ReadOptional<int> };
         var against = new Option<string?>("--against") { Description = "With --perplexity: a checkpoint to compare with, run with its weights as stored and float32 activations: its perplexity, KL divergence, best tokens." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.Exact);
         var cache = new CacheArguments();
         var command = new Command("eval", "Answers questions greedily and counts what is right, measures the perplexity of a text, or both; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens, text, window, against, json };
         arguments.AddTo(command);

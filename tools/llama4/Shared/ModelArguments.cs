@@ -5,11 +5,12 @@ using Llama4Kernels.Kernels.Contracts;
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>The options that say which model to load and how, and the loading with its progress bar.</summary>
-internal sealed class ModelArguments
+/// <param name="activations">How far activations are rounded where nobody says.</param>
+internal sealed class ModelArguments(string activations)
 {
     private readonly Option<string?> _model = new("--model", "-m") { Description = "Checkpoint: a folder (safetensors, GGUF, Meta's consolidated.*.pth) or a .gguf file; without it the sample model that comes with the tool." };
 
-    private readonly Option<string> _activations = ActivationArgument.New("float32");
+    private readonly Option<string> _activations = ActivationArgument.New(activations);
 
     private readonly Option<string> _weights = new("--weights")
     {
