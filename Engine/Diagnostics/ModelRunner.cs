@@ -63,21 +63,36 @@ public sealed class ModelRunner : IDisposable
     internal int? Best(int row = 0) => _rows == 1 ? _result.Best(0, row) : _result.Best(row);
 
     /// <summary>
-    /// Makes the sequence hold exactly the prompt, reusing what it already holds of it, and leaves the last token's logits in
-    /// <see cref="Logits"/>. Returns how many tokens were reused.
+    /// Computes a prompt as the beginning of an empty sequence and leaves the last token's logits in <see cref="Logits"/>.
     /// </summary>
-    /// <param name="sequence">The sequence; emptied first if its content is not a prefix of the prompt. Unchanged if the prompt is refused.</param>
+    /// <param name="sequence">The sequence; still empty if the prompt is refused or a picture cannot be encoded.</param>
     /// <param name="prompt">Ids and pictures.</param>
     /// <param name="progress">Told the number of tokens done after each step.</param>
     /// <param name="cancellation">Checked before each step; afterwards the sequence holds the finished steps.</param>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
-    internal int Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, a picture is none that the model can see, or the sequence has begun.</exception>
+    internal void Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         CheckOwn(sequence);
-        int reused = new PreparedPrompt(_runner, _model, prompt).AssignTo(sequence, Observer, cancellation);
+        var prepared = new PreparedPrompt(_runner, _model, prompt);
+        if (sequence.Length > 0)
+        {
+            throw new ArgumentException($"A prompt begins a sequence, and this one holds {sequence.Length} tokens: take a new one, or append to it.", nameof(sequence));
+        }
+        prepared.AppendTo(sequence);
+        try
+        {
+            while (prepared.EncodeNext(sequence, Observer, cancellation))
+            {
+            }
+        }
+        catch
+        {
+            sequence.DropPending();
+            sequence.Embed(new EmbeddedPictures());
+            throw;
+        }
         ComputePending(sequence, 1, null, progress, cancellation);
-        return reused;
     }
 
     /// <summary>

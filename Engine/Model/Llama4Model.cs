@@ -25,7 +25,7 @@ public sealed class Llama4Model : IDisposable
     private readonly Lazy<ConstraintCompiler> _constraints;
     private bool _disposed;
 
-    private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
+    private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer, StopTokens stopTokens, TileOptions images)
     {
         _checkpoint = checkpoint;
         Options = options;
@@ -44,8 +44,8 @@ public sealed class Llama4Model : IDisposable
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
         _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
-        StopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
-        ImageOptions = checkpoint.LoadTileOptions();
+        StopTokens = stopTokens;
+        ImageOptions = images;
         _constraints = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(Tokenizer));
         // Only who chats needs the control tokens of the chat format.
         _chat = _tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(_tokenizer, TokensPerTile));
@@ -224,12 +224,16 @@ public sealed class Llama4Model : IDisposable
             {
                 throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
             }
+            TextConfig c = checkpoint.Config.Text;
+            var stopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
+            TileOptions images = checkpoint.LoadTileOptions();
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             CheckBackend(backend, options);
             options = options with { Activations = backend.Activations };
             check?.Invoke(checkpoint.Config, backend);
             using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
-            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
+            loader.CheckFormats();
+            return new Llama4Model(checkpoint, options, backend, loader, tokenizer, stopTokens, images);
         }
         catch
         {

@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -36,7 +37,9 @@ internal enum LinearParts
     Attention = 4,
 }
 
-/// <summary>How a model is loaded.</summary>
+/// <summary>
+/// How a model is loaded. A value out of range throws <see cref="ArgumentException"/> where it is set, so an instance is always valid.
+/// </summary>
 public sealed record ModelOptions
 {
     /// <summary>
@@ -45,13 +48,21 @@ public sealed record ModelOptions
     /// as far as the weights do already: int8 operands with int4 weights, bfloat16 with others. With <see cref="CreateBackend"/>
     /// null takes what the backend was made for.
     /// </summary>
-    public ActivationPrecision? Activations { get; init; }
+    public ActivationPrecision? Activations
+    {
+        get;
+        init => field = value is { } activations ? Known(activations, nameof(Activations)) : null;
+    }
 
     /// <summary><see cref="Activations"/> of a model by itself.</summary>
     internal ActivationPrecision Precision => Activations ?? ActivationPrecision.Float32;
 
     /// <summary>What the experts' weights become.</summary>
-    public WeightScheme Weights { get; init; } = WeightScheme.Stored;
+    public WeightScheme Weights
+    {
+        get;
+        init => field = Known(value, nameof(Weights));
+    } = WeightScheme.Stored;
 
     /// <summary>
     /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4 for <see cref="LinearParts.Experts"/> and
@@ -68,7 +79,13 @@ public sealed record ModelOptions
     };
 
     /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per physical core that the process may use. Not with <see cref="CreateBackend"/>.</summary>
-    public int Threads { get; init; }
+    public int Threads
+    {
+        get;
+        init => field = value is >= 0 and <= ThreadTeam.MaxThreads
+            ? value
+            : throw new ArgumentException($"{nameof(Threads)} must be in [0, {ThreadTeam.MaxThreads}], not {value}.", nameof(Threads));
+    }
 
     /// <summary>
     /// Makes the backend to run on, for the same <see cref="Activations"/> if they are set, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
@@ -85,4 +102,8 @@ public sealed record ModelOptions
 
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;
+
+    private static T Known<T>(T value, string name)
+        where T : struct, Enum =>
+        Enum.IsDefined(value) ? value : throw new ArgumentException($"{name} is none of {string.Join(", ", Enum.GetNames<T>())}.", name);
 }

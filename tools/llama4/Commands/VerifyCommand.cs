@@ -46,7 +46,7 @@ internal static class VerifyCommand
             var all = ReferenceSummary.Of(reports);
             if (parsed.GetValue(json))
             {
-                ReportJson.Write(console, new VerificationReport(all.Passed, model.Backend.Activations.ToString(), Name(model.Options.Weights), options.Tolerance, compared[0].Bound, all.Divergence, reports));
+                ReportJson.Write(console, new VerificationReport(all.Passed, model.Options.Activations.ToString()!, Name(model.Options.Weights), options.Tolerance, compared[0].Bound, all.Divergence, reports));
             }
             else
             {
