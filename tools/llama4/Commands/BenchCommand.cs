@@ -45,7 +45,8 @@ internal static class BenchCommand
                 throw new ArgumentException("--requests must be 1 or more, and --shared-prefix less than --prompt-tokens.");
             }
             long start = Stopwatch.GetTimestamp();
-            using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            // Requests are answered with text; a single sequence is token ids alone.
+            using Llama4Model model = arguments.Load(parsed, console, cancellation, needsTokenizer: levels is not null);
             double loading = Stopwatch.GetElapsedTime(start).TotalSeconds;
             long loadingPeak = PeakMemory();
             if (levels is not null)

@@ -35,7 +35,7 @@ internal static class LogitsCommand
                 (null, string list) => (ParseTokens(list), new RunOptions()),
                 _ => throw new ArgumentException("Give either --input or --tokens."),
             };
-            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
+            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation, needsTokenizer: false);
             LogitsResult result = ModelRunner.Run(model, ids, options with { Greedy = parsed.GetValue(greedy), PrefillChunk = parsed.GetValue(chunk) }, cancellation);
             string written = parsed.GetRequiredValue(output);
             Write(written, result, model.Config.Text.VocabSize);

@@ -30,7 +30,7 @@ internal static class VerifyCommand
             }
             var options = new ReferenceOptions { Tolerance = parsed.GetValue(tolerance), Bound = parsed.GetValue(kl) is double mean ? new DivergenceBound { MeanKl = mean } : null };
             string[] files = FilesOf(parsed.GetRequiredValue(golden));
-            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
+            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation, needsTokenizer: false);
             using Llama4Model? other = arguments.LoadOtherOrder(parsed.GetRequiredValue(checkpoint), model, parsed, cancellation);
             ReferenceReport[] reports = [.. files.Select(file =>
             {

@@ -58,9 +58,9 @@ internal sealed class ModelArguments(string activations)
         _ => WeightScheme.Stored,
     };
 
-    /// <summary>Loads the model that was named, or the sample model; either must have a tokenizer.</summary>
-    public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation) =>
-        Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer: true);
+    /// <summary>Loads the model that was named, or the sample model.</summary>
+    public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = true) =>
+        Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer);
 
     /// <summary>
     /// The model once more on the CPU, whose sums have another order, if <paramref name="model"/> runs on the emulator: such
@@ -77,7 +77,7 @@ internal sealed class ModelArguments(string activations)
     }
 
     /// <summary>Loads a model, with a progress bar where a person watches.</summary>
-    public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = false)
+    public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer)
     {
         var options = new ModelOptions
         {
