@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine;
 
 /// <summary>A model file is malformed or does not fit the model: which file, what in it, and why.</summary>
-public sealed class ModelFormatException : Exception
+public sealed class ModelFormatException : Llama4Exception
 {
     /// <summary>Describes one fault.</summary>
     /// <param name="file">The file.</param>

@@ -10,6 +10,14 @@ namespace Llama4Kernels.Engine.Chat;
 /// </summary>
 public sealed class ChatFormat
 {
+    /// <summary>A system prompt for the instruction-tuned models, to opt into: nothing is added unless the caller adds it.</summary>
+    public const string DefaultSystemPrompt =
+        "You are Llama 4, a helpful assistant. Answer in the language of the user, directly and in plain words. "
+        + "Say so when you do not know something or cannot see it in the picture. "
+        + "Your knowledge ends in August 2024. "
+        + "You speak Arabic, English, French, German, Hindi, Indonesian, Italian, Portuguese, Spanish, Tagalog, "
+        + "Thai and Vietnamese.";
+
     private readonly Llama4Tokenizer _tokenizer;
     private readonly int _headerStart;
     private readonly int _headerEnd;
@@ -22,7 +30,7 @@ public sealed class ChatFormat
     /// <param name="tokensPerTile">Patch tokens of an image tile: 144 for the published models.</param>
     /// <exception cref="ArgumentException">The tokenizer lacks a control token. One without the tokens of images serves for text.</exception>
     /// <exception cref="ArgumentOutOfRangeException">tokensPerTile is not positive.</exception>
-    public ChatFormat(Llama4Tokenizer tokenizer, int tokensPerTile = VisionConfig.PublishedTokensPerTile)
+    internal ChatFormat(Llama4Tokenizer tokenizer, int tokensPerTile = VisionConfig.PublishedTokensPerTile)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         _tokenizer = tokenizer;
@@ -35,10 +43,10 @@ public sealed class ChatFormat
 
     /// <summary>The token runs of images.</summary>
     /// <exception cref="InvalidOperationException">The tokenizer lacks the tokens of images.</exception>
-    public ImageTokens ImageTokens => _imageTokens ?? throw new InvalidOperationException("The tokenizer lacks the tokens of images: it takes text only.");
+    internal ImageTokens ImageTokens => _imageTokens ?? throw new InvalidOperationException("The tokenizer lacks the tokens of images: it takes text only.");
 
     /// <summary>A prompt to be put together: it has <c>&lt;|begin_of_text|&gt;</c>, and takes pictures if the tokenizer does.</summary>
-    public PromptBuilder Begin()
+    internal PromptBuilder Begin()
     {
         var prompt = new PromptBuilder(_imageTokens);
         prompt.Add(_tokenizer.BosId);
@@ -50,12 +58,17 @@ public sealed class ChatFormat
     /// model to answer after. No system prompt is added.
     /// </summary>
     /// <param name="messages">The messages, possibly none.</param>
+    /// <exception cref="ArgumentException">A message other than the assistant's has tool calls, or a role is unknown.</exception>
+    public Prompt EncodePrompt(IReadOnlyList<ChatMessage> messages) => EncodePrompt(messages, ToolPromptFormat.Json);
+
+    /// <inheritdoc cref="EncodePrompt(IReadOnlyList{ChatMessage})"/>
+    /// <param name="messages">The messages, possibly none.</param>
     /// <param name="format">How past tool calls are written.</param>
     /// <exception cref="ArgumentException">
     /// A message other than the assistant's has tool calls, a call does not suit the format, a role or format is
     /// unknown, or an image has no tiles.
     /// </exception>
-    public Prompt EncodePrompt(IReadOnlyList<ChatMessage> messages, ToolPromptFormat format = ToolPromptFormat.Json)
+    internal Prompt EncodePrompt(IReadOnlyList<ChatMessage> messages, ToolPromptFormat format)
     {
         ArgumentNullException.ThrowIfNull(messages);
         PromptBuilder prompt = Begin();
@@ -71,8 +84,8 @@ public sealed class ChatFormat
     /// <param name="prompt">Receives the message; unchanged after an error.</param>
     /// <param name="message">The message.</param>
     /// <param name="format">How past tool calls are written.</param>
-    /// <exception cref="ArgumentException">As for <see cref="EncodePrompt"/>.</exception>
-    public void AppendMessage(PromptBuilder prompt, ChatMessage message, ToolPromptFormat format = ToolPromptFormat.Json)
+    /// <exception cref="ArgumentException">As for <see cref="EncodePrompt(IReadOnlyList{ChatMessage}, ToolPromptFormat)"/>.</exception>
+    internal void AppendMessage(PromptBuilder prompt, ChatMessage message, ToolPromptFormat format = ToolPromptFormat.Json)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentNullException.ThrowIfNull(message);
@@ -109,7 +122,7 @@ public sealed class ChatFormat
     /// <param name="prompt">Receives the header.</param>
     /// <param name="role">Who speaks.</param>
     /// <exception cref="ArgumentOutOfRangeException">The role is unknown.</exception>
-    public void AppendHeader(PromptBuilder prompt, ChatRole role)
+    internal void AppendHeader(PromptBuilder prompt, ChatRole role)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         string name = role switch

@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Chat;
 /// one; the image mark; the only or global tile; end. A tile is a run of patch tokens, which the image features
 /// replace in this order.
 /// </summary>
-public sealed class ImageTokens
+internal sealed class ImageTokens
 {
     private readonly int _start;
     private readonly int _end;

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Engine.Chat;
 /// Puts a prompt together in the order in which the model reads it. What was built stays as it is when the builder goes on. One
 /// thread at a time.
 /// </summary>
-public sealed class PromptBuilder
+internal sealed class PromptBuilder
 {
     private readonly ImageTokens? _imageTokens;
     private readonly List<int> _ids = [];

@@ -10,7 +10,7 @@ using Llama4Kernels.Engine.Constraints.Regex;
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>Constraints for answers that call tools with arguments that the tools' schemas accept.</summary>
-public static partial class ToolCallConstraint
+internal static partial class ToolCallConstraint
 {
     // What a schema may say about the arguments as a whole in the Python form; the rest of it would not be kept to.
     private static readonly HashSet<string> ArgumentKeywords = new(StringComparer.Ordinal)

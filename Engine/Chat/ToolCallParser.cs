@@ -10,7 +10,7 @@ namespace Llama4Kernels.Engine.Chat;
 /// wherever calls are carried out: only then is prose that happens to look like a call, or to stand between the code marks,
 /// left alone.
 /// </summary>
-public static class ToolCallParser
+internal static class ToolCallParser
 {
     private const string AssistantHeader =
         Llama4SpecialTokens.HeaderStart + "assistant" + Llama4SpecialTokens.HeaderEnd + "\n\n";

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>Tells the model which tools there are.</summary>
-public static class ToolPrompt
+internal static class ToolPrompt
 {
     /// <summary>
     /// The text for a system message: the instruction to answer with calls in Python-list form, then the tools as

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>How the tool calls of past assistant messages are written.</summary>
-public enum ToolPromptFormat
+internal enum ToolPromptFormat
 {
     /// <summary><c>{"type": "function", "name": "f", "parameters": {"x": 1}}</c>.</summary>
     Json,

@@ -29,7 +29,16 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>The configuration; without vision where the checkpoint has no vision tensors or was opened without them.</summary>
-    public ModelConfig Config { get; }
+    internal ModelConfig Config { get; }
+
+    /// <summary>Tokens that the model allows a sequence to have.</summary>
+    public int MaxContext => Config.Text.MaxPositions;
+
+    /// <summary>Whether it can be given pictures: there is a vision tower, and it was opened with it.</summary>
+    public bool HasVision => Config.Vision is not null;
+
+    /// <summary>What is odd about the files but does not keep the model from loading, for people.</summary>
+    public IReadOnlyList<string> Warnings => Config.Warnings;
 
     /// <summary>The model's folder.</summary>
     public string Folder => _location.Folder;
@@ -100,7 +109,7 @@ public sealed class Checkpoint : IDisposable
     /// <param name="path">As for <see cref="Open"/>.</param>
     /// <param name="projector">As for <see cref="Open"/>.</param>
     /// <exception cref="ModelFormatException">A file is missing or malformed.</exception>
-    public static ITensorSource OpenTensors(string path, string? projector = null)
+    internal static ITensorSource OpenTensors(string path, string? projector = null)
     {
         ModelLocation location = ModelLocation.Find(path, projector);
         return location.Kind switch
@@ -123,7 +132,7 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>How pictures are cut into tiles.</summary>
     /// <exception cref="ModelFormatException">preprocessor_config.json is malformed.</exception>
-    public TileOptions LoadTileOptions()
+    internal TileOptions LoadTileOptions()
     {
         TileOptions options = _location.Kind == ModelKind.SafeTensors ? PreprocessorConfig.Load(Folder) : new TileOptions();
         return Config.Vision is { } vision ? options with { Tile = vision.ImageSize } : options;

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// The tensors of a model's files, mapped, whatever the files' format. Every header was validated when it was opened. The
 /// files must not be truncated while they are open; see <see cref="Interop.Memory.MappedFile"/>.
 /// </summary>
-public interface ITensorSource : IDisposable
+internal interface ITensorSource : IDisposable
 {
     /// <summary>The folder or file, for errors.</summary>
     string Location { get; }

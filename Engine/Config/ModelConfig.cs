@@ -5,7 +5,7 @@ using Llama4Kernels.Engine.Checkpoints;
 namespace Llama4Kernels.Engine.Config;
 
 /// <summary>A model's configuration as its config.json gives it, checked and completed.</summary>
-public sealed record ModelConfig
+internal sealed record ModelConfig
 {
     private const string ConfigName = "config.json";
     private const string GenerationName = "generation_config.json";

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Llama4Kernels.Engine.Config;
 
 /// <summary>How a checkpoint says its weights were quantised. Which tensors are, and how, is decided by the tensors; this must not contradict them.</summary>
-public sealed class QuantizationConfig
+internal sealed class QuantizationConfig
 {
     /// <summary>The method of MLX, whose files do not name one.</summary>
     internal const string Mlx = "mlx";

@@ -3,7 +3,7 @@ using Llama4Kernels.Kernels.Rope;
 namespace Llama4Kernels.Engine.Config;
 
 /// <summary>Sizes and constants of the text model.</summary>
-public sealed record TextConfig
+internal sealed record TextConfig
 {
     /// <summary>Width of the residual stream.</summary>
     public required int HiddenSize { get; init; }

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Config;
 
 /// <summary>Sizes and constants of the vision tower and its adapter.</summary>
-public sealed record VisionConfig
+internal sealed record VisionConfig
 {
     /// <summary>Width of the tower.</summary>
     public required int HiddenSize { get; init; }

@@ -4,7 +4,7 @@ using Llama4Kernels.Engine.Sampling;
 namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>Broken weights or kernels give logits that are no numbers: whoever reads logits says so instead of going on.</summary>
-public static class FiniteLogits
+internal static class FiniteLogits
 {
     /// <summary>Checks rows of logits [rows, V].</summary>
     /// <param name="logits">The logits.</param>

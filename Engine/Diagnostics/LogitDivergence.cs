@@ -2,11 +2,12 @@ namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>How far computed rows of logits are from reference rows.</summary>
 /// <param name="Rows">Rows.</param>
-/// <param name="Mean">Mean KL divergence in nats.</param>
-/// <param name="Median">Median.</param>
-/// <param name="FarRows">Rows beyond 0.01, and those that are no numbers.</param>
+/// <param name="MedianKl">Median of the rows' KL(reference ‖ computed) in nats; of an even number, the upper of the middle two.</param>
+/// <param name="MeanKl">Mean.</param>
+/// <param name="MaxKl">Largest.</param>
+/// <param name="RowsAbove001">Rows beyond 0.01, and those that are no numbers.</param>
 /// <param name="SameTop1">Rows with the same most likely token.</param>
-public readonly record struct LogitDivergence(int Rows, double Mean, double Median, int FarRows, int SameTop1)
+public readonly record struct LogitDivergence(int Rows, double MedianKl, double MeanKl, double MaxKl, int RowsAbove001, int SameTop1)
 {
     private const double Far = 0.01;
 
@@ -18,7 +19,10 @@ public readonly record struct LogitDivergence(int Rows, double Mean, double Medi
         {
             throw new ArgumentException($"{reference.Length} reference values are no rows of {columns} logits.");
         }
-        double[] rows = ReferenceMetrics.Kl(computed, reference, columns);
-        return new LogitDivergence(rows.Length, rows.Average(), rows.Order().ElementAt(rows.Length / 2), rows.Count(row => !(row <= Far)), ReferenceMetrics.SameTop1(computed, reference, columns));
+        return Of(ReferenceMetrics.Kl(computed, reference, columns), ReferenceMetrics.SameTop1(computed, reference, columns));
     }
+
+    /// <summary>From the rows' KL divergences, at least one.</summary>
+    internal static LogitDivergence Of(IReadOnlyList<double> rows, int sameTop1) =>
+        new(rows.Count, rows.Order().ElementAt(rows.Count / 2), rows.Average(), rows.Max(), rows.Count(row => !(row <= Far)), sameTop1);
 }

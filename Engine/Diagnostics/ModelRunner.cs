@@ -23,7 +23,7 @@ public sealed class ModelRunner : IDisposable
     private int _rows;
 
     /// <summary>Takes a cache and activations for the largest step.</summary>
-    public ModelRunner(Llama4Model model, EngineOptions? options = null)
+    internal ModelRunner(Llama4Model model, EngineOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         _model = model;
@@ -31,16 +31,16 @@ public sealed class ModelRunner : IDisposable
     }
 
     /// <summary>Tokens a sequence may hold.</summary>
-    public int MaxContext => _runner.MaxContext;
+    internal int MaxContext => _runner.MaxContext;
 
     /// <summary>Bytes that cached keys and values may take.</summary>
-    public long CacheBytes => _runner.Pool.Bytes;
+    internal long CacheBytes => _runner.Pool.Bytes;
 
     /// <summary>The blocks behind all sequences.</summary>
     internal BlockPool Cache => _runner.Pool;
 
     /// <summary>Sees intermediate results, if set.</summary>
-    public IForwardObserver? Observer
+    internal IForwardObserver? Observer
     {
         get => _runner.Observer;
         set => _runner.Observer = value;
@@ -53,32 +53,47 @@ public sealed class ModelRunner : IDisposable
     internal int MostChunkedBlocks { get; private set; }
 
     /// <summary>A new, empty sequence; dispose it to give its blocks back.</summary>
-    public Sequence CreateSequence() => _runner.CreateSequence();
+    internal Sequence CreateSequence() => _runner.CreateSequence();
 
     /// <summary>Logits [V] of the i-th wanted row of the last step; valid until the next step. May be changed in place.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The last step wanted fewer.</exception>
     /// <exception cref="InvalidOperationException">There was no step, or it failed.</exception>
-    public Span<float> Logits(int row = 0) => _rows == 1 ? _result.Logits(0, row) : _result.Logits(row);
+    internal Span<float> Logits(int row = 0) => _rows == 1 ? _result.Logits(0, row) : _result.Logits(row);
 
     /// <summary>The token of a wanted row, if it was chosen where the logits are.</summary>
     internal int? Chosen(int row = 0) => _rows == 1 ? _result.Chosen(0, row) : _result.Chosen(row);
 
     /// <summary>
-    /// Makes the sequence hold exactly the prompt, reusing what it already holds of it, and leaves the last token's logits in
-    /// <see cref="Logits"/>. Returns how many tokens were reused.
+    /// Computes a prompt as the beginning of an empty sequence and leaves the last token's logits in <see cref="Logits"/>.
     /// </summary>
-    /// <param name="sequence">The sequence; emptied first if its content is not a prefix of the prompt. Unchanged if the prompt is refused.</param>
+    /// <param name="sequence">The sequence; still empty if the prompt is refused or a picture cannot be encoded.</param>
     /// <param name="prompt">Ids and pictures.</param>
     /// <param name="progress">Told the number of tokens done after each step.</param>
     /// <param name="cancellation">Checked before each step; afterwards the sequence holds the finished steps.</param>
     /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
-    public int Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="ArgumentException">An id is outside the vocabulary, a picture is none that the model can see, or the sequence has begun.</exception>
+    internal void Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         CheckOwn(sequence);
-        int reused = new PreparedPrompt(_runner, _model, prompt).AssignTo(sequence, Observer, cancellation);
+        var prepared = new PreparedPrompt(_runner, _model, prompt);
+        if (sequence.Length > 0)
+        {
+            throw new ArgumentException($"A prompt begins a sequence, and this one holds {sequence.Length} tokens: take a new one, or append to it.", nameof(sequence));
+        }
+        prepared.AppendTo(sequence);
+        try
+        {
+            while (prepared.EncodeNext(sequence, Observer, cancellation))
+            {
+            }
+        }
+        catch
+        {
+            sequence.DropPending();
+            sequence.Embed(new EmbeddedPictures());
+            throw;
+        }
         ComputePending(sequence, 1, null, progress, cancellation);
-        return reused;
     }
 
     /// <summary>
@@ -87,7 +102,7 @@ public sealed class ModelRunner : IDisposable
     /// </summary>
     /// <exception cref="ContextOverflowException">The tokens do not fit the context; nothing was computed.</exception>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
-    public void Append(Sequence sequence, ReadOnlySpan<int> ids, int logitsFrom, Action<int, ReadOnlySpan<float>>? onLogits, CancellationToken cancellation = default)
+    internal void Append(Sequence sequence, ReadOnlySpan<int> ids, int logitsFrom, Action<int, ReadOnlySpan<float>>? onLogits, CancellationToken cancellation = default)
     {
         CheckOwn(sequence);
         ArgumentOutOfRangeException.ThrowIfNegative(logitsFrom);
@@ -99,7 +114,7 @@ public sealed class ModelRunner : IDisposable
     /// <summary>One decode step: appends ids[i] to sequences[i], which must differ, and computes each one's logits.</summary>
     /// <exception cref="ContextOverflowException">A sequence is full; none has changed.</exception>
     /// <exception cref="ArgumentException">The sequences or ids do not make a step; no sequence has changed.</exception>
-    public void Decode(ReadOnlySpan<Sequence> sequences, ReadOnlySpan<int> ids)
+    internal void Decode(ReadOnlySpan<Sequence> sequences, ReadOnlySpan<int> ids)
     {
         if (sequences.Length != ids.Length || ids.Length == 0 || ids.Length > _runner.LogitRows)
         {

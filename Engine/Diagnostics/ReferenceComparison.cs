@@ -20,7 +20,7 @@ public static class ReferenceComparison
     /// <param name="otherOrder">The same checkpoint with sums in another order, to tell how much of the error that explains; null for none.</param>
     /// <param name="cancellation">Stops the run.</param>
     /// <exception cref="ModelFormatException">The file is another model's.</exception>
-    /// <exception cref="Sampling.InvalidLogitsException">The model computes logits that are no numbers.</exception>
+    /// <exception cref="InvalidLogitsException">The model computes logits that are no numbers.</exception>
     /// <exception cref="ArgumentException">The input does not fit the model.</exception>
     public static ReferenceReport Run(
         Llama4Model model, ReferenceFile reference, ReferenceOptions? options = null, int prefillChunk = 0, Llama4Model? otherOrder = null, CancellationToken cancellation = default)
@@ -49,7 +49,7 @@ public static class ReferenceComparison
     /// <param name="options">What passes; null for the defaults.</param>
     /// <exception cref="ModelFormatException">The file is another model's.</exception>
     /// <exception cref="ArgumentException">The result is of another input.</exception>
-    /// <exception cref="Sampling.InvalidLogitsException">The model computes logits that are no numbers.</exception>
+    /// <exception cref="InvalidLogitsException">The model computes logits that are no numbers.</exception>
     public static ReferenceReport Judge(Llama4Model model, ReferenceFile reference, LogitsResult result, ReferenceOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -62,19 +62,24 @@ public static class ReferenceComparison
         stages.CompareAll(result, model.Config.Text.Layers);
         double absolute = ReferenceMetrics.MaxAbsolute(result.Logits, reference.Logits);
         double relative = ReferenceMetrics.Relative(result.Logits, reference.Logits);
-        LogitDivergence divergence = LogitDivergence.Of(result.Logits, reference.Logits, vocabulary);
+        double[] rows = ReferenceMetrics.Kl(result.Logits, reference.Logits, vocabulary);
+        var divergence = LogitDivergence.Of(rows, ReferenceMetrics.SameTop1(result.Logits, reference.Logits, vocabulary));
         int? greedy = FirstGreedyDifference(reference, result.Greedy, absolute);
         bool exact = model.Options.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
+        DivergenceBound? bound = exact ? null : options.Bound ?? DivergenceBound.Of(model.Options.Activations);
         return new ReferenceReport
         {
             File = reference.Name,
-            Passed = exact ? relative <= options.Tolerance && greedy is null && stages.Differences.Count == 0 : divergence.Mean <= options.MaxKl,
+            Passed = bound?.Admits(divergence) ?? (relative <= options.Tolerance && greedy is null && stages.Differences.Count == 0),
+            Bound = bound,
             Rows = divergence.Rows,
             MaxAbsolute = absolute,
             Relative = relative,
-            MeanKl = divergence.Mean,
-            MedianKl = divergence.Median,
-            FarRows = divergence.FarRows,
+            Divergences = rows,
+            MedianKl = divergence.MedianKl,
+            MeanKl = divergence.MeanKl,
+            MaxKl = divergence.MaxKl,
+            RowsAbove001 = divergence.RowsAbove001,
             SameTop1 = divergence.SameTop1,
             RouterChoices = stages.Choices,
             RouterDifferences = stages.WrongChoices,

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>Distances between computed and reference values; sums are in double precision. Different lengths throw <see cref="ArgumentException"/>.</summary>
-public static class ReferenceMetrics
+internal static class ReferenceMetrics
 {
     /// <summary>Largest absolute difference; infinite where a value is not a number.</summary>
     public static double MaxAbsolute(ReadOnlySpan<float> computed, ReadOnlySpan<float> reference)

@@ -12,10 +12,9 @@ public sealed record ReferenceOptions
         init => field = value >= 0 ? value : throw new ArgumentException($"{nameof(Tolerance)} must be 0 or more, not {value}.", nameof(Tolerance));
     } = 1e-5;
 
-    /// <summary>With activations that are rounded or quantised: largest mean KL divergence of the logits in nats. At least 0.</summary>
-    public double MaxKl
-    {
-        get;
-        init => field = value >= 0 ? value : throw new ArgumentException($"{nameof(MaxKl)} must be 0 or more, not {value}.", nameof(MaxKl));
-    } = 1e-3;
+    /// <summary>
+    /// With activations that are rounded or quantised: how far all rows together may be. Null takes the official implementation's own
+    /// distance: <see cref="DivergenceBound.OfficialBFloat16"/>, with int8 activations <see cref="DivergenceBound.GroupInt8"/>.
+    /// </summary>
+    public DivergenceBound? Bound { get; init; }
 }

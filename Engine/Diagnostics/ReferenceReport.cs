@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Llama4Kernels.Engine.Diagnostics;
 
 /// <summary>How a run compares with one file of reference values.</summary>
@@ -9,8 +11,14 @@ public sealed record ReferenceReport
     /// <summary>Why the file was not compared; null if it was.</summary>
     public string? Skipped { get; init; }
 
-    /// <summary>Whether it is within the tolerance; true for a skipped file.</summary>
+    /// <summary>
+    /// Whether it is within the tolerance, or its rows within <see cref="Bound"/>; true for a skipped file. Few rows tell little
+    /// about activations that are rounded: judge several files by <see cref="ReferenceSummary"/>.
+    /// </summary>
     public bool Passed { get; init; } = true;
+
+    /// <summary>What the rows are judged by when activations are rounded; null with float32 activations.</summary>
+    public DivergenceBound? Bound { get; init; }
 
     /// <summary>Positions whose logits were compared.</summary>
     public int Rows { get; init; }
@@ -24,14 +32,21 @@ public sealed record ReferenceReport
     /// <summary>How far two orders of the same float32 sums are apart, as a share of the reference's range; null if not tried.</summary>
     public double? OrderOfSummation { get; init; }
 
-    /// <summary>Mean KL divergence in nats.</summary>
-    public double MeanKl { get; init; }
+    /// <summary>KL(reference ‖ computed) in nats of each row.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<double> Divergences { get; init; } = [];
 
-    /// <summary>Median of the rows' KL divergences in nats.</summary>
+    /// <summary>Median of <see cref="Divergences"/>.</summary>
     public double MedianKl { get; init; }
 
-    /// <summary>Rows whose KL divergence is above 0.01.</summary>
-    public int FarRows { get; init; }
+    /// <summary>Their mean.</summary>
+    public double MeanKl { get; init; }
+
+    /// <summary>The largest.</summary>
+    public double MaxKl { get; init; }
+
+    /// <summary>Rows beyond 0.01.</summary>
+    public int RowsAbove001 { get; init; }
 
     /// <summary>Positions where both find the same token most likely.</summary>
     public int SameTop1 { get; init; }

@@ -44,53 +44,23 @@ internal sealed class PreparedPrompt
         }
     }
 
-    /// <summary>
-    /// Makes a sequence hold the prompt, reusing what it holds of it already: its pictures are encoded, then the sequence is
-    /// emptied if need be and the rest is pending. Returns how many tokens were reused.
-    /// </summary>
-    /// <param name="sequence">The sequence, unchanged if anything fails.</param>
-    /// <param name="observer">Sees the stages of the vision tower.</param>
-    /// <param name="cancellation">Stops the encoding.</param>
-    public int AssignTo(Sequence sequence, IForwardObserver? observer, CancellationToken cancellation)
-    {
-        int reused = sequence.Reusable(_prompt.Keys);
-        var pictures = new EmbeddedPictures();
-        try
-        {
-            foreach (PromptPicture picture in _prompt.Pictures)
-            {
-                if (picture.End > reused)
-                {
-                    Encode(picture, pictures, observer, cancellation);
-                }
-            }
-        }
-        catch
-        {
-            using (_model.Use())
-            {
-                pictures.Dispose();
-            }
-            throw;
-        }
-        sequence.Assign(_prompt.Ids, _prompt.Keys, pictures);
-        return reused;
-    }
-
     /// <summary>Makes the prompt pending in a sequence that is empty; of its pictures each when it is needed, see <see cref="Ready"/>.</summary>
-    public void AppendTo(Sequence sequence) => sequence.Assign(_prompt.Ids, _prompt.Keys, new EmbeddedPictures());
+    public void AppendTo(Sequence sequence) => sequence.Begin(_prompt.Ids, _prompt.Keys);
 
     /// <summary>How many of a sequence's pending tokens come before a picture that is not encoded yet.</summary>
     public int Ready(Sequence sequence) => NextPicture(sequence) is int next ? Math.Max(0, _prompt.Pictures[next].Tiles[0] - sequence.Length) : int.MaxValue;
 
-    /// <summary>Encodes the next picture that a sequence needs and has not.</summary>
-    public void EncodeNext(Sequence sequence, IForwardObserver? observer)
+    /// <summary>Encodes the next picture that a sequence needs and has not; false if there is none.</summary>
+    public bool EncodeNext(Sequence sequence, IForwardObserver? observer, CancellationToken cancellation = default)
     {
-        if (NextPicture(sequence) is int next)
+        if (NextPicture(sequence) is not int next)
         {
-            Encode(_prompt.Pictures[next], sequence.Embedded, observer, CancellationToken.None);
-            _isEncoded[next] = true;
+            return false;
         }
+        cancellation.ThrowIfCancellationRequested();
+        Encode(_prompt.Pictures[next], sequence.Embedded, observer, cancellation);
+        _isEncoded[next] = true;
+        return true;
     }
 
     private int? NextPicture(Sequence sequence)

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>How a file's samples become RGB where the careful reading and Meta's published code differ.</summary>
-public enum ImageDecodeMode
+internal enum ImageDecodeMode
 {
     /// <summary>
     /// The picture as a viewer shows it: EXIF orientation applied, every kind of transparency composed on white,

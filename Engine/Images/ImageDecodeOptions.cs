@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>Limits and conversions of <see cref="ImageDecoder"/>.</summary>
-public sealed record ImageDecodeOptions
+internal sealed record ImageDecodeOptions
 {
     /// <summary>Full conversions and the default limits.</summary>
     public static ImageDecodeOptions Default { get; } = new();

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Engine.Images;
 /// WebP, GIF and BMP; animations give their first frame. Content decides the type, never the name. Colour profiles,
 /// gamma and text are ignored.
 /// </summary>
-public static class ImageDecoder
+internal static class ImageDecoder
 {
     /// <summary>Decodes a file.</summary>
     /// <param name="path">The file.</param>

@@ -5,7 +5,7 @@ using Llama4Kernels.Kernels.Numerics;
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>From a decoded picture to the tiles the vision tower reads, bit for bit as the model was trained.</summary>
-public static class ImagePreprocessor
+internal static class ImagePreprocessor
 {
     private static readonly ushort[] Normalized = MakeNormalized();
 

@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>A picture cut into tiles: local tiles row by row, then the global tile if there is more than one.</summary>
-public sealed class PreprocessedImage
+internal sealed class PreprocessedImage
 {
     /// <summary>Wraps finished tiles.</summary>
     /// <param name="grid">The grid.</param>

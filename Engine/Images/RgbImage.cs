@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>A decoded picture: 8-bit RGB without padding.</summary>
-public sealed class RgbImage
+internal sealed class RgbImage
 {
     /// <summary>Wraps pixels without copying them.</summary>
     /// <param name="width">Columns, positive.</param>

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Engine.Images;
 /// <param name="Columns">Columns of tiles.</param>
 /// <param name="ResizedHeight">Height in pixels of the picture inside the grid; the rest is black.</param>
 /// <param name="ResizedWidth">Width in pixels of the picture inside the grid.</param>
-public readonly record struct TileGrid(int Rows, int Columns, int ResizedHeight, int ResizedWidth)
+internal readonly record struct TileGrid(int Rows, int Columns, int ResizedHeight, int ResizedWidth)
 {
     /// <summary>Tiles with the global one, which a grid of one tile does not have.</summary>
     public int Tiles => CountTiles(Rows, Columns);

@@ -4,7 +4,7 @@ using SkiaSharp;
 namespace Llama4Kernels.Engine.Images;
 
 /// <summary>Shows what the model sees: the resized picture on its canvas with the tile grid drawn over it.</summary>
-public static class TileOverlay
+internal static class TileOverlay
 {
     private const int LineWidth = 2;
 

@@ -3,7 +3,7 @@ using Llama4Kernels.Kernels.Contracts;
 namespace Llama4Kernels.Engine.Model;
 
 /// <summary>Sees intermediate results of a forward pass: for comparing with reference activations, not for speed.</summary>
-public interface IForwardObserver
+internal interface IForwardObserver
 {
     /// <summary>Hidden state [T, D] after <paramref name="layers"/> layers (0: the embeddings).</summary>
     void Hidden(int layers, Tensor hidden);

@@ -25,7 +25,7 @@ public sealed class Llama4Model : IDisposable
     private readonly Lazy<ConstraintCompiler> _constraints;
     private bool _disposed;
 
-    private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer)
+    private Llama4Model(Checkpoint checkpoint, ModelOptions options, IBackend backend, WeightLoader loader, Llama4Tokenizer? tokenizer, StopTokens stopTokens, TileOptions images)
     {
         _checkpoint = checkpoint;
         Options = options;
@@ -44,8 +44,8 @@ public sealed class Llama4Model : IDisposable
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
         _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
-        StopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
-        ImageOptions = checkpoint.LoadTileOptions();
+        StopTokens = stopTokens;
+        ImageOptions = images;
         _constraints = new Lazy<ConstraintCompiler>(() => new ConstraintCompiler(Tokenizer));
         // Only who chats needs the control tokens of the chat format.
         _chat = _tokenizer is null ? null : new Lazy<ChatFormat>(() => new ChatFormat(_tokenizer, TokensPerTile));
@@ -55,19 +55,28 @@ public sealed class Llama4Model : IDisposable
     public ModelOptions Options { get; }
 
     /// <summary>The checkpoint's configuration.</summary>
-    public ModelConfig Config { get; }
+    internal ModelConfig Config { get; }
 
     /// <summary>The folder it was loaded from.</summary>
     public string Folder => _checkpoint.Folder;
 
     /// <summary>Where it runs.</summary>
-    public IBackend Backend { get; }
+    internal IBackend Backend { get; }
+
+    /// <summary>Tokens that the checkpoint allows a sequence to have.</summary>
+    public int MaxContext => Config.Text.MaxPositions;
+
+    /// <summary>Number of token ids: every id is below it.</summary>
+    public int VocabularySize => Config.Text.VocabSize;
+
+    /// <summary>What is odd about the checkpoint but did not keep it from loading, for people.</summary>
+    public IReadOnlyList<string> Warnings => Config.Warnings;
 
     /// <summary>Bytes of packed weights.</summary>
     public long WeightBytes { get; }
 
     /// <summary>Bytes of packed weights that decoding one token reads (without the cache).</summary>
-    public long WeightBytesPerToken { get; }
+    internal long WeightBytesPerToken { get; }
 
     /// <summary>Whether pictures can be given.</summary>
     public bool HasVision => Vision is not null;
@@ -86,10 +95,10 @@ public sealed class Llama4Model : IDisposable
     public ConstraintCompiler Constraints => _constraints.Value;
 
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
-    public TileOptions ImageOptions { get; }
+    internal TileOptions ImageOptions { get; }
 
     /// <summary>Embeddings a picture tile becomes; the published models have 144.</summary>
-    public int TokensPerTile => Config.Vision?.TokensPerTile ?? VisionConfig.PublishedTokensPerTile;
+    internal int TokensPerTile => Config.Vision?.TokensPerTile ?? VisionConfig.PublishedTokensPerTile;
 
     /// <summary>Held during each step: runners of one model may be used from several threads, their steps take turns.</summary>
     internal Lock Gate { get; } = new();
@@ -127,7 +136,7 @@ public sealed class Llama4Model : IDisposable
     /// <param name="options">How it would be loaded; it has no tokenizer.</param>
     /// <param name="cancellation">Stops; everything taken is given back.</param>
     /// <exception cref="ModelFormatException">A weight cannot have the format that it is to have.</exception>
-    public static Llama4Model Plan(ModelConfig config, string name, ModelOptions options, CancellationToken cancellation = default)
+    internal static Llama4Model Plan(ModelConfig config, string name, ModelOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(options);
@@ -139,14 +148,14 @@ public sealed class Llama4Model : IDisposable
     /// <exception cref="ArgumentException">The model was loaded without its vision tower, or has none.</exception>
     /// <exception cref="ImageFormatException">It is no picture, or one beyond the limits.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public PreprocessedImage LoadPicture(string path) => HasVision
-        ? ImagePreprocessor.Process(ImageDecoder.Decode(path), ImageOptions)
+    public ImageContent LoadPicture(string path) => HasVision
+        ? Cut(ImageDecoder.Decode(path))
         : throw new ArgumentException($"{path}: the model has no vision tower and cannot take pictures.", nameof(path));
 
     /// <inheritdoc cref="LoadPicture(string)"/>
     /// <param name="file">The bytes of a picture's file.</param>
-    public PreprocessedImage LoadPicture(byte[] file) => HasVision
-        ? ImagePreprocessor.Process(ImageDecoder.Decode(file), ImageOptions)
+    public ImageContent LoadPicture(byte[] file) => HasVision
+        ? Cut(ImageDecoder.Decode(file))
         : throw new ArgumentException("The model has no vision tower and cannot take pictures.", nameof(file));
 
     /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>
@@ -215,11 +224,15 @@ public sealed class Llama4Model : IDisposable
             {
                 throw new ModelFormatException(checkpoint.Location, null, NoTokenizerAdvice);
             }
+            TextConfig c = checkpoint.Config.Text;
+            var stopTokens = new StopTokens(c.EosTokens, tokenizer, c.VocabSize);
+            TileOptions images = checkpoint.LoadTileOptions();
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             CheckBackend(backend, options);
             check?.Invoke(checkpoint.Config, backend);
             using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
-            return new Llama4Model(checkpoint, options, backend, loader, tokenizer);
+            loader.CheckFormats();
+            return new Llama4Model(checkpoint, options, backend, loader, tokenizer, stopTokens, images);
         }
         catch
         {
@@ -228,6 +241,8 @@ public sealed class Llama4Model : IDisposable
             throw;
         }
     }
+
+    private ImageContent Cut(RgbImage image) => new(ImagePreprocessor.Process(image, ImageOptions));
 
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions
     {

@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Engine.Model;
 
@@ -21,7 +22,7 @@ public enum WeightScheme
 
 /// <summary>Linear weights of the text model by what they are of.</summary>
 [Flags]
-public enum LinearParts
+internal enum LinearParts
 {
     /// <summary>None.</summary>
     None = 0,
@@ -36,23 +37,33 @@ public enum LinearParts
     Attention = 4,
 }
 
-/// <summary>How a model is loaded.</summary>
+/// <summary>
+/// How a model is loaded. A value out of range throws <see cref="ArgumentException"/> where it is set, so an instance is always valid.
+/// </summary>
 public sealed record ModelOptions
 {
     /// <summary>What products may make of activations; bfloat16 also for what is cached.</summary>
-    public ActivationPrecision Activations { get; init; } = ActivationPrecision.Float32;
+    public ActivationPrecision Activations
+    {
+        get;
+        init => field = Known(value, nameof(Activations));
+    } = ActivationPrecision.Float32;
 
     /// <summary>What the experts' weights become.</summary>
-    public WeightScheme Weights { get; init; } = WeightScheme.Stored;
+    public WeightScheme Weights
+    {
+        get;
+        init => field = Known(value, nameof(Weights));
+    } = WeightScheme.Stored;
 
     /// <summary>
     /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4 for <see cref="LinearParts.Experts"/> and
     /// <see cref="LinearParts.Shared"/>, FP8 for <see cref="LinearParts.Experts"/>.
     /// </summary>
-    public LinearParts? Include { get; init; }
+    internal LinearParts? Include { get; init; }
 
     /// <summary>The weights that <see cref="Weights"/> brings into its format.</summary>
-    public LinearParts Included => Weights switch
+    internal LinearParts Included => Weights switch
     {
         WeightScheme.Int4 => Include ?? (LinearParts.Experts | LinearParts.Shared),
         WeightScheme.Fp8 => Include ?? LinearParts.Experts,
@@ -60,7 +71,13 @@ public sealed record ModelOptions
     };
 
     /// <summary>Threads of the CPU backend that the model makes itself; 0 = one per physical core that the process may use. Not with <see cref="CreateBackend"/>.</summary>
-    public int Threads { get; init; }
+    public int Threads
+    {
+        get;
+        init => field = value is >= 0 and <= ThreadTeam.MaxThreads
+            ? value
+            : throw new ArgumentException($"{nameof(Threads)} must be in [0, {ThreadTeam.MaxThreads}], not {value}.", nameof(Threads));
+    }
 
     /// <summary>
     /// Makes the backend to run on, for the same <see cref="Activations"/>, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
@@ -77,4 +94,8 @@ public sealed record ModelOptions
 
     /// <summary>Load the vision tower where the checkpoint has one; false saves its memory.</summary>
     public bool LoadVision { get; init; } = true;
+
+    private static T Known<T>(T value, string name)
+        where T : struct, Enum =>
+        Enum.IsDefined(value) ? value : throw new ArgumentException($"{name} is none of {string.Join(", ", Enum.GetNames<T>())}.", name);
 }

@@ -37,6 +37,23 @@ internal sealed class WeightLoader : IDisposable
     /// <summary>Whether weights were to become int4 or FP8 but are stored quantised, and were kept.</summary>
     public bool KeptStored { get; private set; }
 
+    /// <summary>Whether every weight can have the format that it is to have: asked before the first one is packed.</summary>
+    /// <exception cref="ModelFormatException">One cannot; it is named.</exception>
+    public void CheckFormats()
+    {
+        TextConfig c = _checkpoint.Config.Text;
+        for (int layer = 0; layer < c.Layers && _options.Included != LinearParts.None; layer++)
+        {
+            foreach ((string what, WeightFormat? format, MatrixSource[] sources) in FormattedWeights(c, layer))
+            {
+                if (Wanted(format, sources)?.WhyNot(sources[0].Columns) is string reason)
+                {
+                    throw new ModelFormatException(_checkpoint.Location, what, $"{reason} Load it as stored or in FP8.");
+                }
+            }
+        }
+    }
+
     public TextWeights LoadText()
     {
         TextConfig c = _checkpoint.Config.Text;
@@ -93,18 +110,16 @@ internal sealed class WeightLoader : IDisposable
     {
         bool moe = c.LayerKinds[layer].IsMoe;
         WeightFormat? shared = _options.FeedForward(moe), attention = _options.FormatOf(LinearParts.Attention);
-        string what = $"layer {layer}";
+        string what = NameOf(layer);
         return new LayerWeights
         {
             AttentionNorm = Vector(layer, WeightRole.AttentionNorm),
-            Qkv = Pack(what, attention, Sources(layer, -1, WeightRole.Query, WeightRole.Key, WeightRole.Value)),
+            Qkv = Pack(what, attention, QkvOf(layer)),
             QkvBias = c.AttentionBias ? Vector(layer, WeightRole.QueryBias, WeightRole.KeyBias, WeightRole.ValueBias) : null,
-            Output = Pack(what, attention, Sources(layer, -1, WeightRole.AttentionOutput)),
+            Output = Pack(what, attention, OutputOf(layer)),
             OutputBias = c.AttentionBias ? Vector(layer, WeightRole.AttentionOutputBias) : null,
             FeedForwardNorm = Vector(layer, WeightRole.FeedForwardNorm),
-            FeedForward = new FeedForwardWeights(
-                Pack(what, shared, Sources(layer, -1, moe ? [WeightRole.SharedGate, WeightRole.SharedUp] : [WeightRole.Gate, WeightRole.Up])),
-                Pack(what, shared, Sources(layer, -1, moe ? WeightRole.SharedDown : WeightRole.Down))),
+            FeedForward = new FeedForwardWeights(Pack(what, shared, GateUpOf(layer, moe)), Pack(what, shared, DownOf(layer, moe))),
             Router = moe ? Pack(what, layer, WeightRole.Router) : null,
             Experts = moe ? LoadExperts(c, layer) : [],
         };
@@ -112,12 +127,48 @@ internal sealed class WeightLoader : IDisposable
 
     private ExpertWeights[] LoadExperts(TextConfig c, int layer)
     {
-        IMatrix[] gateUp = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertGate, WeightRole.ExpertUp)));
-        IMatrix[] down = PackStack(layer, c.Experts, e => Chosen(Sources(layer, e, WeightRole.ExpertDown)));
+        IMatrix[] gateUp = PackStack(layer, c.Experts, e => ExpertGateUpOf(c, layer, e));
+        IMatrix[] down = PackStack(layer, c.Experts, e => ExpertDownOf(c, layer, e));
         return [.. gateUp.Zip(down, (a, b) => new ExpertWeights(a, b))];
-
-        (MatrixSource[] Sources, WeightFormat? Format) Chosen(MatrixSource[] sources) => (sources, _options.Expert(c, layer, sources));
     }
+
+    /// <summary>What of a layer the options may bring into another format than the stored one.</summary>
+    private IEnumerable<(string What, WeightFormat? Format, MatrixSource[] Sources)> FormattedWeights(TextConfig c, int layer)
+    {
+        bool moe = c.LayerKinds[layer].IsMoe;
+        WeightFormat? shared = _options.FeedForward(moe), attention = _options.FormatOf(LinearParts.Attention);
+        yield return (NameOf(layer), attention, QkvOf(layer));
+        yield return (NameOf(layer), attention, OutputOf(layer));
+        yield return (NameOf(layer), shared, GateUpOf(layer, moe));
+        yield return (NameOf(layer), shared, DownOf(layer, moe));
+        for (int expert = 0; moe && expert < c.Experts; expert++)
+        {
+            foreach ((MatrixSource[] sources, WeightFormat? format) in new[] { ExpertGateUpOf(c, layer, expert), ExpertDownOf(c, layer, expert) })
+            {
+                yield return (NameOfExperts(layer), format, sources);
+            }
+        }
+    }
+
+    private static string NameOf(int layer) => $"layer {layer}";
+
+    private static string NameOfExperts(int layer) => $"experts of layer {layer}";
+
+    private MatrixSource[] QkvOf(int layer) => Sources(layer, -1, WeightRole.Query, WeightRole.Key, WeightRole.Value);
+
+    private MatrixSource[] OutputOf(int layer) => Sources(layer, -1, WeightRole.AttentionOutput);
+
+    private MatrixSource[] GateUpOf(int layer, bool moe) => Sources(layer, -1, moe ? [WeightRole.SharedGate, WeightRole.SharedUp] : [WeightRole.Gate, WeightRole.Up]);
+
+    private MatrixSource[] DownOf(int layer, bool moe) => Sources(layer, -1, moe ? WeightRole.SharedDown : WeightRole.Down);
+
+    private (MatrixSource[] Sources, WeightFormat? Format) ExpertGateUpOf(TextConfig c, int layer, int expert) =>
+        WithFormat(c, layer, Sources(layer, expert, WeightRole.ExpertGate, WeightRole.ExpertUp));
+
+    private (MatrixSource[] Sources, WeightFormat? Format) ExpertDownOf(TextConfig c, int layer, int expert) =>
+        WithFormat(c, layer, Sources(layer, expert, WeightRole.ExpertDown));
+
+    private (MatrixSource[] Sources, WeightFormat? Format) WithFormat(TextConfig c, int layer, MatrixSource[] sources) => (sources, _options.Expert(c, layer, sources));
 
     private VisionLayerWeights LoadVisionLayer(int layer)
     {
@@ -152,7 +203,7 @@ internal sealed class WeightLoader : IDisposable
     private IMatrix Pack(string what, WeightFormat? format, params ReadOnlySpan<MatrixSource> sources)
     {
         format = Wanted(format, sources);
-        BeforePacking(what, format, sources);
+        _cancellation.ThrowIfCancellationRequested();
         IMatrix packed = Own(_backend.Pack(sources, format));
         AfterPacking(what, sources);
         PackedBytes += packed.Bytes;
@@ -161,14 +212,14 @@ internal sealed class WeightLoader : IDisposable
 
     private IMatrix[] PackStack(int layer, int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
     {
-        string what = $"experts of layer {layer}";
+        string what = NameOfExperts(layer);
         MatrixSource[] previous = [];
         IMatrix[] packed = _backend.PackStack(count, i =>
         {
             AfterPacking(what, previous);
             (MatrixSource[] sources, WeightFormat? format) = matrix(i);
             format = Wanted(format, sources);
-            BeforePacking(what, format, sources);
+            _cancellation.ThrowIfCancellationRequested();
             previous = sources;
             return (sources, format);
         });
@@ -188,15 +239,6 @@ internal sealed class WeightLoader : IDisposable
         }
         KeptStored = true;
         return null;
-    }
-
-    private void BeforePacking(string what, WeightFormat? format, ReadOnlySpan<MatrixSource> sources)
-    {
-        _cancellation.ThrowIfCancellationRequested();
-        if (format?.WhyNot(sources[0].Columns) is string reason)
-        {
-            throw new ModelFormatException(_checkpoint.Location, what, $"{reason} Load it as stored or in FP8.");
-        }
     }
 
     private void AfterPacking(string what, ReadOnlySpan<MatrixSource> sources)

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Scheduling;
 internal readonly record struct PictureRows(int Position, Tensor Values);
 
 /// <summary>
-/// The embeddings of a sequence's pictures, where the model is. They stay until the sequence ends or takes another prompt: a
+/// The embeddings of a sequence's pictures, where the model is. They stay until the sequence ends: a
 /// sequence that loses its blocks is computed again from them. Everything is done with the model's gate held.
 /// </summary>
 internal sealed class EmbeddedPictures : IDisposable

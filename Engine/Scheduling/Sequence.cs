@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Scheduling;
 /// for a step to compute. Each token has a key that says what stands at its position (the token's id, or for a picture's patch
 /// the picture's content), so that a later prompt can reuse what it shares with this one. One thread at a time.
 /// </summary>
-public sealed class Sequence : IDisposable
+internal sealed class Sequence : IDisposable
 {
     private readonly List<int> _tokens = [];
     private readonly List<long> _keys = [];
@@ -184,32 +184,12 @@ public sealed class Sequence : IDisposable
         _keys.RemoveRange(kept, _keys.Count - kept);
     }
 
-    /// <summary>
-    /// How many leading tokens of a prompt with these keys are cached. What chunked layers dropped does not come back, so either
-    /// everything cached is shared (and at least one token is left to compute) or nothing is.
-    /// </summary>
-    internal int Reusable(ReadOnlySpan<long> keys) =>
-        Length < keys.Length && CollectionsMarshal.AsSpan(_keys)[..Length].SequenceEqual(keys[..Length]) ? Length : 0;
-
-    /// <summary>Makes its tokens those of a prompt that was checked, of which <see cref="Reusable"/> ones stay cached.</summary>
-    internal void Assign(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys, EmbeddedPictures pictures)
+    /// <summary>Makes the tokens of a prompt that was checked pending; nothing is cached of the sequence yet.</summary>
+    internal void Begin(ReadOnlySpan<int> ids, ReadOnlySpan<long> keys)
     {
-        int reused = Reusable(keys);
-        if (reused == 0)
-        {
-            Clear();
-        }
         DropPending();
-        _tokens.AddRange(ids[reused..]);
-        _keys.AddRange(keys[reused..]);
-        Embed(pictures);
-    }
-
-    private void Clear()
-    {
-        lock (Runner.Gate)
-        {
-            Blocks.Clear();
-        }
+        _tokens.AddRange(ids);
+        _keys.AddRange(keys);
+        Embed(new EmbeddedPictures());
     }
 }

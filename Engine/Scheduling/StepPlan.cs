@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Scheduling;
 /// Runs single steps of a model at lengths that nothing was computed for: for plans of what a backend does in them. What is computed means nothing.
 /// It takes a cache for just the sequences of its steps.
 /// </summary>
-public sealed class StepPlan : IDisposable
+internal sealed class StepPlan : IDisposable
 {
     private readonly StepRunner _runner;
 

@@ -3,7 +3,6 @@ using System.Text;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
-using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 
 namespace Llama4Kernels.Engine.Serving;
@@ -63,11 +62,11 @@ public sealed class Conversation
 
     /// <summary>Adds a turn of the user, results of the last answer's tool calls, or both: results first, then pictures, then text.</summary>
     /// <param name="text">What the user says; null for nothing.</param>
-    /// <param name="pictures">Pictures that it is about, cut as the model wants them (<see cref="Llama4Model.LoadPicture(string)"/>).</param>
+    /// <param name="pictures">Pictures that it is about, as the model loads them (<see cref="Llama4Model.LoadPicture(string)"/>).</param>
     /// <param name="toolResults">What the calls of the last answer gave, in their order: as many as there were calls.</param>
     /// <exception cref="ArgumentException">There is nothing to add, there are more or fewer results than calls, or the model sees no pictures; nothing is added.</exception>
     /// <exception cref="InvalidOperationException">An answer is under way.</exception>
-    public void Add(string? text = null, IReadOnlyList<PreprocessedImage>? pictures = null, IReadOnlyList<string>? toolResults = null)
+    public void Add(string? text = null, IReadOnlyList<ImageContent>? pictures = null, IReadOnlyList<string>? toolResults = null)
     {
         CheckIdle();
         if (text is null && pictures is not { Count: > 0 } && toolResults is not { Count: > 0 })
@@ -83,7 +82,7 @@ public sealed class Conversation
             throw new ArgumentException($"{toolResults.Count} results of tools were given; the last message has {(_messages is [.., { Role: ChatRole.Assistant }] ? Answer?.ToolCalls.Count ?? 0 : 0)} calls.", nameof(toolResults));
         }
         List<ChatMessage> added = [.. (toolResults ?? []).Select(result => ChatMessage.FromText(ChatRole.Tool, result ?? throw new ArgumentException("A tool's result is null.", nameof(toolResults))))];
-        List<ChatContent> content = [.. (pictures ?? []).Select(picture => new ImageContent(picture))];
+        List<ChatContent> content = [.. (pictures ?? []).Select(picture => picture ?? throw new ArgumentException("A picture is null.", nameof(pictures)))];
         if (text is not null)
         {
             content.Add(new TextContent(text));

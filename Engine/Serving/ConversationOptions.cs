@@ -19,6 +19,10 @@ public sealed record ConversationOptions
         init
         {
             ArgumentNullException.ThrowIfNull(value, nameof(Tools));
+            if (value.Contains(null!))
+            {
+                throw new ArgumentException("A tool is null.", nameof(Tools));
+            }
             field = value.GroupBy(tool => tool.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice
                 ? throw new ArgumentException($"The tool '{twice.Key}' is declared twice.", nameof(Tools))
                 : [.. value];

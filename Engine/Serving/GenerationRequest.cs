@@ -12,7 +12,11 @@ namespace Llama4Kernels.Engine.Serving;
 public sealed record GenerationRequest(Prompt Prompt, GenerationOptions? Options = null)
 {
     /// <summary>Ids and pictures.</summary>
-    public Prompt Prompt { get; init; } = Prompt ?? throw new ArgumentNullException(nameof(Prompt));
+    public Prompt Prompt
+    {
+        get;
+        init => field = value ?? throw new ArgumentNullException(nameof(Prompt));
+    } = Prompt ?? throw new ArgumentNullException(nameof(Prompt));
 
     /// <summary>
     /// Who waits is taken by priority, the highest first, and of equals who came first. It decides when a request begins, and

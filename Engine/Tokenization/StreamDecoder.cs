@@ -9,7 +9,7 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// <see cref="Llama4Tokenizer.Decode"/> gives. One instance serves one stream.
 /// </summary>
 /// <param name="tokenizer">The tokenizer.</param>
-public sealed class StreamDecoder(Llama4Tokenizer tokenizer)
+internal sealed class StreamDecoder(Llama4Tokenizer tokenizer)
 {
     private readonly byte[] held = new byte[4];
     private int heldCount;

@@ -53,7 +53,8 @@ internal static unsafe class AttentionCore
     /// <param name="queries">From <see cref="LoadQueries"/>.</param>
     /// <param name="scratch">Scores, keys and values of a worker's workspace.</param>
     /// <param name="state">Receives the state.</param>
-    public static void Split<TCodec>(in AttentionPlan plan, in AttentionTile tile, int kvHead, int split, float* queries, float* scratch, AttentionState state)
+    /// <param name="next">Keys that are likely to be read next, or null.</param>
+    public static void Split<TCodec>(in AttentionPlan plan, in AttentionTile tile, int kvHead, int split, float* queries, float* scratch, AttentionState state, byte* next)
         where TCodec : struct, IKvCodec
     {
         int rows = tile.Tokens * plan.Group;
@@ -66,15 +67,17 @@ internal static unsafe class AttentionCore
         for (int block = split * SplitKeys; block < end; block += BlockKeys)
         {
             int count = Math.Min(BlockKeys, end - block);
-            KeyValueBlock.Prefetch<TCodec>(plan, tile.Table, kvHead, block + BlockKeys, end);
-            KeyValuePanels panels = KeyValueBlock.Get<TCodec>(plan, tile.Table, kvHead, block, count, keys, values);
-            PanelProduct.Run(queries, padded, (float*)panels.Keys, panels.KeyStride, scores, BlockKeys, rows, plan.HeadDim, BlockKeys, accumulate: false);
-            for (int row = 0; row < rows; row++)
+            byte* after = KeyValueBlock.StoredKeys<TCodec>(plan, tile.Table, kvHead, block + BlockKeys, end);
+            after = after == null ? next : after;
+            KeyValuePanels panels = KeyValueBlock.Get<TCodec>(plan, tile.Table, kvHead, block, count, rows, keys, values);
+            if (panels.AreStored)
             {
-                int visible = tile.FirstCount + row / plan.Group * tile.CountStep - block;
-                Weigh(scores + row * BlockKeys, Math.Clamp(visible, 0, count), state, row, padded);
+                Block<TCodec>(plan, tile, panels, block, count, queries, scores, state, (byte*)panels.Values, after);
             }
-            PanelProduct.Run(scores, BlockKeys, (float*)panels.Values, panels.ValueStride, state.Sum, padded, rows, count, padded, accumulate: true);
+            else
+            {
+                Block<F32KvCodec>(plan, tile, panels, block, count, queries, scores, state, null, after);
+            }
         }
     }
 
@@ -120,6 +123,22 @@ internal static unsafe class AttentionCore
                 }
             }
         }
+    }
+
+    /// <summary>Adds a block to a state; what is read next is asked for while keys and values go by.</summary>
+    private static void Block<TPanel>(
+        in AttentionPlan plan, in AttentionTile tile, in KeyValuePanels panels, int block, int count, float* queries, float* scores, AttentionState state, byte* afterKeys, byte* afterValues)
+        where TPanel : struct, IKvCodec
+    {
+        int rows = tile.Tokens * plan.Group;
+        int padded = plan.PaddedDim;
+        PanelProduct.Run<TPanel>(queries, padded, (byte*)panels.Keys, panels.KeyStride, scores, BlockKeys, rows, plan.HeadDim, BlockKeys, accumulate: false, afterKeys);
+        for (int row = 0; row < rows; row++)
+        {
+            int visible = tile.FirstCount + row / plan.Group * tile.CountStep - block;
+            Weigh(scores + row * BlockKeys, Math.Clamp(visible, 0, count), state, row, padded);
+        }
+        PanelProduct.Run<TPanel>(scores, BlockKeys, (byte*)panels.Values, panels.ValueStride, state.Sum, padded, rows, count, padded, accumulate: true, afterValues);
     }
 
     /// <summary>Turns a row's 64 scores into weights e^(score − maximum) and brings its state to the new maximum.</summary>

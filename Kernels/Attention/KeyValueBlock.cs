@@ -1,87 +1,79 @@
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Llama4Kernels.Kernels.Attention;
 
-/// <summary>A block of keys [d, 64] (position is the fast axis) and values [64, padded] as float32, ready for products.</summary>
+/// <summary>A block of keys [d, 64] (position is the fast axis) and values [64, padded], ready for products.</summary>
+/// <param name="AreStored">They lie in the cache, in its format; otherwise in scratch, as float32.</param>
 /// <param name="Keys">Key panel.</param>
-/// <param name="KeyStride">Floats between components.</param>
+/// <param name="KeyStride">Elements between components.</param>
 /// <param name="Values">Value panel.</param>
-/// <param name="ValueStride">Floats between positions.</param>
-internal readonly unsafe record struct KeyValuePanels(nint Keys, int KeyStride, nint Values, int ValueStride);
+/// <param name="ValueStride">Elements between positions.</param>
+internal readonly record struct KeyValuePanels(bool AreStored, nint Keys, int KeyStride, nint Values, int ValueStride);
 
 /// <summary>
-/// Finds 64 keys and values in the cache's blocks. Plain float32 blocks already have the panels' form and are used where they
-/// lie; other formats, and keys that lie in several blocks, are decoded into scratch. Key columns beyond the count hold
-/// anything: their scores are masked.
+/// Finds 64 keys and values in the cache's blocks. Those of one block already have the panels' form and are used where they lie:
+/// plain float32 always, other formats for few rows, which widen them on the way. For many rows they are decoded into scratch
+/// once, and so are keys that lie in several blocks. Key columns beyond the count hold anything: their scores are masked.
 /// </summary>
 internal static unsafe class KeyValueBlock
 {
-    private const int PrefetchBytes = 16 << 10;
+    /// <summary>Rows up to which widening an element for each four of them costs less than a pass through scratch.</summary>
+    private const int FewRows = 8;
 
-    /// <summary>The panels of positions first … first + count − 1; scratch holds what must be copied.</summary>
-    public static KeyValuePanels Get<TCodec>(in AttentionPlan plan, nint table, int kvHead, int first, int count, float* keys, float* values)
+    /// <summary>Columns that are decoded together: two vectors of any format.</summary>
+    private const int DecodedColumns = 32;
+
+    /// <summary>The panels of positions first … first + count − 1 for products of so many rows; scratch holds what must be copied.</summary>
+    public static KeyValuePanels Get<TCodec>(in AttentionPlan plan, nint table, int kvHead, int first, int count, int rows, float* keys, float* values)
         where TCodec : struct, IKvCodec
     {
         int slot = first % plan.BlockTokens;
         bool inOneBlock = slot + AttentionCore.BlockKeys <= plan.BlockTokens;
-        if (TCodec.IsPlain && inOneBlock && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
+        if ((TCodec.IsPlain || rows <= FewRows) && inOneBlock && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
         {
-            float* start = (float*)plan.Block(table, first) + kvHead * plan.HeadStride;
+            byte* block = plan.Block(table, first);
             return new KeyValuePanels(
-                (nint)(start + plan.KeyOffset + slot), checked((int)plan.KeyDimStride),
-                (nint)(start + plan.ValueOffset + slot * plan.ValueTokenStride), checked((int)plan.ValueTokenStride));
+                true, (nint)Keys<TCodec>(plan, block, kvHead, slot), checked((int)plan.KeyDimStride), (nint)Values<TCodec>(plan, block, kvHead, slot), checked((int)plan.ValueTokenStride));
         }
         for (int done = 0; done < count;)
         {
             int run = Math.Min(count - done, plan.BlockTokens - (first + done) % plan.BlockTokens);
-            CopyRun<TCodec>(plan, plan.Block(table, first + done), kvHead, (first + done) % plan.BlockTokens, run, keys + done, values + (long)done * plan.PaddedDim);
+            CopyRun<TCodec>(plan, plan.Block(table, first + done), kvHead, (first + done) % plan.BlockTokens, run, AttentionCore.BlockKeys - done, keys + done, values + (long)done * plan.PaddedDim);
             done += run;
         }
-        return new KeyValuePanels((nint)keys, AttentionCore.BlockKeys, (nint)values, plan.PaddedDim);
+        return new KeyValuePanels(false, (nint)keys, AttentionCore.BlockKeys, (nint)values, plan.PaddedDim);
     }
 
-    /// <summary>
-    /// Asks for the beginnings of the next keys and values: blocks lie anywhere, so that no hardware prefetcher sees the way
-    /// from one to the next.
-    /// </summary>
-    public static void Prefetch<TCodec>(in AttentionPlan plan, nint table, int kvHead, int first, int end)
-        where TCodec : struct, IKvCodec
-    {
-        if (first >= end || plan.KeyTokenStride != 1 || !Sse.IsSupported)
-        {
-            return;
-        }
-        byte* block = plan.Block(table, first);
-        byte* keys = block + (plan.KeyOffset + kvHead * plan.HeadStride) * TCodec.Bytes;
-        byte* values = block + (plan.ValueOffset + kvHead * plan.HeadStride + first % plan.BlockTokens * plan.ValueTokenStride) * TCodec.Bytes;
-        int bytes = (int)Math.Min(PrefetchBytes, (long)AttentionCore.BlockKeys * plan.HeadDim * TCodec.Bytes);
-        for (int at = 0; at < bytes; at += 64)
-        {
-            Sse.Prefetch1(keys + at);
-            Sse.Prefetch1(values + at);
-        }
-    }
+    /// <summary>Where the keys of a position's block lie; null if it is not before <paramref name="end"/>.</summary>
+    public static byte* StoredKeys<TCodec>(in AttentionPlan plan, nint table, int kvHead, int position, int end)
+        where TCodec : struct, IKvCodec => position < end ? Keys<TCodec>(plan, plan.Block(table, position), kvHead, position % plan.BlockTokens) : null;
 
-    private static void CopyRun<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot, int run, float* keys, float* values)
+    private static byte* Keys<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot)
+        where TCodec : struct, IKvCodec => block + (plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride) * TCodec.Bytes;
+
+    private static byte* Values<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot)
+        where TCodec : struct, IKvCodec => block + (plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride) * TCodec.Bytes;
+
+    private static void CopyRun<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot, int run, int room, float* keys, float* values)
         where TCodec : struct, IKvCodec
     {
-        long key = plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride;
-        long value = plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride;
+        byte* storedKeys = Keys<TCodec>(plan, block, kvHead, slot), storedValues = Values<TCodec>(plan, block, kvHead, slot);
         if (plan.KeyTokenStride == 1)
         {
+            // Whole vectors, where the block and the panel have so many columns.
+            int columns = Math.Min((run + DecodedColumns - 1) / DecodedColumns * DecodedColumns, Math.Min(plan.BlockTokens - slot, room));
             for (int c = 0; c < plan.HeadDim; c++)
             {
-                TCodec.Decode(block + (key + c * plan.KeyDimStride) * TCodec.Bytes, keys + c * AttentionCore.BlockKeys, run);
+                TCodec.Decode(storedKeys + c * plan.KeyDimStride * TCodec.Bytes, keys + c * AttentionCore.BlockKeys, columns);
             }
         }
         else
         {
-            Transpose((float*)block + key, plan.KeyTokenStride, run, keys, plan.HeadDim);
+            Transpose((float*)storedKeys, plan.KeyTokenStride, run, keys, plan.HeadDim);
         }
         for (int i = 0; i < run; i++, values += plan.PaddedDim)
         {
-            TCodec.Decode(block + (value + i * plan.ValueTokenStride) * TCodec.Bytes, values, plan.HeadDim);
+            TCodec.Decode(storedValues + i * plan.ValueTokenStride * TCodec.Bytes, values, plan.HeadDim);
             new Span<float>(values + plan.HeadDim, plan.PaddedDim - plan.HeadDim).Clear();
         }
     }

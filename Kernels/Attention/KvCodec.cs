@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -17,6 +20,9 @@ internal unsafe interface IKvCodec
 
     /// <summary>Reads elements that lie together.</summary>
     static abstract void Decode(byte* from, float* to, int count);
+
+    /// <summary>Reads 16 elements that lie together, as <see cref="Decode"/> does.</summary>
+    static abstract Vector512<float> Load(byte* from);
 }
 
 /// <summary>What is done alike for caches of every format.</summary>
@@ -68,6 +74,9 @@ internal readonly unsafe struct F32KvCodec : IKvCodec
     }
 
     public static void Decode(byte* from, float* to, int count) => new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* from) => Vector512.Load((float*)from);
 }
 
 /// <summary>bfloat16, rounded to nearest even when it is stored.</summary>
@@ -92,4 +101,16 @@ internal readonly unsafe struct Bf16KvCodec : IKvCodec
     }
 
     public static void Decode(byte* from, float* to, int count) => Bf16.ToSingle(new ReadOnlySpan<ushort>(from, count), new Span<float>(to, count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* from)
+    {
+        Vector256<ushort> bits = Vector256.Load((ushort*)from);
+        if (Avx512F.IsSupported)
+        {
+            return (Avx512F.ConvertToVector512UInt32(bits) << 16).AsSingle();
+        }
+        (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(bits);
+        return (Vector512.Create(low, high) << 16).AsSingle();
+    }
 }

@@ -35,7 +35,7 @@ internal static unsafe class TiledAttention
         int wave = WaveSplits(team, items, maxKeys);
         if (wave == 0)
         {
-            team.Run(items, new WholeJob<TCodec>(plan, tiles, count, scratch));
+            team.Run(items, new WholeJob<TCodec>(plan, tiles, count, team.Threads, scratch));
             return;
         }
         float* totals = scratch + team.Threads * plan.WorkerFloats;
@@ -65,13 +65,12 @@ internal static unsafe class TiledAttention
     private static AttentionState State(float* states, long index, in AttentionPlan plan) =>
         new(states + index * plan.StateFloats, plan.TileRows, plan.PaddedDim);
 
-    private readonly struct WholeJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int count, float* scratch) : ITeamJob
+    private readonly struct WholeJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int count, int threads, float* scratch) : ITeamJob
         where TCodec : struct, IKvCodec
     {
         public void Execute(int item, int worker)
         {
-            // Last tile first: under a causal mask it is the longest.
-            AttentionTile tile = tiles[count - 1 - item / plan.KvHeads];
+            AttentionTile tile = Tile(item);
             int kvHead = item % plan.KvHeads;
             int rows = tile.Tokens * plan.Group;
             float* states = scratch + worker * plan.WorkerFloats;
@@ -81,13 +80,21 @@ internal static unsafe class TiledAttention
             float* work = queries + (long)plan.TileRows * plan.PaddedDim;
             AttentionCore.LoadQueries(plan, tile, kvHead, queries);
             AttentionCore.Clear(total, rows, plan.PaddedDim);
+            byte* next = Next(item + threads);
             for (int split = 0; split < SplitCount(tile.KeyCount); split++)
             {
-                AttentionCore.Split<TCodec>(plan, tile, kvHead, split, queries, work, part);
+                AttentionCore.Split<TCodec>(plan, tile, kvHead, split, queries, work, part, next);
                 AttentionCore.Fold(total, part, rows, plan.PaddedDim);
             }
             AttentionCore.Finish(plan, tile, kvHead, total);
         }
+
+        /// <summary>Last tile first: under a causal mask it is the longest.</summary>
+        private AttentionTile Tile(int item) => tiles[count - 1 - item / plan.KvHeads];
+
+        /// <summary>The first keys of the item that this thread is likely to take next.</summary>
+        private byte* Next(int item) =>
+            item < count * plan.KvHeads ? KeyValueBlock.StoredKeys<TCodec>(plan, Tile(item).Table, item % plan.KvHeads, 0, 1) : null;
     }
 
     private readonly struct SplitJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, float* scratch, float* parts) : ITeamJob
@@ -105,7 +112,7 @@ internal static unsafe class TiledAttention
             float* queries = scratch + worker * plan.WorkerFloats + 2 * plan.StateFloats;
             float* work = queries + (long)plan.TileRows * plan.PaddedDim;
             AttentionCore.LoadQueries(plan, tile, index % plan.KvHeads, queries);
-            AttentionCore.Split<TCodec>(plan, tile, index % plan.KvHeads, split, queries, work, State(parts, item, plan));
+            AttentionCore.Split<TCodec>(plan, tile, index % plan.KvHeads, split, queries, work, State(parts, item, plan), null);
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Memory;
 
 namespace Llama4Kernels.Kernels.Contracts;
 
@@ -22,6 +23,8 @@ internal sealed unsafe class CpuMemory : DeviceMemory
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
         _memory = NativeMemory.AllocZeroed((nuint)bytes + Alignment);
+        // Caches are read from end to end in every step.
+        HugePages.Advise((nint)_memory, bytes);
         _address = ((nint)_memory + Alignment - 1) & -Alignment;
         Length = bytes;
         _pressure = Math.Clamp(bytes, 1, MostPressure);

@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Reflection.Emit;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
@@ -14,7 +13,6 @@ namespace Llama4Kernels.Tests.Repository;
 public class LauncherTests
 {
     private static readonly Assembly s_kernels = typeof(CpuBackend).Assembly;
-    private static readonly OpCode[] s_codes = [.. typeof(OpCodes).GetFields().Select(field => (OpCode)field.GetValue(null)!)];
 
     [Fact]
     public void NothingThatTheHostsBackendReachesLaunches()
@@ -76,7 +74,7 @@ public class LauncherTests
             {
                 Array.ForEach(method.GetParameters(), parameter => Add(parameter.ParameterType));
                 Add((method as MethodInfo)?.ReturnType);
-                foreach (MemberInfo member in Named(method))
+                foreach (MemberInfo member in CodeReferences.Of(method))
                 {
                     Add(member as Type ?? member.DeclaringType);
                     Array.ForEach((member as MethodInfo)?.GetGenericArguments() ?? [], Add);
@@ -99,49 +97,6 @@ public class LauncherTests
             if (definition.Assembly.GetName().Name!.StartsWith("Llama4Kernels", StringComparison.Ordinal) && reached.Add(definition))
             {
                 open.Enqueue(definition);
-            }
-        }
-    }
-
-    /// <summary>Members that a method's code names.</summary>
-    private static IEnumerable<MemberInfo> Named(MethodBase method)
-    {
-        if (method.GetMethodBody()?.GetILAsByteArray() is not byte[] code)
-        {
-            yield break;
-        }
-        Type[] typeArguments = method.DeclaringType!.GetGenericArguments(), methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : [];
-        for (int at = 0; at < code.Length;)
-        {
-            short value = code[at++];
-            if (value == 0xfe)
-            {
-                value = (short)(0xfe00 | code[at++]);
-            }
-            OpCode operation = s_codes.First(each => each.Value == value);
-            switch (operation.OperandType)
-            {
-                case OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineTok or OperandType.InlineType:
-                    yield return method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments, methodArguments)!;
-                    at += 4;
-                    break;
-                case OperandType.InlineNone:
-                    break;
-                case OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar:
-                    at++;
-                    break;
-                case OperandType.InlineVar:
-                    at += 2;
-                    break;
-                case OperandType.InlineI8 or OperandType.InlineR:
-                    at += 8;
-                    break;
-                case OperandType.InlineSwitch:
-                    at += 4 + 4 * BitConverter.ToInt32(code, at);
-                    break;
-                default:
-                    at += 4;
-                    break;
             }
         }
     }

@@ -3,11 +3,6 @@ using System.Globalization;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
-using Llama4Kernels.Engine.Constraints;
-using Llama4Kernels.Engine.Images;
-using Llama4Kernels.Engine.KvCache;
-using Llama4Kernels.Engine.Sampling;
-using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.PtxEmulator.Cases;
@@ -109,7 +104,7 @@ internal static class CommandLine
 
     /// <summary>What a file, an argument or the machine may cause. Anything else is a fault of the program.</summary>
     internal static bool IsExpected(Exception e) =>
-        e is ModelFormatException or ConstraintException or ConstraintDeadEndException or ImageFormatException or ContextOverflowException or CacheFullException or InvalidLogitsException or ArgumentException or CudaException or KernelModuleException
+        e is Llama4Exception or ArgumentException or CudaException or KernelModuleException
             or IOException or UnauthorizedAccessException or OutOfMemoryException
             or CaseFormatException or PtxSyntaxException or PtxFindingException or PtxNotImplementedException;
 

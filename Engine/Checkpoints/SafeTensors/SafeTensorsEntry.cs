@@ -5,7 +5,7 @@ namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 /// <param name="DType">Element type.</param>
 /// <param name="Shape">Extent of each dimension; empty for a scalar.</param>
 /// <param name="Write">Writes exactly the tensor's bytes, little-endian and row-major.</param>
-public sealed record SafeTensorsEntry(string Name, SafeTensorsType DType, IReadOnlyList<long> Shape, Action<Stream> Write)
+internal sealed record SafeTensorsEntry(string Name, SafeTensorsType DType, IReadOnlyList<long> Shape, Action<Stream> Write)
 {
     /// <summary>A tensor whose bytes are at hand.</summary>
     /// <param name="name">The name.</param>

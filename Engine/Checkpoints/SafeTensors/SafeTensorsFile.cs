@@ -9,7 +9,7 @@ namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 /// A safetensors file, mapped read-only. The whole header is validated before the first tensor is given out. The file
 /// must not be truncated while it is open; see <see cref="MappedFile"/>.
 /// </summary>
-public sealed unsafe class SafeTensorsFile : IDisposable
+internal sealed unsafe class SafeTensorsFile : IDisposable
 {
     private readonly MappedFile _map;
     private readonly long _dataStart;

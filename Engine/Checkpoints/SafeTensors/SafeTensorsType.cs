@@ -3,7 +3,7 @@ using Llama4Kernels.Kernels.Numerics;
 namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 
 /// <summary>Element types of the safetensors format; the names are the format's own.</summary>
-public enum SafeTensorsType
+internal enum SafeTensorsType
 {
     /// <summary>Boolean, one byte.</summary>
     BOOL,

@@ -7,7 +7,7 @@ using Llama4Kernels.Interop.Files;
 namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 
 /// <summary>Writes safetensors files.</summary>
-public static class SafeTensorsWriter
+internal static class SafeTensorsWriter
 {
     /// <summary>
     /// Writes a file: tensors by descending element size and then by name, so that each is aligned to its elements, and

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 
 /// <summary>One tensor of a safetensors header, already validated against the file.</summary>
-public sealed class TensorInfo
+internal sealed class TensorInfo
 {
     private readonly long[] _shape;
 

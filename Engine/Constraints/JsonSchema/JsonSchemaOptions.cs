@@ -7,5 +7,9 @@ public sealed record JsonSchemaOptions
     public static JsonSchemaOptions Default { get; } = new();
 
     /// <summary>Where white space may stand.</summary>
-    public JsonWhiteSpace WhiteSpace { get; init; }
+    public JsonWhiteSpace WhiteSpace
+    {
+        get;
+        init => field = Enum.IsDefined(value) ? value : throw new ArgumentException($"{nameof(WhiteSpace)} is neither {nameof(JsonWhiteSpace.Compact)} nor {nameof(JsonWhiteSpace.Free)}.", nameof(WhiteSpace));
+    }
 }

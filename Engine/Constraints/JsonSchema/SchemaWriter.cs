@@ -12,7 +12,7 @@ namespace Llama4Kernels.Engine.Constraints;
 /// order, strings escaped only where they must be. What holds half a surrogate pair, which JSON's grammar lets through though it is no
 /// text (RFC 8259, section 8.2), stays as the document has it; no constraint allows it. For one schema; not thread-safe.
 /// </summary>
-public sealed class SchemaWriter
+internal sealed class SchemaWriter
 {
     private readonly SchemaDocument document;
     private readonly PropertyScopes scopes;

@@ -68,7 +68,7 @@ public sealed class ChatFormatTests
     {
         ChatMessage[] messages =
         [
-            ChatMessage.FromText(ChatRole.System, SystemPrompts.Default),
+            ChatMessage.FromText(ChatRole.System, ChatFormat.DefaultSystemPrompt),
             new(ChatRole.User, [new ImageContent(1, 2), new TextContent("What is in the picture?")]),
             new(ChatRole.Assistant, [], [new ToolCall("ping", new JsonObject())]),
             ChatMessage.FromText(ChatRole.Tool, "{}"),

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
@@ -20,56 +21,56 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
         Tool("now", """{"type":"object","properties":{}}"""),
     ];
 
-    public static TheoryData<string, ToolPromptFormat, string, bool> Answers() => new()
+    public static TheoryData<string, string, string, bool> Answers() => new()
     {
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"Oslo\")]", true },
-        { "required", ToolPromptFormat.PythonList, "[weather(city='Oslo', days=3), now()]", true },
-        { "required", ToolPromptFormat.PythonList, "[now(),now()]", true },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"a'b\\\\\\n\", tags=[\"x\", \"x\"], more={'a': None})]", true },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"a\", more={\"a\": True})]", true },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"a\", more={\"a\": true})]", false },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"\")]", false },
-        { "required", ToolPromptFormat.PythonList, "[weather()]", false },
-        { "required", ToolPromptFormat.PythonList, "[weather(days=3)]", false },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"a\", days=0)]", false },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"a\", tags=[\"q\"])]", false },
-        { "required", ToolPromptFormat.PythonList, "[weather(city=\"a\", colour=1)]", false },
-        { "required", ToolPromptFormat.PythonList, "[other()]", false },
-        { "required", ToolPromptFormat.PythonList, "[]", false },
-        { "required", ToolPromptFormat.PythonList, "Sure: [now()]", false },
-        { "now", ToolPromptFormat.PythonList, "[now()]", true },
-        { "now", ToolPromptFormat.PythonList, "[weather(city=\"a\")]", false },
-        { "now", ToolPromptFormat.PythonList, "[now(), now()]", false },
-        { "auto", ToolPromptFormat.PythonList, "It is [cold] at 3(!)", true },
-        { "auto", ToolPromptFormat.PythonList, "", true },
-        { "auto", ToolPromptFormat.PythonList, "Let me see: [weather(city=\"a\"), now()]", true },
-        { "auto", ToolPromptFormat.PythonList, "[now()]", true },
-        { "auto", ToolPromptFormat.PythonList, "[now()] and more", false },
-        { "auto", ToolPromptFormat.PythonList, "Text [now(1)]", false },
-        { "none", ToolPromptFormat.PythonList, "I may not [call] now()", true },
-        { "none", ToolPromptFormat.PythonList, "So [now()]", false },
-        { "required", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": {\"city\": \"Oslo\", \"days\":2}}", true },
-        { "required", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": {}}", false },
-        { "required", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": 3}", false },
-        { "auto", ToolPromptFormat.Json, "Well, {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}", true },
-        { "required", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; {\"type\": \"function\", \"name\": \"weather\", \"parameters\": {\"city\":\"a\"}}", true },
-        { "required", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; and more", false },
-        { "now", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}", false },
-        { "now", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": {\"city\":\"a\"}}", false },
-        { "auto", ToolPromptFormat.Json, "Well, {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}} and more", false },
-        { "auto", ToolPromptFormat.Json, "An object: {\"type\": \"function\"}", true },
-        { "none", ToolPromptFormat.Json, "An object: {\"type\": \"function\"}", true },
-        { "none", ToolPromptFormat.Json, "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}", false },
-        { "required", ToolPromptFormat.FunctionTag, "<function=now>{}</function>\n<function=weather>{\"city\":\"Oslo\"}</function>", true },
-        { "required", ToolPromptFormat.FunctionTag, "<function=weather>{\"city\":\"Oslo\"}</function>", true },
-        { "required", ToolPromptFormat.FunctionTag, "<function=weather>{\"city\":1}</function>", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"Oslo\")]", true },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city='Oslo', days=3), now()]", true },
+        { "required", nameof(ToolPromptFormat.PythonList), "[now(),now()]", true },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a'b\\\\\\n\", tags=[\"x\", \"x\"], more={'a': None})]", true },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a\", more={\"a\": True})]", true },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a\", more={\"a\": true})]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"\")]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather()]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(days=3)]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a\", days=0)]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a\", tags=[\"q\"])]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a\", colour=1)]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[other()]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "[]", false },
+        { "required", nameof(ToolPromptFormat.PythonList), "Sure: [now()]", false },
+        { "now", nameof(ToolPromptFormat.PythonList), "[now()]", true },
+        { "now", nameof(ToolPromptFormat.PythonList), "[weather(city=\"a\")]", false },
+        { "now", nameof(ToolPromptFormat.PythonList), "[now(), now()]", false },
+        { "auto", nameof(ToolPromptFormat.PythonList), "It is [cold] at 3(!)", true },
+        { "auto", nameof(ToolPromptFormat.PythonList), "", true },
+        { "auto", nameof(ToolPromptFormat.PythonList), "Let me see: [weather(city=\"a\"), now()]", true },
+        { "auto", nameof(ToolPromptFormat.PythonList), "[now()]", true },
+        { "auto", nameof(ToolPromptFormat.PythonList), "[now()] and more", false },
+        { "auto", nameof(ToolPromptFormat.PythonList), "Text [now(1)]", false },
+        { "none", nameof(ToolPromptFormat.PythonList), "I may not [call] now()", true },
+        { "none", nameof(ToolPromptFormat.PythonList), "So [now()]", false },
+        { "required", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": {\"city\": \"Oslo\", \"days\":2}}", true },
+        { "required", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": {}}", false },
+        { "required", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": 3}", false },
+        { "auto", nameof(ToolPromptFormat.Json), "Well, {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}", true },
+        { "required", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; {\"type\": \"function\", \"name\": \"weather\", \"parameters\": {\"city\":\"a\"}}", true },
+        { "required", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; and more", false },
+        { "now", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}; {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}", false },
+        { "now", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"weather\", \"parameters\": {\"city\":\"a\"}}", false },
+        { "auto", nameof(ToolPromptFormat.Json), "Well, {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}} and more", false },
+        { "auto", nameof(ToolPromptFormat.Json), "An object: {\"type\": \"function\"}", true },
+        { "none", nameof(ToolPromptFormat.Json), "An object: {\"type\": \"function\"}", true },
+        { "none", nameof(ToolPromptFormat.Json), "{\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}", false },
+        { "required", nameof(ToolPromptFormat.FunctionTag), "<function=now>{}</function>\n<function=weather>{\"city\":\"Oslo\"}</function>", true },
+        { "required", nameof(ToolPromptFormat.FunctionTag), "<function=weather>{\"city\":\"Oslo\"}</function>", true },
+        { "required", nameof(ToolPromptFormat.FunctionTag), "<function=weather>{\"city\":1}</function>", false },
     };
 
     [Theory]
     [MemberData(nameof(Answers))]
-    public void EachChoiceLetsItsAnswersThrough(string choice, ToolPromptFormat format, string answer, bool allowed)
+    public void EachChoiceLetsItsAnswersThrough(string choice, string format, string answer, bool allowed)
     {
-        Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, s_tools, Choice(choice), format);
+        Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, s_tools, Choice(choice), Enum.Parse<ToolPromptFormat>(format));
         Assert.Equal(allowed, ConstraintChecks.Accepts(constraint, answer));
         Assert.Equal(allowed, ConstraintChecks.AcceptsBytes(constraint, answer));
     }

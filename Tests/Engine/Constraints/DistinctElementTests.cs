@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;

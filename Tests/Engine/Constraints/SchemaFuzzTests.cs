@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Images;
@@ -39,33 +40,22 @@ public sealed class ModelRunnerTests(ModelFixture models)
         Assert.Throws<ArgumentException>(() => runner.Prefill(sequence, Prompt.FromIds()));
     }
 
+    /// <summary>What is cached of other prompts is the engine's to share, in one way: a runner computes what it is given.</summary>
     [Fact]
-    public void A_longer_prompt_of_the_same_conversation_reuses_the_cache_and_gives_the_same_logits()
+    public void APromptBeginsASequence()
     {
         int[] ids = MetamorphicTests.Ids(80);
         using var runner = new ModelRunner(Scout);
         using Sequence sequence = runner.CreateSequence();
-        Assert.Equal(0, runner.Prefill(sequence, Prompt.FromIds(ids[..50])));
-        Assert.Equal(50, runner.Prefill(sequence, Prompt.FromIds(ids)));
-        float[] reused = runner.Logits().ToArray();
+        runner.Prefill(sequence, Prompt.FromIds(ids[..50]));
+        ArgumentException error = Assert.Throws<ArgumentException>(() => runner.Prefill(sequence, Prompt.FromIds(ids)));
+        Assert.Contains("holds 50 tokens", error.Message, StringComparison.Ordinal);
+        Assert.Equal((50, 0), (sequence.Length, sequence.Pending));
+        runner.Append(sequence, ids[50..], 29, null);
+        float[] appended = runner.Logits().ToArray();
         using Sequence fresh = runner.CreateSequence();
-        Assert.Equal(0, runner.Prefill(fresh, Prompt.FromIds(ids)));
-        Assert.Equal(runner.Logits().ToArray(), reused);
-    }
-
-    [Fact]
-    public void Another_prompt_starts_over()
-    {
-        int[] ids = MetamorphicTests.Ids(60), other = MetamorphicTests.Ids(60, seed: 3);
-        using var runner = new ModelRunner(Scout);
-        using Sequence sequence = runner.CreateSequence();
-        runner.Prefill(sequence, Prompt.FromIds(ids));
-        Assert.Equal(0, runner.Prefill(sequence, Prompt.FromIds(other)));
-        Assert.Equal(60, sequence.Length);
-        float[] after = runner.Logits().ToArray();
-        using Sequence fresh = runner.CreateSequence();
-        runner.Prefill(fresh, Prompt.FromIds(other));
-        Assert.Equal(runner.Logits().ToArray(), after);
+        runner.Prefill(fresh, Prompt.FromIds(ids));
+        Assert.Equal(runner.Logits().ToArray(), appended);
     }
 
     [Fact]
@@ -84,7 +74,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
         });
         Assert.Throws<OperationCanceledException>(() => runner.Prefill(sequence, Prompt.FromIds(ids), progress, cancel.Token));
         Assert.Equal(32, sequence.Length);
-        Assert.Equal(32, runner.Prefill(sequence, Prompt.FromIds(ids)));
+        runner.Append(sequence, ids[32..], 31, null);
         float[] resumed = runner.Logits().ToArray();
         using Sequence fresh = runner.CreateSequence();
         runner.Prefill(fresh, Prompt.FromIds(ids));
@@ -111,7 +101,6 @@ public sealed class ModelRunnerTests(ModelFixture models)
         Llama4Model nano = models.Get("nano");
         using var runner = new ModelRunner(nano, new EngineOptions { MaxContext = 64 });
         using Sequence sequence = runner.CreateSequence();
-        runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
         PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), nano.ImageOptions with { MaxTiles = 1 });
         Prompt[] refused =
         [
@@ -123,14 +112,15 @@ public sealed class ModelRunnerTests(ModelFixture models)
         foreach (Prompt prompt in refused)
         {
             Assert.ThrowsAny<Exception>(() => runner.Prefill(sequence, prompt));
-            Assert.Equal(3, sequence.Length);
+            Assert.Equal((0, 0), (sequence.Length, sequence.Pending));
         }
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
         Prompt right = nano.Chat.EncodeCompletion([new ImageContent(image)]);
         Assert.ThrowsAny<OperationCanceledException>(() => runner.Prefill(sequence, right, null, cancelled.Token));
-        Assert.Equal(3, sequence.Length);
-        Assert.Equal(3, runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
+        Assert.Equal((0, 0), (sequence.Length, sequence.Pending));
+        runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4));
+        Assert.Equal(4, sequence.Length);
     }
 
     [Fact]

@@ -72,7 +72,7 @@ public sealed class ReferenceComparisonTests(ModelFixture models) : IDisposable
         using ReferenceFile foreign = References.Open("tiny-scout", Golden);
         Assert.Throws<ModelFormatException>(() => foreign.Options(Model.Config.Text.VocabSize + 1));
         Assert.Throws<ArgumentException>(() => new ReferenceOptions { Tolerance = double.NaN });
-        Assert.Throws<ArgumentException>(() => new ReferenceOptions { MaxKl = -1 });
+        Assert.Throws<ArgumentException>(() => new DivergenceBound { MedianKl = -1 });
     }
 
     [Theory]

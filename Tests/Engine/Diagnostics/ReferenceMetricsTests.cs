@@ -30,7 +30,7 @@ public sealed class ReferenceMetricsTests
     public void Rows_that_are_no_numbers_are_far()
     {
         var divergence = LogitDivergence.Of([0, 1, float.NaN, 1, 0, 1], [0, 1, 0, 1, 0, 1], 2);
-        Assert.Equal((3, 1), (divergence.Rows, divergence.FarRows));
+        Assert.Equal((3, 1), (divergence.Rows, divergence.RowsAbove001));
     }
 
     [Fact]

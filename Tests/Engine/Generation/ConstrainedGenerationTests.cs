@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;

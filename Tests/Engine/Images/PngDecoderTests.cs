@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Images;
 
 namespace Llama4Kernels.Tests.Engine.Images;

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Kernels.Backends;

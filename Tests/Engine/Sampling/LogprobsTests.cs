@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Sampling;
 

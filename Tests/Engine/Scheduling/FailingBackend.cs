@@ -10,10 +10,18 @@ internal sealed class InjectedFaultException(string operation) : Exception($"{op
     public string Operation => operation;
 }
 
-/// <summary>A backend that counts the operations of steps and fails at one of them.</summary>
+/// <summary>A backend that counts what is asked of it, when a model is loaded and in steps, and fails at one of them.</summary>
 internal sealed class FailingBackend(IBackend inner) : IBackend
 {
     private int _left = int.MaxValue;
+
+    private readonly List<IMatrix> _packed = [];
+
+    /// <summary>Every matrix that was packed.</summary>
+    public IReadOnlyList<IMatrix> Packed => _packed;
+
+    /// <summary>Whether it was disposed.</summary>
+    public bool IsDisposed { get; private set; }
 
     /// <summary>Called before each operation of a step.</summary>
     public Action<string>? OnOperation { get; set; }
@@ -38,6 +46,7 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public DeviceMemory Allocate(long bytes)
     {
+        Count(nameof(Allocate));
         var memory = new CountedMemory(inner.Allocate(bytes), this);
         LiveMemory++;
         return memory;
@@ -73,9 +82,24 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
         return inner.TryDraw(x, rules, ids);
     }
 
-    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => inner.Pack(stacked, format);
+    public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
+    {
+        Count(nameof(Pack));
+        IMatrix packed = inner.Pack(stacked, format);
+        _packed.Add(packed);
+        return packed;
+    }
 
-    public IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix) => inner.PackStack(count, matrix);
+    public IMatrix[] PackStack(int count, Func<int, (MatrixSource[] Sources, WeightFormat? Format)> matrix)
+    {
+        IMatrix[] packed = inner.PackStack(count, i =>
+        {
+            Count(nameof(Pack));
+            return matrix(i);
+        });
+        _packed.AddRange(packed);
+        return packed;
+    }
 
     public void BeginStep(int rows, bool repeats, int? used = null)
     {
@@ -91,7 +115,11 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
 
     public void AbandonStep() => inner.AbandonStep();
 
-    public IEmbedding CreateEmbedding(MatrixSource table) => inner.CreateEmbedding(table);
+    public IEmbedding CreateEmbedding(MatrixSource table)
+    {
+        Count(nameof(CreateEmbedding));
+        return inner.CreateEmbedding(table);
+    }
 
     public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) => inner.LayoutOf(blockTokens, layers, shape, format);
 
@@ -207,7 +235,11 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
         inner.PixelShuffle(x, tiles, grid, output);
     }
 
-    public void Dispose() => inner.Dispose();
+    public void Dispose()
+    {
+        IsDisposed = true;
+        inner.Dispose();
+    }
 
     private sealed class CountedMemory(DeviceMemory inner, FailingBackend backend) : DeviceMemory
     {

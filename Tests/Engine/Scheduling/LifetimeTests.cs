@@ -20,7 +20,7 @@ public sealed class LifetimeTests
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         using var runner = new ModelRunner(model, s_sizes);
-        using Sequence sequence = runner.CreateSequence();
+        using Sequence sequence = runner.CreateSequence(), empty = runner.CreateSequence();
         runner.Prefill(sequence, Prompt.FromIds(1, 2, 3));
         if (disposeModel)
         {
@@ -34,7 +34,7 @@ public sealed class LifetimeTests
         }
         Assert.Throws<ObjectDisposedException>(() => runner.Logits());
         Assert.Throws<ObjectDisposedException>(() => runner.Decode([sequence], [1]));
-        Assert.Throws<ObjectDisposedException>(() => runner.Prefill(sequence, Prompt.FromIds(1, 2, 3, 4)));
+        Assert.Throws<ObjectDisposedException>(() => runner.Prefill(empty, Prompt.FromIds(1, 2, 3, 4)));
         Assert.Throws<ObjectDisposedException>(() => runner.Append(sequence, [1, 2], 0, null));
         if (disposeModel)
         {

@@ -1,3 +1,4 @@
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;

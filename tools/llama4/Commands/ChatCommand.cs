@@ -2,7 +2,6 @@ using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
-using Llama4Kernels.Engine.Images;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Serving;
 
@@ -44,7 +43,7 @@ internal static class ChatCommand
                 ToolChoice = choice is null ? null : ChoiceOf(choice),
                 Generation = options with { Constraint = constraints.Read(parsed, model, choice is null ? null : "--tool-choice") },
             };
-            PreprocessedImage[] pictures = [.. (parsed.GetValue(images) ?? []).Select(model.LoadPicture)];
+            ImageContent[] pictures = [.. (parsed.GetValue(images) ?? []).Select(model.LoadPicture)];
             await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
             var loop = new Loop(engine, conversation, pictures, console);
             if (parsed.GetValue(prompt) is string text)
@@ -68,7 +67,7 @@ internal static class ChatCommand
         string name => ToolChoice.Named(name),
     };
 
-    private sealed class Loop(Llama4Engine engine, ConversationOptions options, IReadOnlyList<PreprocessedImage> pictures, CommandConsole console)
+    private sealed class Loop(Llama4Engine engine, ConversationOptions options, IReadOnlyList<ImageContent> pictures, CommandConsole console)
     {
         private Conversation _conversation = engine.CreateConversation(options);
 

@@ -20,7 +20,7 @@ internal static class ConvertCommand
         {
             string folder = parsed.GetRequiredValue(output);
             using Checkpoint checkpoint = Checkpoint.Open(parsed.GetRequiredValue(source), !parsed.GetValue(noVision), parsed.GetValue(projector));
-            foreach (string warning in checkpoint.Config.Warnings)
+            foreach (string warning in checkpoint.Warnings)
             {
                 console.Error.WriteLine("warning: " + warning);
             }

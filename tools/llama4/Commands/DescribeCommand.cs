@@ -31,14 +31,14 @@ internal static class DescribeCommand
             }
             GenerationOptions options = sampling.Read(parsed, temperature: 0);
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            PreprocessedImage[] pictures = [.. paths.Select(path => model.LoadPicture(path))];
+            ImageContent[] pictures = [.. paths.Select(model.LoadPicture)];
             if (overlay is not null)
             {
                 TileOverlay.Write(overlay, ImageDecoder.Decode(paths[0]), model.ImageOptions);
             }
-            foreach ((string path, PreprocessedImage picture) in paths.Zip(pictures))
+            foreach ((string path, ImageContent picture) in paths.Zip(pictures))
             {
-                console.Out.WriteLine($"{Path.GetFileName(path)}: {picture.Columns}x{picture.Rows} tiles of {picture.TileSize} pixels (columns x rows){(picture.Tiles > 1 ? " and the global one" : "")}, {ImageTokens.Count(picture.Rows, picture.Columns, model.TokensPerTile)} tokens");
+                console.Out.WriteLine($"{Path.GetFileName(path)}: {picture.Columns}x{picture.Rows} tiles of {model.ImageOptions.Tile} pixels (columns x rows){(picture.Rows * picture.Columns > 1 ? " and the global one" : "")}, {ImageTokens.Count(picture.Rows, picture.Columns, model.TokensPerTile)} tokens");
             }
             string asked = parsed.GetValue(question) ?? (paths.Length == 1 ? "What is in the picture?" : "What is in each picture?");
             await using Llama4Engine engine = Generating.Start(model, console);

@@ -82,7 +82,7 @@ internal static class EvalCommand
             {
                 if (part > 0)
                 {
-                    parts.Add(new ImageContent(engine.Model.LoadPicture(question.Files[next++])));
+                    parts.Add(engine.Model.LoadPicture(question.Files[next++]));
                 }
                 if (texts[part].Length > 0)
                 {

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Images;
 

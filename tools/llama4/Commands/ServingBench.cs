@@ -115,7 +115,7 @@ internal static class ServingBench
 
     private static GenerationRequest Request(Llama4Engine engine, int number, int promptTokens, int newTokens, int sharedPrefix)
     {
-        int vocabulary = engine.Model.Config.Text.VocabSize;
+        int vocabulary = engine.Model.VocabularySize;
         // What differs begins with the request's number, so that no two share more than they are to.
         int[] ids = [.. Enumerable.Range(0, promptTokens).Select(i => (int)((i < sharedPrefix ? i * 7919L : ((number + 2) * 104_729L) + ((i - sharedPrefix) * 7919L)) % vocabulary))];
         return new GenerationRequest(Prompt.FromIds(ids), new GenerationOptions { Temperature = 0, MaxTokens = newTokens, IgnoreEos = true });

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Tokenization;
 

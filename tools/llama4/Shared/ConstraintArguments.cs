@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Model;
 

@@ -87,7 +87,7 @@ internal sealed class ModelArguments
             options = options with { Threads = 0 };
         }
         Llama4Model model = Load(folder, options, reason, console, cancellation);
-        foreach (string warning in model.Config.Warnings)
+        foreach (string warning in model.Warnings)
         {
             console.Error.WriteLine("llama4: " + warning);
         }

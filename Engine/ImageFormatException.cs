@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Engine.Images;
+namespace Llama4Kernels.Engine;
 
 /// <summary>An image cannot be used: which one, and why.</summary>
-public sealed class ImageFormatException : Exception
+public sealed class ImageFormatException : Llama4Exception
 {
     /// <summary>Describes one fault.</summary>
     /// <param name="source">The file's path, or what the caller calls the bytes.</param>

@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Engine.KvCache;
+namespace Llama4Kernels.Engine;
 
 /// <summary>The cache has no block left for what was asked. Nothing was changed.</summary>
-public sealed class CacheFullException : Exception
+public sealed class CacheFullException : Llama4Exception
 {
     /// <summary>Says what is there.</summary>
     public CacheFullException(long usedBytes, long budgetBytes)

@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Engine.Serving;
+namespace Llama4Kernels.Engine;
 
 /// <summary>As many requests wait as may. Nothing was done; try again later.</summary>
-public sealed class QueueFullException : Exception
+public sealed class QueueFullException : Llama4Exception
 {
     /// <summary>Says how many may wait.</summary>
     public QueueFullException(int limit)

@@ -1,10 +1,10 @@
-namespace Llama4Kernels.Engine.Constraints;
+namespace Llama4Kernels.Engine;
 
 /// <summary>
 /// A constraint allows neither a token nor the end of the answer. It demands what the vocabulary cannot spell, or it
 /// contradicts itself; another attempt would end in the same place.
 /// </summary>
-public sealed class ConstraintDeadEndException : Exception
+public sealed class ConstraintDeadEndException : Llama4Exception
 {
     /// <summary>Says after how many tokens it happened.</summary>
     public ConstraintDeadEndException(int acceptedTokens)

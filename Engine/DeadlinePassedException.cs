@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Engine.Serving;
+namespace Llama4Kernels.Engine;
 
 /// <summary>A request had not ended when its deadline passed; what it had said was delivered.</summary>
-public sealed class DeadlinePassedException : Exception
+public sealed class DeadlinePassedException : Llama4Exception
 {
     /// <summary>Says how far it came.</summary>
     /// <param name="deadline">What was asked for.</param>

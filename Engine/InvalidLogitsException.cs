@@ -1,10 +1,10 @@
-namespace Llama4Kernels.Engine.Sampling;
+namespace Llama4Kernels.Engine;
 
 /// <summary>
 /// Logits from which no token can be chosen: one is NaN or +∞, or all are −∞. It means that the weights or a kernel are
 /// broken, so the error is never turned into a token.
 /// </summary>
-public sealed class InvalidLogitsException : Exception
+public sealed class InvalidLogitsException : Llama4Exception
 {
     /// <summary>Describes the fault.</summary>
     /// <param name="tokenId">The first token at fault, or null when no token is left to choose.</param>

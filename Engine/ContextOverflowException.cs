@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Engine.Scheduling;
+namespace Llama4Kernels.Engine;
 
 /// <summary>A prompt or a sequence does not fit into the context.</summary>
-public sealed class ContextOverflowException : Exception
+public sealed class ContextOverflowException : Llama4Exception
 {
     private ContextOverflowException(string message, int tokens, int contextTokens)
         : base(message)

@@ -1,7 +1,7 @@
-namespace Llama4Kernels.Engine.Constraints;
+namespace Llama4Kernels.Engine;
 
 /// <summary>A schema, regular expression or grammar that cannot be kept to: malformed, not supported, or beyond a limit.</summary>
-public sealed class ConstraintException : Exception
+public sealed class ConstraintException : Llama4Exception
 {
     /// <summary>Names what is refused.</summary>
     /// <param name="keyword">The keyword, construct or limit.</param>
