@@ -50,7 +50,7 @@ public static class ReferenceComparison
     /// <exception cref="ModelFormatException">The file is another model's.</exception>
     /// <exception cref="ArgumentException">The result is of another input.</exception>
     /// <exception cref="InvalidLogitsException">The model computes logits that are no numbers.</exception>
-    public static ReferenceReport Judge(Llama4Model model, ReferenceFile reference, LogitsResult result, ReferenceOptions? options = null)
+    internal static ReferenceReport Judge(Llama4Model model, ReferenceFile reference, LogitsResult result, ReferenceOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reference);
@@ -65,8 +65,8 @@ public static class ReferenceComparison
         double[] rows = ReferenceMetrics.Kl(result.Logits, reference.Logits, vocabulary);
         var divergence = LogitDivergence.Of(rows, ReferenceMetrics.SameTop1(result.Logits, reference.Logits, vocabulary));
         int? greedy = FirstGreedyDifference(reference, result.Greedy, absolute);
-        bool exact = model.Options.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
-        DivergenceBound? bound = exact ? null : options.Bound ?? DivergenceBound.Of(model.Options.Activations);
+        bool exact = model.Backend.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
+        DivergenceBound? bound = exact ? null : options.Bound ?? DivergenceBound.Of(model.Backend.Activations);
         return new ReferenceReport
         {
             File = reference.Name,
