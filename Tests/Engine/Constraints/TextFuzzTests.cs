@@ -6,20 +6,22 @@ using Llama4Kernels.Engine.Constraints;
 namespace Llama4Kernels.Tests.Engine.Constraints;
 
 /// <summary>Regular expressions and grammars that chance writes: judged as .NET judges them, or refused. <c>LLAMA4_FUZZ=1000</c> tries more.</summary>
-public class TextFuzzTests
+public class TextFuzzTests(ITestOutputHelper output)
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
+
     private const string Alphabet = "ab1-";
 
     [Fact]
     public void ExpressionsMatchWhatDotNetMatches()
     {
-        int compiled = 0;
+        (int compiled, int unjudged) = (0, 0);
         long rounds = Fuzzing.Iterations(50);
         for (int round = 0; round < rounds; round++)
         {
             Random random = new(round);
             string pattern = Expression(random, 3);
-            Regex oracle = new($"\\A(?:{pattern})\\z", RegexOptions.CultureInvariant);
+            Regex oracle = new($"\\A(?:{pattern})\\z", RegexOptions.CultureInvariant, s_patience);
             Constraint constraint;
             try
             {
@@ -33,11 +35,30 @@ public class TextFuzzTests
             for (int i = 0; i < 15; i++)
             {
                 string text = string.Concat(Enumerable.Range(0, random.Next(6)).Select(_ => Alphabet[random.Next(Alphabet.Length)]));
-                bool expected = oracle.IsMatch(text);
+                if (Judge(oracle, text) is not bool expected)
+                {
+                    unjudged++;
+                    break;
+                }
                 Assert.True(ConstraintChecks.AcceptsBytes(constraint, text) == expected, $"round {round}: /{pattern}/ should {(expected ? "accept" : "refuse")} '{text}'");
             }
         }
+        output.WriteLine($"{rounds} expressions: {compiled} compiled, {unjudged} beyond the oracle");
         Assert.True(compiled > rounds / 2);
+        Assert.True(unjudged <= Math.Max(rounds / 10, 1), $"{unjudged} expressions were not judged.");
+    }
+
+    // .NET goes back over its tracks, on some expressions for ever.
+    private static bool? Judge(Regex oracle, string text)
+    {
+        try
+        {
+            return oracle.IsMatch(text);
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            return null;
+        }
     }
 
     [Fact]
