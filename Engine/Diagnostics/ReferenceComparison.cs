@@ -65,8 +65,8 @@ public static class ReferenceComparison
         double[] rows = ReferenceMetrics.Kl(result.Logits, reference.Logits, vocabulary);
         var divergence = LogitDivergence.Of(rows, ReferenceMetrics.SameTop1(result.Logits, reference.Logits, vocabulary));
         int? greedy = FirstGreedyDifference(reference, result.Greedy, absolute);
-        bool exact = model.Options.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
-        DivergenceBound? bound = exact ? null : options.Bound ?? DivergenceBound.Of(model.Options.Activations);
+        bool exact = model.Backend.Activations == ActivationPrecision.Float32 && model.Options.Weights != WeightScheme.Fp8;
+        DivergenceBound? bound = exact ? null : options.Bound ?? DivergenceBound.Of(model.Backend.Activations);
         return new ReferenceReport
         {
             File = reference.Name,

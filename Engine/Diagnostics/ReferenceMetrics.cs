@@ -88,7 +88,8 @@ internal static class ReferenceMetrics
         return sum;
     }
 
-    private static double LogSumExp(ReadOnlySpan<float> values)
+    /// <summary>ln Σ exp, with the largest value subtracted.</summary>
+    internal static double LogSumExp(ReadOnlySpan<float> values)
     {
         double largest = double.NegativeInfinity;
         foreach (float value in values)

@@ -203,9 +203,9 @@ public sealed class Llama4Model : IDisposable
     /// <summary>What the options ask of a backend that was handed in, it must do.</summary>
     private static void CheckBackend(IBackend backend, ModelOptions options)
     {
-        if (backend.Activations != options.Activations)
+        if (options.Activations is { } activations && backend.Activations != activations)
         {
-            throw new ArgumentException($"The options ask for {options.Activations} activations, but the backend '{backend.Name}' was made for {backend.Activations}.", nameof(options));
+            throw new ArgumentException($"The options ask for {activations} activations, but the backend '{backend.Name}' was made for {backend.Activations}.", nameof(options));
         }
         if (options.CreateBackend is not null && options.Threads != 0)
         {
@@ -229,6 +229,7 @@ public sealed class Llama4Model : IDisposable
             TileOptions images = checkpoint.LoadTileOptions();
             backend = options.CreateBackend is null ? CpuBackendFor(options) : options.CreateBackend();
             CheckBackend(backend, options);
+            options = options with { Activations = backend.Activations };
             check?.Invoke(checkpoint.Config, backend);
             using var loader = new WeightLoader(checkpoint, backend, options, progress, cancellation);
             loader.CheckFormats();
@@ -247,7 +248,7 @@ public sealed class Llama4Model : IDisposable
     private static CpuBackend CpuBackendFor(ModelOptions options) => new(new CpuBackendOptions
     {
         Threads = options.Threads,
-        Precision = options.Activations,
+        Precision = options.Precision,
     });
 
     private static float[] Frequencies(TextConfig c)

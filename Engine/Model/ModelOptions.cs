@@ -42,12 +42,20 @@ internal enum LinearParts
 /// </summary>
 public sealed record ModelOptions
 {
-    /// <summary>What products may make of activations; bfloat16 also for what is cached.</summary>
-    public ActivationPrecision Activations
+    /// <summary>
+    /// How far products may round activations; what is cached is bfloat16 unless it is <see cref="ActivationPrecision.Float32"/>. Null:
+    /// exact (float32) for a model that is loaded by itself, for measuring and comparing; for an engine, whose answers people read,
+    /// as far as the weights do already: int8 operands with int4 weights, bfloat16 with others. With <see cref="CreateBackend"/>
+    /// null takes what the backend was made for.
+    /// </summary>
+    public ActivationPrecision? Activations
     {
         get;
-        init => field = Known(value, nameof(Activations));
-    } = ActivationPrecision.Float32;
+        init => field = value is { } activations ? Known(activations, nameof(Activations)) : null;
+    }
+
+    /// <summary><see cref="Activations"/> of a model by itself.</summary>
+    internal ActivationPrecision Precision => Activations ?? ActivationPrecision.Float32;
 
     /// <summary>What the experts' weights become.</summary>
     public WeightScheme Weights
@@ -80,7 +88,7 @@ public sealed record ModelOptions
     }
 
     /// <summary>
-    /// Makes the backend to run on, for the same <see cref="Activations"/>, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
+    /// Makes the backend to run on, for the same <see cref="Activations"/> if they are set, which the model then owns; null for the CPU. Called once the checkpoint was found sound.
     /// </summary>
     public Func<IBackend>? CreateBackend { get; init; }
 

@@ -97,7 +97,7 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>Format of the cache: bfloat16 where activations are, unless the options say otherwise.</summary>
     public static KvFormat FormatOf(ModelOptions model, EngineOptions options) =>
-        options.CacheFormat ?? (model.Activations == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16);
+        options.CacheFormat ?? (model.Precision == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16);
 
     /// <summary>Most rows of a step, and of one's logits. No step is longer than the context, and each decodes all sequences.</summary>
     public static (int Rows, int LogitRows) RowsOf(EngineOptions options, StepSizes backend, int context)

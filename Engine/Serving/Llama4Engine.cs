@@ -6,6 +6,7 @@ using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Serving;
 
@@ -62,7 +63,7 @@ public sealed class Llama4Engine : IAsyncDisposable
 
     /// <summary>Loads a checkpoint and makes an engine that owns the model.</summary>
     /// <param name="path">As for <see cref="Llama4Model.Load"/>.</param>
-    /// <param name="model">Precision, threads, vision; null for the defaults.</param>
+    /// <param name="model">Precision, threads, vision; null for the defaults, which round activations as far as the weights do, see <see cref="ModelOptions.Activations"/>.</param>
     /// <param name="options">Sizes and limits; null for the defaults.</param>
     /// <param name="progress">Told after each packed matrix; last with all bytes done.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
@@ -74,11 +75,16 @@ public sealed class Llama4Engine : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(path);
         model ??= new ModelOptions();
+        if (model is { Activations: null, CreateBackend: null })
+        {
+            // As far as the weights round already: int8 operands where they are int4, bfloat16 elsewhere.
+            model = model with { Activations = ActivationPrecision.Int8 };
+        }
         options ??= new EngineOptions();
         return Task.Run(
             () =>
             {
-                Llama4Model loaded = Llama4Model.LoadChecked(path, model, (config, backend) => StepRunner.Check(config.Text, backend, model, options), progress, cancellation);
+                Llama4Model loaded = Llama4Model.LoadChecked(path, model, (config, backend) => StepRunner.Check(config.Text, backend, model with { Activations = backend.Activations }, options), progress, cancellation);
                 try
                 {
                     return new Llama4Engine(loaded, options, ownsModel: true);

@@ -54,12 +54,17 @@ internal abstract unsafe class CpuMatrix : IMatrix
     }
 
     /// <summary>Takes the memory; called once, by the constructor of a layout, which knows how much.</summary>
-    protected void Allocate(long bytes)
+    /// <param name="bytes">How much.</param>
+    /// <param name="inLargePages">
+    /// Whether to ask for large pages: products that reading bounds gain from them. Supplying them may take a virtual machine's host
+    /// several times as long as small ones, which loading then waits for.
+    /// </param>
+    protected void Allocate(long bytes, bool inLargePages)
     {
         Bytes = bytes;
-        bool isLarge = bytes >= HugePages.Bytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), isLarge ? (nuint)HugePages.Bytes : 64);
-        if (isLarge)
+        inLargePages &= bytes >= HugePages.Bytes;
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), inLargePages ? (nuint)HugePages.Bytes : 64);
+        if (inLargePages)
         {
             HugePages.Advise((nint)_data, bytes);
         }

@@ -35,7 +35,7 @@ internal sealed unsafe class PackedMatrix : CpuMatrix
         Steps = Format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
         HeaderBytes = Format.Scale == ScaleKind.None ? 0 : PanelRows * sizeof(float);
         BlockBytes = HeaderBytes + (long)Steps * PanelRows * (IsDense ? sizeof(float) : 1);
-        Allocate(PanelBytes * Panels);
+        Allocate(PanelBytes * Panels, inLargePages: true);
     }
 
     /// <summary>Numbers, not codes with scales.</summary>

@@ -85,7 +85,19 @@ internal readonly unsafe struct EvenCodes<TBits, TConversion> : IAffineCodes
     {
         words += (uint)column / (uint)Columns * AffineLayout.PanelRows;
         TU a = TL.Words(words), b = TL.Words(words + TL.Count);
-        CodeSteps.Run<TL, TF, TU, TConversion, TMap, TSink>(ref a, ref b, TBits.Bits, Columns, first, values, scale0, scale1, offset0, offset1, ref sink);
+        // Literals, so that shifts have immediate operands: what the type says is known to the compiler too late for that.
+        switch (TBits.Bits)
+        {
+            case 2:
+                CodeSteps.Run<TL, TF, TU, TConversion, TMap, TSink>(ref a, ref b, 2, 16, first, values, scale0, scale1, offset0, offset1, ref sink);
+                break;
+            case 4:
+                CodeSteps.Run<TL, TF, TU, TConversion, TMap, TSink>(ref a, ref b, 4, 8, first, values, scale0, scale1, offset0, offset1, ref sink);
+                break;
+            default:
+                CodeSteps.Run<TL, TF, TU, TConversion, TMap, TSink>(ref a, ref b, 8, 4, first, values, scale0, scale1, offset0, offset1, ref sink);
+                break;
+        }
     }
 }
 

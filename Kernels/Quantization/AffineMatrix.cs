@@ -22,7 +22,8 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
     {
         _layout = new AffineLayout(format, columns);
         PanelCount = AffinePanel.Count(rows);
-        Allocate(_layout.PanelBytes * PanelCount);
+        // Decoding bounds its products.
+        Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
     }
 
     internal ref readonly AffineLayout Panels => ref _layout;

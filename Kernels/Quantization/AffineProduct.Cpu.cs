@@ -149,6 +149,9 @@ internal static unsafe partial class AffineProduct
                 case 2:
                     Vectors(ref chunks, x, table, sums);
                     break;
+                case <= 4 when TL.Count == Vector512<float>.Count:
+                    Four(ref chunks, x, count, table, sums);
+                    break;
                 default:
                     Tiles(ref chunks, x, count, table, sums);
                     break;
@@ -188,6 +191,28 @@ internal static unsafe partial class AffineProduct
                 for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
                 {
                     Add(Weights(ref chunks, lane, table, Two(x + column, x + column + work.Layout.Padded)), sums + lane, 2);
+                }
+            }
+        }
+
+        /// <summary>Three tokens or four, where there are registers for the sums of all; a missing one repeats the first.</summary>
+        private void Four(ref AffineChunks chunks, float* x, int count, float* table, float* sums)
+        {
+            float* b = x + work.Layout.Padded, c = b + work.Layout.Padded, d = count > 3 ? c + work.Layout.Padded : x;
+            for (int column = 0; column < work.Layout.Padded; column += ChunkColumns)
+            {
+                chunks.Advance(Math.Min(ChunkColumns, work.Layout.Padded - column));
+                for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
+                {
+                    FourDots<TL, TF, TU> dots = Weights(ref chunks, lane, table, new FourDots<TL, TF, TU>(x + column, b + column, c + column, d + column));
+                    float* to = sums + lane;
+                    Add(dots.A0, dots.A1, to);
+                    Add(dots.B0, dots.B1, to + Rows);
+                    Add(dots.C0, dots.C1, to + 2 * Rows);
+                    if (count > 3)
+                    {
+                        Add(dots.D0, dots.D1, to + 3 * Rows);
+                    }
                 }
             }
         }

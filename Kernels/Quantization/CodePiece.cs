@@ -12,8 +12,11 @@ internal readonly unsafe record struct CodePiece(int First, int Count)
     /// <summary>The most columns of a piece.</summary>
     public const int MaxColumns = 256;
 
-    /// <summary>Bytes that <see cref="Memory"/> divides: codes with room to read 64 beyond, and for each four columns four bytes of scale and of offset.</summary>
-    public const int MemoryBytes = MaxColumns + 64 + 2 * MaxColumns + 2 * sizeof(ushort);
+    /// <summary>Bytes of a piece's codes, with room to read 64 beyond.</summary>
+    public const int CodeBytes = MaxColumns + 64;
+
+    /// <summary>Bytes of a piece's numbers: four of scale and of offset for each four columns, and the halves of two-level scales.</summary>
+    public const int NumberBytes = 2 * MaxColumns + 2 * sizeof(ushort);
 
     /// <summary>The column after the last.</summary>
     public int End => First + Count;
@@ -29,10 +32,6 @@ internal readonly unsafe record struct CodePiece(int First, int Count)
         return new CodePiece(first, Math.Min(size, end - first));
     }
 
-    /// <summary>Room for a piece.</summary>
-    public static CodeRow Memory(byte* memory)
-    {
-        byte* scales = memory + MaxColumns + 64, offsets = scales + MaxColumns;
-        return new CodeRow(memory, scales, offsets, (ushort*)(offsets + MaxColumns));
-    }
+    /// <summary>A row of a piece in memory of <see cref="CodeBytes"/> and <see cref="NumberBytes"/>.</summary>
+    public static CodeRow Row(byte* codes, byte* numbers) => new(codes, numbers, numbers + MaxColumns, (ushort*)(numbers + 2 * MaxColumns));
 }

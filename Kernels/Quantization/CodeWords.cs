@@ -6,7 +6,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
 /// Codes of a row in words of 32 bits, in an order in which a vector of words (a lane per row) gives column after column by
-/// shifts. Words lie <see cref="AffineLayout.PanelRows"/> apart.
+/// shifts.
 /// <code>
 /// 2, 4, 8 bits   word k: columns 16k, 8k, 4k and on, from the lowest bits up
 /// 6 bits         16 columns in 3 words: five in each; the sixteenth is their top bits, two of each
@@ -18,15 +18,13 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// </summary>
 internal static unsafe class CodeWords
 {
-    private const int Stride = AffineLayout.PanelRows;
-
-    /// <summary>Packs a multiple of the format's unit of codes; bytes up to the next 64 are readable.</summary>
+    /// <summary>Packs a multiple of the format's unit of codes into words that follow one another; bytes up to the next 64 are readable.</summary>
     public static void Pack(int bits, byte* codes, int columns, uint* words)
     {
         switch (bits)
         {
             case 2:
-                for (int c = 0; c < columns; c += 16, words += Stride)
+                for (int c = 0; c < columns; c += 16, words++)
                 {
                     // Neighbours join to four bits, those to a byte.
                     Vector128<ushort> pairs = Joined(Vector128.Load(codes + c), 6);
@@ -38,38 +36,35 @@ internal static unsafe class CodeWords
                 FourBits(codes, columns, words);
                 break;
             case 8:
-                for (int c = 0; c < columns; c += 4, words += Stride)
-                {
-                    *words = Unsafe.ReadUnaligned<uint>(codes + c);
-                }
+                Unsafe.CopyBlockUnaligned(words, codes, (uint)columns);
                 break;
             case 3:
-                for (int c = 0; c < columns; c += 32, words += 3 * Stride)
+                for (int c = 0; c < columns; c += 32, words += 3)
                 {
                     byte* low = codes + c, high = low + 16;
                     words[0] = Run(3, low, 10) | (uint)(low[15] & 3) << 30;
-                    words[Stride] = Run(3, high, 10) | (uint)(high[15] & 3) << 30;
-                    words[2 * Stride] = Run(3, low + 10, 5) | Run(3, high + 10, 5) << 15 | (uint)(low[15] >> 2) << 30 | (uint)(high[15] >> 2) << 31;
+                    words[1] = Run(3, high, 10) | (uint)(high[15] & 3) << 30;
+                    words[2] = Run(3, low + 10, 5) | Run(3, high + 10, 5) << 15 | (uint)(low[15] >> 2) << 30 | (uint)(high[15] >> 2) << 31;
                 }
                 break;
             case 5:
-                for (int c = 0; c < columns; c += 32, words += 5 * Stride)
+                for (int c = 0; c < columns; c += 32, words += 5)
                 {
                     uint first = codes[c + 30], second = codes[c + 31];
                     words[0] = Run(5, codes + c, 6) | first << 30;
-                    words[Stride] = Run(5, codes + c + 6, 6) | first >> 2 << 30;
-                    words[2 * Stride] = Run(5, codes + c + 12, 6) | second << 30;
-                    words[3 * Stride] = Run(5, codes + c + 18, 6) | second >> 2 << 30;
-                    words[4 * Stride] = Run(5, codes + c + 24, 6) | first >> 4 << 30 | second >> 4 << 31;
+                    words[1] = Run(5, codes + c + 6, 6) | first >> 2 << 30;
+                    words[2] = Run(5, codes + c + 12, 6) | second << 30;
+                    words[3] = Run(5, codes + c + 18, 6) | second >> 2 << 30;
+                    words[4] = Run(5, codes + c + 24, 6) | first >> 4 << 30 | second >> 4 << 31;
                 }
                 break;
             default:
-                for (int c = 0; c < columns; c += 16, words += 3 * Stride)
+                for (int c = 0; c < columns; c += 16, words += 3)
                 {
                     uint last = codes[c + 15];
                     words[0] = Run(6, codes + c, 5) | last << 30;
-                    words[Stride] = Run(6, codes + c + 5, 5) | last >> 2 << 30;
-                    words[2 * Stride] = Run(6, codes + c + 10, 5) | last >> 4 << 30;
+                    words[1] = Run(6, codes + c + 5, 5) | last >> 2 << 30;
+                    words[2] = Run(6, codes + c + 10, 5) | last >> 4 << 30;
                 }
                 break;
         }
@@ -78,25 +73,22 @@ internal static unsafe class CodeWords
     private static void FourBits(byte* codes, int columns, uint* words)
     {
         int c = 0;
-        for (; c <= columns - 32; c += 32, words += 4 * Stride)
+        for (; c <= columns - 32; c += 32, words += 4)
         {
             Vector256<ushort> all = Vector256.Load(codes + c).AsUInt16(), pairs = (all | all >>> 4) & Vector256.Create((ushort)0xff);
-            Vector128<uint> four = Vector128.Narrow(pairs.GetLower(), pairs.GetUpper()).AsUInt32();
-            words[0] = four.GetElement(0);
-            words[Stride] = four.GetElement(1);
-            words[2 * Stride] = four.GetElement(2);
-            words[3 * Stride] = four.GetElement(3);
+            Vector128.Narrow(pairs.GetLower(), pairs.GetUpper()).AsUInt32().Store(words);
         }
-        for (; c < columns; c += 8, words += Stride)
+        for (; c < columns; c += 8, words++)
         {
             Vector128<ushort> pairs = Joined(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<ulong>(codes + c)).AsByte(), 4);
             *words = Vector128.Narrow(pairs, pairs).AsUInt32().ToScalar();
         }
     }
 
-    /// <summary>The code of a column among words of codes.</summary>
+    /// <summary>The code of a column of a slab, whose words lie <see cref="AffineLayout.PanelRows"/> apart.</summary>
     public static int Code(int bits, uint* words, int column)
     {
+        const int Stride = AffineLayout.PanelRows;
         int c = column % 32;
         switch (bits)
         {

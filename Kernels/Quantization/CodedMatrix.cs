@@ -48,8 +48,8 @@ public abstract unsafe record CodedMatrix(int Rows, int Columns, WeightFormat Co
     /// <inheritdoc/>
     internal sealed override void Read(int row, int column, int width, float* values)
     {
-        byte* memory = stackalloc byte[CodePiece.MemoryBytes];
-        CodeRow codes = CodePiece.Memory(memory);
+        byte* memory = stackalloc byte[CodePiece.CodeBytes + CodePiece.NumberBytes];
+        CodeRow codes = CodePiece.Row(memory, memory + CodePiece.CodeBytes);
         int group = Codes.Group(Columns), end = column + width;
         while (column < end)
         {

@@ -38,7 +38,7 @@ internal sealed unsafe class Int4Panels : CpuMatrix
     {
         Panels = (int)(((long)Rows + PanelRows - 1) / PanelRows);
         Groups = Columns / GroupColumns;
-        Allocate((long)Panels * PanelBytes);
+        Allocate((long)Panels * PanelBytes, inLargePages: true);
     }
 
     /// <summary>Panels of 64 rows.</summary>

@@ -104,8 +104,8 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
     /// <summary>Codes that count from 0 become signed, and scales float32; nothing else changes.</summary>
     private void Keep(CodedMatrix source, int row, in RowTarget to)
     {
-        byte* memory = stackalloc byte[CodePiece.MemoryBytes];
-        CodeRow codes = CodePiece.Memory(memory);
+        byte* memory = stackalloc byte[CodePiece.CodeBytes + CodePiece.NumberBytes];
+        CodeRow codes = CodePiece.Row(memory, memory + CodePiece.CodeBytes);
         for (int first = 0; first < source.Columns; first += Format.GroupColumns)
         {
             int group = first / Format.GroupColumns;

@@ -7,6 +7,7 @@ namespace Llama4Kernels.Tests.Tools;
 public sealed class ModelCommandTests
 {
     private static readonly string s_scout = GoldenFiles.Path("tiny-scout");
+    private static readonly string s_nano = GoldenFiles.SampleModel;
 
     [Fact]
     public async Task Chat_answers_a_known_question()
@@ -165,6 +166,29 @@ public sealed class ModelCommandTests
         Assert.Equal(0, (await CliRun.Of("eval", tie)).ExitCode);
         Assert.Equal(1, (await CliRun.Of("eval", wrong)).ExitCode);
         (await CliRun.Of("eval", scratch.Write("bad.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"<image>\"}]}"))).AssertFails("line 1");
+    }
+
+    [Fact]
+    public async Task EvalMeasuresTextsBesideQuestions()
+    {
+        using var scratch = new ScratchFolder();
+        string text = scratch.Write("text.txt", "Scout has 16 experts.");
+        CliRun run = await CliRun.Of("eval", "--perplexity", text, "--weights", "int4", "--against", s_nano, "--json");
+        Assert.Equal(0, run.ExitCode);
+        JsonNode measured = JsonNode.Parse(run.Out)!["text"]!;
+        Assert.Null(JsonNode.Parse(run.Out)!["questions"]);
+        Assert.Equal(Math.Exp(measured["meanNll"]!.GetValue<double>()), measured["perplexity"]!.GetValue<double>(), 1e-9);
+        Assert.Equal(measured["tokens"]!.GetValue<int>(), measured["divergence"]!["rows"]!.GetValue<int>());
+        Assert.True(measured["against"]!["perplexity"]!.GetValue<double>() > 1);
+        string questions = scratch.Write("one.jsonl", "{\"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}");
+        Assert.Matches("1 questions, 0 right, 0 different[^·]*perplexity [0-9.]+ ± [0-9.]+ over [0-9]+ tokens", (await CliRun.Of("eval", questions, "-n", "2", "--perplexity", text, "--window", "3")).Out);
+        (await CliRun.Of("eval")).AssertFails("--perplexity");
+        (await CliRun.Of("eval", questions, "--against", s_nano)).AssertFails("--against needs --perplexity");
+        (await CliRun.Of("eval", "--perplexity", text, "--window", "0")).AssertFails("--window");
+        (await CliRun.Of("eval", "--perplexity", text, "--window", "99999999")).AssertFails("context");
+        (await CliRun.Of("eval", "--perplexity", scratch.Write("empty.txt"))).AssertFails("empty.txt: has no text");
+        (await CliRun.Of("eval", "--perplexity", Path.Combine(s_nano, "model.safetensors"))).AssertFails("not UTF-8");
+        (await CliRun.Of("eval", "--perplexity", text, "--against", scratch.Path("nowhere"))).AssertFails("nowhere");
     }
 
     [Fact]

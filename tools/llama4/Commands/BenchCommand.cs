@@ -26,7 +26,7 @@ internal static class BenchCommand
         var requests = new Option<int>("--requests") { Description = "With --concurrency: requests of each level.", DefaultValueFactory = _ => 64, CustomParser = Numbers.Read<int> };
         var shared = new Option<int>("--shared-prefix") { Description = "With --concurrency: tokens that all prompts begin with; without it they share none and nothing is reused.", CustomParser = Numbers.Read<int> };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.AsWeights);
         var cache = new CacheArguments();
         var command = new Command("bench", "Measures prefill and decode speed, time to the first token and memory.") { promptTokens, newTokens, repeat, concurrency, requests, shared, json };
         arguments.AddTo(command);
@@ -45,7 +45,8 @@ internal static class BenchCommand
                 throw new ArgumentException("--requests must be 1 or more, and --shared-prefix less than --prompt-tokens.");
             }
             long start = Stopwatch.GetTimestamp();
-            using Llama4Model model = arguments.Load(parsed, console, cancellation);
+            // Requests are answered with text; a single sequence is token ids alone.
+            using Llama4Model model = arguments.Load(parsed, console, cancellation, needsTokenizer: levels is not null);
             double loading = Stopwatch.GetElapsedTime(start).TotalSeconds;
             long loadingPeak = PeakMemory();
             if (levels is not null)
@@ -62,7 +63,7 @@ internal static class BenchCommand
             double ceiling = ReadBandwidth.Measure(team, Math.Clamp(model.WeightBytesPerToken, ProbeMinBytes, ProbeMaxBytes));
             double decoded = model.WeightBytesPerToken * generate / Median(timings, timing => timing.Decode);
             var report = new Report(
-                model.Options.Activations.ToString(),
+                model.Backend.Activations.ToString(),
                 prompt,
                 generate,
                 prompt / Median(timings, timing => timing.Prefill),

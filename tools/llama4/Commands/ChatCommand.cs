@@ -17,7 +17,7 @@ internal static class ChatCommand
         var tools = new Option<string?>("--tools") { Description = "JSON list of the functions the model may call." };
         var toolChoice = new Option<string?>("--tool-choice") { Description = "none, auto, required, or the name of the tool to call; calls then keep to the tools' schemas." };
         var images = new Option<string[]>("--image") { Description = "Picture of the first message; may be repeated." };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.AsWeights);
         var sampling = new SamplingArguments();
         var constraints = new ConstraintArguments();
         var cache = new CacheArguments();

@@ -16,7 +16,7 @@ internal static class DescribeCommand
         var images = new Argument<string[]>("image") { Description = "Pictures, in the order the model sees them.", Arity = ArgumentArity.OneOrMore };
         var question = new Option<string?>("--question", "-q") { Description = "The question. Default: What is in the picture? (of several: What is in each picture?)" };
         var explain = new Option<string?>("--explain") { Description = "PNG file to write: the picture with the tiles the model sees drawn over it." };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.AsWeights);
         var sampling = new SamplingArguments();
         var command = new Command("describe", "Answers a question about pictures.") { images, question, explain };
         arguments.AddTo(command);

@@ -2,17 +2,20 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
+using Llama4Kernels.Cli.Evaluation;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Interop.Files;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
 
-/// <summary><c>eval</c>: asks a file of questions and counts the right answers.</summary>
+/// <summary><c>eval</c>: asks a file of questions and counts the right answers; measures how well a text is predicted.</summary>
 internal static class EvalCommand
 {
     /// <summary>Where two best logits come closer than this, another correct implementation may answer differently.</summary>
@@ -22,51 +25,101 @@ internal static class EvalCommand
 
     public static Command Create(CommandConsole console)
     {
-        var questions = new Argument<string>("questions") { Description = "JSON lines with kind, lang, files, messages and, to judge by, expected, reference and min_margin." };
+        var questions = new Argument<string?>("questions") { Arity = ArgumentArity.ZeroOrOne, Description = "JSON lines with kind, lang, files, messages and, to judge by, expected, reference and min_margin." };
         var output = new Option<string?>("--out", "-o") { Description = "File for the answers, one row a question." };
         var limit = new Option<int?>("--limit") { Description = "Ask only the first questions.", CustomParser = Numbers.ReadOptional<int> };
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "The most tokens of an answer.", DefaultValueFactory = _ => 256, CustomParser = Numbers.Read<int> };
-        var arguments = new ModelArguments();
+        var text = new Option<string?>("--perplexity") { Description = "A UTF-8 text: prints the perplexity of all its tokens, in windows that do not overlap and start with the begin-of-text token." };
+        var window = new Option<int?>("--window") { Description = $"Tokens of such a window; {TextMeasurement.DefaultWindow} or the context if that is less.", CustomParser = Numbers.ReadOptional<int> };
+        var against = new Option<string?>("--against") { Description = "With --perplexity: a checkpoint to compare with, run with its weights as stored and float32 activations: its perplexity, KL divergence, best tokens." };
+        var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var arguments = new ModelArguments(ActivationArgument.Exact);
         var cache = new CacheArguments();
-        var command = new Command("eval", "Answers questions greedily and counts what is right; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens };
+        var command = new Command("eval", "Answers questions greedily and counts what is right, measures the perplexity of a text, or both; exit code 1 when an answer differs from its reference.") { questions, output, limit, maxTokens, text, window, against, json };
         arguments.AddTo(command);
         cache.AddTo(command);
         command.SetAction(async (parsed, cancellation) =>
         {
-            string path = parsed.GetRequiredValue(questions);
-            var options = new GenerationOptions { Temperature = 0, MaxTokens = parsed.GetValue(maxTokens) };
-            IEnumerable<(int Line, JsonObject Row)> rows = JsonLines.Read(path);
-            if (parsed.GetValue(limit) is int most)
-            {
-                rows = rows.Take(most);
-            }
+            string? path = parsed.GetValue(questions);
+            string? textPath = parsed.GetValue(text);
+            Check(parsed.GetValue(window), parsed.GetValue(against), path, textPath);
             using Llama4Model model = arguments.Load(parsed, console, cancellation);
-            using OutputFile? file = parsed.GetValue(output) is string name ? OutputFile.Create(name) : null;
-            await using Llama4Engine engine = Generating.Start(model, console, cache.Read(parsed));
-            List<Outcome> outcomes = [];
-            foreach ((int line, JsonObject row) in rows)
+            QuestionCounts? counts = null;
+            LikelihoodReport? likelihood = null;
+            if (path is not null)
             {
-                (Question question, string answer) = await JsonLines.ConvertAsync(path, line, row, async given =>
+                var options = new GenerationOptions { Temperature = 0, MaxTokens = parsed.GetValue(maxTokens) };
+                List<Outcome> outcomes = await AskAsync(model, path, parsed.GetValue(limit), parsed.GetValue(output), options, cache.Read(parsed), console, cancellation).ConfigureAwait(false);
+                counts = new QuestionCounts(outcomes.Count, outcomes.Count(outcome => outcome.Right == true), outcomes.Count(outcome => outcome.Differs));
+                if (!parsed.GetValue(json))
                 {
-                    Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
-                    return (asked, await AnswerAsync(engine, asked, options, cancellation).ConfigureAwait(false));
-                }).ConfigureAwait(false);
-                file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
-                bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
-                if (differs)
-                {
-                    console.Error.WriteLine($"line {line}: the answer '{answer}' differs from the reference '{question.Reference}'.".ReplaceLineEndings(" "));
+                    Print("kind", outcomes.GroupBy(outcome => outcome.Kind), console);
+                    Print("language", outcomes.GroupBy(outcome => outcome.Language), console);
+                    console.Out.WriteLine($"{counts.Asked} questions, {counts.Right} right, {counts.Different} different from the reference");
                 }
-                outcomes.Add(new Outcome(question.Kind, question.Language, question.Expected is null ? null : answer == question.Expected, differs));
             }
-            file?.Commit();
-            Print("kind", outcomes.GroupBy(outcome => outcome.Kind), console);
-            Print("language", outcomes.GroupBy(outcome => outcome.Language), console);
-            int different = outcomes.Count(outcome => outcome.Differs);
-            console.Out.WriteLine($"{outcomes.Count} questions, {outcomes.Count(outcome => outcome.Right == true)} right, {different} different from the reference");
-            return different == 0 ? 0 : CommandLine.Differs;
+            if (textPath is not null)
+            {
+                using Llama4Model? other = parsed.GetValue(against) is string folder ? arguments.LoadToCompare(folder, model, console, cancellation) : null;
+                likelihood = TextMeasurement.Run(model, textPath, parsed.GetValue(window), other, console, cancellation);
+                if (!parsed.GetValue(json))
+                {
+                    TextMeasurement.Print(likelihood, console);
+                }
+            }
+            if (parsed.GetValue(json))
+            {
+                ReportJson.Write(console, new EvaluationReport(counts, likelihood));
+            }
+            return counts is { Different: > 0 } ? CommandLine.Differs : 0;
         });
         return command;
+    }
+
+    private static void Check(int? window, string? against, string? questions, string? text)
+    {
+        if (questions is null && text is null)
+        {
+            throw new ArgumentException("Give a file of questions, --perplexity with a text, or both.");
+        }
+        if (text is null && (window is not null || against is not null))
+        {
+            throw new ArgumentException($"{(window is null ? "--against" : "--window")} needs --perplexity with a text.");
+        }
+        if (window < 1)
+        {
+            throw new ArgumentException("--window must be 1 or more.");
+        }
+    }
+
+    private static async Task<List<Outcome>> AskAsync(
+        Llama4Model model, string path, int? limit, string? output, GenerationOptions options, EngineOptions engineOptions, CommandConsole console, CancellationToken cancellation)
+    {
+        IEnumerable<(int Line, JsonObject Row)> rows = JsonLines.Read(path);
+        if (limit is int most)
+        {
+            rows = rows.Take(most);
+        }
+        using OutputFile? file = output is not null ? OutputFile.Create(output) : null;
+        await using Llama4Engine engine = Generating.Start(model, console, engineOptions);
+        List<Outcome> outcomes = [];
+        foreach ((int line, JsonObject row) in rows)
+        {
+            (Question question, string answer) = await JsonLines.ConvertAsync(path, line, row, async given =>
+            {
+                Question asked = QuestionOf(given, Path.GetDirectoryName(Path.GetFullPath(path))!);
+                return (asked, await AnswerAsync(engine, asked, options, cancellation).ConfigureAwait(false));
+            }).ConfigureAwait(false);
+            file?.Writer.WriteLine(new JsonObject { ["kind"] = question.Kind, ["lang"] = question.Language, ["answer"] = answer }.ToJsonString());
+            bool differs = question.Reference is not null && question.Margin >= NearTie && answer != question.Reference;
+            if (differs)
+            {
+                console.Error.WriteLine($"line {line}: the answer '{answer}' differs from the reference '{question.Reference}'.".ReplaceLineEndings(" "));
+            }
+            outcomes.Add(new Outcome(question.Kind, question.Language, question.Expected is null ? null : answer == question.Expected, differs));
+        }
+        file?.Commit();
+        return outcomes;
     }
 
     private static async Task<string> AnswerAsync(Llama4Engine engine, Question question, GenerationOptions options, CancellationToken cancellation)

@@ -13,7 +13,7 @@ internal static class GenerateCommand
     public static Command Create(CommandConsole console)
     {
         var text = new Argument<string>("prompt") { Description = "The text to continue." };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.AsWeights);
         var sampling = new SamplingArguments();
         var cache = new CacheArguments();
         var constraints = new ConstraintArguments();

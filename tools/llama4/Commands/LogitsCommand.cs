@@ -20,7 +20,7 @@ internal static class LogitsCommand
         var output = new Option<string>("--out", "-o") { Description = "safetensors file to write: logits [rows, V] and, with --greedy, greedy [N].", Required = true };
         var greedy = new Option<int>("--greedy") { Description = "Tokens to continue by argmax.", CustomParser = Numbers.Read<int> };
         var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step.", CustomParser = Numbers.Read<int> };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.Exact);
         var command = new Command("logits", "Computes the logits of given token ids.") { checkpoint, input, tokens, output, greedy, chunk };
         arguments.AddTo(command, named: false);
         command.SetAction((parsed, cancellation) =>
@@ -35,7 +35,7 @@ internal static class LogitsCommand
                 (null, string list) => (ParseTokens(list), new RunOptions()),
                 _ => throw new ArgumentException("Give either --input or --tokens."),
             };
-            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
+            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation, needsTokenizer: false);
             LogitsResult result = ModelRunner.Run(model, ids, options with { Greedy = parsed.GetValue(greedy), PrefillChunk = parsed.GetValue(chunk) }, cancellation);
             string written = parsed.GetRequiredValue(output);
             Write(written, result, model.Config.Text.VocabSize);

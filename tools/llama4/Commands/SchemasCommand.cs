@@ -15,7 +15,7 @@ internal static class SchemasCommand
     public static Command Create(CommandConsole console)
     {
         var file = new Argument<string>("file") { Description = "JSON lines with name, schema and tests: [{valid, data}]." };
-        var tokenizer = new Option<string?>("--tokenizer") { Description = "Checkpoint folder or tokenizer file; without it Meta's in ../tokenizer beside the file, else the sample model's." };
+        var tokenizer = new Option<string?>("--tokenizer") { Description = "Checkpoint (folder or .gguf file) or tokenizer file; without it Meta's in ../tokenizer beside the file, else the sample model's." };
         var threads = new Option<int>("--threads", "-t") { Description = "Schemas checked at the same time.", DefaultValueFactory = _ => 1, CustomParser = Numbers.Read<int> };
         var output = new Option<string?>("--out") { Description = "File for one row a schema: name, status, and what was refused." };
         var json = new Option<bool>("--json") { Description = "Print counts and times as JSON." };
@@ -28,7 +28,7 @@ internal static class SchemasCommand
             string path = parsed.GetRequiredValue(file);
             int degree = parsed.GetValue(threads);
             ArgumentOutOfRangeException.ThrowIfLessThan(degree, 1, "--threads");
-            Llama4Tokenizer vocabulary = Llama4Tokenizer.Load(parsed.GetValue(tokenizer) ?? FindVocabulary(path));
+            Llama4Tokenizer vocabulary = TokenizerArgument.Load(parsed.GetValue(tokenizer) ?? FindVocabulary(path));
             SchemaReport report = new SchemaRun(path, vocabulary, console).Check(degree, cancellation);
             if (parsed.GetValue(output) is string rows)
             {

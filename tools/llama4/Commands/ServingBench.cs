@@ -58,7 +58,7 @@ internal static class ServingBench
             budget = engine.Status.CacheBytes;
             measured.Add(await MeasureAsync(engine, promptTokens, newTokens, requests, sharedPrefix, level, cancellation).ConfigureAwait(false));
         }
-        return new Report(model.Options.Activations.ToString(), promptTokens, newTokens, requests, sharedPrefix, budget, [.. measured]);
+        return new Report(model.Backend.Activations.ToString(), promptTokens, newTokens, requests, sharedPrefix, budget, [.. measured]);
     }
 
     private static async Task<Level> MeasureAsync(Llama4Engine engine, int promptTokens, int newTokens, int requests, int sharedPrefix, int concurrency, CancellationToken cancellation)

@@ -10,8 +10,8 @@ internal static class TokenizeCommand
 {
     public static Command Create(CommandConsole console)
     {
-        var input = new Argument<string>("input") { Description = "The text; with --batch the checkpoint folder, tokenizer.model or tokenizer.json." };
-        var model = new Option<string?>("--model", "-m") { Description = "Checkpoint folder or tokenizer file; without it the sample model's." };
+        var input = new Argument<string>("input") { Description = "The text; with --batch the checkpoint (folder or .gguf file), tokenizer.model or tokenizer.json." };
+        var model = new Option<string?>("--model", "-m") { Description = "Checkpoint (folder or .gguf file) or tokenizer file; without it the sample model's." };
         var bos = new Option<bool>("--bos") { Description = "Begin with <|begin_of_text|>." };
         var special = new Option<bool>("--special") { Description = "Recognise special tokens in the text." };
         var pieces = new Option<bool>("--pieces") { Description = "Also print each token's text." };
@@ -25,7 +25,7 @@ internal static class TokenizeCommand
             string given = parsed.GetRequiredValue(input);
             if (parsed.GetValue(batch) is string rows)
             {
-                Llama4Tokenizer tokenizer = Llama4Tokenizer.Load(given);
+                Llama4Tokenizer tokenizer = TokenizerArgument.Load(given);
                 Func<JsonObject, JsonObject> complete = parsed.GetValue(chat)
                     ? ChatRows.Encoder(tokenizer)
                     : row => TokenizerRows.Complete(row, tokenizer, parsed.GetValue(decode));
@@ -36,7 +36,7 @@ internal static class TokenizeCommand
             {
                 throw new ArgumentException("--chat, --decode and --out belong to --batch.");
             }
-            Print(given, Llama4Tokenizer.Load(parsed.GetValue(model) ?? ModelArguments.SampleModel), parsed.GetValue(bos), parsed.GetValue(special), parsed.GetValue(pieces), console);
+            Print(given, TokenizerArgument.Load(parsed.GetValue(model) ?? ModelArguments.SampleModel), parsed.GetValue(bos), parsed.GetValue(special), parsed.GetValue(pieces), console);
             return 0;
         });
         return command;

@@ -19,7 +19,7 @@ internal static class VerifyCommand
         var kl = new Option<double?>("--max-kl") { Description = "With rounded activations: bounds the mean KL divergence of all rows in nats, in place of the official implementation's own median, far rows and top-1.", CustomParser = Numbers.ReadOptional<double> };
         var chunk = new Option<int>("--prefill-chunk") { Description = "Tokens per prefill step; 0 takes the largest step.", CustomParser = Numbers.Read<int> };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var arguments = new ModelArguments();
+        var arguments = new ModelArguments(ActivationArgument.Exact);
         var command = new Command("verify", "Compares logits, activations, routing and continuations with reference values; exit code 1 when they differ.") { checkpoint, golden, tolerance, kl, chunk, json };
         arguments.AddTo(command, named: false);
         command.SetAction((parsed, cancellation) =>
@@ -30,7 +30,7 @@ internal static class VerifyCommand
             }
             var options = new ReferenceOptions { Tolerance = parsed.GetValue(tolerance), Bound = parsed.GetValue(kl) is double mean ? new DivergenceBound { MeanKl = mean } : null };
             string[] files = FilesOf(parsed.GetRequiredValue(golden));
-            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation);
+            using Llama4Model model = arguments.Load(parsed.GetRequiredValue(checkpoint), parsed, console, cancellation, needsTokenizer: false);
             using Llama4Model? other = arguments.LoadOtherOrder(parsed.GetRequiredValue(checkpoint), model, parsed, cancellation);
             ReferenceReport[] reports = [.. files.Select(file =>
             {
@@ -46,7 +46,7 @@ internal static class VerifyCommand
             var all = ReferenceSummary.Of(reports);
             if (parsed.GetValue(json))
             {
-                ReportJson.Write(console, new VerificationReport(all.Passed, model.Options.Activations.ToString(), Name(model.Options.Weights), options.Tolerance, compared[0].Bound, all.Divergence, reports));
+                ReportJson.Write(console, new VerificationReport(all.Passed, model.Options.Activations.ToString()!, Name(model.Options.Weights), options.Tolerance, compared[0].Bound, all.Divergence, reports));
             }
             else
             {

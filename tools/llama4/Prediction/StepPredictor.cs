@@ -48,7 +48,7 @@ internal sealed class StepPredictor : IDisposable
             _recorder = new StepRecorder(_driver, counts ? new LaunchCounter(new CombinedKernelModules(PtxKernelModules.All, modules), Device, progress, cancellation) : null);
             var options = new CudaBackendOptions
             {
-                Precision = request.Model.Activations,
+                Precision = request.Model.Precision,
                 Product = request.Product,
                 WithoutWeights = true,
             };

@@ -9,6 +9,12 @@ internal static class ActivationArgument
     private static readonly (string Name, ActivationPrecision Precision)[] s_all =
         [("float32", ActivationPrecision.Float32), ("bf16", ActivationPrecision.BFloat16), ("int8", ActivationPrecision.Int8)];
 
+    /// <summary>For commands that compare: not at all.</summary>
+    public const string Exact = "float32";
+
+    /// <summary>For commands whose answers people read: as far as the weights do already.</summary>
+    public const string AsWeights = "int8";
+
     /// <summary>A new option.</summary>
     /// <param name="usual">What it is where nobody says.</param>
     public static Option<string> New(string usual)

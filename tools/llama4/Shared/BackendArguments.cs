@@ -43,7 +43,7 @@ internal sealed class BackendArguments
     /// <exception cref="Engine.ModelFormatException">The checkpoint had to be looked at, and is malformed.</exception>
     public Func<IBackend>? Choose(ParseResult parsed, string folder, ModelOptions model, out string reason) =>
         Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason,
-            _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), model.Activations);
+            _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), model.Precision);
 
     internal static Func<IBackend>? Choose(
         string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, EmulatedDriverOptions? emulated = null, ActivationPrecision precision = ActivationPrecision.Float32)

@@ -27,6 +27,15 @@ internal sealed class LoadBar : IProgress<LoadProgress>
         return terminal.Progress().AutoClear(true).Start(context => work(new LoadBar(context.AddTask(doing), doing)));
     }
 
+    /// <summary>The same for work that counts to a total.</summary>
+    public static T Count<T>(CommandConsole console, string doing, int total, Func<IProgress<int>?, T> work) =>
+        Run(console, doing, bar => work(bar is null ? null : new Counter(bar, total)));
+
+    private sealed class Counter(IProgress<LoadProgress> bar, int total) : IProgress<int>
+    {
+        public void Report(int value) => bar.Report(new LoadProgress(value, total, string.Empty));
+    }
+
     /// <inheritdoc/>
     public void Report(LoadProgress value)
     {

@@ -1,14 +1,16 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>The options that say which model to load and how, and the loading with its progress bar.</summary>
-internal sealed class ModelArguments
+/// <param name="activations">How far activations are rounded where nobody says.</param>
+internal sealed class ModelArguments(string activations)
 {
     private readonly Option<string?> _model = new("--model", "-m") { Description = "Checkpoint: a folder (safetensors, GGUF, Meta's consolidated.*.pth) or a .gguf file; without it the sample model that comes with the tool." };
 
-    private readonly Option<string> _activations = ActivationArgument.New("float32");
+    private readonly Option<string> _activations = ActivationArgument.New(activations);
 
     private readonly Option<string> _weights = new("--weights")
     {
@@ -56,9 +58,9 @@ internal sealed class ModelArguments
         _ => WeightScheme.Stored,
     };
 
-    /// <summary>Loads the model that was named, or the sample model; either must have a tokenizer.</summary>
-    public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation) =>
-        Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer: true);
+    /// <summary>Loads the model that was named, or the sample model.</summary>
+    public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = true) =>
+        Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer);
 
     /// <summary>
     /// The model once more on the CPU, whose sums have another order, if <paramref name="model"/> runs on the emulator: such
@@ -67,8 +69,15 @@ internal sealed class ModelArguments
     public Llama4Model? LoadOtherOrder(string folder, Llama4Model model, ParseResult parsed, CancellationToken cancellation) =>
         _backend.IsEmulator(parsed) ? Llama4Model.Load(folder, model.Options with { CreateBackend = null }, null, cancellation) : null;
 
+    /// <summary>A checkpoint to compare <paramref name="model"/> with: weights as stored, float32 activations, no pictures.</summary>
+    public Llama4Model LoadToCompare(string folder, Llama4Model model, CommandConsole console, CancellationToken cancellation)
+    {
+        ModelOptions options = model.Options with { Weights = WeightScheme.Stored, Activations = ActivationPrecision.Float32, LoadVision = false, Projector = null, NeedsTokenizer = false };
+        return Load(folder, options, $"compared with {folder}", console, cancellation);
+    }
+
     /// <summary>Loads a model, with a progress bar where a person watches.</summary>
-    public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = false)
+    public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer)
     {
         var options = new ModelOptions
         {

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Llama4Kernels.Cli.Commands;
 using Llama4Kernels.Cli.Devices;
+using Llama4Kernels.Cli.Evaluation;
 using Llama4Kernels.Cli.Prediction;
 using Llama4Kernels.Cli.Verification;
 using Llama4Kernels.Kernels.Backends;
@@ -13,6 +14,7 @@ namespace Llama4Kernels.Cli.Shared;
 /// <summary>Prints what <c>--json</c> asks for. Written without reflection, which native programs lack: each report is named here.</summary>
 [JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(VerificationReport))]
+[JsonSerializable(typeof(EvaluationReport))]
 [JsonSerializable(typeof(CalibrationReport))]
 [JsonSerializable(typeof(DoctorCommand.Report), TypeInfoPropertyName = "DoctorReport")]
 [JsonSerializable(typeof(InspectCommand.Summary))]
