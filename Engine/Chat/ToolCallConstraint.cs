@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Constraints.JsonSchema;
 using Llama4Kernels.Engine.Constraints.Lexing;
@@ -10,14 +9,8 @@ using Llama4Kernels.Engine.Constraints.Regex;
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>Constraints for answers that call tools with arguments that the tools' schemas accept.</summary>
-internal static partial class ToolCallConstraint
+internal static class ToolCallConstraint
 {
-    // What a schema may say about the arguments as a whole in the Python form; the rest of it would not be kept to.
-    private static readonly HashSet<string> ArgumentKeywords = new(StringComparer.Ordinal)
-    {
-        "type", "properties", "required", "additionalProperties", "$defs", "definitions", "$schema", "$id", "title", "description", "examples", "default",
-    };
-
     /// <summary>Compiles the constraint, or gives the one that the compiler keeps from the last request with the same tools and choice.</summary>
     /// <param name="compiler">The compiler of the model's vocabulary.</param>
     /// <param name="tools">The tools that may be called, at least one.</param>
@@ -26,7 +19,7 @@ internal static partial class ToolCallConstraint
     /// <exception cref="ArgumentException">There is no tool, or the one chosen is not among them.</exception>
     /// <exception cref="ConstraintException">
     /// A schema is malformed or cannot be kept to (its place is the tool's name and a pointer into the schema), or in the Python form a name
-    /// is no identifier of Python or the arguments as a whole have conditions.
+    /// is no identifier of Python or arguments are needed whose names the schema does not spell.
     /// </exception>
     public static Constraint Compile(
         ConstraintCompiler compiler, IReadOnlyList<ToolDefinition> tools, ToolChoice choice, ToolPromptFormat format = ToolPromptFormat.PythonList)
@@ -118,74 +111,13 @@ internal static partial class ToolCallConstraint
 
     private static GrammarExpression PythonCall(ToolDefinition tool, JsonElement schema)
     {
-        CheckName(tool, tool.Name);
-        foreach (JsonProperty member in schema.EnumerateObject().Where(member => !ArgumentKeywords.Contains(member.Name)))
-        {
-            throw Error(tool, member.Name, "stands for the arguments as a whole, which calls in Python's form cannot keep to; call it in the JSON form.");
-        }
-        HashSet<string> required = [.. Required(tool, schema)];
-        List<(string Name, GrammarExpression Value)> parameters = [];
-        foreach ((string name, JsonElement value) in Properties(tool, schema))
-        {
-            CheckName(tool, name);
-            // An optional one without values cannot be written.
-            if (value.ValueKind != JsonValueKind.False || required.Contains(name))
-            {
-                parameters.Add((name, Value(tool, schema, $"#/properties/{name}")));
-            }
-        }
-        foreach (string name in required.Except(Properties(tool, schema).Select(property => property.Name), StringComparer.Ordinal))
-        {
-            CheckName(tool, name);
-            parameters.Add((name, schema.TryGetProperty("additionalProperties", out _)
-                ? Value(tool, schema, "#/additionalProperties")
-                : new GrammarExpression.Value(JsonElement.Parse("true"), JsonDialect.Python, FreeSpace: true)));
-        }
+        PythonName.Check(tool.Name, tool.Name + "#");
         return new GrammarExpression.Sequence(
-            new GrammarExpression.Literal(tool.Name + "("), Assignments(parameters, required), new GrammarExpression.Literal(")"));
+            new GrammarExpression.Literal(tool.Name + "("),
+            new GrammarExpression.Value(schema, JsonDialect.PythonArguments, FreeSpace: true, Owner: tool.Name));
     }
-
-    private static GrammarExpression.Value Value(ToolDefinition tool, JsonElement schema, string place) =>
-        new(schema, JsonDialect.Python, FreeSpace: true, place, tool.Name);
-
-    private static IEnumerable<(string Name, JsonElement Value)> Properties(ToolDefinition tool, JsonElement schema) =>
-        !schema.TryGetProperty("properties", out JsonElement properties) ? []
-        : properties.ValueKind != JsonValueKind.Object ? throw Error(tool, "properties", "is not an object of schemas.")
-        : properties.EnumerateObject().Select(property => (property.Name, property.Value));
-
-    private static IEnumerable<string> Required(ToolDefinition tool, JsonElement schema) =>
-        !schema.TryGetProperty("required", out JsonElement names) ? []
-        : names.ValueKind != JsonValueKind.Array || names.EnumerateArray().Any(name => name.ValueKind != JsonValueKind.String)
-            ? throw Error(tool, "required", "is not an array of names.")
-        : names.EnumerateArray().Select(name => name.GetString()!);
 
     private static ConstraintException Error(ToolDefinition tool, string keyword, string reason) => new(keyword, tool.Name + "#", reason);
-
-    // x=1, y=2: what comes first has no comma before it, so there is one way for each parameter that may be the first.
-    private static GrammarExpression Assignments(List<(string Name, GrammarExpression Value)> parameters, HashSet<string> required)
-    {
-        GrammarExpression first = new GrammarExpression.Literal(string.Empty);
-        GrammarExpression rest = first;
-        for (int i = parameters.Count - 1; i >= 0; i--)
-        {
-            (string name, GrammarExpression value) = parameters[i];
-            GrammarExpression assignment = new GrammarExpression.Sequence(new GrammarExpression.Literal(name + "="), value);
-            GrammarExpression begun = new GrammarExpression.Sequence(assignment, rest);
-            GrammarExpression continued = new GrammarExpression.Sequence(new GrammarExpression.Pattern(", ?"), assignment);
-            bool must = required.Contains(name);
-            first = must ? begun : new GrammarExpression.Choice(begun, first);
-            rest = new GrammarExpression.Sequence(must ? continued : new GrammarExpression.Repeat(continued, 0, 1), rest);
-        }
-        return first;
-    }
-
-    private static void CheckName(ToolDefinition tool, string name)
-    {
-        if (!Identifier().IsMatch(name))
-        {
-            throw Error(tool, "name", $"'{name}' is no name in Python; call the tool in the JSON form.");
-        }
-    }
 
     /// <summary>Texts in which no call of a tool begins.</summary>
     private static GrammarExpression.Automaton TextWithoutCalls(IReadOnlyList<ToolDefinition> tools, ToolPromptFormat format, ConstraintLimits limits)
@@ -202,7 +134,4 @@ internal static partial class ToolCallConstraint
         Dfa texts = RegexDerivatives.Compile(algebra, algebra.Not(begins), budget);
         return new GrammarExpression.Automaton("text without calls " + string.Join('\0', openings), texts);
     }
-
-    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]*$")]
-    private static partial Regex Identifier();
 }

@@ -121,7 +121,7 @@ public sealed class Checkpoint : IDisposable
     }
 
     /// <summary>The part of the model that a tensor belongs to, for tables: "attention", "routed experts", …</summary>
-    public string GroupOf(string tensor) => Weights.GroupOf(tensor);
+    internal string GroupOf(string tensor) => Weights.GroupOf(tensor);
 
     /// <summary>The tokenizer, or null if there is none.</summary>
     /// <exception cref="ModelFormatException">It is malformed or not a Llama 4 tokenizer.</exception>

@@ -52,5 +52,8 @@ internal sealed record VisionConfig
     public const int PublishedTokensPerTile = 144;
 
     /// <summary>Text tokens that a tile becomes: the pixel shuffle joins four patches.</summary>
-    public int TokensPerTile => Patches / 4;
+    public int TokensPerTile => CountTokens(ImageSize, PatchSize);
+
+    /// <summary>Tokens of a tile of so many pixels: a token for every two by two patches.</summary>
+    public static int CountTokens(int tile, int patch) => tile / patch * (tile / patch) / 4;
 }

@@ -4,24 +4,50 @@ using System.Runtime.CompilerServices;
 namespace Llama4Kernels.Engine.Constraints;
 
 /// <summary>Counts what a compilation has used and stops it at the limits.</summary>
-internal sealed class ConstraintBudget(ConstraintLimits limits)
+internal sealed class ConstraintBudget
 {
-    private readonly long deadline = limits.MaxCompileTime == TimeSpan.MaxValue
-        ? long.MaxValue
-        : Stopwatch.GetTimestamp() + (long)(limits.MaxCompileTime.TotalSeconds * Stopwatch.Frequency);
+    private readonly long deadline;
+    private readonly long mostAllocated;
 
     private long states;
     private long alternatives;
     private long expressions;
     private long ticks;
 
-    public ConstraintLimits Limits { get; } = limits;
+    /// <summary>Begins now, on the thread that compiles.</summary>
+    public ConstraintBudget(ConstraintLimits limits)
+    {
+        Limits = limits;
+        deadline = limits.MaxCompileTime == TimeSpan.MaxValue
+            ? long.MaxValue
+            : Stopwatch.GetTimestamp() + (long)(limits.MaxCompileTime.TotalSeconds * Stopwatch.Frequency);
+        mostAllocated = limits.MaxCompileBytes == long.MaxValue
+            ? long.MaxValue
+            : GC.GetAllocatedBytesForCurrentThread() + limits.MaxCompileBytes;
+    }
+
+    private ConstraintBudget(ConstraintBudget whole, int maxStates, TimeSpan maxTime)
+        : this(whole.Limits with { MaxStates = maxStates, MaxCompileTime = maxTime })
+    {
+        deadline = Math.Min(deadline, whole.deadline);
+        mostAllocated = whole.mostAllocated;
+        Subject = whole.Subject;
+    }
+
+    public ConstraintLimits Limits { get; }
 
     /// <summary>The keyword being compiled and its place, for errors.</summary>
     public (string Keyword, string Place) Subject { get; set; } = ("constraint", string.Empty);
 
     public static ConstraintBudget Unbounded() =>
-        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxExpressions = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue });
+        new(new ConstraintLimits { MaxStates = int.MaxValue, MaxAlternatives = int.MaxValue, MaxExpressions = int.MaxValue, MaxCompileTime = TimeSpan.MaxValue, MaxCompileBytes = long.MaxValue });
+
+    /// <summary>For a part that may be left out: so many states and so much time, within the time and memory of the whole.</summary>
+    public ConstraintBudget ForPart(int maxStates, TimeSpan maxTime)
+    {
+        CheckNow();
+        return new ConstraintBudget(this, maxStates, maxTime);
+    }
 
     public void CountStates(int count)
     {
@@ -54,12 +80,24 @@ internal sealed class ConstraintBudget(ConstraintLimits limits)
 
     public ConstraintException Exceeded(string reason) => new(Subject.Keyword, Subject.Place, reason);
 
-    /// <summary>For work that is neither states nor alternatives.</summary>
+    /// <summary>For work that is neither states nor alternatives: time and memory.</summary>
     public void CheckTime()
     {
-        if ((++ticks & 15) == 0 && Stopwatch.GetTimestamp() > deadline)
+        if ((++ticks & 15) == 0)
+        {
+            CheckNow();
+        }
+    }
+
+    private void CheckNow()
+    {
+        if (Stopwatch.GetTimestamp() > deadline)
         {
             throw Exceeded($"takes longer than {Limits.MaxCompileTime.TotalSeconds:0.###} s to compile; simplify it or raise the limit.");
+        }
+        if (mostAllocated != long.MaxValue && GC.GetAllocatedBytesForCurrentThread() > mostAllocated)
+        {
+            throw Exceeded($"takes more than {Limits.MaxCompileBytes} bytes of memory to compile; simplify it or raise the limit.");
         }
     }
 

@@ -96,7 +96,7 @@ public sealed class ConstraintCompiler
         }
         TextAutomaton automaton = library.Text("regex " + pattern, dfa, TextForm.Raw, 0, int.MaxValue, budget);
         return FromRule(new Rule(() => new LazyNode(() => new Node.Edges(
-            [new Node.Terminal(automaton, _ => LazyNode.End)], [], dfa.Tags[0] >= 0))));
+            [new Node.Terminal(automaton, LazyNode.End)], [], dfa.Tags[0] >= 0))));
     }
 
     /// <summary>Texts of a grammar.</summary>

@@ -50,7 +50,7 @@ public static class ReferenceComparison
     /// <exception cref="ModelFormatException">The file is another model's.</exception>
     /// <exception cref="ArgumentException">The result is of another input.</exception>
     /// <exception cref="InvalidLogitsException">The model computes logits that are no numbers.</exception>
-    public static ReferenceReport Judge(Llama4Model model, ReferenceFile reference, LogitsResult result, ReferenceOptions? options = null)
+    internal static ReferenceReport Judge(Llama4Model model, ReferenceFile reference, LogitsResult result, ReferenceOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(reference);

@@ -51,36 +51,36 @@ public sealed class ReferenceFile : IDisposable
     public WeightScheme Weights { get; }
 
     /// <summary>The input [N].</summary>
-    public int[] Ids { get; }
+    internal int[] Ids { get; }
 
     /// <summary>[rows, V]</summary>
-    public float[] Logits { get; }
+    internal float[] Logits { get; }
 
     /// <summary>The continuation by the largest logit; empty if the file has none.</summary>
-    public int[] Greedy { get; }
+    internal int[] Greedy { get; }
 
     /// <summary>
     /// For each token of <see cref="Greedy"/> the distance of the two best logits, or a bound for all of them; infinite if the file
     /// says nothing, so that each token counts.
     /// </summary>
-    public IReadOnlyList<float> Margins { get; }
+    internal IReadOnlyList<float> Margins { get; }
 
     /// <summary>Whether the file has a tensor.</summary>
-    public bool Has(string name) => _file.TryGet(name, out _);
+    internal bool Has(string name) => _file.TryGet(name, out _);
 
     /// <summary>A tensor of BF16, F16 or F32, widened.</summary>
     /// <exception cref="ModelFormatException">There is none, or it has another type.</exception>
-    public float[] Floats(string name) => _file.ReadFloats(name);
+    internal float[] Floats(string name) => _file.ReadFloats(name);
 
     /// <summary>A tensor of I32.</summary>
     /// <exception cref="ModelFormatException">There is none, or it has another type.</exception>
-    public int[] Integers(string name) => _file.ReadInt32(name);
+    internal int[] Integers(string name) => _file.ReadInt32(name);
 
     /// <summary>What to run for the comparison.</summary>
     /// <param name="vocabulary">V.</param>
     /// <param name="capture">Keep the intermediate values.</param>
     /// <exception cref="ModelFormatException">Logits, positions or pixels do not fit each other or the vocabulary.</exception>
-    public RunOptions Options(int vocabulary, bool capture = true)
+    internal RunOptions Options(int vocabulary, bool capture = true)
     {
         bool pixels = _file.TryGet("pixel_values", out TensorInfo? tensor);
         if (pixels && (tensor!.DType != SafeTensorsType.BF16 || tensor.Shape.Count != 4))

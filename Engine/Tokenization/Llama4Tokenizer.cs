@@ -81,7 +81,7 @@ public sealed class Llama4Tokenizer
     /// </summary>
     /// <param name="vocabulary">The model's vocabulary; a smaller one changes nothing.</param>
     /// <returns>The tokenizer.</returns>
-    public Llama4Tokenizer PaddedTo(int vocabulary)
+    internal Llama4Tokenizer PaddedTo(int vocabulary)
     {
         if (vocabulary <= decodable)
         {
@@ -94,7 +94,7 @@ public sealed class Llama4Tokenizer
 
     /// <summary>Whether a folder has a tokenizer.json or a tokenizer.model.</summary>
     /// <param name="folder">The folder.</param>
-    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, JsonName)) || File.Exists(Path.Combine(folder, TiktokenName));
+    internal static bool IsIn(string folder) => File.Exists(Path.Combine(folder, JsonName)) || File.Exists(Path.Combine(folder, TiktokenName));
 
     /// <summary>Loads a tokenizer from a model's folder or from one of its files.</summary>
     /// <param name="path">

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
@@ -5,9 +6,9 @@ using Llama4Kernels.Tests.Engine.Model;
 
 namespace Llama4Kernels.Tests.Repository;
 
-/// <summary>What the README shows compiles and does what it says.</summary>
+/// <summary>What the README and the other pages show compiles, and the README's does what it says.</summary>
 [Collection(nameof(ModelCollection))]
-public sealed class ReadmeTests(ModelFixture models)
+public sealed partial class ReadmeTests(ModelFixture models)
 {
     [Fact]
     public void The_library_sample_is_the_one_that_is_compiled()
@@ -15,11 +16,23 @@ public sealed class ReadmeTests(ModelFixture models)
         string source = RepositoryFiles.Read("Tests/Repository/ReadmeSample.cs").ReplaceLineEndings("\n");
         const string Begin = "// README: begin\n", End = "        // README: end";
         string sample = source[(source.IndexOf(Begin, StringComparison.Ordinal) + Begin.Length)..source.IndexOf(End, StringComparison.Ordinal)];
-        string shown = string.Join('\n', sample.Split('\n').Select(line => line.Length >= 8 ? line[8..] : line))
+        string shown = Dedented(sample)
             .Replace("(folder)", "(\"tools/sample-model\")", StringComparison.Ordinal)
             .Replace("(file)", "(\"picture.png\")", StringComparison.Ordinal)
             .Replace("output.", "Console.", StringComparison.Ordinal);
         Assert.Contains(shown, RepositoryFiles.Read("README.md").ReplaceLineEndings("\n"), StringComparison.Ordinal);
+    }
+
+    /// <summary>Every C# sample of a page is the text of a compiled region that is named for the page.</summary>
+    [Fact]
+    public void SamplesOfThePagesAreThoseThatAreCompiled()
+    {
+        string source = RepositoryFiles.Read("Tests/Repository/DocumentationSamples.cs").ReplaceLineEndings("\n");
+        string[] compiled = [.. Region().Matches(source).Select(region => $"{region.Groups["page"].Value}\n{Dedented(region.Groups["code"].Value)}")];
+        string[] shown = [.. RepositoryFiles.All.Where(path => path.EndsWith(".md", StringComparison.Ordinal) && path != "README.md" && RepositoryFiles.IsHandwritten(path))
+            .SelectMany(path => Sample().Matches(RepositoryFiles.Read(path).ReplaceLineEndings("\n")).Select(sample => $"{path}\n{sample.Groups["code"].Value}"))];
+        Assert.Equal(compiled.Order(StringComparer.Ordinal), shown.Order(StringComparer.Ordinal));
+        Assert.True(shown.Length >= 8);
     }
 
     [Fact]
@@ -36,4 +49,12 @@ public sealed class ReadmeTests(ModelFixture models)
         Assert.Contains("get_weather {\"city\":\"Lima\"}\n", output.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
         Assert.Contains("What is in the picture?", nano.Tokenizer.Decode(reference.Ids), StringComparison.Ordinal);
     }
+
+    private static string Dedented(string code) => string.Join('\n', code.Split('\n').Select(line => line.Length >= 8 ? line[8..] : line));
+
+    [GeneratedRegex(@"^ *#region (?<page>\S+)\n(?<code>.*?)^ *#endregion", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Region();
+
+    [GeneratedRegex(@"^```csharp\n(?<code>.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex Sample();
 }

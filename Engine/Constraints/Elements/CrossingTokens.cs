@@ -47,23 +47,31 @@ internal sealed class CrossingTokens
     /// <summary>The tokens with a closing brace.</summary>
     public int[] Closing { get; }
 
-    /// <summary>The tokens in which an element begins as a text does, as far as both go.</summary>
-    public IEnumerable<int> Into(ReadOnlySpan<byte> text)
+    /// <summary>Adds the tokens in which an element begins as a text does, as far as both go, to those that are known.</summary>
+    public void AddInto(ReadOnlySpan<byte> text, List<int> known)
     {
-        List<int> tokens = [];
-        foreach (int key in (int[])[Key(text), Key(text[..1])])
+        AddInto(Key(text), text, known);
+        if (Key(text) != Key(text[..1]))
         {
-            foreach ((int token, int start) in byBeginning.GetValueOrDefault(key) ?? [])
+            AddInto(Key(text[..1]), text, known);
+        }
+    }
+
+    private void AddInto(int key, ReadOnlySpan<byte> text, List<int> known)
+    {
+        if (!byBeginning.TryGetValue(key, out List<(int Token, int Start)>? tokens))
+        {
+            return;
+        }
+        foreach ((int token, int start) in tokens)
+        {
+            ReadOnlySpan<byte> part = vocabulary.Tokenizer.BytesOf(token)[start..];
+            int common = part.CommonPrefixLength(text);
+            if ((common == part.Length || common == text.Length) && !known.Contains(token))
             {
-                ReadOnlySpan<byte> part = vocabulary.Tokenizer.BytesOf(token)[start..];
-                int common = part.CommonPrefixLength(text);
-                if ((common == part.Length || common == text.Length) && !tokens.Contains(token))
-                {
-                    tokens.Add(token);
-                }
+                known.Add(token);
             }
         }
-        return tokens;
     }
 
     private static int Key(ReadOnlySpan<byte> text) => text[0] != '"' || text.Length == 1 ? text[0] : text[0] << 8 | text[1];

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using System.Text;
+using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.Elements;
 
@@ -12,24 +12,15 @@ internal sealed class ElementTexts
     public const int Root = 0;
     public const int Off = -1;
 
-    private readonly List<List<(byte Label, int Child)>> children = [[]];
-    private readonly HashSet<int> whole = [];
-    private readonly HashSet<string> sorted = new(StringComparer.Ordinal);
-    private readonly List<byte[]> withObjects = [];
-    private readonly List<int> risky = [];
+    private readonly ByteTrie trie;
+    private readonly HashSet<string> sorted;
+    private readonly List<byte[]> withObjects;
+    private readonly List<int> risky;
 
-    public ElementTexts()
-    {
-    }
+    public ElementTexts() => (trie, sorted, withObjects, risky) = (new ByteTrie(), new HashSet<string>(StringComparer.Ordinal), [], []);
 
-    private ElementTexts(ElementTexts other)
-    {
-        children = [.. other.children.Select(list => new List<(byte, int)>(list))];
-        whole = [.. other.whole];
-        sorted = new HashSet<string>(other.sorted, StringComparer.Ordinal);
-        withObjects = [.. other.withObjects];
-        risky = [.. other.risky];
-    }
+    private ElementTexts(ElementTexts other) => (trie, sorted, withObjects, risky) = (
+        new ByteTrie(other.trie), new HashSet<string>(other.sorted, StringComparer.Ordinal), [.. other.withObjects], [.. other.risky]);
 
     /// <summary>Tokens that may go through the beginning of an element and into one that is here.</summary>
     public ReadOnlySpan<int> Risky => CollectionsMarshal.AsSpan(risky);
@@ -37,23 +28,16 @@ internal sealed class ElementTexts
     public ElementTexts Clone() => new(this);
 
     /// <summary>The node after a byte, or <see cref="Off"/>.</summary>
-    public int Child(int node, byte value)
-    {
-        if (node == Off)
-        {
-            return Off;
-        }
-        foreach ((byte label, int child) in children[node])
-        {
-            if (label == value)
-            {
-                return child;
-            }
-        }
-        return Off;
-    }
+    public int Child(int node, byte value) => node == Off ? Off : trie.Child(node, value);
 
-    public ReadOnlySpan<(byte Label, int Child)> Children(int node) => CollectionsMarshal.AsSpan(children[node]);
+    /// <summary>The first of the nodes that bytes lead to, or <see cref="Off"/>.</summary>
+    public int FirstChild(int node) => trie.FirstChild(node);
+
+    /// <summary>The next of them, or <see cref="Off"/>.</summary>
+    public int NextSibling(int node) => trie.NextSibling(node);
+
+    /// <summary>The byte that leads to a node.</summary>
+    public byte Label(int node) => trie.Label(node);
 
     public int Find(ReadOnlySpan<byte> text)
     {
@@ -66,14 +50,13 @@ internal sealed class ElementTexts
     }
 
     /// <summary>Whether the element that ends at a node is here.</summary>
-    public bool IsElement(int node) => whole.Contains(node);
+    public bool IsElement(int node) => trie.Tag(node) >= 0;
 
     /// <summary>Whether an equal element is here.</summary>
-    public bool Contains(ReadOnlySpan<byte> text)
-    {
-        int node = Find(text);
-        return (node != Off && whole.Contains(node)) || (CanBecome(text, text.Length) && sorted.Contains(SortedText.Of(text)));
-    }
+    /// <param name="text">The element.</param>
+    /// <param name="node">Its node, or <see cref="Off"/>.</param>
+    public bool Contains(ReadOnlySpan<byte> text, int node) =>
+        (node != Off && IsElement(node)) || (CanBecome(text, text.Length) && sorted.Contains(SortedText.Of(text)));
 
     /// <summary>
     /// Whether a beginning may become an element that is here with its properties in another order: whether there is one of at most a
@@ -81,6 +64,10 @@ internal sealed class ElementTexts
     /// </summary>
     public bool CanBecome(ReadOnlySpan<byte> beginning, int longest)
     {
+        if (withObjects.Count == 0)
+        {
+            return false;
+        }
         Span<int> counts = stackalloc int[256];
         foreach (byte[] element in withObjects)
         {
@@ -108,30 +95,12 @@ internal sealed class ElementTexts
 
     public void Add(ReadOnlySpan<byte> text, CrossingTokens crossing)
     {
-        int node = Root;
-        foreach (byte value in text)
-        {
-            int next = Child(node, value);
-            if (next == Off)
-            {
-                next = children.Count;
-                children[node].Add((value, next));
-                children.Add([]);
-            }
-            node = next;
-        }
-        whole.Add(node);
+        trie.Add(text, 0);
         if (text[0] != '"' && text.IndexOf((byte)'{') >= 0)
         {
             sorted.Add(SortedText.Of(text));
             withObjects.Add(text.ToArray());
         }
-        foreach (int token in crossing.Into(text))
-        {
-            if (!risky.Contains(token))
-            {
-                risky.Add(token);
-            }
-        }
+        crossing.AddInto(text, risky);
     }
 }

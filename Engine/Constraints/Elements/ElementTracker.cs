@@ -15,11 +15,13 @@ internal sealed class ElementTracker
     private readonly VocabularyTrie vocabulary;
 
     // Large enough at once for most answers.
-    private readonly List<Frame> frames = new(32);
+    private Frame[] frames = new Frame[32];
+    private int depth;
     private readonly List<byte> text = new(8192);
 
     // What a step may have to undo.
-    private readonly List<Frame> framesBefore = new(32);
+    private Frame[] framesBefore = new Frame[32];
+    private int depthBefore;
     private readonly List<(int Frame, int Start, int End)> added = new(16);
     private readonly List<int> doubtful = [];
     private ElementPlace place;
@@ -36,7 +38,12 @@ internal sealed class ElementTracker
     private ElementTracker(ElementTracker other)
         : this(other.machine)
     {
-        frames.AddRange(other.frames.Select(frame => frame with { Seen = frame.Seen?.Clone() }));
+        depth = other.depth;
+        frames = new Frame[other.frames.Length];
+        for (int i = 0; i < depth; i++)
+        {
+            frames[i] = other.frames[i] with { Seen = other.frames[i].Seen?.Clone() };
+        }
         text.AddRange(other.text);
         place = other.place;
         lastFrame = other.lastFrame;
@@ -58,15 +65,15 @@ internal sealed class ElementTracker
         }
         foreach ((int frame, int start, int end) in added)
         {
-            int index = frames.FindIndex(open => open.Id == frame);
+            int index = Array.FindIndex(frames, 0, depth, open => open.Id == frame);
             if (index >= 0)
             {
                 ElementTexts seen = frames[index].Seen ?? new ElementTexts();
                 seen.Add(Text[start..end], vocabulary.Crossing);
-                frames[index] = frames[index] with { Seen = seen };
+                frames[index] = frames[index] with { Seen = seen, Node = seen.Find(Text[frames[index].Start..]) };
             }
         }
-        if (frames.Count == 0)
+        if (depth == 0)
         {
             text.Clear();
         }
@@ -76,7 +83,7 @@ internal sealed class ElementTracker
     /// <summary>Takes the tokens out of a state's mask that would repeat an element, or leave no way but to repeat one.</summary>
     public void Exclude(MachineState state, TokenMask mask)
     {
-        for (int i = 0; i < frames.Count; i++)
+        for (int i = 0; i < depth; i++)
         {
             Frame frame = frames[i];
             if (frame.Seen is null)
@@ -92,12 +99,11 @@ internal sealed class ElementTracker
             {
                 ExcludeAll(state, vocabulary.Crossing.Closing, mask);
             }
-            int node = frame.Seen.Find(Text[frame.Start..]);
-            if (node != ElementTexts.Off)
+            if (frame.Node != ElementTexts.Off)
             {
                 ElementWalk walk = new(machine, frame.Seen, i + 1);
                 doubtful.Clear();
-                walk.Exclude(state, node, place, mask, doubtful);
+                walk.Exclude(state, frame.Node, place, mask, doubtful);
                 ExcludeAll(state, CollectionsMarshal.AsSpan(doubtful), mask);
             }
         }
@@ -120,8 +126,12 @@ internal sealed class ElementTracker
 
     private MachineState Try(MachineState state, ReadOnlySpan<byte> bytes)
     {
-        framesBefore.Clear();
-        framesBefore.AddRange(frames);
+        if (framesBefore.Length < frames.Length)
+        {
+            framesBefore = new Frame[frames.Length];
+        }
+        frames.AsSpan(0, depth).CopyTo(framesBefore);
+        depthBefore = depth;
         placeBefore = place;
         textBefore = text.Count;
         added.Clear();
@@ -138,10 +148,10 @@ internal sealed class ElementTracker
 
     private void Undo()
     {
-        frames.Clear();
-        frames.AddRange(framesBefore);
+        framesBefore.AsSpan(0, depthBefore).CopyTo(frames);
+        depth = depthBefore;
         place = placeBefore;
-        text.RemoveRange(textBefore, text.Count - textBefore);
+        CollectionsMarshal.SetCount(text, textBefore);
         added.Clear();
     }
 
@@ -149,17 +159,16 @@ internal sealed class ElementTracker
     {
         // What a grammar writes around JSON may look like it; then nothing is open.
         ElementMark marks = place.Marks(state, value);
-        marks = frames.Count > 0 ? marks : marks & ElementMark.Open;
-        if ((marks & ElementMark.Distinct) != 0 && frames[^1].InElement && frames[^1].Start < text.Count)
+        marks = depth > 0 ? marks : marks & ElementMark.Open;
+        if ((marks & ElementMark.Distinct) != 0 && frames[depth - 1] is { InElement: true } last && last.Start < text.Count)
         {
-            Frame frame = frames[^1];
-            if (Repeats(frame))
+            if (Repeats(last))
             {
                 state = machine.WithoutDistinct(state);
             }
             else
             {
-                added.Add((frame.Id, frame.Start, text.Count));
+                added.Add((last.Id, last.Start, text.Count));
             }
         }
         MachineState next = machine.Next(state, value);
@@ -169,21 +178,33 @@ internal sealed class ElementTracker
         }
         if ((marks & ElementMark.Close) != 0)
         {
-            frames.RemoveAt(frames.Count - 1);
+            frames[--depth] = default;
         }
-        bool isKept = frames.Count > 0 && !(place.SkipsSpace && ElementPlace.IsSpace(value));
+        bool isKept = depth > 0 && !(place.SkipsSpace && ElementPlace.IsSpace(value));
         place = place.After(value, marks);
         if (isKept)
         {
             text.Add(value);
+            foreach (ref Frame open in frames.AsSpan(0, depth))
+            {
+                if (open.Seen is not null && open.Node != ElementTexts.Off)
+                {
+                    open.Node = open.Seen.Child(open.Node, value);
+                }
+            }
         }
         if ((marks & ElementMark.Open) != 0)
         {
-            frames.Add(new Frame(++lastFrame, text.Count, true, null));
+            if (depth == frames.Length)
+            {
+                Array.Resize(ref frames, 2 * depth);
+            }
+            frames[depth++] = new Frame(++lastFrame, text.Count, true, null, ElementTexts.Root);
         }
         else if ((marks & (ElementMark.Next | ElementMark.KeyEnd)) != 0)
         {
-            frames[^1] = frames[^1] with { Start = text.Count, InElement = (marks & ElementMark.Next) != 0 };
+            ref Frame frame = ref frames[depth - 1];
+            (frame.Start, frame.InElement, frame.Node) = (text.Count, (marks & ElementMark.Next) != 0, ElementTexts.Root);
         }
         return next;
     }
@@ -191,7 +212,7 @@ internal sealed class ElementTracker
     private bool Repeats(Frame frame)
     {
         ReadOnlySpan<byte> element = Text[frame.Start..];
-        if (frame.Seen?.Contains(element) == true)
+        if (frame.Seen?.Contains(element, frame.Node) == true)
         {
             return true;
         }
@@ -208,7 +229,7 @@ internal sealed class ElementTracker
     // Whether an element that is being written can become nothing but one that is there.
     private bool IsStuck(MachineState state)
     {
-        for (int i = 0; i < frames.Count; i++)
+        for (int i = 0; i < depth; i++)
         {
             Frame frame = frames[i];
             if (frame.Seen is null || !frame.InElement)
@@ -216,9 +237,8 @@ internal sealed class ElementTracker
                 continue;
             }
             ReadOnlySpan<byte> element = Text[frame.Start..];
-            int node = frame.Seen.Find(element);
-            if (node != ElementTexts.Off
-                ? !new ElementWalk(machine, frame.Seen, i + 1).IsAlive(state, node, place)
+            if (frame.Node != ElementTexts.Off
+                ? !new ElementWalk(machine, frame.Seen, i + 1).IsAlive(state, frame.Node, place)
                 : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, i + 1))
             {
                 return true;
@@ -244,7 +264,7 @@ internal sealed class ElementTracker
                 }
                 ElementMark marks = at.Place.Marks(at.State, (byte)value);
                 bool ends = at.Place.Depth == level && (marks & ElementMark.Distinct) != 0;
-                bool repeats = ends && seen.Contains(at.Element);
+                bool repeats = ends && seen.Contains(at.Element, seen.Find(at.Element));
                 MachineState next = machine.Next(repeats ? machine.WithoutDistinct(at.State) : at.State, (byte)value);
                 if (ReferenceEquals(next, MachineState.Dead))
                 {
@@ -266,5 +286,6 @@ internal sealed class ElementTracker
     /// <param name="Start">Where the element that is being written begins in the text.</param>
     /// <param name="InElement">Whether one is being written or may begin; in an object's value none is.</param>
     /// <param name="Seen">The elements that others must differ from; null before there is one.</param>
-    private readonly record struct Frame(int Id, int Start, bool InElement, ElementTexts? Seen);
+    /// <param name="Node">The node of what has been written of the element, where there are others.</param>
+    private record struct Frame(int Id, int Start, bool InElement, ElementTexts? Seen, int Node);
 }

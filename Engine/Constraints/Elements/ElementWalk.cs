@@ -58,8 +58,9 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
                 }
             }
         }
-        foreach ((byte label, int child) in seen.Children(node))
+        for (int child = seen.FirstChild(node); child != ElementTexts.Off; child = seen.NextSibling(child))
         {
+            byte label = seen.Label(child);
             int token = Token(parent, label);
             MachineState next = token < 0 ? MachineState.Dead : machine.Next(state, label);
             if (ReferenceEquals(next, MachineState.Dead))
@@ -122,8 +123,9 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
 
     private void Push(MachineState state, int node, ElementPlace place, Stack<(MachineState, int, ElementPlace)> pending)
     {
-        foreach ((byte label, int child) in seen.Children(node))
+        for (int child = seen.FirstChild(node); child != ElementTexts.Off; child = seen.NextSibling(child))
         {
+            byte label = seen.Label(child);
             MachineState next = machine.Next(state, label);
             if (!ReferenceEquals(next, MachineState.Dead))
             {

@@ -8,4 +8,7 @@ internal enum JsonDialect
 
     /// <summary>Python literals: None, True, False, strings in either quotes, lists and dictionaries.</summary>
     Python,
+
+    /// <summary>Python too, but the document, an object, as arguments of a call up to its closing parenthesis: <c>a=1, b='x')</c>.</summary>
+    PythonArguments,
 }

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bool freeSpace)
 {
     private readonly AutomatonLibrary library = program.Library;
-    private readonly ConstraintBudget budget = new(program.Budget.Limits with { MaxCompileTime = TimeSpan.MaxValue, MaxStates = int.MaxValue });
+    private readonly ConstraintBudget budget = new(program.Budget.Limits with { MaxCompileTime = TimeSpan.MaxValue, MaxCompileBytes = long.MaxValue, MaxStates = int.MaxValue });
     private readonly Dictionary<(ArrayShape, ArrayPhase, int, string), Node> arrayNodes = [];
     private readonly Dictionary<ObjectShape, ObjectGrammar> objects = [];
 
@@ -19,21 +19,43 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
 
     /// <summary>The form of words: strings that the schema spells.</summary>
     /// <param name="oneWay">Whether every value is written in one way only.</param>
-    public TextForm WordForm(bool oneWay) => dialect == JsonDialect.Python && !oneWay ? TextForm.Python : TextForm.Json;
+    public TextForm WordForm(bool oneWay) => IsPython && !oneWay ? TextForm.Python : TextForm.Json;
+
+    private bool IsPython => dialect != JsonDialect.Json;
 
     /// <summary>The rule that writes the document.</summary>
-    public Rule Root() => new(() => Value(program.Root, false));
+    /// <exception cref="ConstraintException">It is to be written as arguments, and some cannot be.</exception>
+    public Rule Root() => dialect == JsonDialect.PythonArguments ? Arguments() : RuleWithoutSpace(program.Root);
+
+    /// <summary>The rule that writes a value where no white space stands before it.</summary>
+    public Rule RuleWithoutSpace(SchemaSet set) => new(() => Value(set, false));
 
     /// <summary>The rule that writes a value inside the document.</summary>
     public Rule RuleOf(SchemaSet set) => set.Rule ??= new Rule(() => Value(set, freeSpace));
 
     /// <summary>A fixed piece of text, where white space may stand before it if it may at all.</summary>
-    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(library.Literal(text), _ => target, freeSpace, mark);
+    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(library.Literal(text), target, freeSpace, mark);
 
     public Node.Terminal Terminal(Automaton automaton, Func<int, Node> target) => new(automaton, target, freeSpace);
 
     /// <summary>Names that the schema does not spell. They are written in one way, so that a name that comes again is known.</summary>
     public TextAutomaton Names(Dfa names) => library.Text($"names {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(names)}", names, TextForm.Json, 0, int.MaxValue, budget);
+
+    // What the schema does not spell has no name that a model could be told.
+    private Rule Arguments()
+    {
+        ObjectShape[] shapes = [.. program.Expand(program.Root).Objects.Select(entry => entry.WithoutOthers()).Where(entry => entry.IsProductive())];
+        if (shapes.Length == 0)
+        {
+            throw new ConstraintException("schema", "#", "takes arguments whose names it does not spell; call the tool in the JSON form.");
+        }
+        foreach (ObjectShape.Property property in shapes.SelectMany(entry => entry.Properties.Concat(entry.Listed)).Where(property => property.Value.IsProductive))
+        {
+            PythonName.Check(property.Name, "#");
+        }
+        ObjectGrammar[] ways = [.. shapes.Select(entry => new ObjectGrammar(this, entry, false, asArguments: true))];
+        return new Rule(() => new LazyNode(() => new Node.Edges([.. ways.SelectMany(way => way.Open.Next.Terminals)], [], false)));
+    }
 
     private LazyNode Value(SchemaSet set, bool skipsSpace) => new(() =>
     {
@@ -44,7 +66,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         {
             if ((shape.Simple & type) != 0)
             {
-                words.Add((System.Text.Encoding.UTF8.GetBytes(dialect == JsonDialect.Json ? json : python), 0));
+                words.Add((System.Text.Encoding.UTF8.GetBytes(IsPython ? python : json), 0));
             }
         }
         foreach (TextLanguage text in shape.Texts)
@@ -55,14 +77,14 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
             }
             else
             {
-                TextForm form = dialect == JsonDialect.Json && !set.WrittenOneWay ? TextForm.JsonWithEscapes : WordForm(set.WrittenOneWay);
+                TextForm form = !IsPython && !set.WrittenOneWay ? TextForm.JsonWithEscapes : WordForm(set.WrittenOneWay);
                 Add(library.Text(text.Key, text.Dfa, form, text.Min, text.Max, budget), LazyNode.End);
             }
         }
         foreach ((string key, Dfa dfa, bool areIntegers) in shape.Numbers)
         {
             // To Python 1.0 is no integer.
-            TextAutomaton numbers = set.WrittenOneWay || (areIntegers && dialect == JsonDialect.Python)
+            TextAutomaton numbers = set.WrittenOneWay || (areIntegers && IsPython)
                 ? library.Text(key + " in one way", NumberAutomata.InOneWay(key, dfa, library, budget), TextForm.Raw, 0, int.MaxValue, budget)
                 : library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
             Add(numbers, LazyNode.End);
@@ -86,7 +108,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         return new Node.Edges([.. terminals], [], false);
 
         void Add(Automaton automaton, Node target, ElementMark mark = ElementMark.None) =>
-            terminals.Add(new Node.Terminal(automaton, _ => target, skipsSpace, mark));
+            terminals.Add(new Node.Terminal(automaton, target, skipsSpace, mark));
     });
 
     private static readonly (TypeSet, string, string)[] Words =

@@ -8,16 +8,25 @@ internal sealed class ObjectGrammar
 {
     private readonly JsonGrammar grammar;
     private readonly ObjectShape shape;
+    private readonly bool asArguments;
     private readonly TextForm form;
     private readonly Dictionary<State, Node> nodes = [];
+    private readonly Dictionary<(Choice, ElementMark), Node> afterKeys = [];
     private readonly Dictionary<(int From, int To), LiteralAutomaton> keys = [];
+    private ByteTrie? names;
+    private ByteTrie? listedNames;
     private Automaton? others;
 
-    public ObjectGrammar(JsonGrammar grammar, ObjectShape shape, bool oneWay)
+    /// <param name="grammar">Makes the rules of the values.</param>
+    /// <param name="shape">The objects.</param>
+    /// <param name="oneWay">Whether names and values are written in one way only.</param>
+    /// <param name="asArguments">Whether they are written as arguments of a call in Python, up to its closing parenthesis.</param>
+    public ObjectGrammar(JsonGrammar grammar, ObjectShape shape, bool oneWay, bool asArguments = false)
     {
         this.grammar = grammar;
         this.shape = shape;
-        form = grammar.WordForm(oneWay);
+        this.asArguments = asArguments;
+        form = asArguments ? TextForm.Raw : grammar.WordForm(oneWay);
         Open = At(new State(Phase.Open, 0, 0, 0, 0, 0));
     }
 
@@ -46,7 +55,9 @@ internal sealed class ObjectGrammar
         List<Node.Terminal> terminals = [];
         if (at.Phase != Phase.AfterComma && shape.RequiredFrom(at.Position) == 0 && at.Count >= shape.Min && at.Met == shape.AllDemands)
         {
-            terminals.Add(grammar.Mark("}", LazyNode.End, ElementMark.Close));
+            terminals.Add(asArguments
+                ? new Node.Terminal(new LiteralAutomaton((")"u8.ToArray(), 0)), LazyNode.End)
+                : grammar.Mark("}", LazyNode.End, ElementMark.Close));
         }
         if (at.Count < shape.Max)
         {
@@ -56,7 +67,10 @@ internal sealed class ObjectGrammar
             }
             else if (NamedKeys(at).Any() || ListedKeys(at).Any() || OtherClasses(at).Any())
             {
-                terminals.Add(grammar.Mark(",", At(at with { Phase = Phase.AfterComma }), ElementMark.Next));
+                Node next = At(at with { Phase = Phase.AfterComma });
+                terminals.Add(asArguments
+                    ? new Node.Terminal(new LiteralAutomaton((","u8.ToArray(), 0), (", "u8.ToArray(), 0)), next)
+                    : grammar.Mark(",", next, ElementMark.Next));
             }
         }
         return new Node.Edges([.. terminals], [], false);
@@ -67,14 +81,15 @@ internal sealed class ObjectGrammar
         int[] named = [.. NamedKeys(at)];
         if (named.Length > 0)
         {
-            terminals.Add(grammar.Terminal(
+            terminals.Add(KeyTerminal(
                 Keys(named), property => AfterKey(Place(shape.Properties[property], at, property + 1, at.Used))));
         }
         int[] listed = [.. ListedKeys(at)];
         if (listed.Length > 0)
         {
-            terminals.Add(grammar.Terminal(
-                new LiteralAutomaton(listed.SelectMany(i => Written(shape.Listed[i].Name, i))),
+            listedNames ??= Written(shape.Listed);
+            terminals.Add(KeyTerminal(
+                new LiteralAutomaton(listedNames, listed),
                 i => AfterKey(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i)))));
         }
         int[] classes = [.. OtherClasses(at)];
@@ -85,31 +100,35 @@ internal sealed class ObjectGrammar
         }
     }
 
+    private Node.Terminal KeyTerminal(Automaton automaton, Func<int, Node> target) =>
+        asArguments ? new Node.Terminal(automaton, target) : grammar.Terminal(automaton, target);
+
     // Properties that follow each other without a gap are most of them; their automaton serves several places.
     private LiteralAutomaton Keys(int[] named)
     {
+        names ??= Written(shape.Properties);
         (int From, int To) key = (named[0], named[^1]);
         if (named.Length != key.To - key.From + 1)
         {
-            return Make();
+            return new LiteralAutomaton(names, named);
         }
         if (!keys.TryGetValue(key, out LiteralAutomaton? known))
         {
-            keys.Add(key, known = Make());
+            known = named.Length == shape.Properties.Length ? new LiteralAutomaton(names) : new LiteralAutomaton(names, named);
+            keys.Add(key, known);
         }
         return known;
-
-        LiteralAutomaton Make() => new(named.SelectMany(property => Written(shape.Properties[property].Name, property)));
     }
 
-    private IEnumerable<(byte[], int)> Written(string name, int tag) => TextDecoder.Writings(form, name).Select(text => (text, tag));
+    private ByteTrie Written(ObjectShape.Property[] properties) =>
+        new(properties.SelectMany((property, i) => TextDecoder.Writings(form, property.Name).Select(text => (text, i))));
 
     // Optional properties may be passed over, up to the first that is required.
     private IEnumerable<int> NamedKeys(State at)
     {
         for (int property = at.Position; property < shape.Properties.Length; property++)
         {
-            if (Ways(Place(shape.Properties[property], at, property + 1, at.Used)).Any())
+            if (HasWay(Place(shape.Properties[property], at, property + 1, at.Used)))
             {
                 yield return property;
             }
@@ -121,16 +140,18 @@ internal sealed class ObjectGrammar
     }
 
     private IEnumerable<int> ListedKeys(State at) => shape.RequiredFrom(at.Position) > 0 ? [] : Enumerable.Range(0, shape.Listed.Length).Where(
-        i => (at.Used >> i & 1) == 0 && Ways(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i))).Any());
+        i => (at.Used >> i & 1) == 0 && HasWay(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i))));
 
     private IEnumerable<int> OtherClasses(State at) => shape.RequiredFrom(at.Position) > 0 || shape.Names.IsEmpty || at.Others >= shape.Others ? []
-        : Enumerable.Range(0, shape.Classes.Length).Where(tag => Ways(Place(shape.Classes[tag], at)).Any());
+        : Enumerable.Range(0, shape.Classes.Length).Where(tag => HasWay(Place(shape.Classes[tag], at)));
 
     private Choice Place(ObjectShape.Property property, State at, int position, ulong used) =>
-        new(property.Value, property.Demands, at, position, used, at.Others);
+        new(property.Value, property.Demands, Counted(at.Count), at.Met, position, used, at.Others);
 
-    private Choice Place(ObjectShape.NameClass names, State at) =>
-        new(names.Value, names.Demands, at, shape.Properties.Length, at.Used, shape.Others == int.MaxValue ? 0 : at.Others + 1);
+    private Choice Place(ObjectShape.NameClass names, State at) => new(
+        names.Value, names.Demands, Counted(at.Count), at.Met, shape.Properties.Length, at.Used, shape.Others == int.MaxValue ? 0 : at.Others + 1);
+
+    private int Counted(int count) => shape.Max == int.MaxValue ? Math.Min(count + 1, shape.Min) : count + 1;
 
     // What the value may be, and the place after it.
     private IEnumerable<(SchemaSet Value, State After)> Ways(Choice key)
@@ -139,23 +160,33 @@ internal sealed class ObjectGrammar
         {
             yield break;
         }
-        int count = shape.Max == int.MaxValue ? Math.Min(key.At.Count + 1, shape.Min) : key.At.Count + 1;
-        foreach (int counts in shape.Counts(key.Demands, key.At.Met))
+        foreach (int counts in shape.Counts(key.Demands, key.Met))
         {
             SchemaSet way = shape.Value(key.Value, counts);
-            State after = new(Phase.AfterValue, key.Position, count, key.At.Met | counts, key.Used, key.Others);
-            if (way.IsProductive && shape.CanComplete(key.Position, count, after.Met, key.Used, key.Others))
+            State after = new(Phase.AfterValue, key.Position, key.Count, key.Met | counts, key.Used, key.Others);
+            if (way.IsProductive && shape.CanComplete(key.Position, key.Count, after.Met, key.Used, key.Others))
             {
                 yield return (way, after);
             }
         }
     }
 
-    private LazyNode AfterKey(Choice key, ElementMark distinct = ElementMark.None)
+    // Most names count for no demand; then there is one way at the most, and it is asked for often.
+    private bool HasWay(Choice key) => key.Demands == 0
+        ? key.Value.IsProductive && shape.CanComplete(key.Position, key.Count, key.Met, key.Used, key.Others)
+        : Ways(key).Any();
+
+    private Node AfterKey(Choice key, ElementMark distinct = ElementMark.None)
     {
-        LazyNode values = new(() => new Node.Edges(
-            [], [.. Ways(key).Select(way => new Node.Call(grammar.RuleOf(way.Value), At(way.After)))], false));
-        return new LazyNode(() => new Node.Edges([grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
+        if (!afterKeys.TryGetValue((key, distinct), out Node? node))
+        {
+            LazyNode values = new(() => new Node.Edges(
+                [], [.. Ways(key).Select(way => new Node.Call(asArguments ? grammar.RuleWithoutSpace(way.Value) : grammar.RuleOf(way.Value), At(way.After)))], false));
+            node = new LazyNode(() => new Node.Edges(
+                [asArguments ? new Node.Terminal(new LiteralAutomaton(("="u8.ToArray(), 0)), values) : grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
+            afterKeys.Add((key, distinct), node);
+        }
+        return node;
     }
 
     private Automaton Others() => others ??= Except(shape.Names);
@@ -179,11 +210,13 @@ internal sealed class ObjectGrammar
     /// <param name="Others">Properties of the classes written, where their names are limited.</param>
     private readonly record struct State(Phase Phase, int Position, int Count, int Met, ulong Used, int Others);
 
+    /// <summary>A place after a name, whatever place it was written at.</summary>
     /// <param name="Value">What the value is.</param>
     /// <param name="Demands">Demands that the name counts for.</param>
-    /// <param name="At">The place before the key.</param>
-    /// <param name="Position">The place after it.</param>
+    /// <param name="Count">Properties written with this one, at most as many as make a difference.</param>
+    /// <param name="Met">Demands met before it.</param>
+    /// <param name="Position">The named properties before this one are then written or passed over.</param>
     /// <param name="Used">Listed properties then written.</param>
     /// <param name="Others">Properties of the classes then written.</param>
-    private readonly record struct Choice(SchemaSet Value, int Demands, State At, int Position, ulong Used, int Others);
+    private readonly record struct Choice(SchemaSet Value, int Demands, int Count, int Met, int Position, ulong Used, int Others);
 }

@@ -84,6 +84,9 @@ internal sealed class ObjectShape(
         }
     }
 
+    /// <summary>The objects that have no property but those that are named or listed.</summary>
+    public ObjectShape WithoutOthers() => new(program, properties, listed, DfaOperations.Nothing, [], min, max, demands);
+
     /// <summary>Required properties from an index on.</summary>
     public int RequiredFrom(int position) => required[position];
 

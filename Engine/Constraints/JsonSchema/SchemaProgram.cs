@@ -16,9 +16,8 @@ internal sealed class SchemaProgram
     /// <param name="json">The document.</param>
     /// <param name="library">Where automata are kept.</param>
     /// <param name="budget">What it may cost.</param>
-    /// <param name="place">Where in the document the schema stands, as a reference; null for all of it.</param>
     /// <exception cref="ConstraintException">It is malformed, not supported, met by nothing, or too large.</exception>
-    public SchemaProgram(JsonElement json, AutomatonLibrary library, ConstraintBudget budget, string? place = null)
+    public SchemaProgram(JsonElement json, AutomatonLibrary library, ConstraintBudget budget)
     {
         Library = library;
         Budget = budget;
@@ -27,7 +26,7 @@ internal sealed class SchemaProgram
         Check = new OptionCheck(literal => Clauses(Document[literal / 2]), AreSeenDisjoint);
         Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
         reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
-        Subschema root = place is null ? Document.Root : Document.Resolve(Document.Root, "$ref", place);
+        Subschema root = Document.Root;
         Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
         Solve();
         if (!Root.IsProductive)

@@ -65,7 +65,7 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
     /// <summary>Several without words and with the same bounds as one; null if the automaton is large.</summary>
     public static TextLanguage? TryUnite(TextLanguage[] texts, AutomatonLibrary library, ConstraintBudget budget)
     {
-        ConstraintBudget own = new(budget.Limits with { MaxStates = MostUnitedStates }) { Subject = budget.Subject };
+        ConstraintBudget own = budget.ForPart(MostUnitedStates, budget.Limits.MaxCompileTime);
         TextLanguage[] ordered = [.. texts.OrderBy(text => text.Key, StringComparer.Ordinal)];
         string key = "any of\0" + string.Join("\0\0", ordered.Select(text => text.Key));
         try

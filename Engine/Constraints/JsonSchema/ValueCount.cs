@@ -104,7 +104,9 @@ internal sealed class ValueCount(SchemaProgram program)
         }
         ValueShape shape = set.Shape!;
         long count = System.Numerics.BitOperations.PopCount((uint)shape.Simple);
-        count += Words(program.Texts(set), 0, int.MaxValue);
+        count += shape.Texts.TrueForAll(texts => texts.Words is not null)
+            ? shape.Texts.SelectMany(texts => texts.Words!).Distinct(StringComparer.Ordinal).Count()
+            : Words(program.Texts(set), 0, int.MaxValue);
         count += Words(
             shape.Numbers.Aggregate(
                 DfaOperations.Nothing,

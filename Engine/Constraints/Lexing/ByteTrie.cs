@@ -1,6 +1,6 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
-/// <summary>Byte strings as a trie: nodes are numbers, the root is 0. Not thread-safe while strings are added.</summary>
+/// <summary>Byte strings with tags as a trie: nodes are numbers, the root is 0. Not thread-safe while strings are added.</summary>
 internal sealed class ByteTrie
 {
     /// <summary>No node.</summary>
@@ -9,10 +9,28 @@ internal sealed class ByteTrie
     // The root is no one's child, so that 0 stands for none.
     private Node[] nodes = new Node[4];
 
+    public ByteTrie() => nodes[0] = new Node(0, 0, 0, Off);
+
+    /// <param name="strings">What it holds; of equal strings the last one's tag.</param>
+    public ByteTrie(IEnumerable<(byte[] Bytes, int Tag)> strings)
+        : this()
+    {
+        foreach ((byte[] bytes, int tag) in strings)
+        {
+            Add(bytes, tag);
+        }
+        Array.Resize(ref nodes, Count);
+    }
+
+    /// <summary>A copy that grows by itself.</summary>
+    public ByteTrie(ByteTrie other) => (nodes, Count) = ([.. other.nodes], other.Count);
+
     public int Count { get; private set; } = 1;
 
     /// <summary>Adds a string and returns its node.</summary>
-    public int Add(ReadOnlySpan<byte> bytes)
+    /// <param name="bytes">The string.</param>
+    /// <param name="tag">Its tag, at least 0.</param>
+    public int Add(ReadOnlySpan<byte> bytes, int tag)
     {
         int node = 0;
         foreach (byte value in bytes)
@@ -25,13 +43,20 @@ internal sealed class ByteTrie
                     Array.Resize(ref nodes, 2 * Count);
                 }
                 child = Count++;
-                nodes[child] = new Node(value, 0, nodes[node].Child);
+                nodes[child] = new Node(value, 0, nodes[node].Child, Off);
                 nodes[node] = nodes[node] with { Child = child };
             }
             node = child;
         }
+        nodes[node] = nodes[node] with { Tag = tag };
         return node;
     }
+
+    /// <summary>The tag of the string that ends at a node, or −1.</summary>
+    public int Tag(int node) => nodes[node].Tag;
+
+    /// <summary>The byte that leads to a node.</summary>
+    public byte Label(int node) => nodes[node].Label;
 
     /// <summary>The child of a node for a byte; <see cref="Off"/> if there is none.</summary>
     public int Child(int node, byte value)
@@ -44,18 +69,15 @@ internal sealed class ByteTrie
         return child == 0 ? Off : child;
     }
 
-    public bool HasChildren(int node) => nodes[node].Child != 0;
+    /// <summary>The first child of a node, its number greater than the node's; <see cref="Off"/> if there is none.</summary>
+    public int FirstChild(int node) => nodes[node].Child == 0 ? Off : nodes[node].Child;
 
-    public IEnumerable<(byte Label, int Child)> Children(int node)
-    {
-        for (int child = nodes[node].Child; child != 0; child = nodes[child].Sibling)
-        {
-            yield return (nodes[child].Label, child);
-        }
-    }
+    /// <summary>The child of the same parent after a node; <see cref="Off"/> if there is none.</summary>
+    public int NextSibling(int node) => nodes[node].Sibling == 0 ? Off : nodes[node].Sibling;
 
     /// <param name="Label">The byte that leads here.</param>
     /// <param name="Child">Its first child.</param>
     /// <param name="Sibling">The next child of its parent.</param>
-    private readonly record struct Node(byte Label, int Child, int Sibling);
+    /// <param name="Tag">The tag of the string that ends here, or −1.</param>
+    private readonly record struct Node(byte Label, int Child, int Sibling, int Tag);
 }

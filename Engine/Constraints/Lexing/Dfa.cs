@@ -127,7 +127,7 @@ internal sealed class Dfa
                 next.Add(id);
             }
         }
-        (int[] table, int[] smallest) = DfaMinimizer.Run(classes.Count, next, [.. states.Select(tag)]);
+        (int[] table, int[] smallest) = DfaMinimizer.Run(classes.Count, next, [.. states.Select(tag)], budget);
         bool universal = smallest.Length == 1 && smallest[0] >= 0 && !table.Contains(Dead);
         return new Dfa(classes, table, smallest) { IsUniversal = universal };
     }

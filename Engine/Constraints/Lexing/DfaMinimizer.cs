@@ -45,14 +45,15 @@ internal sealed class DfaMinimizer
     /// <param name="width">Classes.</param>
     /// <param name="next">Successors by state and class, <see cref="Dfa.Dead"/> for none.</param>
     /// <param name="tags">Tags by state, negative where it does not accept.</param>
-    public static (int[] Table, int[] Tags) Run(int width, List<int> next, int[] tags)
+    /// <param name="budget">Bounds the time and memory.</param>
+    public static (int[] Table, int[] Tags) Run(int width, List<int> next, int[] tags, ConstraintBudget budget)
     {
         DfaMinimizer minimizer = new(width, next, tags);
         if (tags.Length == 0 || !minimizer.live[0])
         {
             return ([], []);
         }
-        minimizer.Refine();
+        minimizer.Refine(budget);
         return minimizer.Table();
     }
 
@@ -112,7 +113,7 @@ internal sealed class DfaMinimizer
         }
     }
 
-    private void Refine()
+    private void Refine(ConstraintBudget budget)
     {
         // By tag; what is not live is a block too, which nothing splits from within.
         int[] order = [.. Enumerable.Range(0, count).OrderBy(state => live[state] ? tags[state] : int.MinValue)];
@@ -146,6 +147,7 @@ internal sealed class DfaMinimizer
         List<int> hits = [];
         while (pending.TryPop(out (int Block, int Class) splitter))
         {
+            budget.CheckTime();
             waiting.Remove(((long)splitter.Block * width) + splitter.Class);
             met.Clear();
             for (int i = first[splitter.Block]; i < first[splitter.Block] + size[splitter.Block]; i++)

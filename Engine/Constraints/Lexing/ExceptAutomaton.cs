@@ -1,11 +1,10 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
 /// <summary>What another automaton accepts, without some of it. The other one accepts more than what is taken out after every beginning.</summary>
-internal sealed class ExceptAutomaton : Automaton
+internal sealed class ExceptAutomaton : LazyAutomaton
 {
     private readonly TextAutomaton inner;
-    private readonly ByteTrie trie = new();
-    private readonly HashSet<int> excluded = [];
+    private readonly ByteTrie excluded;
     private readonly List<(int Inner, int Node)> states = [];
     private readonly Dictionary<(int, int), int> ids = [];
     private readonly StateSlices slices = new();
@@ -13,10 +12,7 @@ internal sealed class ExceptAutomaton : Automaton
     public ExceptAutomaton(TextAutomaton inner, IEnumerable<byte[]> excluded)
     {
         this.inner = inner;
-        foreach (byte[] bytes in excluded)
-        {
-            this.excluded.Add(trie.Add(bytes));
-        }
+        this.excluded = new ByteTrie(excluded.Select(bytes => (bytes, 0)));
         Intern(0, 0);
     }
 
@@ -26,8 +22,8 @@ internal sealed class ExceptAutomaton : Automaton
     {
         (int at, int node) = states[state];
         int next = inner.Next(at, value);
-        int child = node == ByteTrie.Off ? ByteTrie.Off : trie.Child(node, value);
-        return next == Dead || (excluded.Contains(child) && !inner.Continues(next)) ? Dead : Intern(next, child);
+        int child = node == ByteTrie.Off ? ByteTrie.Off : excluded.Child(node, value);
+        return next == Dead || (IsExcluded(child) && !inner.Continues(next)) ? Dead : Intern(next, child);
     }
 
     public override Slice SliceOf(int state, VocabularyTrie vocabulary)
@@ -35,6 +31,8 @@ internal sealed class ExceptAutomaton : Automaton
         (int at, int node) = states[state];
         return node == ByteTrie.Off ? inner.SliceOf(at, vocabulary) : slices.GetOrAdd(state, () => Make(state, at, node, vocabulary));
     }
+
+    private bool IsExcluded(int node) => node != ByteTrie.Off && excluded.Tag(node) >= 0;
 
     // The other automaton's slice is right but for the tokens that hold the whole rest of what is taken out.
     private Slice Make(int state, int at, int node, VocabularyTrie vocabulary)
@@ -45,18 +43,29 @@ internal sealed class ExceptAutomaton : Automaton
             return Reaches(node, vocabulary) ? SliceBuilder.Walk(this, state, vocabulary) : inner.SliceOf(at, vocabulary);
         }
         HashSet<Slice.Rest[]> taken = [];
-        Stack<(int Node, byte[] Read)> pending = new([(node, [])]);
-        while (pending.TryPop(out (int Node, byte[] Read) next))
+        byte[] read = new byte[vocabulary.MaxTokenBytes];
+        Stack<(int Node, int Depth)> pending = new([(node, 0)]);
+        while (pending.TryPop(out (int Node, int Depth) next))
         {
-            if (excluded.Contains(next.Node))
+            if (next.Depth > 0)
             {
-                taken.UnionWith(tables.Select(table => table.Closing(next.Read)).OfType<Slice.Rest[]>());
+                read[next.Depth - 1] = excluded.Label(next.Node);
             }
-            if (next.Read.Length < vocabulary.MaxTokenBytes)
+            if (IsExcluded(next.Node))
             {
-                foreach ((byte value, int child) in trie.Children(next.Node))
+                foreach (WrittenTokens table in tables)
                 {
-                    pending.Push((child, [.. next.Read, value]));
+                    if (table.Closing(read.AsSpan(0, next.Depth)) is { } group)
+                    {
+                        taken.Add(group);
+                    }
+                }
+            }
+            if (next.Depth < read.Length)
+            {
+                for (int child = excluded.FirstChild(next.Node); child != ByteTrie.Off; child = excluded.NextSibling(child))
+                {
+                    pending.Push((child, next.Depth + 1));
                 }
             }
         }
@@ -66,9 +75,9 @@ internal sealed class ExceptAutomaton : Automaton
     private bool Reaches(int start, VocabularyTrie vocabulary)
     {
         Stack<(int Node, int Token)> pending = new();
-        foreach ((byte value, int child) in trie.Children(start))
+        for (int child = excluded.FirstChild(start); child != ByteTrie.Off; child = excluded.NextSibling(child))
         {
-            pending.Push((child, vocabulary.First(value)));
+            pending.Push((child, vocabulary.First(excluded.Label(child))));
         }
         while (pending.TryPop(out (int Node, int Token) at))
         {
@@ -76,13 +85,13 @@ internal sealed class ExceptAutomaton : Automaton
             {
                 continue;
             }
-            if (excluded.Contains(at.Node))
+            if (IsExcluded(at.Node))
             {
                 return true;
             }
-            foreach ((byte value, int child) in trie.Children(at.Node))
+            for (int child = excluded.FirstChild(at.Node); child != ByteTrie.Off; child = excluded.NextSibling(child))
             {
-                pending.Push((child, vocabulary.Child(at.Token, value)));
+                pending.Push((child, vocabulary.Child(at.Token, excluded.Label(child))));
             }
         }
         return false;
@@ -92,8 +101,9 @@ internal sealed class ExceptAutomaton : Automaton
     {
         if (!ids.TryGetValue((at, node), out int id))
         {
+            // The list first: a reader that learns of the state looks it up there.
             states.Add((at, node));
-            id = Add(excluded.Contains(node) ? -1 : inner.Tag(at));
+            id = Add(IsExcluded(node) ? -1 : inner.Tag(at));
             ids.Add((at, node), id);
         }
         return id;

@@ -1,64 +1,112 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
-/// <summary>A finite set of byte strings, each with a tag.</summary>
+/// <summary>A finite set of byte strings, each with a tag; all of a trie or those with some tags. States are nodes of the trie.</summary>
 internal sealed class LiteralAutomaton : Automaton
 {
-    // A state is a node.
-    private readonly ByteTrie trie = new();
+    private readonly ByteTrie trie;
     private readonly StateSlices slices = new();
 
+    // Where not all tags count: those that do, and the nodes that lead to them, as bits.
+    private readonly ulong[]? wanted;
+    private readonly ulong[]? alive;
+
     public LiteralAutomaton(params IEnumerable<(byte[] Bytes, int Tag)> literals)
+        : this(new ByteTrie(literals))
     {
-        Dictionary<int, int> tags = [];
-        foreach ((byte[] bytes, int tag) in literals)
+    }
+
+    /// <summary>All strings of a trie.</summary>
+    public LiteralAutomaton(ByteTrie trie) => this.trie = trie;
+
+    /// <summary>The strings of a trie that have one of some tags.</summary>
+    /// <param name="trie">The trie.</param>
+    /// <param name="tags">The tags.</param>
+    public LiteralAutomaton(ByteTrie trie, ReadOnlySpan<int> tags)
+        : this(trie)
+    {
+        wanted = new ulong[(tags.IsEmpty ? 0 : System.Numerics.Tensors.TensorPrimitives.Max(tags) >> 6) + 1];
+        foreach (int tag in tags)
         {
-            tags[trie.Add(bytes)] = tag;
+            wanted[tag >> 6] |= 1UL << (tag & 63);
         }
-        for (int node = 0; node < trie.Count; node++)
+        ulong[] nodes = new ulong[(trie.Count + 63) / 64];
+        // Children come after their parents.
+        for (int node = trie.Count - 1; node >= 0; node--)
         {
-            Add(tags.GetValueOrDefault(node, -1));
+            bool leads = Tag(node) >= 0;
+            for (int child = trie.FirstChild(node); child >= 0 && !leads; child = trie.NextSibling(child))
+            {
+                leads = Has(nodes, child);
+            }
+            nodes[node >> 6] |= leads ? 1UL << (node & 63) : 0;
         }
+        alive = nodes;
     }
 
     public static LiteralAutomaton Of(string text) => new((System.Text.Encoding.UTF8.GetBytes(text), 0));
 
-    // The trie knows as fast as a table.
-    public override int Next(int state, byte value) => trie.Child(state, value);
+    public override int Next(int state, byte value)
+    {
+        int child = trie.Child(state, value);
+        return child >= 0 && IsAlive(child) ? child : Dead;
+    }
 
-    public override bool Continues(int state) => trie.HasChildren(state);
+    public override int Tag(int state)
+    {
+        int tag = trie.Tag(state);
+        return wanted is null || (tag >= 0 && tag >> 6 < wanted.Length && Has(wanted, tag)) ? tag : -1;
+    }
+
+    public override bool Continues(int state)
+    {
+        int child = trie.FirstChild(state);
+        while (child >= 0 && !IsAlive(child))
+        {
+            child = trie.NextSibling(child);
+        }
+        return child >= 0;
+    }
 
     public override Slice SliceOf(int state, VocabularyTrie vocabulary) => slices.GetOrAdd(state, () => Make(state, vocabulary));
 
-    protected override int Step(int state, byte value) => Next(state, value);
+    private bool IsAlive(int node) => alive is null || Has(alive, node);
 
-    // Both tries side by side.
+    private static bool Has(ulong[] bits, int bit) => (bits[bit >> 6] >> (bit & 63) & 1) != 0;
+
+    // Both tries side by side, down as long as there is a child, then on to siblings.
     private Slice Make(int start, VocabularyTrie vocabulary)
     {
         Span<ulong> found = SliceBuilder.NoTokens(vocabulary);
         SortedDictionary<int, List<int>> exits = [];
-        Stack<(int State, int Node)> pending = new();
-        foreach ((byte value, int child) in trie.Children(start))
+        int longest = vocabulary.MaxTokenBytes + 1;
+        Span<(int State, int Node)> path = longest <= SliceBuilder.MaxOnStack ? stackalloc (int, int)[longest] : new (int, int)[longest];
+        path[0] = (start, -1);
+        int depth = 1;
+        for (int state = trie.FirstChild(start); depth > 0;)
         {
-            pending.Push((child, vocabulary.First(value)));
-        }
-        while (pending.TryPop(out (int State, int Node) at))
-        {
-            if (at.Node < 0)
+            if (state < 0)
             {
+                depth--;
+                state = depth > 0 ? trie.NextSibling(path[depth].State) : -1;
                 continue;
             }
-            if (vocabulary.Tokens[at.Node] is int token and >= 0)
+            int node = !IsAlive(state) ? -1
+                : depth == 1 ? vocabulary.First(trie.Label(state)) : vocabulary.Child(path[depth - 1].Node, trie.Label(state));
+            if (node < 0)
+            {
+                state = trie.NextSibling(state);
+                continue;
+            }
+            if (vocabulary.Tokens[node] is int token and >= 0)
             {
                 found[token >> 6] |= 1UL << (token & 63);
             }
-            if (Tag(at.State) is int tag and >= 0 && vocabulary.Ends[at.Node] > at.Node + 1)
+            if (Tag(state) is int tag and >= 0 && vocabulary.Ends[node] > node + 1)
             {
-                Slice.Add(exits, tag, at.Node);
+                Slice.Add(exits, tag, node);
             }
-            foreach ((byte value, int child) in trie.Children(at.State))
-            {
-                pending.Push((child, vocabulary.Child(at.Node, value)));
-            }
+            path[depth++] = (state, node);
+            state = trie.FirstChild(state);
         }
         return Slice.Of(found, exits);
     }

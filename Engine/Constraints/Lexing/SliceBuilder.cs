@@ -3,6 +3,9 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>Finds what the tokens do from a state of an automaton.</summary>
 internal static class SliceBuilder
 {
+    /// <summary>Paths of so many places lie on the stack.</summary>
+    public const int MaxOnStack = 1024;
+
     [ThreadStatic]
     private static ulong[]? scratch;
 
@@ -26,7 +29,8 @@ internal static class SliceBuilder
         ReadOnlySpan<ushort> depths = vocabulary.Depths;
         ReadOnlySpan<int> ends = vocabulary.Ends;
         ReadOnlySpan<int> tokens = vocabulary.Tokens;
-        int[] path = new int[vocabulary.MaxTokenBytes + 1];
+        int longest = vocabulary.MaxTokenBytes + 1;
+        Span<int> path = longest <= MaxOnStack ? stackalloc int[longest] : new int[longest];
         path[0] = start;
         Span<ulong> found = NoTokens(vocabulary);
         SortedDictionary<int, List<int>> exits = [];

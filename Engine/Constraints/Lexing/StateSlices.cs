@@ -1,29 +1,43 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
-/// <summary>The slices of an automaton's states that have been asked for. Thread-safe.</summary>
+/// <summary>The slices of an automaton's states that have been asked for, few of its states. Thread-safe.</summary>
 internal sealed class StateSlices
 {
-    private readonly Lock gate = new();
-    private Slice?[] slices = [];
+    // Held for a moment only; there are many automata.
+    private static readonly Lock Gate = new();
+
+    // Most automata are asked at their beginning only.
+    private Slice? first;
+    private Dictionary<int, Slice>? others;
 
     public Slice GetOrAdd(int state, Func<Slice> make)
     {
-        Slice?[] known = Volatile.Read(ref slices);
-        if (state < known.Length && Volatile.Read(ref known[state]) is { } slice)
+        if (Find(state) is { } known)
         {
+            return known;
+        }
+        Slice slice = make();
+        if (state == 0)
+        {
+            Volatile.Write(ref first, slice);
             return slice;
         }
-        slice = make();
-        lock (gate)
+        lock (Gate)
         {
-            if (state >= slices.Length)
-            {
-                Slice?[] more = slices;
-                Array.Resize(ref more, Math.Max(state + 1, 2 * slices.Length));
-                Volatile.Write(ref slices, more);
-            }
-            Volatile.Write(ref slices[state], slice);
+            (others ??= [])[state] = slice;
         }
         return slice;
+    }
+
+    private Slice? Find(int state)
+    {
+        if (state == 0)
+        {
+            return Volatile.Read(ref first);
+        }
+        lock (Gate)
+        {
+            return others?.GetValueOrDefault(state);
+        }
     }
 }

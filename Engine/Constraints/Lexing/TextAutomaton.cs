@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
 /// <summary>The texts of a <see cref="Dfa"/> of a certain number of code points, in a written form.</summary>
-internal sealed class TextAutomaton : Automaton
+internal sealed class TextAutomaton : LazyAutomaton
 {
     private readonly BoundedTexts bounded;
     private readonly Dfa dfa;

@@ -10,7 +10,6 @@ internal sealed class TextTrie
 {
     // So many tokens are faster added as bits than one by one.
     private const int DenseFrom = 2048;
-    private const int MaxOnStack = 1024;
 
     private readonly TokenTexts texts;
     private readonly bool byKind;
@@ -104,7 +103,7 @@ internal sealed class TextTrie
     {
         Dfa dfa = bounded.Dfa;
         bool free = bounded.IsFree(count);
-        Span<int> path = texts.Longest < MaxOnStack ? stackalloc int[texts.Longest + 1] : new int[texts.Longest + 1];
+        Span<int> path = texts.Longest < SliceBuilder.MaxOnStack ? stackalloc int[texts.Longest + 1] : new int[texts.Longest + 1];
         path[0] = state;
         for (int i = 1; i < nodes.Length - 1;)
         {

@@ -19,6 +19,7 @@ internal sealed class WrittenTokens
     private readonly Dictionary<string, Slice.Rest[]> groupByPrefix = new(StringComparer.Ordinal);
     private readonly SuffixTrie rests;
     private readonly int longest;
+    private readonly int longestPrefix;
 
     private WrittenTokens(VocabularyTrie vocabulary, TextForm form, byte? quote, int reader, PlainTokens? plain)
     {
@@ -80,6 +81,7 @@ internal sealed class WrittenTokens
         {
             groups[group.Key] = [.. group.Select(entry => new Slice.Rest(entry.Tail.Length == 0 ? -1 : endOf[Latin(entry.Tail)], entry.Token))];
             groupByPrefix.Add(group.First().Prefix, groups[group.Key]);
+            longestPrefix = Math.Max(longestPrefix, group.First().Prefix.Length);
         }
     }
 
@@ -115,7 +117,7 @@ internal sealed class WrittenTokens
             found[token >> 6] |= 1UL << (token & 63);
         }
         SortedDictionary<int, List<Slice.Rest[]>> closed = [];
-        int[] path = new int[longest + 1];
+        Span<int> path = longest < SliceBuilder.MaxOnStack ? stackalloc int[longest + 1] : new int[longest + 1];
         path[0] = state;
         for (int i = 0; i < nodes.Length;)
         {
@@ -156,7 +158,16 @@ internal sealed class WrittenTokens
     }
 
     /// <summary>The tokens that begin with some bytes that close the text; null if there are none.</summary>
-    public Slice.Rest[]? Closing(ReadOnlySpan<byte> bytes) => groupByPrefix.GetValueOrDefault(Latin(bytes));
+    public Slice.Rest[]? Closing(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length > longestPrefix)
+        {
+            return null;
+        }
+        Span<char> prefix = stackalloc char[bytes.Length];
+        System.Text.Encoding.Latin1.GetChars(bytes, prefix);
+        return groupByPrefix.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(prefix, out Slice.Rest[]? group) ? group : null;
+    }
 
     private static string Latin(ReadOnlySpan<byte> bytes) => System.Text.Encoding.Latin1.GetString(bytes);
 

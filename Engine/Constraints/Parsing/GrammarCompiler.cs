@@ -93,7 +93,7 @@ internal sealed class GrammarCompiler
             case GrammarExpression.Repeat repeat:
                 return Repeat(from, repeat);
             case GrammarExpression.Value value:
-                return Call(from, new GrammarRule { Parsed = new JsonGrammar(Program(value), value.Dialect, value.FreeSpace).Root(), IsProductive = true });
+                return Call(from, new GrammarRule { Parsed = RuleOf(value), IsProductive = true });
             case GrammarExpression.Reference reference:
                 return Call(from, RuleOf(reference.Rule));
             default:
@@ -101,11 +101,11 @@ internal sealed class GrammarCompiler
         }
     }
 
-    private SchemaProgram Program(GrammarExpression.Value value)
+    private Rule RuleOf(GrammarExpression.Value value)
     {
         try
         {
-            return new SchemaProgram(value.Schema.Clone(), library, budget, value.Place);
+            return new JsonGrammar(new SchemaProgram(value.Schema.Clone(), library, budget), value.Dialect, value.FreeSpace).Root();
         }
         catch (ConstraintException error) when (value.Owner.Length > 0)
         {

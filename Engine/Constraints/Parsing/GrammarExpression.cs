@@ -35,11 +35,10 @@ internal abstract record GrammarExpression
     public sealed record Repeat(GrammarExpression Part, int Min, int Max) : GrammarExpression;
 
     /// <summary>A value that a JSON Schema accepts.</summary>
-    /// <param name="Schema">The schema, or a document that holds it.</param>
+    /// <param name="Schema">The schema.</param>
     /// <param name="Dialect">How values are written.</param>
     /// <param name="FreeSpace">Whether they may hold white space.</param>
-    /// <param name="Place">Where in the document it stands, as a reference (<c>#/properties/city</c>); null for all of it.</param>
     /// <param name="Owner">Whose schema it is, for errors.</param>
     public sealed record Value(
-        JsonElement Schema, JsonDialect Dialect = JsonDialect.Json, bool FreeSpace = false, string? Place = null, string Owner = "") : GrammarExpression;
+        JsonElement Schema, JsonDialect Dialect = JsonDialect.Json, bool FreeSpace = false, string Owner = "") : GrammarExpression;
 }

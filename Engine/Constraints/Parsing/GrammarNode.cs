@@ -64,11 +64,7 @@ internal sealed class GrammarNode : Node
             final);
     }
 
-    private Terminal Make(GrammarRule rule, GrammarState target, Automaton automaton)
-    {
-        GrammarNode node = family.At(rule, target);
-        return new Terminal(automaton, _ => node);
-    }
+    private Terminal Make(GrammarRule rule, GrammarState target, Automaton automaton) => new(automaton, family.At(rule, target));
 
     /// <summary>All nodes of one rule.</summary>
     private sealed class Family(GrammarRule owner)

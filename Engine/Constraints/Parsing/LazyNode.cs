@@ -3,8 +3,22 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// <summary>A node whose edges a function makes when they are first asked for.</summary>
 internal sealed class LazyNode(Func<Node.Edges> build) : Node
 {
-    /// <summary>The end of a rule.</summary>
-    public static LazyNode End { get; } = new(() => new Edges([], [], true));
+    private Func<Edges>? build = build;
 
-    protected override Edges Build() => build();
+    /// <summary>The end of a rule, which all machines share.</summary>
+    public static LazyNode End { get; } = Made(new LazyNode(() => new Edges([], [], true)));
+
+    // Asked once: what the function holds is not needed any longer.
+    protected override Edges Build()
+    {
+        Edges edges = build!();
+        build = null;
+        return edges;
+    }
+
+    private static LazyNode Made(LazyNode node)
+    {
+        _ = node.Next;
+        return node;
+    }
 }

@@ -275,7 +275,7 @@ internal sealed class Machine
             {
                 Forget();
             }
-            state = new MachineState(Ways.ToArray(), mayEnd);
+            state = new MachineState(Ways, mayEnd);
             states.Add(state);
             cachedBytes += StateBytes + (HeadBytes * heads.Count);
         }

@@ -9,15 +9,26 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// </summary>
 internal sealed class MachineState
 {
-    private readonly Head[] heads;
+    // Most states have one head, and most are left by one byte.
+    private readonly Head only;
+    private readonly Head[]? several;
     private Bytes known;
+    private byte firstByte;
+    private MachineState? first;
     private Way? ways;
     private StateMask? mask;
     private (SuffixTrie Rests, ulong[] Possible)? rests;
 
-    public MachineState(Head[] heads, bool mayEnd)
+    public MachineState(ReadOnlySpan<Head> heads, bool mayEnd)
     {
-        this.heads = heads;
+        if (heads.Length == 1)
+        {
+            only = heads[0];
+        }
+        else
+        {
+            several = heads.ToArray();
+        }
         MayEnd = mayEnd;
         foreach (Head head in heads)
         {
@@ -28,7 +39,7 @@ internal sealed class MachineState
     /// <summary>After a text that cannot be.</summary>
     public static MachineState Dead { get; } = new([], false);
 
-    public ReadOnlySpan<Head> Heads => heads;
+    public ReadOnlySpan<Head> Heads => several is null ? new ReadOnlySpan<Head>(in only) : several;
 
     /// <summary>The marks of all terminals that may come next.</summary>
     public ElementMark Marks { get; }
@@ -51,6 +62,10 @@ internal sealed class MachineState
         {
             return null;
         }
+        if (value == firstByte && first is not null)
+        {
+            return first;
+        }
         for (Way? way = ways; way is not null; way = way.Next)
         {
             if (way.Bytes.Has(value))
@@ -64,7 +79,11 @@ internal sealed class MachineState
     /// <summary>Makes a successor known; called under the machine's lock.</summary>
     public void Remember(byte value, MachineState state)
     {
-        if (!ReferenceEquals(state, Dead))
+        if (!ReferenceEquals(state, Dead) && first is null)
+        {
+            (firstByte, first) = (value, state);
+        }
+        else if (!ReferenceEquals(state, Dead))
         {
             Way? way = ways;
             while (way is not null && !ReferenceEquals(way.To, state))
@@ -121,9 +140,9 @@ internal sealed class MachineState
     {
         public bool Equals(MachineState? x, MachineState? y) => ReferenceEquals(x, y);
 
-        public int GetHashCode(MachineState obj) => GetHashCode(new Key(obj.heads, obj.MayEnd));
+        public int GetHashCode(MachineState obj) => GetHashCode(new Key(obj.Heads, obj.MayEnd));
 
-        public bool Equals(Key alternate, MachineState other) => alternate.MayEnd == other.MayEnd && alternate.Heads.SequenceEqual(other.heads);
+        public bool Equals(Key alternate, MachineState other) => alternate.MayEnd == other.MayEnd && alternate.Heads.SequenceEqual(other.Heads);
 
         public int GetHashCode(Key alternate)
         {
@@ -137,7 +156,7 @@ internal sealed class MachineState
             return (int)hash;
         }
 
-        public MachineState Create(Key alternate) => new(alternate.Heads.ToArray(), alternate.MayEnd);
+        public MachineState Create(Key alternate) => new(alternate.Heads, alternate.MayEnd);
     }
 
     /// <summary>What a state holds; the heads in their order, none twice.</summary>

@@ -28,20 +28,39 @@ internal abstract class Node
     public readonly record struct Call(Rule Rule, Node Return);
 
     /// <summary>A piece of text, and where to go on after it, by the automaton's tag.</summary>
-    public sealed class Terminal(Automaton automaton, Func<int, Node> target, bool skipsSpace = false, ElementMark mark = ElementMark.None)
+    public sealed class Terminal
     {
         private static int lastTerminalId;
 
+        // A node, or a function from tags to nodes.
+        private readonly object target;
+
+        public Terminal(Automaton automaton, Node target, bool skipsSpace = false, ElementMark mark = ElementMark.None)
+            : this(automaton, (object)target, skipsSpace, mark)
+        {
+        }
+
+        /// <param name="automaton">The text.</param>
+        /// <param name="target">Where to go on; equal tags must lead to one node.</param>
+        /// <param name="skipsSpace">Whether white space may stand before it.</param>
+        public Terminal(Automaton automaton, Func<int, Node> target, bool skipsSpace = false)
+            : this(automaton, (object)target, skipsSpace, ElementMark.None)
+        {
+        }
+
+        private Terminal(Automaton automaton, object target, bool skipsSpace, ElementMark mark) =>
+            (Automaton, this.target, SkipsSpace, Mark) = (automaton, target, skipsSpace, mark);
+
         public int Id { get; } = Interlocked.Increment(ref lastTerminalId);
 
-        public Automaton Automaton => automaton;
+        public Automaton Automaton { get; }
 
         /// <summary>Whether white space may stand before it.</summary>
-        public bool SkipsSpace => skipsSpace;
+        public bool SkipsSpace { get; }
 
         /// <summary>What it is to the elements of the object or array that it stands in; if anything, it is a single byte.</summary>
-        public ElementMark Mark => mark;
+        public ElementMark Mark { get; }
 
-        public Node Target(int tag) => target(tag);
+        public Node Target(int tag) => target as Node ?? ((Func<int, Node>)target)(tag);
     }
 }

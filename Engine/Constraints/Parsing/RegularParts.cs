@@ -69,7 +69,7 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
     private Dfa? Compile(GrammarExpression expression)
     {
         bool isPiece = expression is GrammarExpression.Pattern or GrammarExpression.Literal or GrammarExpression.Character;
-        ConstraintBudget own = new(budget.Limits with { MaxStates = MaxStates, MaxCompileTime = MaxTime }) { Subject = budget.Subject };
+        ConstraintBudget own = budget.ForPart(MaxStates, MaxTime);
         RegexNode node = Convert(expression);
         try
         {

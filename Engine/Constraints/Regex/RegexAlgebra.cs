@@ -21,6 +21,9 @@ internal sealed class RegexAlgebra
         Anything = Loop(Set(CodePointSet.All), 0, RegexNode.Unbounded);
     }
 
+    /// <summary>Refuses what has taken too much time or memory.</summary>
+    public void CheckTime() => budget.CheckTime();
+
     public RegexNode Nothing { get; }
 
     public RegexNode Empty { get; }

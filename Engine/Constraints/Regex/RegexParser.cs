@@ -79,6 +79,7 @@ internal sealed class RegexParser
         List<RegexSyntax> parts = [];
         while (More && pattern[at] is not ('|' or ')'))
         {
+            algebra.CheckTime();
             parts.Add(Quantified(Term()));
         }
         return parts.Count == 1 ? parts[0] : new RegexSyntax.Sequence(parts);

@@ -21,7 +21,7 @@ public sealed record CudaBackendOptions
     /// <summary>Device memory is taken in pieces of this size (or larger, for a larger request) and given out from them, bytes.</summary>
     public long ArenaBytes { get; init; } = 64L << 20;
 
-    /// <summary>What may go to the device before the host waits for it: ids, positions, page tables, rotations of steps, bytes.</summary>
+    /// <summary>What may go to the device before the host waits for it: ids, positions, block tables, rotations of steps, bytes.</summary>
     public long StagingBytes { get; init; } = 16L << 20;
 
     /// <summary>

@@ -82,6 +82,15 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     [InlineData("""{"properties":{"a":true},"required":["c"],"additionalProperties":{"type":"boolean"}}""", "[f(c=True)]|[f(a=1, c=False)]", "[f(c=1)]|[f(a=1)]|[f(b=True, c=True)]")]
     [InlineData("""{"properties":{"a":{"type":"null"},"b":false}}""", "[f(a=None)]|[f()]", "[f(b=1)]|[f(a=None, b=None)]")]
     [InlineData("true", "[f()]", "[f(a=1)]")]
+    [InlineData("""{"$ref":"#/$defs/a","$defs":{"a":{"type":"object","properties":{"x":{"type":"integer"},"y":{"$ref":"#/$defs/b"}},"required":["y"]},"b":{"enum":["u"]}}}""",
+        "[f(x=1, y=\"u\")]|[f(y='u')]", "[f()]|[f(x=1)]|[f(y='v')]|[f(y='u', x=1)]|[f( y='u')]|[f(y= 'u')]")]
+    [InlineData("""{"properties":{"x":{},"y":{}},"minProperties":1}""", "[f(x=1)]|[f(y=None)]|[f(x=1,y=2)]", "[f()]|[f(z=1)]")]
+    [InlineData("""{"properties":{"x":{},"y":{},"z":{}},"maxProperties":2}""", "[f()]|[f(x=1, z=1)]", "[f(x=1, y=1, z=1)]")]
+    [InlineData("""{"properties":{"x":{"type":"integer"},"y":{"type":"null"}},"anyOf":[{"required":["x"]},{"required":["y"]}]}""", "[f(x=1)]|[f(y=None)]|[f(x=1, y=None)]", "[f()]|[f(y=1)]")]
+    [InlineData("""{"properties":{"k":{},"a":{"type":"integer"},"b":{"type":"string"}},"oneOf":[{"properties":{"k":{"const":1}},"required":["k","a"]},{"properties":{"k":{"const":2}},"required":["k","b"]}]}""",
+        "[f(k=1, a=1)]|[f(k=2, b='')]|[f(k=2, a=1, b='')]", "[f(k=1)]|[f(k=1, b='')]|[f(k=2, a=1)]|[f(a=1, k=1)]")]
+    [InlineData("""{"properties":{"a":{},"b":{}},"dependentRequired":{"a":["b"]}}""", "[f()]|[f(b=1)]|[f(a=1, b=1)]", "[f(a=1)]")]
+    [InlineData("""{"propertyNames":{"enum":["a","b"]},"additionalProperties":{"type":"boolean"},"minProperties":1}""", "[f(a=True)]|[f(b=True, a=False)]", "[f()]|[f(a=1)]|[f(a=True, a=True)]")]
     public void ParametersOfThePythonForm(string schema, string calls, string others)
     {
         Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, [Tool("f", schema)], ToolChoice.Required);
@@ -90,12 +99,12 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     }
 
     [Theory]
-    [InlineData("""{"properties":{"x":{}},"minProperties":1}""", "minProperties", "f#", false)]
+    [InlineData("""{"minProperties":1}""", "schema", "f#", false)]
+    [InlineData("""{"$ref":"#/$defs/a","$defs":{"a":{"properties":{"x":{"items":{"type":"text"}}}}}}""", "type", "f#/$defs/a/properties/x/items", true)]
     [InlineData("""{"properties":{"x y":{}}}""", "name", "f#", false)]
     [InlineData("""{"properties":{"x":{"items":{"type":"text"}}}}""", "type", "f#/properties/x/items", true)]
     [InlineData("""{"properties":[1]}""", "properties", "f#", true)]
     [InlineData("""{"required":[1]}""", "required", "f#", true)]
-    [InlineData("""{"required":"a"}""", "required", "f#", false)]
     [InlineData("""{"required":["c"],"additionalProperties":false}""", "schema", "f#", true)]
     [InlineData("3", "parameters", "f#", true)]
     [InlineData("false", "parameters", "f#", true)]

@@ -106,6 +106,21 @@ public class DistinctElementTests
         Assert.Equal(("uniqueItems", place), (error.Keyword, error.Place));
     }
 
+    /// <summary>That there are enough words for an array is counted, not worked out: a long enumeration needs no automaton.</summary>
+    [Fact]
+    public void ManyWordsAreCounted()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxStates = 100 });
+        string words = string.Join(',', Enumerable.Range(0, 5000).Select(i => $"\"word {i * 7919 % 10007}\""));
+        Constraint constraint = compiler.JsonSchema(Schema(5000));
+        Assert.True(ConstraintChecks.Accepts(constraint, $"[{words}]"));
+        Assert.False(ConstraintChecks.Accepts(constraint, $"[{words},\"word 0\"]"));
+        ConstraintException error = Assert.Throws<ConstraintException>(() => compiler.JsonSchema(Schema(5001)));
+        Assert.Equal(("schema", "#"), (error.Keyword, error.Place));
+
+        string Schema(int least) => $$$"""{"type":"array","uniqueItems":true,"minItems":{{{least}}},"items":{"enum":[{{{words}}}]}}""";
+    }
+
     private static void CheckTexts(string schema, string valid, string invalid)
     {
         foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])

@@ -41,6 +41,37 @@ public class HostileConstraintTests
     public void PatternsOfSchemasAreCompiledOrRefused(string pattern) => Run(compiler => compiler.JsonSchema(
         $$"""{"type":"string","pattern":{{System.Text.Json.JsonSerializer.Serialize(pattern)}},"minLength":100000}"""));
 
+    /// <summary>What takes much memory is refused before it has taken it, also where time and counts would let it go on.</summary>
+    [Theory]
+    [MemberData(nameof(Patterns))]
+    public void MemoryToCompileIsBounded(string pattern)
+    {
+        const long Most = 16L << 20;
+        ConstraintLimits limits = new() { MaxCompileBytes = Most, MaxStates = int.MaxValue, MaxExpressions = int.MaxValue, MaxCompileTime = TimeSpan.FromSeconds(20) };
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, limits);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        try
+        {
+            compiler.Regex(pattern);
+        }
+        catch (ConstraintException refusal)
+        {
+            Assert.NotEqual(string.Empty, refusal.Reason);
+        }
+        long taken = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(taken < 2 * Most, $"{taken} bytes.");
+    }
+
+    [Fact]
+    public void TheBoundOfMemoryIsNamed()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxCompileBytes = 1 << 20 });
+        ConstraintException error = Assert.Throws<ConstraintException>(() => compiler.Regex("(.*a){30}.{30}"));
+        Assert.Contains("1048576 bytes", error.Reason, StringComparison.Ordinal);
+        error = Assert.Throws<ConstraintException>(() => compiler.JsonSchema("""{"properties":{"a":{"pattern":"(.*a){30}.{30}"}}}"""));
+        Assert.Equal(("pattern", "#/properties/a"), (error.Keyword, error.Place));
+    }
+
     [Fact]
     public void NestedSchemasAreCompiledOrRefused()
     {

@@ -36,13 +36,50 @@ public class LexingTests
     {
         ByteTrie trie = new();
         string[] words = ["", "a", "ab", "b", "abc", "é", .. Enumerable.Range(0, 300).Select(i => $"{i * 7}")];
-        Dictionary<string, int> nodes = words.ToDictionary(word => word, word => trie.Add(Encoding.UTF8.GetBytes(word)), StringComparer.Ordinal);
+        Dictionary<string, int> nodes = words.ToDictionary(word => word, word => trie.Add(Encoding.UTF8.GetBytes(word), word.Length), StringComparer.Ordinal);
         Assert.Equal(words.Length, nodes.Values.Distinct().Count());
         Assert.All(words, word => Assert.Equal(nodes[word], Encoding.UTF8.GetBytes(word).Aggregate(0, (node, value) => trie.Child(node, value))));
         Assert.Equal(ByteTrie.Off, trie.Child(nodes["abc"], (byte)'d'));
-        Assert.False(trie.HasChildren(nodes["abc"]));
-        Assert.Equal("bc", new string([.. trie.Children(nodes["a"]).Concat(trie.Children(nodes["ab"])).Select(child => (char)child.Label)]));
+        Assert.Equal(ByteTrie.Off, trie.FirstChild(nodes["abc"]));
+        Assert.Equal(nodes["ab"], trie.FirstChild(nodes["a"]));
+        Assert.Equal(ByteTrie.Off, trie.NextSibling(nodes["ab"]));
+        Assert.Equal((byte)'c', trie.Label(nodes["abc"]));
+        Assert.All(words, word => Assert.Equal(word.Length, trie.Tag(nodes[word])));
         Assert.Equal(trie.Count, 1 + words.SelectMany(Beginnings).Distinct(StringComparer.Ordinal).Count());
+    }
+
+    /// <summary>Some of a trie's strings are as if the others were not there.</summary>
+    [Fact]
+    public void SomeStringsOfATrieStandAlone()
+    {
+        VocabularyTrie vocabulary = new(ConstraintChecks.Tokenizer);
+        Random random = new(3);
+        for (int round = 0; round < 30; round++)
+        {
+            string[] words = [.. Enumerable.Range(0, random.Next(1, 90)).Select(i => $"\"{(char)random.Next('a', 'e')}{random.Next(round + 3)}{"aé"[random.Next(2)]}{i % 7}\"").Distinct(StringComparer.Ordinal)];
+            int[] tags = [.. Enumerable.Range(0, words.Length).Where(_ => random.Next(3) == 0)];
+            ByteTrie all = new(words.Select((word, i) => (Encoding.UTF8.GetBytes(word), i)));
+            LiteralAutomaton some = new(all, tags);
+            LiteralAutomaton alone = new(tags.Select(tag => (Encoding.UTF8.GetBytes(words[tag]), tag)));
+            Queue<(int Some, int Alone)> pending = new([(0, 0)]);
+            while (pending.TryDequeue(out (int Some, int Alone) at))
+            {
+                Assert.Equal(alone.Tag(at.Alone), some.Tag(at.Some));
+                Assert.Equal(alone.Continues(at.Alone), some.Continues(at.Some));
+                (Slice expected, Slice found) = (alone.SliceOf(at.Alone, vocabulary), some.SliceOf(at.Some, vocabulary));
+                Assert.Equal(expected.Sparse, found.Sparse);
+                Assert.Equal(expected.Exits.Select(exit => (exit.Tag, string.Join(',', exit.Nodes.Order()))), found.Exits.Select(exit => (exit.Tag, string.Join(',', exit.Nodes.Order()))));
+                for (int value = 0; value < 256; value++)
+                {
+                    (int next, int nextAlone) = (some.Next(at.Some, (byte)value), alone.Next(at.Alone, (byte)value));
+                    Assert.Equal(nextAlone == Automaton.Dead, next == Automaton.Dead);
+                    if (next != Automaton.Dead)
+                    {
+                        pending.Enqueue((next, nextAlone));
+                    }
+                }
+            }
+        }
     }
 
     private static IEnumerable<string> Beginnings(string word)

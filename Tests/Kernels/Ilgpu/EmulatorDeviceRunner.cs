@@ -4,6 +4,7 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ilgpu;
 using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Parsing;
+using Llama4Kernels.Tests.PtxEmulator;
 
 namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 
@@ -42,17 +43,8 @@ internal sealed unsafe class EmulatorDeviceRunner(int threads, LaunchOptions opt
                     MemoryMarshal.Write(place, (long)buffer.Address);
                     MemoryMarshal.Write(place[8..], (long)buffer.Count);
                     break;
-                case int value:
-                    MemoryMarshal.Write(place, value);
-                    break;
-                case long value:
-                    MemoryMarshal.Write(place, value);
-                    break;
-                case float value:
-                    MemoryMarshal.Write(place, value);
-                    break;
                 default:
-                    Assert.Null(arguments[i]);
+                    ScalarArgument.Write(place, arguments[i]);
                     break;
             }
         }

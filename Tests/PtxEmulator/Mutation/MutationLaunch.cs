@@ -103,17 +103,8 @@ internal sealed unsafe record MutationLaunch(CudaDim3 Grid, CudaDim3 Block, int 
                 case byte[] bytes:
                     bytes.CopyTo(place);
                     break;
-                case int value:
-                    MemoryMarshal.Write(place, value);
-                    break;
-                case long value:
-                    MemoryMarshal.Write(place, value);
-                    break;
-                case float value:
-                    MemoryMarshal.Write(place, value);
-                    break;
                 default:
-                    Assert.Null(Arguments[i]);
+                    ScalarArgument.Write(place, Arguments[i]);
                     break;
             }
         }

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Images;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -88,11 +89,10 @@ internal static class PreprocessCommand
         {
             throw new ArgumentException($"A tile of {options.Tile} pixels does not give whole tokens; its side must be a multiple of {2 * Patch}.");
         }
-        int patches = options.Tile / Patch;
         row["aspect_ratio"] = JsonLines.Array([tiles.Rows, tiles.Columns]);
         row["resized"] = JsonLines.Array([tiles.ResizedHeight, tiles.ResizedWidth]);
         row["tiles"] = tiles.Tiles;
-        row["tokens"] = ImageTokens.Count(tiles.Rows, tiles.Columns, patches * patches / 4);
+        row["tokens"] = ImageTokens.Count(tiles.Rows, tiles.Columns, VisionConfig.CountTokens(options.Tile, Patch));
         row["sha256_rgb"] = Hash(image.Pixels);
         row["sha256_u8"] = Hash(tiles.U8Tiles);
         row["sha256_bf16"] = Hash(MemoryMarshal.AsBytes<ushort>(tiles.Bf16Tiles));
