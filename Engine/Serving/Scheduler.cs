@@ -221,7 +221,7 @@ internal sealed class Scheduler
         List<Job> members = _step.Members;
         try
         {
-            _result = _runner.Run(_step.Parts, _step.WantsBest);
+            _result = _runner.Run(_step.Parts);
         }
         catch (Exception error)
         {
@@ -273,7 +273,7 @@ internal sealed class Scheduler
         int onHost = 0;
         for (int i = 0; i < _step.Members.Count; i++)
         {
-            onHost += _step.Parts[i].LogitRows > 0 && !_step.Members[i].NeedsOnlyBest ? 1 : 0;
+            onHost += _step.Parts[i].LogitRows > 0 && _result.Chosen(i) is null ? 1 : 0;
         }
         if (onHost > 1 && (long)onHost * _model.Config.Text.VocabSize >= LogitsWorthSharing)
         {

@@ -21,9 +21,6 @@ internal sealed class StepComposition(StepRunner runner, List<Job> running, int 
     /// <summary>Whose they are.</summary>
     public List<Job> Members => _members;
 
-    /// <summary>Whether the best token of a row is all that some need.</summary>
-    public bool WantsBest { get; private set; }
-
     /// <summary>Makes a step whose blocks can be had, if need be by letting some give way; false if there is nothing to do.</summary>
     public bool Compose(Action giveWay)
     {
@@ -47,7 +44,6 @@ internal sealed class StepComposition(StepRunner runner, List<Job> running, int 
     {
         _parts.Clear();
         _members.Clear();
-        WantsBest = false;
         foreach (Job job in running)
         {
             if (job.Sequence.Pending == 1 && job.Ready > 0)
@@ -80,9 +76,8 @@ internal sealed class StepComposition(StepRunner runner, List<Job> running, int 
 
     private void Add(Job job, int rows)
     {
-        bool isLast = rows == job.Sequence.Pending;
-        _parts.Add(new StepPart(job.Sequence, rows, isLast ? 1 : 0));
+        bool isWanted = rows == job.Sequence.Pending;
+        _parts.Add(new StepPart(job.Sequence, rows, isWanted ? 1 : 0, isWanted ? job.Rule : null));
         _members.Add(job);
-        WantsBest |= isLast && job.NeedsOnlyBest;
     }
 }

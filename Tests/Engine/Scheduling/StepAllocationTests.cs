@@ -5,6 +5,7 @@ using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Engine.Serving;
 
@@ -35,7 +36,7 @@ public sealed class StepAllocationTests(ModelFixture models)
             sequences[i].Reserve(64);
             sequences[i].Append(MetamorphicTests.Ids(5 + i, i));
             runner.Run([new StepPart(sequences[i], 5 + i, 1)]);
-            parts[i] = new StepPart(sequences[i], 1, 1);
+            parts[i] = new StepPart(sequences[i], 1, 1, bestOnly ? DrawRule.Best : null);
         }
         long before = 0;
         for (int step = 0; step < Warm + Steps; step++)
@@ -48,10 +49,10 @@ public sealed class StepAllocationTests(ModelFixture models)
             {
                 sequence.Append(token);
             }
-            StepResult result = runner.Run(parts, bestOnly);
+            StepResult result = runner.Run(parts);
             for (int i = 0; i < Sequences; i++)
             {
-                token[0] = bestOnly && result.Best(i) is int best ? best : sampler.Sample(result.Logits(i), history, ref random);
+                token[0] = bestOnly && result.Chosen(i) is int best ? best : sampler.Sample(result.Logits(i), history, ref random);
             }
         }
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
