@@ -60,7 +60,7 @@ internal sealed record ModelLocation(ModelKind Kind, string Folder, string? File
     private static ModelLocation OfFile(string path, string? projector)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        return Path.GetExtension(path) switch
+        return Path.GetExtension(path).ToLowerInvariant() switch
         {
             Gguf => OfGguf(path, projector),
             ".pth" => Without(projector, new ModelLocation(ModelKind.Meta, folder, null, null)),

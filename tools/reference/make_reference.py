@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes reference values of a Llama 4 checkpoint, computed by transformers, for `llama4 verify`.
 
-Needs torch, transformers and safetensors. The engine and its tests never need this program.
+Needs torch, transformers and safetensors; with --device-map also accelerate. The engine and its tests never need this program.
 
     python make_reference.py CHECKPOINT --text "Why is the sky blue?" --out reference.safetensors
     llama4 verify CHECKPOINT --golden reference.safetensors
@@ -27,19 +27,23 @@ def parse():
 
 def load(arguments):
     import torch
-    from transformers import AutoConfig, AutoTokenizer, Llama4ForCausalLM, Llama4ForConditionalGeneration
+    from transformers import AutoConfig, Llama4ForCausalLM, Llama4ForConditionalGeneration
 
     nested = hasattr(AutoConfig.from_pretrained(arguments.checkpoint), "text_config")
     kind = Llama4ForConditionalGeneration if nested else Llama4ForCausalLM
-    model = kind.from_pretrained(
-        arguments.checkpoint, dtype=getattr(torch, arguments.dtype), device_map=arguments.device_map, attn_implementation="eager")
+    # A map of devices needs the package accelerate; a model on the processor does not.
+    place = {} if arguments.device_map == "cpu" else {"device_map": arguments.device_map}
+    model = kind.from_pretrained(arguments.checkpoint, dtype=getattr(torch, arguments.dtype), attn_implementation="eager", **place)
     model.eval()
-    return model, AutoTokenizer.from_pretrained(arguments.checkpoint)
+    return model
 
 
-def token_ids(arguments, tokenizer):
+def token_ids(arguments):
     if arguments.ids:
         return [int(part) for part in arguments.ids.split(",")]
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(arguments.checkpoint)
     if arguments.chat:
         return list(tokenizer.apply_chat_template([{"role": "user", "content": arguments.chat}], add_generation_prompt=True, return_dict=False))
     ids = tokenizer.encode(arguments.text, add_special_tokens=False)
@@ -81,8 +85,8 @@ def main():
     import torch
     from safetensors.torch import save_file
 
-    model, tokenizer = load(arguments)
-    ids = token_ids(arguments, tokenizer)
+    ids = token_ids(arguments)
+    model = load(arguments)
     device = model.get_input_embeddings().weight.device
     seen, handles = watch(model)
     with torch.no_grad():

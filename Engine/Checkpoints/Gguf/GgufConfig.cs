@@ -67,6 +67,7 @@ internal static class GgufConfig
         }
         Refuse(m, P + "expert_weights_scale", m.Has(P + "expert_weights_scale") && m.Number(P + "expert_weights_scale", -1e9) is not (0 or 1));
         Refuse(m, P + "expert_weights_norm", m.Flag(P + "expert_weights_norm", false));
+        RefuseScaledPositions(m, P);
         int experts = m.Int(P + "expert_count", 0, 65536, 0);
         int context = m.Int(P + "context_length", 1, int.MaxValue, 131072);
         double theta = m.Number(P + "rope.freq_base", 0, 500000);
@@ -109,6 +110,18 @@ internal static class GgufConfig
         if (present)
         {
             throw metadata.Fault(key, "asks for a routing that no Llama 4 has; it is not supported.");
+        }
+    }
+
+    // Llama 4's own scaling is in the divisors; the format's keys divide all positions alike.
+    private static void RefuseScaledPositions(GgufMetadata m, string prefix)
+    {
+        foreach (string key in (string[])[prefix + "rope.scaling.factor", prefix + "rope.scale_linear"])
+        {
+            if (m.Number(key, -1, 1) is not (0 or 1) and var factor && m.Text(prefix + "rope.scaling.type") is not "none")
+            {
+                throw m.Fault(key, $"is {factor}: positions divided by a factor are not supported; a Llama 4 has its scaling in '{GgufNaming.RopeDivisors}'.");
+            }
         }
     }
 

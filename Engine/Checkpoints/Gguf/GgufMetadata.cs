@@ -24,14 +24,29 @@ internal sealed class GgufMetadata(MappedFile file, IReadOnlyDictionary<string, 
     /// <summary>Whether there is a value of that key.</summary>
     public bool Has(string key) => entries.ContainsKey(key);
 
-    /// <summary>A whole number within bounds, of whatever integer type; absent gives the fallback, or is an error if there is none.</summary>
+    /// <summary>
+    /// A whole number within bounds, of whatever integer type, or an array of equal ones, as some converters write what layers might
+    /// have of their own; absent gives the fallback, or is an error if there is none.
+    /// </summary>
     public int Int(string key, int minimum, int maximum, int? fallback = null)
     {
         if (!entries.TryGetValue(key, out Entry entry))
         {
             return fallback ?? throw Fault(key, "is missing.");
         }
-        return Bounded(key, entry.Type, entry.Offset, minimum, maximum);
+        if (entry.Count == 0)
+        {
+            throw Fault(key, "is an empty array; a whole number is needed.");
+        }
+        int value = Bounded(key, entry.Element, entry.Offset, minimum, maximum);
+        for (long i = 1; i < entry.Count; i++)
+        {
+            if (Bounded(key, entry.Element, entry.Offset + i * GgufCursor.SizeOf(entry.Element), minimum, maximum) is var other && other != value)
+            {
+                throw Fault(key, $"is {value} for the first layer and {other} for layer {i}; layers of a Llama 4 are alike.");
+            }
+        }
+        return value;
     }
 
     /// <summary>A whole number, or null when absent.</summary>

@@ -58,7 +58,7 @@ internal sealed partial class GgufModel
                 : whole;
         }
         int count = int.Parse(name.Groups["count"].Value, CultureInfo.InvariantCulture);
-        string Part(int part) => Path.Combine(Path.GetDirectoryName(path) ?? "", $"{name.Groups["name"].Value}-{part:D5}-of-{count:D5}.gguf");
+        string Part(int part) => Path.Combine(Path.GetDirectoryName(path) ?? "", $"{name.Groups["name"].Value}-{part:D5}-of-{count:D5}{name.Groups["end"].Value}");
         List<GgufMetadata> files = [];
         for (int part = 1; part <= count; part++)
         {
@@ -95,6 +95,6 @@ internal sealed partial class GgufModel
         return metadata;
     }
 
-    [GeneratedRegex(@"^(?<name>.+)-(?<part>\d{5})-of-(?<count>\d{5})\.gguf$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^(?<name>.+)-(?<part>\d{5})-of-(?<count>\d{5})(?<end>\.(?i:gguf))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex SplitName();
 }

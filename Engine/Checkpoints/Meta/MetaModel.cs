@@ -19,7 +19,7 @@ internal static class MetaModel
 
     /// <summary>The files' paths in the order of the ranks; empty if there is none.</summary>
     public static string[] FilesOf(string folder) =>
-        [.. Directory.GetFiles(folder, First + "*" + Last).Order(StringComparer.Ordinal)];
+        [.. Directory.GetFiles(folder, First + "*" + Last).OrderBy(file => file.Length).ThenBy(file => file, StringComparer.Ordinal)];
 
     /// <summary>Opens all ranks.</summary>
     /// <exception cref="ModelFormatException">A rank is missing, a file is malformed, or it is a quantised variant.</exception>

@@ -36,9 +36,9 @@ internal sealed class PackedIntegerForm(QuantizationConfig? config) : IStoredFor
             report.Fault(name, $"has shape {packed.ShapeText}; [{part.Rows}, {Words(part.Columns, 4)}] for 4 bits or [{part.Rows}, {Words(part.Columns, 8)}] for 8 are expected.");
             return;
         }
-        CheckOrder(source, module, report);
         bool zeros = source.TryGet(module + ZeroEnd, out StoredTensor? zero);
         int groups = Groups(source, module, part, group, report);
+        CheckOrder(source, module, part.Columns, groups, report);
         if (groups == 0)
         {
             return;
@@ -116,7 +116,7 @@ internal sealed class PackedIntegerForm(QuantizationConfig? config) : IStoredFor
             : (Unsafe.ReadUnaligned<int>(data), Unsafe.ReadUnaligned<int>(data + 4));
     }
 
-    private static unsafe void CheckOrder(ITensorSource source, string module, TensorReport report)
+    private static unsafe void CheckOrder(ITensorSource source, string module, int columns, int groups, TensorReport report)
     {
         string name = module + OrderEnd;
         if (!source.TryGet(name, out StoredTensor? order))
@@ -124,9 +124,23 @@ internal sealed class PackedIntegerForm(QuantizationConfig? config) : IStoredFor
             return;
         }
         report.Know(name);
-        // −1 anywhere says that it is not used.
-        bool used = order.Type.Name == "I32" && !new ReadOnlySpan<int>((void*)source.Address(order), checked((int)order.Elements)).Contains(-1);
-        if (used)
+        if (groups == 0)
+        {
+            return;
+        }
+        if (order.Type.Name != "I32" || order.Elements != columns)
+        {
+            report.Fault(name, $"is {order.Type} {order.ShapeText}, expected I32 [{columns}].");
+            return;
+        }
+        // −1 anywhere says that it is not used; groups one after another say what is so without it.
+        var groupOf = new ReadOnlySpan<int>((void*)source.Address(order), columns);
+        int size = columns / groups, column = 0;
+        while (column < columns && groupOf[column] == column / size)
+        {
+            column++;
+        }
+        if (column < columns && !groupOf.Contains(-1))
         {
             report.Fault(name, "columns are regrouped (g_idx); use a file quantised with actorder 'weight' or null.");
         }

@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.Gguf;
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Tokenization;
@@ -159,6 +160,64 @@ public sealed class GgufModelTests : IDisposable
         {
             using Checkpoint checkpoint = Checkpoint.Open(path, vision, projector);
             return checkpoint.Config.Vision;
+        }
+    }
+
+    [Fact]
+    public void EndingsInCapitalsAreTheSame()
+    {
+        _nano.WriteSplit(_folder.Path, 3);
+        foreach (string file in Directory.GetFiles(_folder.Path, "*.gguf"))
+        {
+            File.Move(file, Path.ChangeExtension(file, ".GGUF"));
+        }
+        foreach (string path in (string[])[_folder.Path, _folder.File("nano-00002-of-00003.GGUF")])
+        {
+            using Checkpoint checkpoint = Checkpoint.Open(path);
+            Assert.Equal(4, checkpoint.Config.Text.Layers);
+        }
+    }
+
+    [Theory]
+    [InlineData("llama4.rope.scaling.factor", 4f, "linear", false)]
+    [InlineData("llama4.rope.scaling.factor", 4f, "yarn", false)]
+    [InlineData("llama4.rope.scale_linear", 2f, null, false)]
+    [InlineData("llama4.rope.scaling.factor", 1f, "linear", true)]
+    [InlineData("llama4.rope.scaling.factor", 0f, null, true)]
+    [InlineData("llama4.rope.scaling.factor", 4f, "none", true)]
+    public void ScaledPositionsAreRefusedAndNotIgnored(string key, float factor, string? type, bool opens)
+    {
+        string path = _folder.File("nano.gguf");
+        GgufWriter file = _nano.Model().Float(key, factor);
+        (type is null ? file : file.Text("llama4.rope.scaling.type", type)).Write(path);
+        if (opens)
+        {
+            Checkpoint.Open(path).Dispose();
+        }
+        else
+        {
+            AssertFault($"{key}: is {factor}: positions divided by a factor are not supported", path);
+        }
+    }
+
+    [Fact]
+    public void NumbersGivenForEachLayerMustBeAlike()
+    {
+        string path = _folder.File("keys.gguf");
+        new GgufWriter().Ints("alike", [8, 8, 8]).Ints("unlike", [8, 8, 4]).Ints("none", []).Texts("words", ["8"]).Write(path);
+        GgufModel model = GgufModel.Open(path, null);
+        using (model.Source)
+        {
+            Assert.Equal(8, model.Metadata.Int("alike", 1, 8));
+            Assert.Equal(("unlike", "is 8 for the first layer and 4 for layer 2; layers of a Llama 4 are alike."), Fault("unlike"));
+            Assert.Equal(("none", "is an empty array; a whole number is needed."), Fault("none"));
+            Assert.Equal(("words", "is String; a whole number is needed."), Fault("words"));
+        }
+
+        (string?, string) Fault(string key)
+        {
+            ModelFormatException e = Assert.Throws<ModelFormatException>(() => model.Metadata.Int(key, 1, 8));
+            return (e.Field, e.Reason);
         }
     }
 

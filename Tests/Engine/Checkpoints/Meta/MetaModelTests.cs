@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.Meta;
 using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Model;
@@ -79,6 +80,17 @@ public sealed class MetaModelTests : IDisposable
         File.Delete(_folder.File("consolidated.01.pth"));
         // Half of a model: all shapes are wrong, in one report.
         AssertFault("tok_embeddings.weight: has 768 rows, but vocab_size is 1536.");
+    }
+
+    [Fact]
+    public void RanksAreInTheOrderOfTheirNumbersHoweverMany()
+    {
+        string[] names = [.. Enumerable.Range(0, 128).Select(rank => $"consolidated.{rank:D2}.pth")];
+        foreach (string name in names)
+        {
+            _folder.Write(name, "");
+        }
+        Assert.Equal(names, MetaModel.FilesOf(_folder.Path).Select(Path.GetFileName));
     }
 
     [Theory]

@@ -78,6 +78,29 @@ public sealed class VariantTests : IDisposable
     }
 
     [Fact]
+    public void AnOrderThatLeavesGroupsOneAfterAnotherIsNone()
+    {
+        string folder = Write(Ordered(c => c / 64)).Stored;
+        Checkpoint.Open(folder).Dispose();
+        Refused(Ordered(c => c == 70 ? 0 : c / 64), "columns are regrouped (g_idx)");
+        Refused(Ordered(c => c / 64, columns => columns - 1), "expected I32 [");
+
+        static StoredVariant Ordered(Func<int, int> groupOf, Func<int, int>? length = null)
+        {
+            StoredVariant plain = StoredVariant.Packed(4, 64, false, SafeTensorsType.BF16);
+            return plain with
+            {
+                Store = m =>
+                {
+                    int[] order = [.. Enumerable.Range(0, length?.Invoke(m.Columns) ?? m.Columns).Select(groupOf)];
+                    m.Add(".weight_g_idx", SafeTensorsType.I32, [order.Length], MemoryMarshal.AsBytes<int>(order).ToArray());
+                    return plain.Store(m);
+                },
+            };
+        }
+    }
+
+    [Fact]
     public void Experts_of_one_layer_may_be_stored_each_in_its_own_way()
     {
         StoredVariant four = StoredVariant.Packed(4, 32, true, SafeTensorsType.BF16), eight = StoredVariant.Packed(8, 64, false, SafeTensorsType.F16), bytes = StoredVariant.SignedBytes(true, false, SafeTensorsType.BF16);
