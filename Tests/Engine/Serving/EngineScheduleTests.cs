@@ -12,7 +12,7 @@ namespace Llama4Kernels.Tests.Engine.Serving;
 
 /// <summary>
 /// What a request gets does not depend on what else runs, in which order it came, how its prompt was cut, what was cached or how
-/// often it gave way: not by a bit. One schedule of each kind; <c>LLAMA4_FUZZ=50</c> makes it 50, 300 in all.
+/// often it gave way: not by a bit. One schedule of each kind; <c>LLAMA4_FUZZ=50</c> makes it 50, 350 in all.
 /// </summary>
 [Collection(nameof(ModelCollection))]
 public sealed class EngineScheduleTests(ModelFixture models)
@@ -25,10 +25,11 @@ public sealed class EngineScheduleTests(ModelFixture models)
     [InlineData("tiny-maverick", ActivationPrecision.Float32)]
     [InlineData("tiny-maverick", ActivationPrecision.BFloat16)]
     [InlineData("tiny-fp8", ActivationPrecision.BFloat16)]
+    [InlineData("tiny-scout", ActivationPrecision.Int8)]
     [InlineData("nano", ActivationPrecision.Float32)]
     public async Task Random_schedules_give_every_request_its_single_runs_answer(string name, ActivationPrecision precision)
     {
-        Llama4Model model = models.Get(name, new ModelOptions { Activations = precision });
+        Llama4Model model = models.Get(name, new ModelOptions { Activations = precision, Weights = precision == ActivationPrecision.Int8 ? WeightScheme.Int4 : WeightScheme.Stored });
         await using var single = new Llama4Engine(model, new EngineOptions { MaxContext = Context, MaxLogitRows = 1, KeepPrefixes = false });
         long preemptions = 0;
         for (int seed = 0; seed < Fuzzing.Iterations(1); seed++)
