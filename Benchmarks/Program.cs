@@ -35,11 +35,14 @@ switch (args)
     case ["--quick", "steps", string model, ..] when args.Length < 5 && (args.Length < 4 || int.TryParse(args[3], CultureInfo.InvariantCulture, out _)):
         StepsQuick.Run(model, args.Length < 4 ? 0 : int.Parse(args[3], CultureInfo.InvariantCulture));
         return 0;
+    case ["--quick", "serving", string model]:
+        await ServingQuick.RunAsync(model).ConfigureAwait(false);
+        return 0;
     case ["--quick", "constraint", string model]:
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

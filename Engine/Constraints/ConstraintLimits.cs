@@ -34,7 +34,7 @@ public sealed record ConstraintLimits
     public TimeSpan MaxCompileTime { get; init => field = AboveZero(value, nameof(MaxCompileTime)); } = TimeSpan.FromSeconds(5);
 
     /// <summary>Bytes that compiling may allocate, those included that it gives back on the way.</summary>
-    public long MaxCompileBytes { get; init; } = 256L << 20;
+    public long MaxCompileBytes { get; init => field = NotNegative(value, nameof(MaxCompileBytes)); } = 256L << 20;
 
     /// <summary>States that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
     public int MaxCachedStates { get; init => field = NotNegative(value, nameof(MaxCachedStates)); } = 50_000;
