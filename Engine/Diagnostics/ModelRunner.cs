@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Contracts;
 using Tensor = Llama4Kernels.Kernels.Contracts.Tensor;
 
@@ -45,8 +46,8 @@ public sealed class ModelRunner : IDisposable
         set => _runner.Observer = value;
     }
 
-    /// <summary>Only the best token of each wanted row is needed, see <see cref="StepRunner.Run"/>.</summary>
-    internal bool BestOnly { get; set; }
+    /// <summary>How tokens may be chosen where the logits are, see <see cref="StepPart.Rule"/>.</summary>
+    internal DrawRule? Rule { get; set; }
 
     /// <summary>Most blocks of chunked layers that a sequence held after a step of <see cref="Append"/>.</summary>
     internal int MostChunkedBlocks { get; private set; }
@@ -59,8 +60,8 @@ public sealed class ModelRunner : IDisposable
     /// <exception cref="InvalidOperationException">There was no step, or it failed.</exception>
     internal Span<float> Logits(int row = 0) => _rows == 1 ? _result.Logits(0, row) : _result.Logits(row);
 
-    /// <summary>The best token of a wanted row, if the device has found it.</summary>
-    internal int? Best(int row = 0) => _rows == 1 ? _result.Best(0, row) : _result.Best(row);
+    /// <summary>The token of a wanted row, if it was chosen where the logits are.</summary>
+    internal int? Chosen(int row = 0) => _rows == 1 ? _result.Chosen(0, row) : _result.Chosen(row);
 
     /// <summary>
     /// Computes a prompt as the beginning of an empty sequence and leaves the last token's logits in <see cref="Logits"/>.
@@ -130,10 +131,10 @@ public sealed class ModelRunner : IDisposable
             {
                 CheckOwn(sequences[added]);
                 sequences[added].Append(ids.Slice(added, 1));
-                _parts[added] = new StepPart(sequences[added], 1, 1);
+                _parts[added] = new StepPart(sequences[added], 1, 1, Rule);
             }
             _rows = ids.Length;
-            _result = _runner.Run(_parts.AsSpan(0, ids.Length), BestOnly);
+            _result = _runner.Run(_parts.AsSpan(0, ids.Length));
         }
         finally
         {
@@ -225,7 +226,7 @@ public sealed class ModelRunner : IDisposable
                     logits = Math.Min(logits, Math.Max(0, rows - Math.Max(0, sequence.Pending - wanted)));
                 }
                 _rows = 1;
-                _result = _runner.Run([new StepPart(sequence, rows, logits)], BestOnly);
+                _result = _runner.Run([new StepPart(sequence, rows, logits, Rule)]);
                 MostChunkedBlocks = Math.Max(MostChunkedBlocks, sequence.Blocks.Table(BlockKind.Chunked).Length);
                 for (int i = 0; onLogits is not null && i < logits; i++)
                 {

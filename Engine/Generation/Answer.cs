@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Tokenization;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Engine.Generation;
 
@@ -40,8 +41,8 @@ internal sealed class Answer
     /// <summary>Tokens of the prompt that were cached already; null before anybody has looked.</summary>
     public int? CachedTokens { get; set; }
 
-    /// <summary>Whether the best token of a step is all that is needed of it.</summary>
-    public bool NeedsOnlyBest => _chooser.NeedsOnlyBest;
+    /// <summary>How its next token may be chosen where the logits are; null if it needs them all.</summary>
+    public DrawRule? Rule => _chooser.Rule;
 
     /// <summary>Tokens that came.</summary>
     public int Generated => _tokens.Count - _prompt.Ids.Length;

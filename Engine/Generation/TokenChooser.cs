@@ -2,12 +2,13 @@ using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Engine.Generation;
 
 /// <summary>
-/// Chooses the tokens of one generation: first the constraint says what may come, then the sampler chain and the draw. The
-/// largest of plain greedy choices is found where the logits are; everything else is done on the host.
+/// Chooses the tokens of one generation: first the constraint says what may come, then the sampler chain and the draw. Where a
+/// backend can choose by a request's rule it is done where the logits are; everything else is done on the host.
 /// </summary>
 internal sealed class TokenChooser
 {
@@ -16,6 +17,7 @@ internal sealed class TokenChooser
     private readonly Sampler _sampler;
     private readonly ConstrainedChoice? _constraint;
     private readonly float[] _unchanged;
+    private readonly DrawRule? _rule;
     private SeededRandom _random;
 
     public TokenChooser(Llama4Model model, GenerationOptions options)
@@ -27,10 +29,22 @@ internal sealed class TokenChooser
         _constraint = options.Constraint is null ? null : new ConstrainedChoice(options.Constraint, model.Tokenizer.VocabularySize, model.StopTokens.Ids, options.IgnoreEos);
         _random = SeededRandom.Create(options.Seed);
         _unchanged = options.Logprobs ? new float[vocabulary] : [];
+        _rule = RuleOf(options);
     }
 
-    /// <summary>The best token is all that it needs to know: penalties and log-probabilities need all logits.</summary>
-    public bool NeedsOnlyBest => _chain.IsGreedy && _chain.Steps.Count == 0 && !_options.Logprobs;
+    /// <summary>
+    /// How the next token may be chosen where the logits are; null if all logits are needed: for penalties and log-probabilities, and
+    /// for a draw that a constraint narrows. It depends on the request alone, so that others in a step change nothing.
+    /// </summary>
+    public DrawRule? Rule
+    {
+        get
+        {
+            // A draw counts when its token is taken: a step that fails, or is not asked for, uses none.
+            SeededRandom next = _random;
+            return _rule is not DrawRule rule || rule.IsBest ? _rule : rule with { Uniform = next.NextDouble() };
+        }
+    }
 
     /// <summary>Whether a constraint lets nothing follow.</summary>
     /// <exception cref="ConstraintDeadEndException">Nothing can follow, but the answer is not whole.</exception>
@@ -51,14 +65,30 @@ internal sealed class TokenChooser
     public (int Token, TokenLogprob? Logprob) Choose(StepResult result, int part, ReadOnlySpan<int> history)
     {
         // What is best among all tokens is best among those allowed, if it is one of them.
-        int token = NeedsOnlyBest && result.Best(part) is int best && _constraint?.Allows(best) != false
-            ? best
-            : Sample(result.Logits(part), history);
+        if (result.Chosen(part) is not int token || _constraint?.Allows(token) == false)
+        {
+            token = Sample(result.Logits(part), history);
+        }
+        else if (!_chain.IsGreedy)
+        {
+            _random.NextDouble();
+        }
         return (token, _options.Logprobs ? LogprobOf(token) : null);
     }
 
     /// <summary>Takes a token that does not end the answer.</summary>
     public void Accept(int token) => _constraint?.Accept(token);
+
+    private static DrawRule? RuleOf(GenerationOptions options)
+    {
+        if (options.Logprobs || options.RepetitionPenalty != 1 || options.PresencePenalty != 0 || options.FrequencyPenalty != 0)
+        {
+            return null;
+        }
+        return options.Temperature == 0 ? DrawRule.Best
+            : options.Constraint is null ? new DrawRule(options.Temperature, options.TopK ?? 0, options.TopP, options.MinP ?? 0, 0)
+            : null;
+    }
 
     private int Sample(Span<float> logits, ReadOnlySpan<int> history)
     {

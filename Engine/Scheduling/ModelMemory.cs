@@ -96,7 +96,7 @@ public static class ModelMemory
         // Each sequence writes to a block of its own: no more are decoded together than the cache has blocks.
         int blockTokens = new CacheLayers(c).BlockTokens(new EngineOptions().BlockTokens);
         int decodeRows = Math.Min(logitRows, sizes.Steps.Padded((context + blockTokens - 1) / blockTokens));
-        var step = new StepShape(rows, decodeRows, c.HiddenSize, hasExperts ? c.IntermediateSize : 0, hasExperts ? c.ExpertsPerToken : 0, widest, attention);
+        var step = new StepShape(rows, decodeRows, c.HiddenSize, hasExperts ? c.IntermediateSize : 0, hasExperts ? c.ExpertsPerToken : 0, widest, attention, c.VocabSize);
         return TextActivations.Bytes(c, rows, logitRows) + sizes.Scratch(step)
             + (config.Vision is VisionConfig vision ? VisionModel.ActivationBytes(vision, c.HiddenSize) : 0);
     }

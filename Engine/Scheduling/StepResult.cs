@@ -1,12 +1,15 @@
+using Llama4Kernels.Kernels.Sampling;
+
 namespace Llama4Kernels.Engine.Scheduling;
 
 /// <summary>Tokens of a sequence that go into a step.</summary>
 /// <param name="Sequence">Whose; each may stand in a step once.</param>
 /// <param name="Rows">How many of its next pending tokens; they must not cross an attention chunk edge.</param>
 /// <param name="LogitRows">How many of these, at the end, have their logits wanted.</param>
-internal readonly record struct StepPart(Sequence Sequence, int Rows, int LogitRows);
+/// <param name="Rule">How a token may be chosen by each of them where the logits are; null if all logits are needed.</param>
+internal readonly record struct StepPart(Sequence Sequence, int Rows, int LogitRows, DrawRule? Rule = null);
 
-/// <summary>What a step computed: per wanted row the logits, or what the device chose. Valid until the runner's next step.</summary>
+/// <summary>What a step computed: per wanted row the logits, and which rows the device chose a token by. Valid until the runner's next step.</summary>
 internal readonly struct StepResult
 {
     private readonly StepRunner? _runner;
@@ -27,11 +30,11 @@ internal readonly struct StepResult
     public Span<float> Logits(int part, int row = 0) => Runner.Logits(_step, part, row);
 
     /// <summary>
-    /// The largest logit's id, the lowest of equals, if the device has found it; null if it is to be taken from
-    /// <see cref="Logits"/>, as when they are invalid.
+    /// The token that was chosen by the part's rule where the logits are; null if it is to be taken from <see cref="Logits"/>: the
+    /// part has no rule, the backend cannot, the logits are invalid, or they were asked for and may have been changed.
     /// </summary>
     /// <inheritdoc cref="Logits"/>
-    public int? Best(int part, int row = 0) => Runner.Best(_step, part, row);
+    public int? Chosen(int part, int row = 0) => Runner.Chosen(_step, part, row);
 
     private StepRunner Runner => _runner ?? throw new InvalidOperationException("There was no step.");
 }

@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Engine.Scheduling;
 
@@ -13,15 +14,22 @@ namespace Llama4Kernels.Engine.Scheduling;
 /// </summary>
 internal sealed class StepRunner : IDisposable
 {
+    // What backends give for a row from which none can be chosen.
+    private const int NotChosen = -1;
+
+    private static readonly DrawRule s_cheapest = new(1, 0, 1, 0, 0);
+
     private readonly Llama4Model _model;
     private readonly IBackend _backend;
     private readonly TextActivations _activations;
     private readonly StepTables _tables;
     private readonly Batch _batch;
     private readonly float[] _logits;
-    private readonly int[] _best;
+    private readonly int[] _chosen;
+    private readonly bool[] _isOnHost;
+    private readonly DrawRule[] _rules;
     private (int First, int Count)[] _results = new (int, int)[8];
-    private int _parts, _rowsOnDevice;
+    private int _parts;
     private long _step;
     private bool _disposed;
 
@@ -38,7 +46,9 @@ internal sealed class StepRunner : IDisposable
         (StepRows, LogitRows) = RowsOf(options, _backend.Steps, MaxContext);
         _batch = new Batch(StepRows);
         _logits = new float[(long)LogitRows * c.VocabSize];
-        _best = new int[LogitRows];
+        _chosen = new int[LogitRows];
+        _isOnHost = new bool[LogitRows];
+        _rules = new DrawRule[LogitRows];
         using (model.Use())
         {
             // First, so that the cache's share is one of what they leave.
@@ -132,19 +142,17 @@ internal sealed class StepRunner : IDisposable
     }
 
     /// <summary>Computes the next tokens of some sequences and counts them as cached.</summary>
-    /// <param name="parts">The sequences, in any order.</param>
-    /// <param name="bestOnly">Only the best token of each wanted row is needed: where the device finds it, logits stay there until someone asks for them. Changes no result.</param>
+    /// <param name="parts">The sequences, in any order. If one has a rule, logits stay where they are until someone asks for those of a row.</param>
     /// <exception cref="ArgumentException">The parts do not make a step of this runner.</exception>
     /// <exception cref="CacheFullException">The cache has no room; nothing was computed.</exception>
     /// <exception cref="ObjectDisposedException">The runner, the model or a sequence is disposed.</exception>
-    public StepResult Run(ReadOnlySpan<StepPart> parts, bool bestOnly = false)
+    public StepResult Run(ReadOnlySpan<StepPart> parts)
     {
         using (Enter())
         {
             Check(parts);
             _step++;
             _parts = 0;
-            _rowsOnDevice = 0;
             int begun = 0;
             try
             {
@@ -152,7 +160,7 @@ internal sealed class StepRunner : IDisposable
                 {
                     parts[begun].Sequence.Blocks.Begin(parts[begun].Rows);
                 }
-                Compute(parts, bestOnly);
+                Compute(parts);
             }
             catch
             {
@@ -203,18 +211,20 @@ internal sealed class StepRunner : IDisposable
         using (Enter())
         {
             int index = Row(step, part, row);
-            if (_rowsOnDevice > 0)
+            if (!_isOnHost[index])
             {
-                Download(_rowsOnDevice);
+                Download(index, 1);
             }
+            // They may be changed now.
+            _chosen[index] = NotChosen;
             return _logits.AsSpan(index * Vocabulary, Vocabulary);
         }
     }
 
-    internal int? Best(long step, int part, int row)
+    internal int? Chosen(long step, int part, int row)
     {
-        int index = Row(step, part, row);
-        return _rowsOnDevice > 0 ? _best[index] : null;
+        int id = _chosen[Row(step, part, row)];
+        return id == NotChosen ? null : id;
     }
 
 
@@ -268,7 +278,7 @@ internal sealed class StepRunner : IDisposable
         }
     }
 
-    private void Compute(ReadOnlySpan<StepPart> parts, bool bestOnly)
+    private void Compute(ReadOnlySpan<StepPart> parts)
     {
         if (_results.Length < parts.Length)
         {
@@ -287,15 +297,41 @@ internal sealed class StepRunner : IDisposable
         _model.Text.Forward(_batch, rows, _activations, _tables, Observer);
         _backend.EndStep();
         int wanted = _batch.LogitRows;
-        Span<int> best = _best.AsSpan(0, wanted);
-        if (wanted > 0 && bestOnly && _backend.TryArgMax(_activations.Logits.Slice(0, wanted), best) && !best.Contains(-1))
+        _chosen.AsSpan(0, wanted).Fill(NotChosen);
+        _isOnHost.AsSpan(0, wanted).Clear();
+        if (wanted > 0 && !TryChoose(parts, wanted))
         {
-            _rowsOnDevice = wanted;
+            Download(0, wanted);
         }
-        else
+    }
+
+    /// <summary>Chooses by the rules of the parts that have one, if there are any and the backend can; nothing of the logits comes to the host for it.</summary>
+    private bool TryChoose(ReadOnlySpan<StepPart> parts, int wanted)
+    {
+        bool any = false, draws = false;
+        for (int i = 0; i < parts.Length; i++)
         {
-            Download(wanted);
+            // A row without one takes part in what costs least, and nobody asks what came out.
+            _rules.AsSpan(_results[i].First, _results[i].Count).Fill(parts[i].Rule ?? s_cheapest);
+            any |= _results[i].Count > 0 && parts[i].Rule is not null;
+            draws |= _results[i].Count > 0 && parts[i].Rule is { IsBest: false };
         }
+        Tensor logits = _activations.Logits.Slice(0, wanted);
+        Span<int> chosen = _chosen.AsSpan(0, wanted);
+        // What a backend draws does not depend on the others of the step; what is best is the same in either way.
+        bool hasDrawn = draws && _backend.TryDraw(logits, _rules.AsSpan(0, wanted), chosen);
+        if (!hasDrawn && (!any || !_backend.TryArgMax(logits, chosen)))
+        {
+            return false;
+        }
+        for (int i = 0; i < parts.Length; i++)
+        {
+            if (parts[i].Rule is not DrawRule rule || (!rule.IsBest && !hasDrawn))
+            {
+                chosen.Slice(_results[i].First, _results[i].Count).Fill(NotChosen);
+            }
+        }
+        return true;
     }
 
     private void Gather(ReadOnlySpan<StepPart> parts, bool single)
@@ -349,12 +385,9 @@ internal sealed class StepRunner : IDisposable
         return _results[part].First + row;
     }
 
-    private void Download(int rows)
+    private void Download(int first, int rows)
     {
-        _rowsOnDevice = 0;
-        if (rows > 0)
-        {
-            _backend.Download(_activations.Logits.Slice(0, rows), _logits.AsSpan(0, rows * Vocabulary));
-        }
+        _backend.Download(_activations.Logits.Slice(first, rows), _logits.AsSpan(first * Vocabulary, rows * Vocabulary));
+        _isOnHost.AsSpan(first, rows).Fill(true);
     }
 }

@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Engine.Serving;
 
@@ -59,7 +60,8 @@ internal sealed class Job
 
     public bool IsAbandoned => _isAbandoned;
 
-    public bool NeedsOnlyBest => _answer.NeedsOnlyBest;
+    /// <summary>How its next token may be chosen where the logits are; null if it needs them all.</summary>
+    public DrawRule? Rule => _answer.Rule;
 
     /// <summary>Tokens given so far; null before its turn has come.</summary>
     public int? Given => _hasBegun ? _answer.Generated : null;

@@ -277,12 +277,7 @@ internal sealed class Scheduler
         }
         try
         {
-            bool bestOnly = false;
-            for (int i = 0; i < _members.Count; i++)
-            {
-                bestOnly |= _parts[i].LogitRows > 0 && _members[i].NeedsOnlyBest;
-            }
-            _result = _runner.Run(CollectionsMarshal.AsSpan(_parts), bestOnly);
+            _result = _runner.Run(CollectionsMarshal.AsSpan(_parts));
         }
         catch (Exception error)
         {
@@ -383,7 +378,8 @@ internal sealed class Scheduler
 
     private void Add(Job job, int rows)
     {
-        _parts.Add(new StepPart(job.Sequence, rows, rows == job.Sequence.Pending ? 1 : 0));
+        bool isWanted = rows == job.Sequence.Pending;
+        _parts.Add(new StepPart(job.Sequence, rows, isWanted ? 1 : 0, isWanted ? job.Rule : null));
         _members.Add(job);
     }
 
@@ -410,7 +406,7 @@ internal sealed class Scheduler
         int onHost = 0;
         for (int i = 0; i < _members.Count; i++)
         {
-            onHost += _parts[i].LogitRows > 0 && !_members[i].NeedsOnlyBest ? 1 : 0;
+            onHost += _parts[i].LogitRows > 0 && _result.Chosen(i) is null ? 1 : 0;
         }
         if (onHost > 1)
         {

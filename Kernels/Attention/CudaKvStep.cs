@@ -30,7 +30,10 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
     /// <summary>Rows, from the first on, that decode.</summary>
     public int DecodeRows { get; private set; }
 
-    /// <summary>Of the other rows: pairs of first row and number of rows, at most eight, of one segment each: [n, 2] int32.</summary>
+    /// <summary>
+    /// Of the other rows: pairs of first row and number of rows, at most eight, of one segment each, whose last keys lie in the same 256:
+    /// [n, 2] int32.
+    /// </summary>
     public DeviceView Tiles { get; private set; }
 
     /// <summary>n of <see cref="Tiles"/>.</summary>
@@ -65,7 +68,10 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
         }
         foreach (KvSegment segment in segments[decoding..])
         {
-            tiles += (segment.Rows + TileRows - 1) / TileRows;
+            for (int row = 0; row < segment.Rows; row += TileAt(segment, row))
+            {
+                tiles++;
+            }
             entries += Entries(segment);
         }
         DecodeRows = decoding == segments.Length ? Rows : decoding;
@@ -100,15 +106,20 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
                 starts[segment.FirstRow + row] = start;
                 positions[segment.FirstRow + row] = segment.LocalPosition + row;
             }
-            for (int row = 0; i >= decoding && row < segment.Rows; row += TileRows)
+            for (int row = 0; i >= decoding && row < segment.Rows; row += TileAt(segment, row))
             {
                 tiles[0] = segment.FirstRow + row;
-                tiles[1] = Math.Min(TileRows, segment.Rows - row);
+                tiles[1] = TileAt(segment, row);
                 tiles = tiles[2..];
             }
             start += blocks;
         }
     }
+
+    /// <summary>Rows of the tile that begins at a row: those that attend to the same splits of keys.</summary>
+    private static int TileAt(KvSegment segment, int row) => Math.Min(
+        Math.Min(TileRows, segment.Rows - row),
+        PagedAttentionCuda.FewestSplitKeys - (segment.LocalPosition + row) % PagedAttentionCuda.FewestSplitKeys);
 
     private int Entries(KvSegment segment) => Layout.Blocks(segment.LocalPosition + segment.Rows);
 }

@@ -25,7 +25,9 @@ internal static class PagedAttentionCuda
     /// <summary>Length of the views over the cache and block tables; kernels reach both by offsets and do not read it.</summary>
     internal const long PoolElements = 1L << 40;
 
-    private const int FewestSplitKeys = 256;
+    /// <summary>Keys of a split of few keys; all rows of a tile end within the same so many.</summary>
+    internal const int FewestSplitKeys = 256;
+
     private const int MostSplits = 64;
     private const int FewestGroups = 16;
     private const int GroupsPerProcessor = 4;
@@ -61,7 +63,7 @@ internal static class PagedAttentionCuda
     /// <summary>
     /// Groups that share a row's splits, so many that they fill the device whatever the rows' keys: kernels read those, so that the launch is the
     /// same for contexts of all lengths. Some even where rows alone fill it: one of them may be far longer than the others. Into how many splits a
-    /// row's keys are cut does not depend on it, and so neither does the order of its sums.
+    /// row's keys are cut does not depend on it, and so neither does the order of its sums, which is that of tiles, too.
     /// </summary>
     internal static int SplitGroups(int rows, AttentionShape shape, DeviceLimits device)
     {
@@ -101,7 +103,7 @@ internal static class PagedAttentionCuda
             "several new rows a sequence: eight share the keys that a group reads",
             (queue, _, qkv, shape, step, layer, output) =>
                 Layout(Cache(queue.Call(kernel), step, layer, qkv).View(step.Tiles).View(output).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim), step.Layout)
-                    .Run(new(step.TileCount, shape.KvHeads, shape.Heads / shape.KvHeads), Threads(shape)));
+                    .Value(FewestSplitKeys).Value(MostSplits).Run(new(step.TileCount, shape.KvHeads, shape.Heads / shape.KvHeads), Threads(shape)));
     }
 
     private static string? TooLarge(AttentionCase what) => what.HeadDim > LargestHead ? "has room for heads of 256 elements" : null;

@@ -111,6 +111,15 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
+    /// <remarks>Always false: the sampler works where these logits are.</remarks>
+    public bool TryDraw(Tensor x, ReadOnlySpan<DrawRule> rules, Span<int> ids)
+    {
+        using Lock.Scope use = Use();
+        TokenDraw.Require(x, MemoryPlace.Host, rules, ids);
+        return false;
+    }
+
+    /// <inheritdoc/>
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)
     {
         using Lock.Scope use = Use();

@@ -1,4 +1,5 @@
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Kernels.Backends;
 
@@ -40,6 +41,16 @@ public interface IBackend : IDisposable
     /// <param name="x">[T, columns]</param>
     /// <param name="ids">[T]</param>
     bool TryArgMax(Tensor x, Span<int> ids) => false;
+
+    /// <summary>
+    /// Waits like <see cref="Download"/>, but gives only a column of each row, chosen by its rule; −1 for a row with NaN or +∞ or with
+    /// −∞ only. x stays as it is. The sampler of the host chooses the same by the same random number unless the row is within float32
+    /// rounding of another choice. False, and nothing done, for a backend that has no such operation.
+    /// </summary>
+    /// <param name="x">[T, columns], at most 2¹⁹ columns</param>
+    /// <param name="rules">[T]</param>
+    /// <param name="ids">[T]</param>
+    bool TryDraw(Tensor x, ReadOnlySpan<DrawRule> rules, Span<int> ids) => false;
 
     /// <summary>Packs matrices of equal width, stacked along the rows in the given order, into one.</summary>
     /// <param name="stacked">The matrices.</param>

@@ -34,4 +34,5 @@ public interface IBackendSizes
 /// <param name="ExpertsPerToken">Experts of a token; 0 without experts.</param>
 /// <param name="WidestInner">Most columns of a product's input.</param>
 /// <param name="Attention">Heads.</param>
-public readonly record struct StepShape(int Rows, int DecodeRows, int Hidden, int ExpertWidth, int ExpertsPerToken, int WidestInner, AttentionShape Attention);
+/// <param name="Vocabulary">Logits of a row.</param>
+public readonly record struct StepShape(int Rows, int DecodeRows, int Hidden, int ExpertWidth, int ExpertsPerToken, int WidestInner, AttentionShape Attention, int Vocabulary);

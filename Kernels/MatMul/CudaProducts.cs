@@ -46,7 +46,8 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
 
     private static CudaProduct Tiled(WeightFormat format) =>
         Row("matmul_" + format.Name, format, isGrouped: false, int.MaxValue, "more rows: tiles of 64 × 64 results through shared memory",
-            (rows, outputs, _, _) => (new(MatMulCuda.Tiles(outputs), MatMulCuda.Tiles(rows)), new(MatMulCuda.Side, MatMulCuda.Side)), Dense);
+            (rows, outputs, _, _) => (new(MatMulCuda.Tiles(outputs), MatMulCuda.Tiles(rows)), new(MatMulCuda.Side, MatMulCuda.Side)),
+            (KernelCall call, in ProductOperands o) => Sets(Dense(call, o), o));
 
     private static CudaProduct ExpertVector(WeightFormat format) =>
         Row("expert_matvec_" + format.Name, format, isGrouped: true, MostVectorSlots, "up to 16 rows of experts: a group per output of a row",
@@ -56,7 +57,7 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
     private static CudaProduct ExpertTiled(WeightFormat format) =>
         Row("expert_matmul_" + format.Name, format, isGrouped: true, int.MaxValue, "more: tiles of 64 × 64 results of one expert; groups beyond its rows end at once",
             (rows, outputs, _, experts) => (new(MatMulCuda.Tiles(outputs), MatMulCuda.Tiles(rows), experts), new(MatMulCuda.Side, MatMulCuda.Side)),
-            (KernelCall call, in ProductOperands o) => Grouped(call, o, o.Starts));
+            (KernelCall call, in ProductOperands o) => Sets(Grouped(call, o, o.Starts), o));
 
     private static CudaProduct Row(string kernel, WeightFormat format, bool isGrouped, int mostRows, string reason, CudaProduct.ExtentsOf extents, Arguments arguments) =>
         new(kernel, CudaLayout.Rows, format, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
@@ -71,4 +72,7 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
 
     private static KernelCall Grouped(KernelCall call, in ProductOperands o, DeviceView groups) =>
         call.View(o.Weights).View(o.Scales).View(groups).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns);
+
+    /// <summary>Tiles add up in the order of the vector kernels, which their groups' threads give.</summary>
+    private static KernelCall Sets(KernelCall call, in ProductOperands o) => call.Value(MatMulCuda.ThreadsFor(o.X.Columns) / 4);
 }

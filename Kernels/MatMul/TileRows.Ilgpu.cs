@@ -37,6 +37,24 @@ internal static class TileRows
     }
 }
 
+/// <summary>A thread's 4 × 4 results of a tile: a line of four outputs for each of four rows.</summary>
+internal readonly record struct TileSums(Float4 A, Float4 B, Float4 C, Float4 D)
+{
+    /// <summary>Adds the products of four columns of a tile, one column after another.</summary>
+    public TileSums AddQuad(ArrayView<Float4> a, ArrayView<Float4> b, int k)
+    {
+        int rowA = k * TileRows.Pitch + Group.IdxY, rowB = k * TileRows.Pitch + Group.IdxX;
+        // Written out: each turn of a loop copies the sixteen sums.
+        return Add(a[rowA], b[rowB]).Add(a[rowA + TileRows.Pitch], b[rowB + TileRows.Pitch])
+            .Add(a[rowA + 2 * TileRows.Pitch], b[rowB + 2 * TileRows.Pitch]).Add(a[rowA + 3 * TileRows.Pitch], b[rowB + 3 * TileRows.Pitch]);
+    }
+
+    /// <summary>Elementwise.</summary>
+    public TileSums Plus(TileSums other) => new(A.Plus(other.A), B.Plus(other.B), C.Plus(other.C), D.Plus(other.D));
+
+    private TileSums Add(Float4 rows, Float4 outputs) => new(A.Add(rows.A, outputs), B.Add(rows.B, outputs), C.Add(rows.C, outputs), D.Add(rows.D, outputs));
+}
+
 /// <summary>Rows of elements that a decoder reads one by one or in fours.</summary>
 /// <param name="stored">[rows, inner]</param>
 /// <param name="scales">The decoder's.</param>
@@ -57,18 +75,7 @@ internal readonly struct StoredRows<T, TDecoder>(ArrayView<T> stored, ArrayView<
             if (row0 + row < endRow && k < inner)
             {
                 long at = (row0 + row) * inner + k;
-                if (inner % 4 == 0)
-                {
-                    quad = decoder.Quad(stored, scales, at);
-                }
-                else
-                {
-                    quad = new Float4(
-                        decoder.One(stored, scales, at),
-                        k + 1 < inner ? decoder.One(stored, scales, at + 1) : 0f,
-                        k + 2 < inner ? decoder.One(stored, scales, at + 2) : 0f,
-                        k + 3 < inner ? decoder.One(stored, scales, at + 3) : 0f);
-                }
+                quad = inner % 4 == 0 ? decoder.Quad(stored, scales, at) : MatMulIlgpu.Four<T, TDecoder>(stored, scales, at, inner - k);
             }
             TileRows.Put(tile, k - k0, row, quad);
         }

@@ -14,8 +14,11 @@ public readonly record struct Float4(float A, float B, float C, float D)
     /// <summary>This · factors, elementwise.</summary>
     public Float4 Times(Float4 factors) => new(A * factors.A, B * factors.B, C * factors.C, D * factors.D);
 
-    /// <summary>The sum of the products with other.</summary>
-    public float Dot(Float4 other) => A * other.A + B * other.B + (C * other.C + D * other.D);
+    /// <summary>This + other, elementwise.</summary>
+    public Float4 Plus(Float4 other) => new(A + other.A, B + other.B, C + other.C, D + other.D);
+
+    /// <summary>The sum plus the products with other, one after another.</summary>
+    public float AddDot(float sum, Float4 other) => sum + A * other.A + B * other.B + C * other.C + D * other.D;
 }
 
 /// <summary>Eight bytes of packed numbers.</summary>

@@ -37,6 +37,30 @@ public static class GroupReduce
         return result;
     }
 
+    /// <summary>The sum (v0 + v1) + (v2 + v3) over each four neighbouring threads, the same in all four; in a group of two over both.</summary>
+    public static float SumOfFour(float value, ArrayView<float> scratch)
+    {
+        if (Group.DimX % Warp.WarpSize == 0)
+        {
+            value += Warp.ShuffleXor(value, 1);
+            return value + Warp.ShuffleXor(value, 2);
+        }
+        scratch[Group.IdxX] = value;
+        Group.Barrier();
+        int first = Group.IdxX / 4 * 4;
+        float sum = scratch[first];
+        if (Group.DimX > 1)
+        {
+            sum += scratch[first + 1];
+        }
+        if (Group.DimX > 2)
+        {
+            sum += scratch[first + 2] + scratch[first + 3];
+        }
+        Group.Barrier();
+        return sum;
+    }
+
     /// <summary>Largest value over the group, NaN passed over, the same in every thread.</summary>
     public static float Max(float value, ArrayView<float> scratch)
     {

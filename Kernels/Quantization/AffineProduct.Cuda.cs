@@ -41,7 +41,11 @@ internal static class AffineProductCuda
 
     private static CudaProduct Record(string kernel, bool isGrouped, int mostRows, string reason, CudaProduct.ExtentsOf extents, Arguments arguments) =>
         new(kernel, CudaLayout.Panels, null, SharedBytes: 0, ActivationPrecision.Float32, FirstSm: 80, reason, extents, (CudaQueue queue, CudaScratch _, in ProductOperands o) =>
-            CudaProduct.Run(Layout(arguments(queue.Call(kernel).View(o.X).View(o.Weights), o), o.Panels), extents, o))
+        {
+            KernelCall call = Layout(arguments(queue.Call(kernel).View(o.X).View(o.Weights), o), o.Panels);
+            // Tiles add up in as many parts as a group of the kernels for few rows has warps.
+            CudaProduct.Run(mostRows == int.MaxValue ? call.Value(ThreadsFor(o.X.Columns) / AffineLayout.PanelRows) : call, extents, o);
+        })
         { IsGrouped = isGrouped, MostRows = mostRows };
 
     /// <summary>Adds the arguments behind those of x and the weights.</summary>

@@ -7,7 +7,9 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <summary>
 /// y = x·Wᵀ on the device with weights w = (c − z)·s + β of any format that is kept as it is stored: x [T, inner], w panels of
 /// <see cref="AffineRows"/>, whose last arguments describe them, y [T, outputs]. Every weight is the float32 that its code, scale
-/// and offset stand for; products and sums are float32.
+/// and offset stand for; products and sums are float32. Both forms add up an output in one order: chunks of 128 columns are dealt
+/// to <c>parts</c> in turns, a part adds its columns in rising order, and the parts are added in theirs; there are as many as a group
+/// of the vector form has warps.
 /// </summary>
 public static class AffineProductIlgpu
 {
@@ -36,22 +38,20 @@ public static class AffineProductIlgpu
     /// <summary>Group (tile of 4·side outputs, tile of 4·side tokens) of side² threads, as <see cref="MatMulIlgpu.TiledF32"/>.</summary>
     public static void Tiled(
         ArrayView<float> x, ArrayView<byte> w, ArrayView<float> bias, ArrayView<float> y, int tokens, int outputs, int inner,
-        int format, int group, int slab, int offsetsAt, int codesAt, int slabBytes, long panelBytes)
+        int format, int group, int slab, int offsetsAt, int codesAt, int slabBytes, long panelBytes, int parts)
     {
         var rows = new AffineRows(w, format, group, slab, offsetsAt, codesAt, slabBytes, panelBytes);
-        MatMulIlgpu.Tiled(new StoredRows<float, F32Decoder>(x, ArrayView<float>.Empty), rows, bias, y, 0, tokens, 0, outputs, inner);
+        Tiles(x, rows, bias, y, 0, tokens, 0, outputs, inner, parts);
     }
 
     /// <summary>As <see cref="Tiled"/> for the rows starts[expert] … starts[expert + 1] of each expert, which is the group's third index.</summary>
     public static void ExpertTiled(
         ArrayView<float> x, ArrayView<byte> w, ArrayView<int> starts, ArrayView<float> y, int outputs, int inner,
-        int format, int group, int slab, int offsetsAt, int codesAt, int slabBytes, long panelBytes)
+        int format, int group, int slab, int offsetsAt, int codesAt, int slabBytes, long panelBytes, int parts)
     {
         var rows = new AffineRows(w, format, group, slab, offsetsAt, codesAt, slabBytes, panelBytes);
         int expert = Grid.IdxZ;
-        MatMulIlgpu.Tiled(
-            new StoredRows<float, F32Decoder>(x, ArrayView<float>.Empty), rows, ArrayView<float>.Empty, y,
-            starts[expert], starts[expert + 1], (long)expert * Panels(outputs) * AffineRows.PanelRows, outputs, inner);
+        Tiles(x, rows, ArrayView<float>.Empty, y, starts[expert], starts[expert + 1], (long)expert * Panels(outputs) * AffineRows.PanelRows, outputs, inner, parts);
     }
 
     /// <summary>Group (token): output[i] = row ids[i] of a table. ids [T], output [T, columns].</summary>
@@ -81,6 +81,42 @@ public static class AffineProductIlgpu
         }
     }
 
+    private static void Tiles(ArrayView<float> from, AffineRows w, ArrayView<float> bias, ArrayView<float> y, int firstRow, int endRow, long weightRow, int outputs, int inner, int parts)
+    {
+        ArrayView<Float4> a = SharedMemory.Allocate<Float4>(TileRows.Columns * TileRows.Pitch);
+        ArrayView<Float4> b = SharedMemory.Allocate<Float4>(TileRows.Columns * TileRows.Pitch);
+        var x = new StoredRows<float, F32Decoder>(from, ArrayView<float>.Empty);
+        int side = Group.DimY;
+        long token0 = firstRow + (long)Grid.IdxY * 4 * side;
+        int output0 = Grid.IdxX * 4 * side;
+        if (token0 >= endRow)
+        {
+            return;
+        }
+        TileSums total = default;
+        for (int part = 0; part < parts; part++)
+        {
+            TileSums sums = default;
+            for (int chunk = part * ChunkColumns; chunk < inner; chunk += parts * ChunkColumns)
+            {
+                int end = inner - chunk < ChunkColumns ? inner : chunk + ChunkColumns;
+                for (int k0 = chunk; k0 < end; k0 += TileRows.Columns)
+                {
+                    x.Fill(a, token0, endRow, k0, inner);
+                    w.Fill(b, weightRow + output0, weightRow + outputs, k0, inner);
+                    Group.Barrier();
+                    for (int k = 0; k < TileRows.Columns; k += 4)
+                    {
+                        sums = sums.AddQuad(a, b, k);
+                    }
+                    Group.Barrier();
+                }
+            }
+            total = total.Plus(sums);
+        }
+        MatMulIlgpu.Store(x, w, bias, y, token0, endRow, weightRow, output0, outputs, total);
+    }
+
     private static int Panels(int outputs) => (outputs + AffineRows.PanelRows - 1) / AffineRows.PanelRows;
 
     /// <summary>
@@ -102,8 +138,7 @@ public static class AffineProductIlgpu
             Float4 sum = default;
             for (int chunk = part * ChunkColumns; chunk < inner; chunk += parts * ChunkColumns)
             {
-                Float4 more = Chunk(x, w, panel, lane, x0, x1, x2, x3, count, chunk, chunk + ChunkColumns < inner ? chunk + ChunkColumns : inner, inner);
-                sum = sum.Add(1f, more);
+                sum = Chunk(x, w, panel, lane, x0, x1, x2, x3, count, chunk, chunk + ChunkColumns < inner ? chunk + ChunkColumns : inner, inner, sum);
             }
             sums[Group.IdxX] = sum;
             Group.Barrier();
@@ -111,7 +146,7 @@ public static class AffineProductIlgpu
             {
                 for (int other = 1; other < parts; other++)
                 {
-                    sum = sum.Add(1f, sums[Group.IdxX + other * lanes]);
+                    sum = sum.Plus(sums[Group.IdxX + other * lanes]);
                 }
                 int output = first + lane;
                 float added = bias.Length > 0 ? bias[output] : 0f;
@@ -134,10 +169,10 @@ public static class AffineProductIlgpu
         }
     }
 
-    /// <summary>The part of four dot products that some columns of a row contribute.</summary>
-    private static Float4 Chunk(ArrayView<float> x, AffineRows w, long panel, int lane, long x0, long x1, long x2, long x3, int count, int column, int end, int inner)
+    /// <summary>Adds to four dot products what some columns of a row contribute.</summary>
+    private static Float4 Chunk(ArrayView<float> x, AffineRows w, long panel, int lane, long x0, long x1, long x2, long x3, int count, int column, int end, int inner, Float4 before)
     {
-        float s0 = 0f, s1 = 0f, s2 = 0f, s3 = 0f;
+        float s0 = before.A, s1 = before.B, s2 = before.C, s3 = before.D;
         int slab = column / w.SlabColumns, inSlab = column - slab * w.SlabColumns, group = inSlab / w.GroupColumns;
         long at = w.Slab(panel, slab);
         while (column < end)
@@ -149,12 +184,12 @@ public static class AffineProductIlgpu
             for (; column < stop; column += 4)
             {
                 Float4 weights = own.Weights(w.Values(at, inSlab, lane));
-                s0 += weights.Dot(Four(x, x0, column, inner));
+                s0 = weights.AddDot(s0, Four(x, x0, column, inner));
                 if (count > 1)
                 {
-                    s1 += weights.Dot(Four(x, x1, column, inner));
-                    s2 += weights.Dot(Four(x, x2, column, inner));
-                    s3 += weights.Dot(Four(x, x3, column, inner));
+                    s1 = weights.AddDot(s1, Four(x, x1, column, inner));
+                    s2 = weights.AddDot(s2, Four(x, x2, column, inner));
+                    s3 = weights.AddDot(s3, Four(x, x3, column, inner));
                 }
                 inSlab += 4;
             }

@@ -14,7 +14,7 @@ internal sealed class ElementTexts
 
     private readonly ByteTrie trie;
     private readonly HashSet<string> sorted;
-    private readonly List<byte[]> withObjects;
+    private readonly List<(byte[] Text, AsciiSet Bytes)> withObjects;
     private readonly List<int> risky;
 
     public ElementTexts() => (trie, sorted, withObjects, risky) = (new ByteTrie(), new HashSet<string>(StringComparer.Ordinal), [], []);
@@ -68,10 +68,11 @@ internal sealed class ElementTexts
         {
             return false;
         }
+        AsciiSet bytes = AsciiSet.Of(beginning);
         Span<int> counts = stackalloc int[256];
-        foreach (byte[] element in withObjects)
+        foreach ((byte[] element, AsciiSet has) in withObjects)
         {
-            if (element.Length < beginning.Length || element.Length > longest)
+            if (element.Length < beginning.Length || element.Length > longest || !has.Contains(bytes))
             {
                 continue;
             }
@@ -99,8 +100,26 @@ internal sealed class ElementTexts
         if (text[0] != '"' && text.IndexOf((byte)'{') >= 0)
         {
             sorted.Add(SortedText.Of(text));
-            withObjects.Add(text.ToArray());
+            withObjects.Add((text.ToArray(), AsciiSet.Of(text)));
         }
         crossing.AddInto(text, risky);
+    }
+
+    /// <summary>The bytes of ASCII that a text has.</summary>
+    private readonly record struct AsciiSet(ulong Low, ulong High)
+    {
+        public static AsciiSet Of(ReadOnlySpan<byte> text)
+        {
+            (ulong low, ulong high) = (0, 0);
+            foreach (byte value in text)
+            {
+                ulong bit = 1UL << (value & 63);
+                low |= value < 64 ? bit : 0;
+                high |= value is >= 64 and < 128 ? bit : 0;
+            }
+            return new AsciiSet(low, high);
+        }
+
+        public bool Contains(AsciiSet other) => (other.Low & ~Low) == 0 && (other.High & ~High) == 0;
     }
 }

@@ -175,7 +175,7 @@ internal sealed class ObjectShape(
 
     private static int CountOthers(Dfa names, Property[] properties)
     {
-        int count = ValueCount.Words(names, 0, int.MaxValue);
+        int count = ValueCount.Words(names);
         return count == ValueCount.Unlimited ? int.MaxValue : count - properties.Count(property => names.TagOf(property.Name) >= 0);
     }
 

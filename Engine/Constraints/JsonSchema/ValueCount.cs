@@ -43,8 +43,8 @@ internal sealed class ValueCount(SchemaProgram program)
 
     private static bool CanGrow(ObjectShape entry) => entry.Max == int.MaxValue && entry.Others == int.MaxValue && !entry.Names.IsEmpty;
 
-    /// <summary>Texts of an automaton within bounds of length, at most <see cref="Unlimited"/>.</summary>
-    public static int Words(Dfa dfa, int min, int max)
+    /// <summary>Texts of an automaton, at most <see cref="Unlimited"/>.</summary>
+    public static int Words(Dfa dfa)
     {
         if (dfa.IsEmpty)
         {
@@ -56,40 +56,45 @@ internal sealed class ValueCount(SchemaProgram program)
             int end = run + 1 < dfa.Classes.RunStarts.Length ? dfa.Classes.RunStarts[run + 1] : CodePointSet.Last + 1;
             sizes[dfa.Classes.RunClasses[run]] += end - dfa.Classes.RunStarts[run];
         }
-        long[] reached = new long[dfa.StateCount];
-        reached[0] = 1;
-        long count = 0;
-        for (int length = 0; length <= max && Array.Exists(reached, ways => ways > 0); length++)
+        // From each state on; 0 where it is not known yet, for every state leads to acceptance.
+        int[] counts = new int[dfa.StateCount];
+        bool[] open = new bool[dfa.StateCount];
+        Stack<(int State, int Class)> path = new([(0, 0)]);
+        open[0] = true;
+        while (path.TryPop(out (int State, int Class) at))
         {
-            // Every state leads to acceptance, so that a way longer than the states are many can be repeated.
-            if (length > dfa.StateCount && max >= Unlimited)
+            if (at.Class == sizes.Length)
             {
+                counts[at.State] = CountFrom(dfa, at.State, sizes, counts);
+                open[at.State] = false;
+                continue;
+            }
+            path.Push((at.State, at.Class + 1));
+            int next = dfa.NextByClass(at.State, at.Class);
+            if (next == Dfa.Dead || counts[next] > 0)
+            {
+                continue;
+            }
+            if (open[next])
+            {
+                // A way that comes back can be gone any number of times.
                 return Unlimited;
             }
-            long[] next = new long[reached.Length];
-            for (int state = 0; state < reached.Length; state++)
-            {
-                if (reached[state] == 0)
-                {
-                    continue;
-                }
-                count += length >= min && dfa.Tags[state] >= 0 ? reached[state] : 0;
-                for (int c = 0; c < sizes.Length; c++)
-                {
-                    int target = dfa.NextByClass(state, c);
-                    if (target != Dfa.Dead)
-                    {
-                        next[target] = Math.Min(next[target] + (reached[state] * sizes[c]), Unlimited);
-                    }
-                }
-            }
-            if (count >= Unlimited)
-            {
-                return Unlimited;
-            }
-            reached = next;
+            open[next] = true;
+            path.Push((next, 0));
         }
-        return (int)count;
+        return counts[0];
+    }
+
+    private static int CountFrom(Dfa dfa, int state, int[] sizes, int[] counts)
+    {
+        long count = dfa.Tags[state] >= 0 ? 1 : 0;
+        for (int c = 0; c < sizes.Length; c++)
+        {
+            int next = dfa.NextByClass(state, c);
+            count += next == Dfa.Dead ? 0 : Math.Min((long)sizes[c] * counts[next], Unlimited);
+        }
+        return (int)Math.Min(count, Unlimited);
     }
 
     private (int Count, bool Exact) Of(SchemaSet set, int depth)
@@ -106,12 +111,11 @@ internal sealed class ValueCount(SchemaProgram program)
         long count = System.Numerics.BitOperations.PopCount((uint)shape.Simple);
         count += shape.Texts.TrueForAll(texts => texts.Words is not null)
             ? shape.Texts.SelectMany(texts => texts.Words!).Distinct(StringComparer.Ordinal).Count()
-            : Words(program.Texts(set), 0, int.MaxValue);
+            : Words(program.Texts(set));
         count += Words(
             shape.Numbers.Aggregate(
                 DfaOperations.Nothing,
-                (all, numbers) => DfaOperations.Union(all, NumberAutomata.InOneWay(numbers.Key, numbers.Dfa, program.Library, program.Budget), program.Budget)),
-            0, int.MaxValue);
+                (all, numbers) => DfaOperations.Union(all, NumberAutomata.InOneWay(numbers.Key, numbers.Dfa, program.Library, program.Budget), program.Budget)));
         bool exact = shape.Arrays.Count + shape.Objects.Count < 2;
         foreach (ArrayShape array in shape.Arrays.Where(array => array.IsProductive()))
         {

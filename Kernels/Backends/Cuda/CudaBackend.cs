@@ -120,6 +120,13 @@ public sealed class CudaBackend : IBackend
     }
 
     /// <inheritdoc/>
+    public bool TryDraw(Tensor x, ReadOnlySpan<DrawRule> rules, Span<int> ids)
+    {
+        TokenDrawCuda.Run(_queue, _best, x, rules, ids);
+        return true;
+    }
+
+    /// <inheritdoc/>
     public void BeginStep(int rows, bool repeats, int? used = null)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(used ?? rows, rows, nameof(used));

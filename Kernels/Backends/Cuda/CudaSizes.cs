@@ -5,6 +5,7 @@ using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Kernels.Backends.Cuda;
 
@@ -54,6 +55,7 @@ public sealed class CudaSizes(DeviceLimits device, CudaBackendOptions? options =
             + (Math.Max(slots, step.Rows) + step.Rows) * MatMulCuda.OperandBytes(step.WidestInner)
             + (Math.Max(slots, step.Rows) + step.Rows) * _widestPart * sizeof(float)
             + PagedAttentionCuda.ScratchBytes(step.DecodeRows, step.Attention)
+            + TokenDrawCuda.ScratchBytes(step.DecodeRows, step.Vocabulary)
             + (2 * _options.StagingBytes) + _options.ArenaBytes;
     }
 }

@@ -23,7 +23,7 @@ public static class KernelChoices
         .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
         .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
         .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
-        .. ArgMaxCuda.Kernels,
+        .. ArgMaxCuda.Kernels, .. TokenDrawCuda.Kernels,
         .. CudaProducts.All.Select(record => new KernelOption(record.IsGrouped ? "ExpertFeedForward" : "Linear", record.Kernel, record.Reason)),
     ];
 

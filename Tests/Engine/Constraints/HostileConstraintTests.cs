@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
+using Llama4Kernels.Engine.Constraints.JsonSchema;
+using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;
 
@@ -60,6 +62,24 @@ public class HostileConstraintTests
         }
         long taken = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.True(taken < 2 * Most, $"{taken} bytes.");
+    }
+
+    /// <summary>How many names an automaton has is found in one pass over it, however many states it has.</summary>
+    [Fact]
+    public void LongNamesAreCountedInOnePass()
+    {
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxCompileBytes = 64L << 20 });
+        Constraint constraint = compiler.JsonSchema("""{"type":"object","propertyNames":{"minLength":10000},"additionalProperties":{"const":1}}""");
+        Assert.True(ConstraintChecks.Accepts(constraint, $$"""{"{{new string('a', 10_000)}}":1}"""));
+        Assert.False(ConstraintChecks.Accepts(constraint, $$"""{"{{new string('a', 9_999)}}":1}"""));
+        Assert.Equal(ValueCount.Unlimited, Count("a{50000}b*"));
+        Assert.Equal(1, Count("a{50000}"));
+        Assert.Equal(ValueCount.Unlimited, Count("[a-j]{1,5}"));
+        Assert.Equal(11_110, Count("[a-j]{1,4}"));
+        Assert.Equal(6, Count("(a|b|)c?"));
+        Assert.Equal(0, Count("a\\bb"));
+
+        static int Count(string pattern) => ValueCount.Words(new AutomatonLibrary().FullMatch(pattern, ConstraintBudget.Unbounded()));
     }
 
     [Fact]

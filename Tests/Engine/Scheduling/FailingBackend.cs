@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Tests.Engine.Scheduling;
 
@@ -73,6 +74,12 @@ internal sealed class FailingBackend(IBackend inner) : IBackend
     {
         Count(nameof(TryArgMax));
         return inner.TryArgMax(x, ids);
+    }
+
+    public bool TryDraw(Tensor x, ReadOnlySpan<DrawRule> rules, Span<int> ids)
+    {
+        Count(nameof(TryDraw));
+        return inner.TryDraw(x, rules, ids);
     }
 
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null)

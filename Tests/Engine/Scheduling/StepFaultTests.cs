@@ -3,6 +3,7 @@ using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.PtxEmulator.Driver;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Tests.Engine.Model;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
@@ -62,7 +63,7 @@ public sealed class StepFaultTests
                 backend.FailAfter(k);
                 try
                 {
-                    runner.Run(parts, bestOnly: k % 2 == 0);
+                    runner.Run(k % 2 == 0 ? [.. parts.Select(part => part with { Rule = DrawRule.Best })] : parts);
                 }
                 catch (InjectedFaultException)
                 {

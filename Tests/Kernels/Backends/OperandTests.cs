@@ -2,6 +2,7 @@ using System.Reflection;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
 
 namespace Llama4Kernels.Tests.Kernels.Backends;
@@ -22,6 +23,7 @@ public sealed class OperandTests : IDisposable
         [nameof(IBackend.Download)] = o => Call(() => o.Backend.Download(o["source", 2, 3], new float[6])),
         [nameof(IBackend.Copy)] = o => Call(() => o.Backend.Copy(o["x", 2, 3], o["destination", 2, 3])),
         [nameof(IBackend.TryArgMax)] = o => o.Backend.TryArgMax(o["x", 2, 3], new int[2]),
+        [nameof(IBackend.TryDraw)] = o => Call(() => o.Backend.TryDraw(o["x", 2, 3], [DrawRule.Best, DrawRule.Best], new int[2])),
         [nameof(IBackend.Embed)] = o => Call(() => o.Backend.Embed(o.Table, [0, 1], o["output", 2, 32])),
         [nameof(IBackend.RmsNorm)] = o => Call(() => o.Backend.RmsNorm(o["x", 2, 32], o["weight", 1, 32], 1e-5f, o["output", 2, 32])),
         [nameof(IBackend.Linear)] = o => Call(() => o.Backend.Linear(o["x", 2, 32], o.Square, o["bias", 1, 32], o["y", 2, 32])),

@@ -102,7 +102,7 @@ public abstract partial class DeviceKernelTests
         {
             if (tiled)
             {
-                RunTiled("expert_matmul_f32", outputs, Slots, Experts, rows, _device.Upload(weights), null, starts, y, outputs, inner);
+                RunTiled("expert_matmul_f32", outputs, Slots, Experts, rows, _device.Upload(weights), null, starts, y, outputs, inner, Sets);
             }
             else
             {

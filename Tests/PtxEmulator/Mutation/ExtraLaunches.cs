@@ -16,7 +16,7 @@ internal static class ExtraLaunches
             scales[output] * Enumerable.Range(0, inner).Sum(c => (double)x[row * inner + c] * w[output * inner + c])))];
         DeviceBuffer xs = device.Upload(x), ws = device.Upload(w), factors = device.Upload(scales), y = device.Upload(new float[expected.Length]);
         int extent = 4 * device.Side;
-        device.Launch("expert_matmul_f32", ((outputs + extent - 1) / extent, 1, experts), (device.Side, device.Side), xs, ws, factors, device.Upload(starts), y, outputs, inner);
+        device.Launch("expert_matmul_f32", ((outputs + extent - 1) / extent, 1, experts), (device.Side, device.Side), xs, ws, factors, device.Upload(starts), y, outputs, inner, device.Threads / 4);
         Closeness.Check(expected, device.Download<float>(y), 1e-6);
         y = device.Upload(new float[expected.Length]);
         device.Launch("expert_matvec_f32", (outputs, rowExperts.Length, 1), (device.Threads, 1), xs, ws, factors, device.Upload(rowExperts), y, outputs, inner);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Parsing;
@@ -8,7 +9,7 @@ using Llama4Kernels.Tests.Kernels.Quantization;
 namespace Llama4Kernels.Tests.PtxEmulator.Mutation;
 
 /// <summary>Mistakes put into the written kernels, with asynchronous copies that land early and late; what survives is explained in survivors.tsv.</summary>
-public class WrittenKernelMutationTests(ITestOutputHelper output)
+public partial class WrittenKernelMutationTests(ITestOutputHelper output)
 {
     private const int MutantsOfKernel = 20;
     private const int Seed = 1;
@@ -49,6 +50,35 @@ public class WrittenKernelMutationTests(ITestOutputHelper output)
         Assert.True(mutants.Count >= MutantsOfKernel);
         Assert.True(unexplained.Length == 0, $"These survive:\n{unexplained}");
     }
+
+    /// <summary>
+    /// A written kernel marks a branch <c>.uni</c> only where all lanes of a warp go one way: no launch above makes them part, and if the lanes of a marked
+    /// branch do part, the emulator finds it.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(Kernels))]
+    public void AMarkedBranchWhoseLanesPartIsFound(string name)
+    {
+        string[] text = PtxKernelModules.All.Get(name, 80).Text.ReplaceLineEndings("\n").Split('\n');
+        Assert.All(text.Where(line => line.Contains(" bra", StringComparison.Ordinal) && line.TrimStart().StartsWith('@')), line => Assert.Contains("bra.uni", line, StringComparison.Ordinal));
+        int[] marked = [.. Enumerable.Range(0, text.Length).Where(line => Guarded().IsMatch(text[line]))];
+        Assert.NotEmpty(marked);
+        MutationLaunch[] launches = [.. Launches(name)];
+        // The first and the last: each of them is executed by some launch, as the test of all mutants asserts.
+        foreach (int line in new[] { marked[0], marked[^1] }.Distinct())
+        {
+            string[] changed = [.. text];
+            changed[line] = Guarded().Replace(text[line], "{ .reg .pred %half; .reg .b32 %own; mov.u32 %own, %laneid; setp.lt.u32 %half, %own, 16; @%half bra.uni $1; }");
+            HashSet<int> lines = [], divergent = [];
+            var module = PtxModule.Parse(string.Join('\n', text));
+            var kernel = new MutationCase(name, string.Join('\n', text), [.. launches.Select(launch => launch.Harden(module, name, lines, divergent))], lines, divergent);
+            Verdict verdict = MutationRunner.Run(kernel, string.Join('\n', changed));
+            Assert.True(verdict.Checker == "Divergence" && verdict.Message.Contains("marked .uni", StringComparison.Ordinal), $"{name}, line {line + 1}: {verdict}");
+        }
+    }
+
+    [GeneratedRegex(@"@!?%\w+\s+bra\.uni\s+(\w+);")]
+    private static partial Regex Guarded();
 
     /// <summary>
     /// Few groups a warp, as many as a ring holds, and so many that each slot is filled again and each of a warp's last groups lies in

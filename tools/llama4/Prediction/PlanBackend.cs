@@ -1,6 +1,7 @@
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Cli.Prediction;
 
@@ -42,6 +43,8 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
     public void Copy(Tensor x, Tensor destination) => inner.Copy(x, destination);
 
     public bool TryArgMax(Tensor x, Span<int> ids) => inner.TryArgMax(x, ids);
+
+    public bool TryDraw(Tensor x, ReadOnlySpan<DrawRule> rules, Span<int> ids) => inner.TryDraw(x, rules, ids);
 
     public IMatrix Pack(ReadOnlySpan<MatrixSource> stacked, WeightFormat? format = null) => inner.Pack(stacked, format);
 

@@ -48,6 +48,45 @@ public sealed class CudaAttentionTests
         Assert.Empty(emulated.Driver.Findings);
     }
 
+    /// <summary>Exact mode: a row of a piece of a prompt gives what it gives decoded by itself. The pieces begin and end around the borders of splits and of their lengths.</summary>
+    [Theory]
+    [InlineData(300, 1)]
+    [InlineData(300, 9)]
+    [InlineData(511, 8)]
+    [InlineData(512, 8)]
+    [InlineData(515, 13)]
+    [InlineData(16_384, 3)]
+    [InlineData(16_387, 7)]
+    public void ARowGivesTheSameBitsInAPieceOfItsPrompt(int position, int before)
+    {
+        using var emulated = new EmulatedBackend(new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 18 });
+        Assert.Equal(Piece(emulated.Backend, position, 0), Piece(emulated.Backend, position, before));
+        Assert.Empty(emulated.Driver.Findings);
+    }
+
+    /// <summary>The last row's attention in a piece of so many rows before it.</summary>
+    private static float[] Piece(IBackend backend, int position, int before)
+    {
+        var random = new Random(position);
+        float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
+        int rows = 1 + before, blocks = Layout.Blocks(position + 1), floats = (int)(Layout.BlockBytes / sizeof(float));
+        using DeviceMemory cache = backend.Allocate(blocks * Layout.BlockBytes);
+        using DeviceMemory memory = backend.Allocate((long)rows * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
+        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks);
+        for (int i = 0; i < blocks; i++)
+        {
+            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
+        }
+        Tensor qkv = memory.View(rows, Shape.QkvColumns), output = memory.View(rows, Shape.QueryColumns, qkv.Elements * sizeof(float));
+        float[] last = Values(Shape.QkvColumns);
+        backend.Upload([.. Values((long)before * Shape.QkvColumns), .. last], qkv);
+        step.Set(rows, [new(0, rows, position - before, 0)], [.. Enumerable.Range(0, blocks)]);
+        backend.Attention(qkv, Shape, step, Layer, output);
+        float[] result = new float[output.Elements];
+        backend.Download(output, result);
+        return result[^Shape.QueryColumns..];
+    }
+
     /// <summary>The first row's attention in a step that decodes some more, which are short and share their block.</summary>
     private static float[] Decode(IBackend backend, int position, int others)
     {
