@@ -3,6 +3,7 @@ using Llama4Kernels.Benchmarks.Machine;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Quick;
@@ -62,7 +63,7 @@ internal static class StepsQuick
             sequences[i].Reserve(Prompt + Steps + 1);
             sequences[i].Append([.. Enumerable.Range(0, Prompt).Select(p => (((i + 2) * 104_729) + (p * 7919)) % model.Config.Text.VocabSize)]);
             runner.Run([new StepPart(sequences[i], Prompt, 1)]);
-            parts[i] = new StepPart(sequences[i], 1, 1);
+            parts[i] = new StepPart(sequences[i], 1, 1, DrawRule.Best);
         }
         List<double> times = new(Steps);
         for (int step = 0; step < Steps; step++)
@@ -72,7 +73,7 @@ internal static class StepsQuick
                 sequences[i].Append([(7 + (31 * step) + i) % model.Config.Text.VocabSize]);
             }
             long start = Stopwatch.GetTimestamp();
-            runner.Run(parts, bestOnly: true);
+            runner.Run(parts);
             times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
         }
         Array.ForEach(sequences, sequence => sequence.Dispose());

@@ -126,7 +126,14 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>Whether so many blocks of each kind could be had, if all prefixes went that no sequence uses.</summary>
     public bool HasRoom(int chunked, int full) =>
-        Pool.HasRoom(chunked, full) || Pool.MightHaveRoom(chunked, full, Prefixes?.EvictableBytes ?? 0);
+        Pool.HasRoom(chunked, full) || MightHaveRoom(chunked, full, 0);
+
+    /// <summary>Whether so many blocks of each kind might be had if so many bytes of sequences were given back and all prefixes went that no sequence uses.</summary>
+    public bool MightHaveRoom(int chunked, int full, long givenBack) => Pool.MightHaveRoom(chunked, full, givenBack + (Prefixes?.EvictableBytes ?? 0));
+
+    /// <summary>Bytes of the blocks that a sequence has, those included that it shares.</summary>
+    public long BytesOf(Sequence sequence) =>
+        sequence.Blocks.Table(BlockKind.Chunked).Length * Pool.BlockBytes(BlockKind.Chunked) + sequence.Blocks.Table(BlockKind.Full).Length * Pool.BlockBytes(BlockKind.Full);
 
     /// <summary>Makes room for so many blocks of each kind at the cost of prefixes that no sequence uses; false if that is not enough.</summary>
     public bool MakeRoom(int chunked, int full) => Prefixes?.MakeRoom(chunked, full) ?? Pool.HasRoom(chunked, full);

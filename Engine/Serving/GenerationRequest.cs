@@ -19,8 +19,9 @@ public sealed record GenerationRequest(Prompt Prompt, GenerationOptions? Options
     } = Prompt ?? throw new ArgumentNullException(nameof(Prompt));
 
     /// <summary>
-    /// Who waits is taken by priority, the highest first, and of equals who came first. It decides when a request begins, and
-    /// who gives way when the cache is full; not how fast it goes once it runs.
+    /// Who waits is taken by priority, the highest first, and of equals who came first; those of lower priorities that run give
+    /// way to it if there is no slot or no room. It also decides who gives way when the cache is full, but not how fast a request
+    /// goes while it runs.
     /// </summary>
     public int Priority { get; init; }
 

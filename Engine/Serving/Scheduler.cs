@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
@@ -11,29 +10,33 @@ namespace Llama4Kernels.Engine.Serving;
 /// and hands out what was chosen. What goes wrong with a job or a step fails the jobs concerned and nobody else.
 /// </summary>
 /// <remarks>
-/// A step has the next token of every job that decodes and, within the budget, pieces of the prompts of others. If its blocks do
-/// not fit beside what the others hold, prefixes that nobody uses go first; then the youngest job gives way: its blocks go, its
+/// <see cref="Admission"/> says who runs, <see cref="StepComposition"/> what a step has. If its blocks do not fit beside what the
+/// others hold, prefixes that nobody uses go first; then the youngest job of the lowest priority gives way: its blocks go, its
 /// tokens stay, and it is computed again when there is room. When nothing is left to give way, memory may still be in pieces
 /// that serve one kind of layers only: the job begins again alone, and fails only if even so there is no room.
 /// </remarks>
 internal sealed class Scheduler
 {
+    /// <summary>Logits of a step from which choosing takes longer than waking threads for it.</summary>
+    private const long LogitsWorthSharing = 64 << 10;
+
     private readonly Lock _lock = new();
     private readonly StepRunner _runner;
     private readonly Llama4Model _model;
     private readonly TimeProvider _clock;
-    private readonly int _maxQueue, _stepTokens;
+    private readonly int _maxQueue;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly List<Job> _arrivals = [];
-    private readonly WaitingJobs _waiting;
-    private readonly List<Job> _running = [], _members = [];
-    private readonly List<StepPart> _parts = [];
-    private readonly Action<int> _choose;
+    private readonly Admission _admission;
+    private readonly StepComposition _step;
+    private readonly SharedItems _choices;
+    private readonly Action _giveWay;
+    private readonly Action<Job> _finish;
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
     private StepResult _result;
     private Exception? _failure;
-    private long _submitted, _steps, _preemptions;
+    private long _submitted, _steps;
     private int _runningCount, _waitingCount;
     private bool _isClosed;
     private volatile bool _isStopped;
@@ -45,15 +48,21 @@ internal sealed class Scheduler
         _runner = runner;
         _clock = clock;
         _maxQueue = options.MaxQueue;
-        _stepTokens = options.StepTokens ?? Math.Max(1, runner.StepRows / 4);
-        _waiting = new WaitingJobs(options.MaxOvertakes);
-        _choose = Choose;
+        _admission = new Admission(runner, options.MaxOvertakes);
+        _step = new StepComposition(runner, _admission.Running, options.StepTokens ?? Math.Max(1, runner.StepRows / 4));
+        _choices = new SharedItems(Environment.ProcessorCount - 1, Choose);
+        _finish = Finish;
+        _giveWay = () =>
+        {
+            _admission.GiveWay(_finish);
+            Count();
+        };
         _thread = new Thread(Run) { IsBackground = true, Name = "llama4 engine" };
         _thread.Start();
     }
 
     public EngineStatus Status => new(
-        Volatile.Read(ref _runningCount), Volatile.Read(ref _waitingCount), _runner.Pool.Bytes, _runner.Pool.UsedBytes, Volatile.Read(ref _steps), Volatile.Read(ref _preemptions));
+        Volatile.Read(ref _runningCount), Volatile.Read(ref _waitingCount), _runner.Pool.Bytes, _runner.Pool.UsedBytes, Volatile.Read(ref _steps), _admission.Preemptions);
 
     /// <summary>Takes a request in.</summary>
     /// <inheritdoc cref="Llama4Engine.GenerateAsync" path="/exception"/>
@@ -131,7 +140,8 @@ internal sealed class Scheduler
             while (!_isStopped && TakeArrivals())
             {
                 DropGone();
-                Admit();
+                _admission.Admit(_finish);
+                Count();
                 Step();
             }
         }
@@ -157,11 +167,11 @@ internal sealed class Scheduler
                 isClosed = _isClosed;
                 foreach (Job job in _arrivals)
                 {
-                    _waiting.Add(job);
+                    _admission.Add(job);
                 }
                 _arrivals.Clear();
             }
-            if (_isStopped || _waiting.Count + _running.Count > 0)
+            if (_isStopped || _admission.Waiting + _admission.Running.Count > 0)
             {
                 return true;
             }
@@ -175,21 +185,21 @@ internal sealed class Scheduler
 
     private void DropGone()
     {
-        for (int i = _running.Count - 1; i >= 0; i--)
+        List<Job> running = _admission.Running;
+        for (int i = running.Count - 1; i >= 0; i--)
         {
-            if (IsGone(_running[i]))
+            if (IsGone(running[i]))
             {
-                Leave(_running[i]);
+                Leave(running[i]);
             }
         }
-        for (int i = _waiting.Count - 1; i >= 0; i--)
+        for (int i = _admission.Waiting - 1; i >= 0; i--)
         {
-            if (IsGone(_waiting[i]))
+            if (IsGone(_admission[i]))
             {
-                Finish(_waiting.RemoveAt(i));
+                Finish(_admission.RemoveWaiting(i));
             }
         }
-        Count();
     }
 
     private bool IsGone(Job job)
@@ -201,87 +211,21 @@ internal sealed class Scheduler
         return job.IsAbandoned || job.Failure is not null;
     }
 
-    private void Admit()
-    {
-        while (_waiting.Count > 0 && _running.Count < _runner.LogitRows && !_running.Exists(running => running.IsAlone))
-        {
-            Job job = _waiting[0];
-            try
-            {
-                if (!TryBegin(job))
-                {
-                    break;
-                }
-            }
-            catch (Exception error)
-            {
-                job.Failure = error;
-            }
-            _waiting.Admit();
-            if (job.IsFinished || job.Failure is not null)
-            {
-                Finish(job);
-                continue;
-            }
-            int at = _running.FindIndex(other => WaitingJobs.BySeniority(job, other) < 0);
-            _running.Insert(at < 0 ? _running.Count : at, job);
-        }
-        for (int i = 0; i < _waiting.Count; i++)
-        {
-            _waiting[i].Tell(i + 1);
-        }
-        Count();
-    }
-
-    /// <summary>Gives a job what is cached of it, if there is room for the rest.</summary>
-    private bool TryBegin(Job job)
-    {
-        job.Begin();
-        if (job.IsFinished)
-        {
-            return true;
-        }
-        if (job.IsAlone)
-        {
-            // Only when nobody else runs; and nothing is kept.
-            if (_running.Count == 0)
-            {
-                _runner.Prefixes?.Clear();
-            }
-            return _running.Count == 0;
-        }
-        PrefixMatch match = job.Sequence.Share();
-        (int chunked, int full) = job.Missing();
-        foreach (Job other in _running)
-        {
-            // What those who are here will take, and a block more for each to go on with.
-            (int moreChunked, int moreFull) = other.Missing();
-            (chunked, full) = (chunked + moreChunked + 1, full + moreFull + 1);
-        }
-        if (_running.Count > 0 && !_runner.HasRoom(chunked, full))
-        {
-            job.Sequence.Release();
-            return false;
-        }
-        job.Sequence.CopyTail(match);
-        job.Reuse(job.Sequence.Length);
-        return true;
-    }
-
     private void Step()
     {
         EncodePicture();
-        if (!Plan())
+        if (!_step.Compose(_giveWay))
         {
             return;
         }
+        List<Job> members = _step.Members;
         try
         {
-            _result = _runner.Run(CollectionsMarshal.AsSpan(_parts));
+            _result = _runner.Run(_step.Parts);
         }
         catch (Exception error)
         {
-            foreach (Job job in _members)
+            foreach (Job job in members)
             {
                 job.Failure = error;
                 Leave(job);
@@ -289,15 +233,15 @@ internal sealed class Scheduler
             return;
         }
         Volatile.Write(ref _steps, _steps + 1);
-        for (int i = 0; i < _members.Count; i++)
+        for (int i = 0; i < members.Count; i++)
         {
-            if (_parts[i].Rows > 1)
+            if (_step.Parts[i].Rows > 1)
             {
-                _members[i].Tell(0);
+                members[i].Tell(0);
             }
         }
         ChooseAll();
-        foreach (Job job in _members)
+        foreach (Job job in members)
         {
             if (job.IsFinished || job.Failure is not null)
             {
@@ -309,7 +253,7 @@ internal sealed class Scheduler
     /// <summary>One at a time, so that nobody's next token waits for more than one.</summary>
     private void EncodePicture()
     {
-        if (_running.Find(job => job.Ready == 0) is Job job)
+        if (_admission.Running.Find(job => job.Ready == 0) is Job job)
         {
             try
             {
@@ -323,97 +267,20 @@ internal sealed class Scheduler
         }
     }
 
-    /// <summary>Makes a step whose blocks can be had; false if there is nothing to do.</summary>
-    private bool Plan()
-    {
-        while (true)
-        {
-            (int chunked, int full) = Gather();
-            if (_parts.Count == 0)
-            {
-                return false;
-            }
-            if (_runner.MakeRoom(chunked, full))
-            {
-                return true;
-            }
-            GiveWay(_running[^1]);
-        }
-    }
-
-    /// <summary>Puts the next step together, and counts the blocks that it takes.</summary>
-    private (int Chunked, int Full) Gather()
-    {
-        _parts.Clear();
-        _members.Clear();
-        foreach (Job job in _running)
-        {
-            if (job.Sequence.Pending == 1 && job.Ready > 0)
-            {
-                Add(job, 1);
-            }
-        }
-        int decoding = _parts.Count;
-        int left = decoding == 0 ? _runner.StepRows : Math.Min(_runner.StepRows - decoding, Math.Max(1, _stepTokens - decoding));
-        foreach (Job job in _running)
-        {
-            if (job.Sequence.Pending > 1 && left > 0)
-            {
-                int rows = job.Sequence.Blocks.RowsBeforeChunkEdge(Math.Min(Math.Min(left, job.Sequence.Pending), job.Ready));
-                if (rows > 0)
-                {
-                    Add(job, rows);
-                    left -= rows;
-                }
-            }
-        }
-        (int chunked, int full) = (0, 0);
-        foreach (StepPart part in _parts)
-        {
-            chunked += part.Sequence.Blocks.Missing(BlockKind.Chunked, part.Rows);
-            full += part.Sequence.Blocks.Missing(BlockKind.Full, part.Rows);
-        }
-        return (chunked, full);
-    }
-
-    private void Add(Job job, int rows)
-    {
-        bool isWanted = rows == job.Sequence.Pending;
-        _parts.Add(new StepPart(job.Sequence, rows, isWanted ? 1 : 0, isWanted ? job.Rule : null));
-        _members.Add(job);
-    }
-
-    private void GiveWay(Job job)
-    {
-        _running.Remove(job);
-        bool wasAlone = job.IsAlone;
-        job.IsAlone = _running.Count == 0;
-        int needed = job.Sequence.Length + job.Sequence.Pending;
-        job.Sequence.Release();
-        if (wasAlone || (job.IsAlone && !_runner.Pool.Fits(needed)))
-        {
-            job.Failure = CacheFullException.OfSequence(needed, _runner.Pool.BytesOf(needed), _runner.Pool.Bytes);
-            Finish(job);
-            return;
-        }
-        Volatile.Write(ref _preemptions, _preemptions + 1);
-        _waiting.Add(job);
-        Count();
-    }
-
+    /// <summary>Several tokens that are chosen on the host, from all logits, are chosen beside each other where that is worth waking someone.</summary>
     private void ChooseAll()
     {
         int onHost = 0;
-        for (int i = 0; i < _members.Count; i++)
+        for (int i = 0; i < _step.Members.Count; i++)
         {
-            onHost += _parts[i].LogitRows > 0 && _result.Chosen(i) is null ? 1 : 0;
+            onHost += _step.Parts[i].LogitRows > 0 && _result.Chosen(i) is null ? 1 : 0;
         }
-        if (onHost > 1)
+        if (onHost > 1 && (long)onHost * _model.Config.Text.VocabSize >= LogitsWorthSharing)
         {
-            Parallel.For(0, _members.Count, _choose);
+            _choices.Run(_step.Members.Count);
             return;
         }
-        for (int i = 0; i < _members.Count; i++)
+        for (int i = 0; i < _step.Members.Count; i++)
         {
             Choose(i);
         }
@@ -421,23 +288,24 @@ internal sealed class Scheduler
 
     private void Choose(int part)
     {
-        if (_parts[part].LogitRows == 0)
+        if (_step.Parts[part].LogitRows == 0)
         {
             return;
         }
+        Job job = _step.Members[part];
         try
         {
-            _members[part].Choose(_result, part);
+            job.Choose(_result, part);
         }
         catch (Exception error)
         {
-            _members[part].Failure = error;
+            job.Failure = error;
         }
     }
 
     private void Leave(Job job)
     {
-        _running.Remove(job);
+        _admission.Running.Remove(job);
         Finish(job);
     }
 
@@ -453,9 +321,9 @@ internal sealed class Scheduler
     {
         lock (_lock)
         {
-            _waitingCount = _arrivals.Count + _waiting.Count;
+            _waitingCount = _arrivals.Count + _admission.Waiting;
         }
-        Volatile.Write(ref _runningCount, _running.Count);
+        Volatile.Write(ref _runningCount, _admission.Running.Count);
     }
 
     private void End()
@@ -464,14 +332,14 @@ internal sealed class Scheduler
         lock (_lock)
         {
             _isClosed |= _failure is null;
-            left = [.. _running, .. _arrivals];
+            left = [.. _admission.Running, .. _arrivals];
             _arrivals.Clear();
         }
-        while (_waiting.Count > 0)
+        while (_admission.Waiting > 0)
         {
-            left.Add(_waiting.RemoveAt(0));
+            left.Add(_admission.RemoveWaiting(0));
         }
-        _running.Clear();
+        _admission.Running.Clear();
         foreach (Job job in left)
         {
             job.Failure ??= _failure is null ? new ObjectDisposedException(nameof(Llama4Engine)) : new InvalidOperationException("The engine has stopped because of an error of its own.", _failure);

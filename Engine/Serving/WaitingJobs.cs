@@ -19,11 +19,10 @@ internal sealed class WaitingJobs(int maxOvertakes)
         _jobs.Insert(at < 0 ? _jobs.Count : at, job);
     }
 
-    /// <summary>Takes the first job away, which overtakes those that came before it.</summary>
-    public Job Admit()
+    /// <summary>Takes a job away, which overtakes those that came before it.</summary>
+    public void Admit(Job first)
     {
-        Job first = _jobs[0];
-        _jobs.RemoveAt(0);
+        _jobs.Remove(first);
         for (int i = 0; i < _jobs.Count; i++)
         {
             Job other = _jobs[i];
@@ -34,7 +33,6 @@ internal sealed class WaitingJobs(int maxOvertakes)
                 Add(other);
             }
         }
-        return first;
     }
 
     /// <summary>Takes a job away that is not admitted.</summary>

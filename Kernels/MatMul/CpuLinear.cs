@@ -7,7 +7,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal sealed unsafe class CpuLinear : IDisposable
 {
     /// <summary>Weight bytes times tokens that make an item worth handing out.</summary>
-    private const long ItemBytes = 128 << 10;
+    private const long ItemBytes = 64 << 10;
 
     private readonly CpuProducts _products;
     private readonly CpuWorkspace _workspace;

@@ -102,12 +102,18 @@ public sealed class EngineLimitTests(ModelFixture models)
         }
         Job low = Add(0, 0), high = Add(1, 5), second = Add(2, 0), higher = Add(3, 9), also = Add(4, 5);
         Assert.Equal([higher, high, also, low, second], Enumerable.Range(0, 5).Select(i => waiting[i]));
+        Job Admit()
+        {
+            Job first = waiting[0];
+            waiting.Admit(first);
+            return first;
+        }
         // Three later ones go before the first: after two it is next.
-        Assert.Equal([higher, high, low, also, second], Enumerable.Range(0, 5).Select(_ => waiting.Admit()));
+        Assert.Equal([higher, high, low, also, second], Enumerable.Range(0, 5).Select(_ => Admit()));
         // Who gave way comes back to its place.
         Add(7, 5);
         waiting.Add(high);
-        Assert.Equal(high, waiting.Admit());
+        Assert.Equal(high, Admit());
     }
 
     [Fact]
@@ -147,34 +153,6 @@ public sealed class EngineLimitTests(ModelFixture models)
     }
 
     private static GenerationRequest Request(int i) => new(Prompt.FromIds(i, 2, 3), s_greedy);
-
-    /// <summary>Holds one of the steps up, the first unless another one is named.</summary>
-    private sealed class HeldStep : IDisposable
-    {
-        private readonly ManualResetEventSlim _isIn = new(), _mayGo = new();
-        private readonly StepWatch _watch = new();
-
-        public HeldStep(Llama4Engine engine, int step = 1)
-        {
-            _watch.OnStep = () =>
-            {
-                if (_watch.Rows.Count == step)
-                {
-                    _isIn.Set();
-                    _mayGo.Wait();
-                }
-            };
-            engine.Runner.Observer = _watch;
-        }
-
-        public List<int> Rows => _watch.Rows;
-
-        public void WaitUntilIn() => _isIn.Wait();
-
-        public void LetGo() => _mayGo.Set();
-
-        public void Dispose() => LetGo();
-    }
 
     private sealed class Clock : TimeProvider
     {
