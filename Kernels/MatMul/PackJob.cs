@@ -16,8 +16,11 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
     // [in, out] sources are read along the rows of several panels at once, so that each visit to a page uses 512 bytes.
     private const int GroupPanels = 8;
 
-    // Columns of one row copied at a time: a cache line of bf16 pairs, scattered to 16 steps that stay in the L1 cache.
-    private const int BlockColumns = 32;
+    // Columns of one row copied at a time: two cache lines of bf16 pairs; those of 32 rows and their steps stay in the L1 cache.
+    private const int BlockColumns = 64;
+
+    // Words of a block of a row; a few beyond its last are read.
+    private const int RowWords = BlockColumns + 4;
 
     private int Panels => (int)(((long)rows + PanelRows - 1) / PanelRows);
 
@@ -116,6 +119,7 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
         }
     }
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackRowsBf16(int panel)
     {
@@ -123,47 +127,36 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
         int* index = stackalloc int[PanelRows];
         int* local = stackalloc int[PanelRows];
         int valid = Locate(stack, panel, index, local);
-        uint* block = stackalloc uint[BlockColumns / 2];
+        uint* words = stackalloc uint[PanelRows * RowWords];
         float* values = stackalloc float[BlockColumns];
+        new Span<uint>(words, PanelRows * RowWords).Clear();
         uint* to = (uint*)(target + panel * PanelBytes);
         for (int k = 0; k < columns; k += BlockColumns)
         {
             int width = Math.Min(BlockColumns, columns - k);
             int steps = (width + 1) / 2;
-            for (int r = 0; r < PanelRows; r++)
+            for (int r = 0; r < valid; r++)
             {
-                block[steps - 1] = 0;
-                uint* from = block;
-                if (r >= valid)
+                uint* row = words + r * RowWords;
+                // The half of the last pair that an odd width leaves over.
+                row[steps - 1] = 0;
+                MatrixSource source = stack[index[r]];
+                if (source.PlainType == ElementType.BF16)
                 {
-                    new Span<uint>(block, steps).Clear();
+                    source.Copy(local[r], k, width, (byte*)row);
                 }
                 else
                 {
-                    MatrixSource source = stack[index[r]];
-                    if (source is StridedMatrix { ColumnStride: 1, Type: ElementType.BF16 } adjacent && width % 2 == 0)
-                    {
-                        from = (uint*)adjacent.Element(local[r], k);
-                    }
-                    else if (source.PlainType == ElementType.BF16)
-                    {
-                        source.Copy(local[r], k, width, (byte*)block);
-                    }
-                    else
-                    {
-                        source.Read(local[r], k, width, values);
-                        WeightEncoders.BF16(values, width, 1, (byte*)block, sizeof(ushort));
-                    }
-                }
-                for (int s = 0; s < steps; s++)
-                {
-                    to[s * PanelRows + r] = Unsafe.ReadUnaligned<uint>(from + s);
+                    source.Read(local[r], k, width, values);
+                    WeightEncoders.BF16(values, width, 1, (byte*)row, sizeof(ushort));
                 }
             }
+            LaneWords.Place(words, RowWords, steps, to);
             to += steps * PanelRows;
         }
     }
 
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void PackRowsF32(int panel)
     {
@@ -171,23 +164,17 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
         int* index = stackalloc int[PanelRows];
         int* local = stackalloc int[PanelRows];
         int valid = Locate(stack, panel, index, local);
-        float* block = stackalloc float[BlockColumns];
-        float* to = (float*)(target + panel * PanelBytes);
+        uint* words = stackalloc uint[PanelRows * RowWords];
+        new Span<uint>(words, PanelRows * RowWords).Clear();
+        uint* to = (uint*)(target + panel * PanelBytes);
         for (int k = 0; k < columns; k += BlockColumns)
         {
             int width = Math.Min(BlockColumns, columns - k);
-            for (int r = 0; r < PanelRows; r++)
+            for (int r = 0; r < valid; r++)
             {
-                new Span<float>(block, width).Clear();
-                if (r < valid)
-                {
-                    stack[index[r]].Read(local[r], k, width, block);
-                }
-                for (int c = 0; c < width; c++)
-                {
-                    to[c * PanelRows + r] = block[c];
-                }
+                stack[index[r]].Read(local[r], k, width, (float*)(words + r * RowWords));
             }
+            LaneWords.Place(words, RowWords, width, to);
             to += width * PanelRows;
         }
     }

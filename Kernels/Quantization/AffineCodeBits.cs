@@ -15,10 +15,7 @@ internal interface IAffineConversion
 internal readonly unsafe struct Looked : IAffineConversion
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TF Of<TL, TF, TU>(TU words, uint mask, in AffineValues<TF> values)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
+    static TF IAffineConversion.Of<TL, TF, TU>(TU words, uint mask, in AffineValues<TF> values)
         => TL.Look(words, values.Low, values.High, values.Table);
 }
 
@@ -26,10 +23,7 @@ internal readonly unsafe struct Looked : IAffineConversion
 internal readonly struct Counted : IAffineConversion
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TF Of<TL, TF, TU>(TU words, uint mask, in AffineValues<TF> values)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
+    static TF IAffineConversion.Of<TL, TF, TU>(TU words, uint mask, in AffineValues<TF> values)
         => TL.Number(words, mask, values.Minus);
 }
 
@@ -37,10 +31,7 @@ internal readonly struct Counted : IAffineConversion
 internal readonly struct Floating : IAffineConversion
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TF Of<TL, TF, TU>(TU words, uint mask, in AffineValues<TF> values)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
+    static TF IAffineConversion.Of<TL, TF, TU>(TU words, uint mask, in AffineValues<TF> values)
         => TL.Fp8(words);
 }
 
@@ -76,12 +67,7 @@ internal readonly unsafe struct EvenCodes<TBits, TConversion> : IAffineCodes
     public static int Columns => 32 / TBits.Bits;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
-        where TMap : struct, IAffineMap
-        where TSink : struct, IAffineSink<TF>
+    static void IAffineCodes.Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
     {
         words += (uint)column / (uint)Columns * AffineLayout.PanelRows;
         TU a = TL.Words(words), b = TL.Words(words + TL.Count);
@@ -111,12 +97,7 @@ internal readonly unsafe struct ThreeBitCodes<TConversion> : IAffineCodes
     public static int Columns => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
-        where TMap : struct, IAffineMap
-        where TSink : struct, IAffineSink<TF>
+    static void IAffineCodes.Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
     {
         words += (uint)column / 32u * (3 * Rows);
         bool upper = (column & 16) != 0;
@@ -151,12 +132,7 @@ internal readonly unsafe struct FiveBitCodes<TConversion> : IAffineCodes
     public static int Columns => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
-        where TMap : struct, IAffineMap
-        where TSink : struct, IAffineSink<TF>
+    static void IAffineCodes.Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
     {
         words += (uint)column / 32u * (5 * Rows);
         for (int i = 0; i < 5; i++)
@@ -191,12 +167,7 @@ internal readonly unsafe struct SixBitCodes<TConversion> : IAffineCodes
     public static int Columns => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
-        where TMap : struct, IAffineMap
-        where TSink : struct, IAffineSink<TF>
+    static void IAffineCodes.Step<TL, TF, TU, TMap, TSink>(uint* words, int column, int first, in AffineValues<TF> values, TF scale0, TF scale1, TF offset0, TF offset1, ref TSink sink)
     {
         words += (uint)column / 16u * (3 * Rows);
         TU a = TL.Words(words), b = TL.Words(words + TL.Count);

@@ -16,10 +16,7 @@ internal interface IAffineMap
 internal readonly struct AddedOffset : IAffineMap
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TF Weight<TL, TF, TU>(TF value, TF scale, TF offset)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
+    static TF IAffineMap.Weight<TL, TF, TU>(TF value, TF scale, TF offset)
         => TL.MultiplyAdd(value, scale, offset);
 }
 
@@ -27,10 +24,7 @@ internal readonly struct AddedOffset : IAffineMap
 internal readonly struct ZeroPoint : IAffineMap
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static TF Weight<TL, TF, TU>(TF value, TF scale, TF offset)
-        where TL : struct, IAffineLanes<TF, TU>
-        where TF : struct
-        where TU : struct
+    static TF IAffineMap.Weight<TL, TF, TU>(TF value, TF scale, TF offset)
         => TL.Multiply(TL.Subtract(value, offset), scale);
 }
 
