@@ -8,14 +8,14 @@ namespace Llama4Kernels.Engine.Chat;
 /// </summary>
 internal ref struct PythonCallList
 {
-    private static readonly HashSet<string> Keywords = new(StringComparer.Ordinal)
+    private static readonly HashSet<string> s_keywords = new(StringComparer.Ordinal)
     {
         "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
         "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
         "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
     };
 
-    private PythonLiteralReader reader;
+    private PythonLiteralReader _reader;
 
     /// <summary>The calls, at least one, or null if the text is anything else.</summary>
     public static List<ToolCall>? TryParse(string text)
@@ -25,7 +25,7 @@ internal ref struct PythonCallList
         {
             return null;
         }
-        PythonCallList parser = new() { reader = new PythonLiteralReader(text, start) };
+        PythonCallList parser = new() { _reader = new PythonLiteralReader(text, start) };
         return parser.TryReadList();
     }
 
@@ -59,33 +59,33 @@ internal ref struct PythonCallList
     private List<ToolCall>? TryReadList()
     {
         List<ToolCall> calls = [];
-        reader.TryTake('[');
-        while (!reader.TryTake(']'))
+        _reader.TryTake('[');
+        while (!_reader.TryTake(']'))
         {
-            if (!TryReadCall(calls) || (!reader.TryTake(',') && !reader.IsNext(']')))
+            if (!TryReadCall(calls) || (!_reader.TryTake(',') && !_reader.IsNext(']')))
             {
                 return null;
             }
         }
-        reader.SkipBlanks();
-        return calls.Count > 0 && reader.AtEnd ? calls : null;
+        _reader.SkipBlanks();
+        return calls.Count > 0 && _reader.AtEnd ? calls : null;
     }
 
     private bool TryReadCall(List<ToolCall> calls)
     {
-        if (!TryReadName(out string name) || !reader.TryTake('('))
+        if (!TryReadName(out string name) || !_reader.TryTake('('))
         {
             return false;
         }
         JsonObject arguments = [];
-        while (!reader.TryTake(')'))
+        while (!_reader.TryTake(')'))
         {
-            if (!TryReadName(out string parameter) || !reader.TryTake('=') || !reader.TryReadValue(out JsonNode? value))
+            if (!TryReadName(out string parameter) || !_reader.TryTake('=') || !_reader.TryReadValue(out JsonNode? value))
             {
                 return false;
             }
             arguments[parameter] = value;
-            if (!reader.TryTake(',') && !reader.IsNext(')'))
+            if (!_reader.TryTake(',') && !_reader.IsNext(')'))
             {
                 return false;
             }
@@ -96,7 +96,7 @@ internal ref struct PythonCallList
 
     private bool TryReadName(out string name)
     {
-        name = reader.ReadWord();
-        return name.Length > 0 && !char.IsDigit(name[0]) && !Keywords.Contains(name);
+        name = _reader.ReadWord();
+        return name.Length > 0 && !char.IsDigit(name[0]) && !s_keywords.Contains(name);
     }
 }

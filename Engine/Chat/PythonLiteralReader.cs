@@ -31,30 +31,30 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
     /// <summary>Python's own limit for converting integers, which is quadratic.</summary>
     private const int MaxDigits = 4300;
 
-    private int at = start;
-    private int depth;
+    private int _at = start;
+    private int _depth;
 
     /// <summary>Whether nothing is left.</summary>
-    public readonly bool AtEnd => at >= text.Length;
+    public readonly bool AtEnd => _at >= text.Length;
 
     /// <summary>The place that is read next.</summary>
-    public readonly int At => at;
+    public readonly int At => _at;
 
-    private readonly char Current => at < text.Length ? text[at] : '\0';
+    private readonly char Current => _at < text.Length ? text[_at] : '\0';
 
     /// <summary>Skips blanks, line breaks and comments.</summary>
     public void SkipBlanks()
     {
-        while (at < text.Length)
+        while (_at < text.Length)
         {
-            if (text[at] == '#')
+            if (text[_at] == '#')
             {
-                int end = text.IndexOf('\n', at);
-                at = end < 0 ? text.Length : end;
+                int end = text.IndexOf('\n', _at);
+                _at = end < 0 ? text.Length : end;
             }
-            else if (text[at] is ' ' or '\t' or '\n' or '\r' or '\f')
+            else if (text[_at] is ' ' or '\t' or '\n' or '\r' or '\f')
             {
-                at++;
+                _at++;
             }
             else
             {
@@ -74,16 +74,16 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
     public bool TryTake(char sign)
     {
         bool found = IsNext(sign);
-        at += found ? 1 : 0;
+        _at += found ? 1 : 0;
         return found;
     }
 
     /// <summary>Reads what stands before a sign, which must follow soon; empty and nothing read if it does not.</summary>
     public string ReadUpTo(char sign, int most)
     {
-        int length = text.AsSpan(at, Math.Min(most, text.Length - at)).IndexOf(sign);
-        string found = text.Substring(at, Math.Max(0, length));
-        at += found.Length;
+        int length = text.AsSpan(_at, Math.Min(most, text.Length - _at)).IndexOf(sign);
+        string found = text.Substring(_at, Math.Max(0, length));
+        _at += found.Length;
         return found;
     }
 
@@ -91,12 +91,12 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
     public string ReadWord()
     {
         SkipBlanks();
-        int from = at;
-        while (at < text.Length && (char.IsLetterOrDigit(text[at]) || text[at] == '_'))
+        int from = _at;
+        while (_at < text.Length && (char.IsLetterOrDigit(text[_at]) || text[_at] == '_'))
         {
-            at++;
+            _at++;
         }
-        return text[from..at];
+        return text[from.._at];
     }
 
     /// <summary>Reads a literal; null stands for None.</summary>
@@ -134,7 +134,7 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
     private bool TryReadWordValue(out JsonNode? value)
     {
         value = null;
-        int from = at;
+        int from = _at;
         switch (ReadWord())
         {
             case "None":
@@ -149,7 +149,7 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
                 value = false;
                 return true;
             case "r" or "R" or "u" or "U" when Current is '"' or '\'':
-                at = from;
+                _at = from;
                 return TryReadStrings(out value);
             default:
                 return false;
@@ -161,8 +161,8 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
         JsonArray items = [];
         value = items;
         comma = false;
-        at++;
-        if (++depth > MaxDepth)
+        _at++;
+        if (++_depth > MaxDepth)
         {
             return false;
         }
@@ -179,7 +179,7 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
                 return false;
             }
         }
-        depth--;
+        _depth--;
         return true;
     }
 
@@ -187,8 +187,8 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
     {
         JsonObject members = [];
         value = members;
-        at++;
-        if (++depth > MaxDepth)
+        _at++;
+        if (++_depth > MaxDepth)
         {
             return false;
         }
@@ -207,7 +207,7 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
             }
             members[name] = member;
         }
-        depth--;
+        _depth--;
         return true;
     }
 
@@ -217,16 +217,16 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
         bool negative = Current == '-';
         if (Current is '-' or '+')
         {
-            at++;
+            _at++;
             SkipBlanks();
         }
-        int from = at;
-        while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '.' or '_'
-            || (text[at] is '+' or '-' && text[at - 1] is 'e' or 'E' && at > from && !IsPrefixed(from))))
+        int from = _at;
+        while (_at < text.Length && (char.IsAsciiLetterOrDigit(text[_at]) || text[_at] is '.' or '_'
+            || (text[_at] is '+' or '-' && text[_at - 1] is 'e' or 'E' && _at > from && !IsPrefixed(from))))
         {
-            at++;
+            _at++;
         }
-        string raw = text[from..at];
+        string raw = text[from.._at];
         if (raw.Length is 0 or > MaxDigits || HasStrayUnderscore(raw))
         {
             return false;
@@ -297,16 +297,16 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
             bool raw = Current is 'r' or 'R';
             if (Current is not ('"' or '\''))
             {
-                at++;
+                _at++;
             }
-            if (!PythonStringLiteral.TryRead(text, ref at, raw, dialect == Dialect.Json, joined))
+            if (!PythonStringLiteral.TryRead(text, ref _at, raw, dialect == Dialect.Json, joined))
             {
                 return false;
             }
             SkipBlanks();
         }
         while (Current is '"' or '\''
-            || (Current is 'r' or 'R' or 'u' or 'U' && at + 1 < text.Length && text[at + 1] is '"' or '\''));
+            || (Current is 'r' or 'R' or 'u' or 'U' && _at + 1 < text.Length && text[_at + 1] is '"' or '\''));
         value = joined.ToString();
         return true;
     }

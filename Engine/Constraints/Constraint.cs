@@ -8,16 +8,16 @@ namespace Llama4Kernels.Engine.Constraints;
 /// </summary>
 public sealed class Constraint
 {
-    private readonly Machine machine;
+    private readonly Machine _machine;
 
-    internal Constraint(Machine machine) => this.machine = machine;
+    internal Constraint(Machine machine) => _machine = machine;
 
     /// <summary>What runs it.</summary>
-    internal Machine Machine => machine;
+    internal Machine Machine => _machine;
 
     /// <summary>Bytes of what has been computed and is remembered, about.</summary>
-    internal long Bytes => machine.Bytes;
+    internal long Bytes => _machine.Bytes;
 
     /// <summary>The state of a new answer.</summary>
-    public ITokenConstraint Start() => new Matcher(machine, machine.Start);
+    public ITokenConstraint Start() => new Matcher(_machine, _machine.Start);
 }

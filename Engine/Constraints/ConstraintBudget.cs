@@ -6,22 +6,22 @@ namespace Llama4Kernels.Engine.Constraints;
 /// <summary>Counts what a compilation has used and stops it at the limits.</summary>
 internal sealed class ConstraintBudget
 {
-    private readonly long deadline;
-    private readonly long mostAllocated;
+    private readonly long _deadline;
+    private readonly long _mostAllocated;
 
-    private long states;
-    private long alternatives;
-    private long expressions;
-    private long ticks;
+    private long _states;
+    private long _alternatives;
+    private long _expressions;
+    private long _ticks;
 
     /// <summary>Begins now, on the thread that compiles.</summary>
     public ConstraintBudget(ConstraintLimits limits)
     {
         Limits = limits;
-        deadline = limits.MaxCompileTime == TimeSpan.MaxValue
+        _deadline = limits.MaxCompileTime == TimeSpan.MaxValue
             ? long.MaxValue
             : Stopwatch.GetTimestamp() + (long)(limits.MaxCompileTime.TotalSeconds * Stopwatch.Frequency);
-        mostAllocated = limits.MaxCompileBytes == long.MaxValue
+        _mostAllocated = limits.MaxCompileBytes == long.MaxValue
             ? long.MaxValue
             : GC.GetAllocatedBytesForCurrentThread() + limits.MaxCompileBytes;
     }
@@ -29,8 +29,8 @@ internal sealed class ConstraintBudget
     private ConstraintBudget(ConstraintBudget whole, int maxStates, TimeSpan maxTime)
         : this(whole.Limits with { MaxStates = maxStates, MaxCompileTime = maxTime })
     {
-        deadline = Math.Min(deadline, whole.deadline);
-        mostAllocated = whole.mostAllocated;
+        _deadline = Math.Min(_deadline, whole._deadline);
+        _mostAllocated = whole._mostAllocated;
         Subject = whole.Subject;
     }
 
@@ -51,8 +51,8 @@ internal sealed class ConstraintBudget
 
     public void CountStates(int count)
     {
-        states += count;
-        if (states > Limits.MaxStates)
+        _states += count;
+        if (_states > Limits.MaxStates)
         {
             throw Exceeded($"needs more than {Limits.MaxStates} automaton states; simplify it or raise the limit.");
         }
@@ -61,8 +61,8 @@ internal sealed class ConstraintBudget
 
     public void CountAlternatives(int count)
     {
-        alternatives += count;
-        if (alternatives > Limits.MaxAlternatives)
+        _alternatives += count;
+        if (_alternatives > Limits.MaxAlternatives)
         {
             throw Exceeded($"falls into more than {Limits.MaxAlternatives} alternatives; simplify it or raise the limit.");
         }
@@ -71,7 +71,7 @@ internal sealed class ConstraintBudget
 
     public void CountExpression()
     {
-        if (++expressions > Limits.MaxExpressions)
+        if (++_expressions > Limits.MaxExpressions)
         {
             throw Exceeded($"falls into more than {Limits.MaxExpressions} expressions; simplify it or raise the limit.");
         }
@@ -83,7 +83,7 @@ internal sealed class ConstraintBudget
     /// <summary>For work that is neither states nor alternatives: time and memory.</summary>
     public void CheckTime()
     {
-        if ((++ticks & 15) == 0)
+        if ((++_ticks & 15) == 0)
         {
             CheckNow();
         }
@@ -91,11 +91,11 @@ internal sealed class ConstraintBudget
 
     private void CheckNow()
     {
-        if (Stopwatch.GetTimestamp() > deadline)
+        if (Stopwatch.GetTimestamp() > _deadline)
         {
             throw Exceeded($"takes longer than {Limits.MaxCompileTime.TotalSeconds:0.###} s to compile; simplify it or raise the limit.");
         }
-        if (mostAllocated != long.MaxValue && GC.GetAllocatedBytesForCurrentThread() > mostAllocated)
+        if (_mostAllocated != long.MaxValue && GC.GetAllocatedBytesForCurrentThread() > _mostAllocated)
         {
             throw Exceeded($"takes more than {Limits.MaxCompileBytes} bytes of memory to compile; simplify it or raise the limit.");
         }

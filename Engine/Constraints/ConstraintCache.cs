@@ -6,19 +6,19 @@ namespace Llama4Kernels.Engine.Constraints;
 /// </summary>
 internal sealed class ConstraintCache(int maxCount, long maxBytes)
 {
-    private readonly Lock gate = new();
-    private readonly Dictionary<Key, LinkedListNode<(Key Key, Constraint Constraint)>> entries = [];
+    private readonly Lock _gate = new();
+    private readonly Dictionary<Key, LinkedListNode<(Key Key, Constraint Constraint)>> _entries = [];
 
     // The most recently used first.
-    private readonly LinkedList<(Key Key, Constraint Constraint)> order = new();
+    private readonly LinkedList<(Key Key, Constraint Constraint)> _order = new();
 
     public int Count
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return entries.Count;
+                return _entries.Count;
             }
         }
     }
@@ -33,21 +33,21 @@ internal sealed class ConstraintCache(int maxCount, long maxBytes)
             return known;
         }
         Constraint compiled = compile();
-        lock (gate)
+        lock (_gate)
         {
             if (Find(key) is { } other)
             {
                 return other;
             }
-            entries.Add(key, order.AddFirst((key, compiled)));
+            _entries.Add(key, _order.AddFirst((key, compiled)));
             // What a constraint holds grows with its use, so that it is asked each time. The newest stays.
-            long bytes = order.Sum(entry => entry.Constraint.Bytes + (2L * entry.Key.Text.Length));
-            while (entries.Count > 1 && (entries.Count > maxCount || bytes > maxBytes))
+            long bytes = _order.Sum(entry => entry.Constraint.Bytes + (2L * entry.Key.Text.Length));
+            while (_entries.Count > 1 && (_entries.Count > maxCount || bytes > maxBytes))
             {
-                (Key oldest, Constraint constraint) = order.Last!.Value;
+                (Key oldest, Constraint constraint) = _order.Last!.Value;
                 bytes -= constraint.Bytes + (2L * oldest.Text.Length);
-                order.RemoveLast();
-                entries.Remove(oldest);
+                _order.RemoveLast();
+                _entries.Remove(oldest);
             }
             return compiled;
         }
@@ -55,14 +55,14 @@ internal sealed class ConstraintCache(int maxCount, long maxBytes)
 
     private Constraint? Find(Key key)
     {
-        lock (gate)
+        lock (_gate)
         {
-            if (!entries.TryGetValue(key, out LinkedListNode<(Key Key, Constraint Constraint)>? entry))
+            if (!_entries.TryGetValue(key, out LinkedListNode<(Key Key, Constraint Constraint)>? entry))
             {
                 return null;
             }
-            order.Remove(entry);
-            order.AddFirst(entry);
+            _order.Remove(entry);
+            _order.AddFirst(entry);
             return entry.Value.Constraint;
         }
     }

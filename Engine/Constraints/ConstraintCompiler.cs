@@ -13,9 +13,9 @@ namespace Llama4Kernels.Engine.Constraints;
 /// </summary>
 public sealed class ConstraintCompiler
 {
-    private readonly VocabularyTrie vocabulary;
-    private readonly AutomatonLibrary library = new();
-    private readonly ConstraintCache cache;
+    private readonly VocabularyTrie _vocabulary;
+    private readonly AutomatonLibrary _library = new();
+    private readonly ConstraintCache _cache;
 
     /// <summary>Prepares a vocabulary.</summary>
     /// <param name="tokenizer">The model's tokenizer.</param>
@@ -23,18 +23,18 @@ public sealed class ConstraintCompiler
     public ConstraintCompiler(Llama4Tokenizer tokenizer, ConstraintLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        vocabulary = new VocabularyTrie(tokenizer);
+        _vocabulary = new VocabularyTrie(tokenizer);
         Limits = limits ?? ConstraintLimits.Default;
-        cache = new ConstraintCache(Limits.MaxKeptConstraints, Limits.MaxKeptBytes);
+        _cache = new ConstraintCache(Limits.MaxKeptConstraints, Limits.MaxKeptBytes);
     }
 
     /// <summary>What a constraint may cost.</summary>
     public ConstraintLimits Limits { get; }
 
-    internal AutomatonLibrary Library => library;
+    internal AutomatonLibrary Library => _library;
 
     /// <summary>What has been compiled.</summary>
-    internal ConstraintCache Cache => cache;
+    internal ConstraintCache Cache => _cache;
 
     /// <summary>Documents that a JSON Schema accepts.</summary>
     /// <param name="schema">The schema, of any draft from 4 to 2020-12.</param>
@@ -47,9 +47,9 @@ public sealed class ConstraintCompiler
         bool freeSpace = options?.WhiteSpace == JsonWhiteSpace.Free;
         string text = schema.GetRawText();
         CheckLength("schema", "#", text.Length);
-        return cache.GetOrAdd(new ConstraintCache.Key("schema", text, freeSpace), () =>
+        return _cache.GetOrAdd(new ConstraintCache.Key("schema", text, freeSpace), () =>
         {
-            SchemaProgram program = new(schema.Clone(), library, new ConstraintBudget(Limits));
+            SchemaProgram program = new(schema.Clone(), _library, new ConstraintBudget(Limits));
             return FromRule(new JsonGrammar(program, JsonDialect.Json, freeSpace).Root());
         });
     }
@@ -83,18 +83,18 @@ public sealed class ConstraintCompiler
     public Constraint Regex(string pattern)
     {
         ArgumentNullException.ThrowIfNull(pattern);
-        return cache.GetOrAdd(new ConstraintCache.Key("regex", pattern), () => CompileRegex(pattern));
+        return _cache.GetOrAdd(new ConstraintCache.Key("regex", pattern), () => CompileRegex(pattern));
     }
 
     private Constraint CompileRegex(string pattern)
     {
         ConstraintBudget budget = new(Limits) { Subject = ("regex", string.Empty) };
-        Dfa dfa = library.FullMatch(pattern, budget);
+        Dfa dfa = _library.FullMatch(pattern, budget);
         if (dfa.IsEmpty)
         {
             throw new ConstraintException("regex", string.Empty, "matches no text.");
         }
-        TextAutomaton automaton = library.Text("regex " + pattern, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+        TextAutomaton automaton = _library.Text("regex " + pattern, dfa, TextForm.Raw, 0, int.MaxValue, budget);
         return FromRule(new Rule(() => new LazyNode(() => new Node.Edges(
             [new Node.Terminal(automaton, LazyNode.End)], [], dfa.Tags[0] >= 0))));
     }
@@ -116,13 +116,13 @@ public sealed class ConstraintCompiler
     internal Constraint Grammar(string kind, string source, Func<Grammar> read)
     {
         CheckLength(kind, string.Empty, source.Length);
-        return cache.GetOrAdd(new ConstraintCache.Key(kind, source), () => FromGrammar(read()));
+        return _cache.GetOrAdd(new ConstraintCache.Key(kind, source), () => FromGrammar(read()));
     }
 
     /// <summary>Texts of a grammar.</summary>
     /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
     internal Constraint FromGrammar(Grammar grammar) =>
-        FromRule(GrammarCompiler.Compile(grammar, library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
+        FromRule(GrammarCompiler.Compile(grammar, _library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
 
     private void CheckLength(string kind, string place, int length)
     {
@@ -132,5 +132,5 @@ public sealed class ConstraintCompiler
         }
     }
 
-    internal Constraint FromRule(Rule root) => new(new Machine(root, vocabulary, Limits));
+    internal Constraint FromRule(Rule root) => new(new Machine(root, _vocabulary, Limits));
 }

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Engine.Images;
 /// <summary>From a decoded picture to the tiles the vision tower reads, bit for bit as the model was trained.</summary>
 internal static class ImagePreprocessor
 {
-    private static readonly ushort[] Normalized = MakeNormalized();
+    private static readonly ushort[] s_normalized = MakeNormalized();
 
     /// <summary>Chooses the grid, resizes, pads with black, cuts and normalizes.</summary>
     /// <param name="image">The picture.</param>
@@ -71,7 +71,7 @@ internal static class ImagePreprocessor
 
     private static void Normalize(ReadOnlySpan<byte> samples, Span<ushort> bf16)
     {
-        ushort[] table = Normalized;
+        ushort[] table = s_normalized;
         for (int i = 0; i < samples.Length; i++)
         {
             bf16[i] = table[samples[i]];

@@ -8,9 +8,9 @@ namespace Llama4Kernels.Engine.Images;
 /// </summary>
 internal static class PngDecoder
 {
-    private static readonly (int X, int Y, int StepX, int StepY)[] WholeImage = [(0, 0, 1, 1)];
+    private static readonly (int X, int Y, int StepX, int StepY)[] s_wholeImage = [(0, 0, 1, 1)];
 
-    private static readonly (int X, int Y, int StepX, int StepY)[] Adam7 =
+    private static readonly (int X, int Y, int StepX, int StepY)[] s_adam7 =
     [
         (0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2),
     ];
@@ -27,7 +27,7 @@ internal static class PngDecoder
         PngRowConverter converter = new(file, options.Mode, source);
         byte[] pixels = new byte[3L * file.Width * file.Height];
         using ZLibStream stream = new(new MemoryStream(file.Compressed, writable: false), CompressionMode.Decompress);
-        foreach ((int x, int y, int stepX, int stepY) in file.Interlaced ? Adam7 : WholeImage)
+        foreach ((int x, int y, int stepX, int stepY) in file.Interlaced ? s_adam7 : s_wholeImage)
         {
             int columns = (file.Width - x + stepX - 1) / stepX;
             int rows = (file.Height - y + stepY - 1) / stepY;

@@ -8,7 +8,7 @@ internal sealed class PngFile
     // No deflate stream grows by more than this, so a longer claim is a lie that costs no memory to find.
     private const long MaxInflation = 1032;
 
-    private static readonly uint[] CrcTable = MakeCrcTable();
+    private static readonly uint[] s_crcTable = MakeCrcTable();
 
     private PngFile(int width, int height, int depth, int colourType, bool interlaced)
     {
@@ -197,7 +197,7 @@ internal sealed class PngFile
         uint crc = uint.MaxValue;
         foreach (byte value in typeAndContent)
         {
-            crc = CrcTable[(byte)(crc ^ value)] ^ (crc >> 8);
+            crc = s_crcTable[(byte)(crc ^ value)] ^ (crc >> 8);
         }
         if (~crc != BinaryPrimitives.ReadUInt32BigEndian(stored))
         {

@@ -6,9 +6,9 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// </summary>
 public sealed class AllowedSpecials
 {
-    private readonly HashSet<string>? names;
+    private readonly HashSet<string>? _names;
 
-    private AllowedSpecials(HashSet<string>? names) => this.names = names;
+    private AllowedSpecials(HashSet<string>? names) => _names = names;
 
     /// <summary>No special token: their spelling is ordinary text.</summary>
     public static AllowedSpecials None { get; } = new([]);
@@ -22,7 +22,7 @@ public sealed class AllowedSpecials
     public static AllowedSpecials Only(params IEnumerable<string> names) =>
         new(new HashSet<string>(names, StringComparer.Ordinal));
 
-    internal bool IsEmpty => names is { Count: 0 };
+    internal bool IsEmpty => _names is { Count: 0 };
 
-    internal bool Contains(string name) => names is null || names.Contains(name);
+    internal bool Contains(string name) => _names is null || _names.Contains(name);
 }

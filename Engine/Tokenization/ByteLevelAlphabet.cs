@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// </summary>
 internal static class ByteLevelAlphabet
 {
-    private static readonly short[] ByteOf = Build();
+    private static readonly short[] s_byteOf = Build();
 
     /// <summary>The bytes that a token string stands for, or null if a character stands for none.</summary>
     public static byte[]? ToBytes(string token)
@@ -14,7 +14,7 @@ internal static class ByteLevelAlphabet
         byte[] bytes = new byte[token.Length];
         for (int i = 0; i < token.Length; i++)
         {
-            int value = token[i] < ByteOf.Length ? ByteOf[token[i]] : -1;
+            int value = token[i] < s_byteOf.Length ? s_byteOf[token[i]] : -1;
             if (value < 0)
             {
                 return null;

@@ -6,12 +6,12 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// </summary>
 internal sealed class BytePairMerger(MergeTable merges, int[] idOfByte)
 {
-    private int[] ids = [];
-    private int[] next = [];
-    private int[] previous = [];
-    private int[] pairRank = [];
-    private long[] heap = [];
-    private int heapCount;
+    private int[] _ids = [];
+    private int[] _next = [];
+    private int[] _previous = [];
+    private int[] _pairRank = [];
+    private long[] _heap = [];
+    private int _heapCount;
 
     /// <summary>Heap steps made since construction: the work, independent of the clock.</summary>
     public long Steps { get; private set; }
@@ -25,53 +25,53 @@ internal sealed class BytePairMerger(MergeTable merges, int[] idOfByte)
         Reserve(count);
         for (int i = 0; i < count; i++)
         {
-            ids[i] = idOfByte[piece[i]];
-            previous[i] = i - 1;
-            next[i] = i + 1;
+            _ids[i] = idOfByte[piece[i]];
+            _previous[i] = i - 1;
+            _next[i] = i + 1;
         }
-        next[count - 1] = -1;
-        pairRank[count - 1] = MergeTable.NoMerge;
+        _next[count - 1] = -1;
+        _pairRank[count - 1] = MergeTable.NoMerge;
         for (int i = 0; i + 1 < count; i++)
         {
             Refresh(i);
         }
 
-        while (heapCount > 0)
+        while (_heapCount > 0)
         {
             long entry = Pop();
             int rank = (int)(entry >> 32);
             int left = (int)entry;
             // A pair that was changed by a neighbour's merge leaves its old entry in the heap.
-            if (pairRank[left] != rank)
+            if (_pairRank[left] != rank)
             {
                 continue;
             }
-            int right = next[left];
-            ids[left] = merges.Merged(rank);
-            pairRank[right] = MergeTable.NoMerge;
-            next[left] = next[right];
-            if (next[left] >= 0)
+            int right = _next[left];
+            _ids[left] = merges.Merged(rank);
+            _pairRank[right] = MergeTable.NoMerge;
+            _next[left] = _next[right];
+            if (_next[left] >= 0)
             {
-                previous[next[left]] = left;
+                _previous[_next[left]] = left;
             }
             Refresh(left);
-            if (previous[left] >= 0)
+            if (_previous[left] >= 0)
             {
-                Refresh(previous[left]);
+                Refresh(_previous[left]);
             }
         }
 
-        for (int i = 0; i >= 0; i = next[i])
+        for (int i = 0; i >= 0; i = _next[i])
         {
-            output.Add(ids[i]);
+            output.Add(_ids[i]);
         }
     }
 
     private void Refresh(int left)
     {
-        int right = next[left];
-        int rank = right < 0 ? MergeTable.NoMerge : merges.Rank(ids[left], ids[right]);
-        pairRank[left] = rank;
+        int right = _next[left];
+        int rank = right < 0 ? MergeTable.NoMerge : merges.Rank(_ids[left], _ids[right]);
+        _pairRank[left] = rank;
         if (rank != MergeTable.NoMerge)
         {
             Push(((long)rank << 32) | (uint)left);
@@ -80,55 +80,55 @@ internal sealed class BytePairMerger(MergeTable merges, int[] idOfByte)
 
     private void Push(long entry)
     {
-        if (heapCount == heap.Length)
+        if (_heapCount == _heap.Length)
         {
-            Array.Resize(ref heap, Math.Max(64, heap.Length * 2));
+            Array.Resize(ref _heap, Math.Max(64, _heap.Length * 2));
         }
-        int hole = heapCount++;
-        while (hole > 0 && heap[(hole - 1) / 2] > entry)
+        int hole = _heapCount++;
+        while (hole > 0 && _heap[(hole - 1) / 2] > entry)
         {
-            heap[hole] = heap[(hole - 1) / 2];
+            _heap[hole] = _heap[(hole - 1) / 2];
             hole = (hole - 1) / 2;
             Steps++;
         }
-        heap[hole] = entry;
+        _heap[hole] = entry;
         Steps++;
     }
 
     private long Pop()
     {
-        long top = heap[0];
-        long last = heap[--heapCount];
+        long top = _heap[0];
+        long last = _heap[--_heapCount];
         int hole = 0;
-        for (int child = 1; child < heapCount; child = 2 * hole + 1)
+        for (int child = 1; child < _heapCount; child = 2 * hole + 1)
         {
-            if (child + 1 < heapCount && heap[child + 1] < heap[child])
+            if (child + 1 < _heapCount && _heap[child + 1] < _heap[child])
             {
                 child++;
             }
-            if (heap[child] >= last)
+            if (_heap[child] >= last)
             {
                 break;
             }
-            heap[hole] = heap[child];
+            _heap[hole] = _heap[child];
             hole = child;
             Steps++;
         }
-        heap[hole] = last;
+        _heap[hole] = last;
         Steps++;
         return top;
     }
 
     private void Reserve(int count)
     {
-        if (ids.Length >= count)
+        if (_ids.Length >= count)
         {
             return;
         }
-        int capacity = Math.Max(64, Math.Max(count, ids.Length * 2));
-        ids = new int[capacity];
-        next = new int[capacity];
-        previous = new int[capacity];
-        pairRank = new int[capacity];
+        int capacity = Math.Max(64, Math.Max(count, _ids.Length * 2));
+        _ids = new int[capacity];
+        _next = new int[capacity];
+        _previous = new int[capacity];
+        _pairRank = new int[capacity];
     }
 }

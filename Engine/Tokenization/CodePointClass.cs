@@ -31,11 +31,11 @@ internal enum CodePointClass : byte
 /// <summary>Looks up <see cref="CodePointClass"/>.</summary>
 internal static class CodePointClasses
 {
-    private static readonly CodePointClass[] Basic = BuildBasic();
+    private static readonly CodePointClass[] s_basic = BuildBasic();
 
     /// <summary>The class of a code point, 0…0x10FFFF.</summary>
     public static CodePointClass Of(int codePoint) =>
-        codePoint < Basic.Length ? Basic[codePoint] : Classify(codePoint);
+        codePoint < s_basic.Length ? s_basic[codePoint] : Classify(codePoint);
 
     private static CodePointClass[] BuildBasic()
     {

@@ -15,16 +15,16 @@ public sealed class Llama4Tokenizer
     /// <summary>The name of Meta's file in a model's folder.</summary>
     internal const string TiktokenName = "tokenizer.model";
 
-    private readonly TokenTable tokens;
-    private readonly MergeTable merges;
-    private readonly bool wholePieces;
-    private readonly int[] idOfByte = new int[256];
-    private readonly FrozenDictionary<int, byte[]> addedBytes;
-    private readonly FrozenDictionary<string, int> specials;
-    private readonly FrozenSet<int> specialIds;
-    private readonly AddedTokenFinder verbatim;
-    private readonly AddedTokenFinder normalized;
-    private int decodable;
+    private readonly TokenTable _tokens;
+    private readonly MergeTable _merges;
+    private readonly bool _wholePieces;
+    private readonly int[] _idOfByte = new int[256];
+    private readonly FrozenDictionary<int, byte[]> _addedBytes;
+    private readonly FrozenDictionary<string, int> _specials;
+    private readonly FrozenSet<int> _specialIds;
+    private readonly AddedTokenFinder _verbatim;
+    private readonly AddedTokenFinder _normalized;
+    private int _decodable;
 
     /// <summary>Joins the parts that a loader has read.</summary>
     /// <param name="file">The file, for errors.</param>
@@ -36,26 +36,26 @@ public sealed class Llama4Tokenizer
     internal Llama4Tokenizer(
         string file, TokenTable tokens, MergeTable merges, bool wholePieces, IReadOnlyList<AddedToken> added)
     {
-        this.tokens = tokens;
-        this.merges = merges;
-        this.wholePieces = wholePieces;
+        _tokens = tokens;
+        _merges = merges;
+        _wholePieces = wholePieces;
         for (int value = 0; value < 256; value++)
         {
-            idOfByte[value] = tokens.Find([(byte)value]);
-            if (idOfByte[value] < 0)
+            _idOfByte[value] = tokens.Find([(byte)value]);
+            if (_idOfByte[value] < 0)
             {
                 throw new ModelFormatException(
                     file, null, $"the byte 0x{value:X2} has no token; a byte-level vocabulary holds all 256.");
             }
         }
-        addedBytes = added.ToFrozenDictionary(token => token.Id, token => Encoding.UTF8.GetBytes(token.Content));
-        specials = added.Where(token => token.IsSpecial).ToFrozenDictionary(token => token.Content, token => token.Id, StringComparer.Ordinal);
-        specialIds = specials.Values.ToFrozenSet();
-        verbatim = new AddedTokenFinder([.. added.Where(token => !token.IsNormalized)]);
-        normalized = new AddedTokenFinder([.. added.Where(token => token.IsNormalized)]);
+        _addedBytes = added.ToFrozenDictionary(token => token.Id, token => Encoding.UTF8.GetBytes(token.Content));
+        _specials = added.Where(token => token.IsSpecial).ToFrozenDictionary(token => token.Content, token => token.Id, StringComparer.Ordinal);
+        _specialIds = _specials.Values.ToFrozenSet();
+        _verbatim = new AddedTokenFinder([.. added.Where(token => !token.IsNormalized)]);
+        _normalized = new AddedTokenFinder([.. added.Where(token => token.IsNormalized)]);
         VocabularySize = Math.Max(tokens.Count, added.Select(token => token.Id + 1).DefaultIfEmpty().Max());
-        decodable = VocabularySize;
-        if (!specials.TryGetValue(Llama4SpecialTokens.BeginOfText, out int bos))
+        _decodable = VocabularySize;
+        if (!_specials.TryGetValue(Llama4SpecialTokens.BeginOfText, out int bos))
         {
             throw new ModelFormatException(
                 file, Llama4SpecialTokens.BeginOfText, "the special token is missing; this is no Llama 4 tokenizer.");
@@ -67,13 +67,13 @@ public sealed class Llama4Tokenizer
     public int VocabularySize { get; }
 
     /// <summary>Ordinary tokens: their ids are below this, except those of tokens added to an older file's vocabulary.</summary>
-    public int BaseVocabularySize => tokens.Count;
+    public int BaseVocabularySize => _tokens.Count;
 
     /// <summary>The id of <c>&lt;|begin_of_text|&gt;</c>.</summary>
     public int BosId { get; }
 
     /// <summary>Ids of the special tokens by name, brackets included.</summary>
-    public IReadOnlyDictionary<string, int> SpecialTokens => specials;
+    public IReadOnlyDictionary<string, int> SpecialTokens => _specials;
 
     /// <summary>
     /// The same tokenizer for a model with a larger vocabulary, whose embedding was padded: the ids beyond the tokens decode to
@@ -83,12 +83,12 @@ public sealed class Llama4Tokenizer
     /// <returns>The tokenizer.</returns>
     internal Llama4Tokenizer PaddedTo(int vocabulary)
     {
-        if (vocabulary <= decodable)
+        if (vocabulary <= _decodable)
         {
             return this;
         }
         Llama4Tokenizer padded = (Llama4Tokenizer)MemberwiseClone();
-        padded.decodable = vocabulary;
+        padded._decodable = vocabulary;
         return padded;
     }
 
@@ -147,12 +147,12 @@ public sealed class Llama4Tokenizer
     /// <param name="name">Its name, brackets included.</param>
     /// <param name="id">The id, or 0 if there is no such token.</param>
     /// <returns>Whether the tokenizer has it.</returns>
-    public bool TryGetSpecial(string name, out int id) => specials.TryGetValue(name, out id);
+    public bool TryGetSpecial(string name, out int id) => _specials.TryGetValue(name, out id);
 
     /// <summary>Whether an id is a special token's.</summary>
     /// <param name="id">Any number.</param>
     /// <returns>False also for ids outside the vocabulary.</returns>
-    public bool IsSpecial(int id) => specialIds.Contains(id);
+    public bool IsSpecial(int id) => _specialIds.Contains(id);
 
     /// <summary>Turns text into token ids. Every text is legal; a lone surrogate counts as U+FFFD.</summary>
     /// <param name="text">The text.</param>
@@ -172,7 +172,7 @@ public sealed class Llama4Tokenizer
         EncodeInto(text, output, allowed);
         if (eos)
         {
-            output.Add(specials.TryGetValue(Llama4SpecialTokens.EndOfText, out int id)
+            output.Add(_specials.TryGetValue(Llama4SpecialTokens.EndOfText, out int id)
                 ? id
                 : throw new ArgumentException("The tokenizer has no end_of_text token.", nameof(eos)));
         }
@@ -207,13 +207,13 @@ public sealed class Llama4Tokenizer
     /// <exception cref="ArgumentOutOfRangeException">The id is negative or not below the vocabulary size.</exception>
     public ReadOnlySpan<byte> BytesOf(int id)
     {
-        if ((uint)id >= (uint)decodable)
+        if ((uint)id >= (uint)_decodable)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(id), id, $"Token ids are 0 to {decodable - 1} in this vocabulary.");
+                nameof(id), id, $"Token ids are 0 to {_decodable - 1} in this vocabulary.");
         }
-        return id < tokens.Count && tokens[id].Length > 0 ? tokens[id]
-            : addedBytes.TryGetValue(id, out byte[]? bytes) ? bytes
+        return id < _tokens.Count && _tokens[id].Length > 0 ? _tokens[id]
+            : _addedBytes.TryGetValue(id, out byte[]? bytes) ? bytes
             : [];
     }
 
@@ -221,11 +221,11 @@ public sealed class Llama4Tokenizer
     internal void EncodeInto(string text, List<int> output, AllowedSpecials? allowed = null)
     {
         AllowedSpecials set = allowed ?? AllowedSpecials.None;
-        PieceEncoder encoder = new(tokens, wholePieces, new BytePairMerger(merges, idOfByte));
+        PieceEncoder encoder = new(_tokens, _wholePieces, new BytePairMerger(_merges, _idOfByte));
         foreach (Range slice in new TextSlices(text))
         {
             // The cuts come first: an added token that lies across one is ordinary text.
-            EncodeSlice(text.AsSpan(slice), [verbatim, normalized], set, encoder, output);
+            EncodeSlice(text.AsSpan(slice), [_verbatim, _normalized], set, encoder, output);
         }
     }
 

@@ -10,19 +10,19 @@ internal sealed class MergeTable
     /// <summary>The rank of a pair that does not merge.</summary>
     public const int NoMerge = int.MaxValue;
 
-    private ulong[] keys;
-    private int[] ranks;
-    private int mask;
-    private int count;
-    private readonly int[]? mergedOfRank;
+    private ulong[] _keys;
+    private int[] _ranks;
+    private int _mask;
+    private int _count;
+    private readonly int[]? _mergedOfRank;
 
     private MergeTable(int expected, int[]? mergedOfRank)
     {
         int capacity = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, expected * 2));
-        keys = new ulong[capacity];
-        ranks = new int[capacity];
-        mask = capacity - 1;
-        this.mergedOfRank = mergedOfRank;
+        _keys = new ulong[capacity];
+        _ranks = new int[capacity];
+        _mask = capacity - 1;
+        _mergedOfRank = mergedOfRank;
     }
 
     /// <summary>
@@ -75,46 +75,46 @@ internal sealed class MergeTable
     public int Rank(int left, int right)
     {
         ulong key = Key(left, right);
-        for (int slot = Slot(key); keys[slot] != 0; slot = (slot + 1) & mask)
+        for (int slot = Slot(key); _keys[slot] != 0; slot = (slot + 1) & _mask)
         {
-            if (keys[slot] == key)
+            if (_keys[slot] == key)
             {
-                return ranks[slot];
+                return _ranks[slot];
             }
         }
         return NoMerge;
     }
 
     /// <summary>The id of the token that a merge of this rank makes.</summary>
-    public int Merged(int rank) => mergedOfRank is null ? rank : mergedOfRank[rank];
+    public int Merged(int rank) => _mergedOfRank is null ? rank : _mergedOfRank[rank];
 
     private bool TryAdd(int left, int right, int rank)
     {
-        if (count * 2 >= keys.Length)
+        if (_count * 2 >= _keys.Length)
         {
             Grow();
         }
         ulong key = Key(left, right);
         int slot = Slot(key);
-        for (; keys[slot] != 0; slot = (slot + 1) & mask)
+        for (; _keys[slot] != 0; slot = (slot + 1) & _mask)
         {
-            if (keys[slot] == key)
+            if (_keys[slot] == key)
             {
                 return false;
             }
         }
-        keys[slot] = key;
-        ranks[slot] = rank;
-        count++;
+        _keys[slot] = key;
+        _ranks[slot] = rank;
+        _count++;
         return true;
     }
 
     private void Grow()
     {
-        (ulong[] oldKeys, int[] oldRanks) = (keys, ranks);
-        keys = new ulong[oldKeys.Length * 2];
-        ranks = new int[keys.Length];
-        mask = keys.Length - 1;
+        (ulong[] oldKeys, int[] oldRanks) = (_keys, _ranks);
+        _keys = new ulong[oldKeys.Length * 2];
+        _ranks = new int[_keys.Length];
+        _mask = _keys.Length - 1;
         for (int old = 0; old < oldKeys.Length; old++)
         {
             if (oldKeys[old] == 0)
@@ -122,12 +122,12 @@ internal sealed class MergeTable
                 continue;
             }
             int slot = Slot(oldKeys[old]);
-            while (keys[slot] != 0)
+            while (_keys[slot] != 0)
             {
-                slot = (slot + 1) & mask;
+                slot = (slot + 1) & _mask;
             }
-            keys[slot] = oldKeys[old];
-            ranks[slot] = oldRanks[old];
+            _keys[slot] = oldKeys[old];
+            _ranks[slot] = oldRanks[old];
         }
     }
 
@@ -137,6 +137,6 @@ internal sealed class MergeTable
     private int Slot(ulong key)
     {
         key *= 0x9E3779B97F4A7C15;
-        return (int)((key ^ (key >> 29)) >> 20) & mask;
+        return (int)((key ^ (key >> 29)) >> 20) & _mask;
     }
 }

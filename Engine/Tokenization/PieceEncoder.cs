@@ -5,19 +5,19 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// <summary>Encodes text without special tokens, piece by piece; keeps its buffers. One instance, one thread.</summary>
 internal sealed class PieceEncoder(TokenTable tokens, bool wholePieces, BytePairMerger merger)
 {
-    private int[] codePoints = [];
-    private int[] byteOffsets = [];
-    private byte[] bytes = [];
+    private int[] _codePoints = [];
+    private int[] _byteOffsets = [];
+    private byte[] _bytes = [];
 
     /// <summary>Appends the ids of a text that is one unit: the splitting pattern sees its ends as ends.</summary>
     public void Encode(ReadOnlySpan<char> text, List<int> output)
     {
         int count = Decode(text);
-        ReadOnlySpan<int> points = codePoints.AsSpan(0, count);
+        ReadOnlySpan<int> points = _codePoints.AsSpan(0, count);
         for (int start = 0; start < count;)
         {
             int end = PieceSplitter.Next(points, start);
-            ReadOnlySpan<byte> piece = bytes.AsSpan(byteOffsets[start]..byteOffsets[end]);
+            ReadOnlySpan<byte> piece = _bytes.AsSpan(_byteOffsets[start].._byteOffsets[end]);
             int whole = wholePieces || piece.Length == 1 ? tokens.Find(piece) : -1;
             if (whole >= 0)
             {
@@ -33,12 +33,12 @@ internal sealed class PieceEncoder(TokenTable tokens, bool wholePieces, BytePair
 
     private int Decode(ReadOnlySpan<char> text)
     {
-        if (codePoints.Length < text.Length)
+        if (_codePoints.Length < text.Length)
         {
-            int capacity = Math.Max(text.Length, codePoints.Length * 2);
-            codePoints = new int[capacity];
-            byteOffsets = new int[capacity + 1];
-            bytes = new byte[capacity * 3];
+            int capacity = Math.Max(text.Length, _codePoints.Length * 2);
+            _codePoints = new int[capacity];
+            _byteOffsets = new int[capacity + 1];
+            _bytes = new byte[capacity * 3];
         }
         int count = 0;
         int length = 0;
@@ -46,14 +46,14 @@ internal sealed class PieceEncoder(TokenTable tokens, bool wholePieces, BytePair
         {
             // A lone surrogate comes out as U+FFFD, one code unit consumed.
             Rune.DecodeFromUtf16(text, out Rune rune, out int consumed);
-            codePoints[count] = rune.Value;
-            byteOffsets[count++] = length;
-            length += rune.EncodeToUtf8(bytes.AsSpan(length));
+            _codePoints[count] = rune.Value;
+            _byteOffsets[count++] = length;
+            length += rune.EncodeToUtf8(_bytes.AsSpan(length));
             text = text[consumed..];
         }
-        if (byteOffsets.Length > 0)
+        if (_byteOffsets.Length > 0)
         {
-            byteOffsets[count] = length;
+            _byteOffsets[count] = length;
         }
         return count;
     }

@@ -11,8 +11,8 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// <param name="tokenizer">The tokenizer.</param>
 internal sealed class StreamDecoder(Llama4Tokenizer tokenizer)
 {
-    private readonly byte[] held = new byte[4];
-    private int heldCount;
+    private readonly byte[] _held = new byte[4];
+    private int _heldCount;
 
     /// <summary>Adds a token.</summary>
     /// <param name="id">Its id.</param>
@@ -22,14 +22,14 @@ internal sealed class StreamDecoder(Llama4Tokenizer tokenizer)
     {
         ReadOnlySpan<byte> token = tokenizer.BytesOf(id);
         Span<byte> small = stackalloc byte[256];
-        Span<byte> bytes = heldCount + token.Length <= small.Length ? small : new byte[heldCount + token.Length];
-        bytes = bytes[..(heldCount + token.Length)];
-        held.AsSpan(0, heldCount).CopyTo(bytes);
-        token.CopyTo(bytes[heldCount..]);
+        Span<byte> bytes = _heldCount + token.Length <= small.Length ? small : new byte[_heldCount + token.Length];
+        bytes = bytes[..(_heldCount + token.Length)];
+        _held.AsSpan(0, _heldCount).CopyTo(bytes);
+        token.CopyTo(bytes[_heldCount..]);
 
         int complete = bytes.Length - UnfinishedTail(bytes);
-        heldCount = bytes.Length - complete;
-        bytes[complete..].CopyTo(held);
+        _heldCount = bytes.Length - complete;
+        bytes[complete..].CopyTo(_held);
         return Encoding.UTF8.GetString(bytes[..complete]);
     }
 
@@ -37,8 +37,8 @@ internal sealed class StreamDecoder(Llama4Tokenizer tokenizer)
     /// <returns>U+FFFD for an unfinished character, else the empty string.</returns>
     public string Flush()
     {
-        string rest = Encoding.UTF8.GetString(held, 0, heldCount);
-        heldCount = 0;
+        string rest = Encoding.UTF8.GetString(_held, 0, _heldCount);
+        _heldCount = 0;
         return rest;
     }
 

@@ -6,20 +6,20 @@ namespace Llama4Kernels.Engine.Tokenization;
 /// <summary>The bytes of every ordinary token by id, and the id by bytes.</summary>
 internal sealed class TokenTable
 {
-    private readonly byte[][] tokens;
+    private readonly byte[][] _tokens;
 
     // Hash above, id + 1 below; 0 is empty. The hash spares a miss the look at the token's own memory.
-    private readonly ulong[] slots;
-    private readonly int mask;
+    private readonly ulong[] _slots;
+    private readonly int _mask;
 
     /// <summary>Takes the tokens in the order of their ids; an empty one stands where an id has no ordinary token.</summary>
     public TokenTable(byte[][] tokens)
     {
-        this.tokens = tokens;
+        _tokens = tokens;
         // At most half full, so that the usual miss is one probe.
         int capacity = (int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, tokens.Length * 2));
-        mask = capacity - 1;
-        slots = new ulong[capacity];
+        _mask = capacity - 1;
+        _slots = new ulong[capacity];
         for (int id = 0; id < tokens.Length; id++)
         {
             MaxLength = Math.Max(MaxLength, tokens[id].Length);
@@ -33,17 +33,17 @@ internal sealed class TokenTable
                 continue;
             }
             uint hash = Hash(tokens[id]);
-            int slot = (int)hash & mask;
-            while (slots[slot] != 0)
+            int slot = (int)hash & _mask;
+            while (_slots[slot] != 0)
             {
-                slot = (slot + 1) & mask;
+                slot = (slot + 1) & _mask;
             }
-            slots[slot] = ((ulong)hash << 32) | (uint)(id + 1);
+            _slots[slot] = ((ulong)hash << 32) | (uint)(id + 1);
         }
     }
 
     /// <summary>Number of ordinary tokens.</summary>
-    public int Count => tokens.Length;
+    public int Count => _tokens.Length;
 
     /// <summary>Bytes of the longest token.</summary>
     public int MaxLength { get; }
@@ -52,7 +52,7 @@ internal sealed class TokenTable
     public int? DuplicateId { get; }
 
     /// <summary>The bytes of a token.</summary>
-    public byte[] this[int id] => tokens[id];
+    public byte[] this[int id] => _tokens[id];
 
     /// <summary>The id of the token with these bytes, or -1.</summary>
     public int Find(ReadOnlySpan<byte> bytes)
@@ -62,12 +62,12 @@ internal sealed class TokenTable
             return -1;
         }
         uint hash = Hash(bytes);
-        for (int slot = (int)hash & mask; slots[slot] != 0; slot = (slot + 1) & mask)
+        for (int slot = (int)hash & _mask; _slots[slot] != 0; slot = (slot + 1) & _mask)
         {
-            if ((uint)(slots[slot] >> 32) == hash)
+            if ((uint)(_slots[slot] >> 32) == hash)
             {
-                int id = (int)(uint)slots[slot] - 1;
-                if (bytes.SequenceEqual(tokens[id]))
+                int id = (int)(uint)_slots[slot] - 1;
+                if (bytes.SequenceEqual(_tokens[id]))
                 {
                     return id;
                 }

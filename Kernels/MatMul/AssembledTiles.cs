@@ -6,19 +6,19 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>The assembled micro-kernels of this process, made at first use and kept.</summary>
 internal static unsafe class AssembledTiles
 {
-    private static readonly Lazy<(AssembledTile[] F32, AssembledTile[] Widen, AssembledTile[] Dot, string? Fault)> Made = new(Make);
+    private static readonly Lazy<(AssembledTile[] F32, AssembledTile[] Widen, AssembledTile[] Dot, string? Fault)> s_made = new(Make);
 
     /// <summary>Why they cannot be had, or null.</summary>
-    public static string? Fault => Made.Value.Fault;
+    public static string? Fault => s_made.Value.Fault;
 
     /// <summary>The kernel for 1 … 12 tokens over float32 weights.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> F32(int tokens) => Made.Value.F32[tokens - 1].Run;
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> F32(int tokens) => s_made.Value.F32[tokens - 1].Run;
 
     /// <summary>The kernel for 1 … 12 tokens over bfloat16 weights, which it widens.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Widen(int tokens) => Made.Value.Widen[tokens - 1].Run;
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Widen(int tokens) => s_made.Value.Widen[tokens - 1].Run;
 
     /// <summary>The kernel for 1 … 12 tokens of bfloat16 pairs over bfloat16 weights.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Dot(int tokens) => Made.Value.Dot[tokens - 1].Run;
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Dot(int tokens) => s_made.Value.Dot[tokens - 1].Run;
 
     private static (AssembledTile[] F32, AssembledTile[] Widen, AssembledTile[] Dot, string? Fault) Make()
     {

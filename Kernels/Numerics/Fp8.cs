@@ -9,12 +9,12 @@ public static class Fp8
     public const float Largest = 448;
 
     // float.NaN has its sign bit set.
-    private static readonly float PositiveNaN = BitConverter.UInt32BitsToSingle(0x7fc0_0000);
+    private static readonly float s_positiveNaN = BitConverter.UInt32BitsToSingle(0x7fc0_0000);
 
-    private static readonly float[] Values = [.. Enumerable.Range(0, 256).Select(code => Decode((byte)code))];
+    private static readonly float[] s_values = [.. Enumerable.Range(0, 256).Select(code => Decode((byte)code))];
 
     /// <summary>The value of a code, exact.</summary>
-    public static float ToSingle(byte code) => Values[code];
+    public static float ToSingle(byte code) => s_values[code];
 
     /// <summary>The nearest code, ties to even; beyond ±448 the largest, NaN stays NaN with its sign, as do signed zeros.</summary>
     public static byte FromSingle(float value)
@@ -32,7 +32,7 @@ public static class Fp8
     private static float Decode(byte code)
     {
         int exponent = (code >> 3) & 15, mantissa = code & 7;
-        float magnitude = (code & 0x7f) == 0x7f ? PositiveNaN
+        float magnitude = (code & 0x7f) == 0x7f ? s_positiveNaN
             : exponent == 0 ? MathF.ScaleB(mantissa, -9)
             : MathF.ScaleB(8 + mantissa, exponent - 10);
         return (code & 0x80) != 0 ? -magnitude : magnitude;

@@ -8,14 +8,14 @@ public partial class ArchitectureTests
 {
     private const int MaxLines = 500;
 
-    private static readonly string[] Layers = ["Interop", "Kernels", "Engine", "tools"];
-    private static readonly string[] Outside = ["Tests", "Benchmarks"];
+    private static readonly string[] s_layers = ["Interop", "Kernels", "Engine", "tools"];
+    private static readonly string[] s_outside = ["Tests", "Benchmarks"];
 
     /// <summary>Order within Kernels: a folder uses those before it. What is not named is a room, and rooms may use each other.</summary>
-    private static readonly string[][] KernelLayers = [["Numerics", "Threading", "Assembly"], ["Contracts"], ["Ptx"], [Rooms], ["Backends"], ["Ilgpu"]];
+    private static readonly string[][] s_kernelLayers = [["Numerics", "Threading", "Assembly"], ["Contracts"], ["Ptx"], [Rooms], ["Backends"], ["Ilgpu"]];
 
     /// <summary>Order within Engine: reading files, then what is said, the cache, the forward pass, its steps, text, requests, analysis.</summary>
-    private static readonly string[][] EngineLayers =
+    private static readonly string[][] s_engineLayers =
         [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Serving"], ["Diagnostics"]];
 
     private const string Rooms = "a room";
@@ -25,12 +25,12 @@ public partial class ArchitectureTests
 
     /// <summary>Hand-written source of the libraries, which others build on.</summary>
     private static IEnumerable<string> LibrarySources =>
-        RepositoryFiles.All.Where(path => path.EndsWith(".cs", StringComparison.Ordinal) && Layers[..3].Contains(TopFolder(path)));
+        RepositoryFiles.All.Where(path => path.EndsWith(".cs", StringComparison.Ordinal) && s_layers[..3].Contains(TopFolder(path)));
 
     [Fact]
     public void EveryProjectHasALayer()
     {
-        Assert.Equal([.. Layers, .. Outside], Projects.Select(TopFolder).Distinct().OrderBy(name => Array.IndexOf([.. Layers, .. Outside], name)));
+        Assert.Equal([.. s_layers, .. s_outside], Projects.Select(TopFolder).Distinct().OrderBy(name => Array.IndexOf([.. s_layers, .. s_outside], name)));
         string solution = RepositoryFiles.Read("Llama4Kernels.sln").Replace('\\', '/');
         Assert.All(Projects, project => Assert.Contains($"\"{project}\"", solution));
     }
@@ -95,7 +95,7 @@ public partial class ArchitectureTests
     {
         string[] wrong = [.. EngineSources.SelectMany(path => EngineUpwardUses(Folder(path), RepositoryFiles.Read(path)).Select(use => $"{path}: {use}"))];
         Assert.True(wrong.Length == 0, string.Join("\n", wrong));
-        Assert.Equal(EngineLayers.SelectMany(names => names).Order(), EngineSources.Select(Folder).Distinct().Order());
+        Assert.Equal(s_engineLayers.SelectMany(names => names).Order(), EngineSources.Select(Folder).Distinct().Order());
     }
 
     [Theory]
@@ -160,7 +160,7 @@ public partial class ArchitectureTests
     }
 
     private static bool IsAllowed(string from, string to) =>
-        Outside.Contains(from) ? Layers.Contains(to) : Layers.Contains(to) && Array.IndexOf(Layers, to) <= Array.IndexOf(Layers, from);
+        s_outside.Contains(from) ? s_layers.Contains(to) : s_layers.Contains(to) && Array.IndexOf(s_layers, to) <= Array.IndexOf(s_layers, from);
 
     private static IEnumerable<string> KernelSources =>
         RepositoryFiles.All.Where(path => path.StartsWith("Kernels/", StringComparison.Ordinal) && path.EndsWith(".cs", StringComparison.Ordinal));
@@ -171,7 +171,7 @@ public partial class ArchitectureTests
 
     private static IEnumerable<string> EngineUpwardUses(string folder, string code)
     {
-        int LayerOf(string name) => Array.FindIndex(EngineLayers, names => names.Contains(name));
+        int LayerOf(string name) => Array.FindIndex(s_engineLayers, names => names.Contains(name));
         return EngineUse().Matches(Comment().Replace(code, "")).Select(use => use.Groups["name"].Value).Where(used => LayerOf(used) > LayerOf(folder));
     }
 
@@ -181,8 +181,8 @@ public partial class ArchitectureTests
 
     private static int KernelLayer(string folder)
     {
-        int layer = Array.FindIndex(KernelLayers, names => names.Contains(folder));
-        return layer >= 0 ? layer : Array.FindIndex(KernelLayers, names => names.Contains(Rooms));
+        int layer = Array.FindIndex(s_kernelLayers, names => names.Contains(folder));
+        return layer >= 0 ? layer : Array.FindIndex(s_kernelLayers, names => names.Contains(Rooms));
     }
 
     /// <summary>Namespaces of higher layers of Kernels that code names, in a using or before a type.</summary>

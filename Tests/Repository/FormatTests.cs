@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Repository;
 public partial class FormatTests
 {
     /// <summary>Where a format, an element type or an encoding is told apart, and what for.</summary>
-    private static readonly Dictionary<string, string> Allowed = new()
+    private static readonly Dictionary<string, string> s_allowed = new()
     {
         ["Kernels/Contracts/WeightFormat.cs"] = "the rows, and which one a stored type is",
         ["Kernels/Numerics/ElementType.cs"] = "sizes of types",
@@ -32,13 +32,13 @@ public partial class FormatTests
     [Fact]
     public void OnlyWhatDefinesFormatsTellsThemApart()
     {
-        string[] wrong = [.. Sources.Where(path => !Allowed.ContainsKey(path)).SelectMany(path => Choice().Matches(RepositoryFiles.Read(path)).Select(match => $"{path}: {match.Value}"))];
+        string[] wrong = [.. Sources.Where(path => !s_allowed.ContainsKey(path)).SelectMany(path => Choice().Matches(RepositoryFiles.Read(path)).Select(match => $"{path}: {match.Value}"))];
         Assert.True(wrong.Length == 0, string.Join("\n", wrong));
     }
 
     /// <summary>An exception that is not needed any more goes.</summary>
     [Fact]
-    public void EveryExceptionIsInUse() => Assert.All(Allowed.Keys, path => Assert.Matches(Choice(), RepositoryFiles.Read(path)));
+    public void EveryExceptionIsInUse() => Assert.All(s_allowed.Keys, path => Assert.Matches(Choice(), RepositoryFiles.Read(path)));
 
     [Theory]
     [InlineData("if (w.Format == WeightFormat.Int4)", true)]

@@ -3,7 +3,7 @@ namespace Llama4Kernels.Tests.Repository;
 /// <summary>The repository's own files: everything below its root but what builds and tools leave there.</summary>
 internal static class RepositoryFiles
 {
-    private static readonly HashSet<string> NotOurs =
+    private static readonly HashSet<string> s_notOurs =
         ["bin", "obj", ".git", ".vs", ".idea", "TestResults", "BenchmarkDotNet.Artifacts"];
 
     /// <summary>Paths relative to <paramref name="root"/> with forward slashes, in ordinal order.</summary>
@@ -17,8 +17,8 @@ internal static class RepositoryFiles
         void Collect(DirectoryInfo folder, string prefix)
         {
             // A worktree's .git is a file.
-            files.AddRange(folder.EnumerateFiles().Where(file => !NotOurs.Contains(file.Name)).Select(file => prefix + file.Name));
-            foreach (DirectoryInfo child in folder.EnumerateDirectories().Where(child => !NotOurs.Contains(child.Name)))
+            files.AddRange(folder.EnumerateFiles().Where(file => !s_notOurs.Contains(file.Name)).Select(file => prefix + file.Name));
+            foreach (DirectoryInfo child in folder.EnumerateDirectories().Where(child => !s_notOurs.Contains(child.Name)))
             {
                 Collect(child, $"{prefix}{child.Name}/");
             }

@@ -12,7 +12,7 @@ public class RoomTests
     private const string Suffix = ".Cpu.cs";
 
     /// <summary>Folders of Kernels that hold no operations. Every other one is a room.</summary>
-    private static readonly HashSet<string> Foundations = ["Assembly", "Backends", "Contracts", "Ilgpu", "Machine", "Numerics", "Ptx", "Threading"];
+    private static readonly HashSet<string> s_foundations = ["Assembly", "Backends", "Contracts", "Ilgpu", "Machine", "Numerics", "Ptx", "Threading"];
 
     [Fact]
     public void EveryKernelHasItsContractTestsBenchmarkAndReadme()
@@ -25,7 +25,7 @@ public class RoomTests
     public void EveryRoomHasAReadmeAndABenchmark() =>
         Assert.All(
             RepositoryFiles.All.Select(path => path.Split('/')).Where(parts => parts is ["Kernels", _, ..] && parts.Length > 2)
-                .Select(parts => parts[1]).Where(room => !Foundations.Contains(room)).Distinct(),
+                .Select(parts => parts[1]).Where(room => !s_foundations.Contains(room)).Distinct(),
             room =>
             {
                 Assert.Contains($"Kernels/{room}/README.md", RepositoryFiles.All);

@@ -5,11 +5,11 @@ namespace Llama4Kernels.Tests.Repository;
 /// <summary>What holds for the repository's texts: commands, links, nothing of one machine, nothing unfinished.</summary>
 public partial class TextTests
 {
-    private static readonly HashSet<string> TextExtensions =
+    private static readonly HashSet<string> s_textExtensions =
         [".cs", ".csproj", ".props", ".targets", ".sln", ".md", ".json", ".yml", ".sh", ".ptx", ".editorconfig", ".gitignore", ""];
 
     private static IEnumerable<string> HandwrittenTexts =>
-        RepositoryFiles.All.Where(path => RepositoryFiles.IsHandwritten(path) && TextExtensions.Contains(Path.GetExtension(path)));
+        RepositoryFiles.All.Where(path => RepositoryFiles.IsHandwritten(path) && s_textExtensions.Contains(Path.GetExtension(path)));
 
     private static IEnumerable<string> Documents =>
         RepositoryFiles.All.Where(path => RepositoryFiles.IsHandwritten(path) && path.EndsWith(".md", StringComparison.Ordinal));

@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Tools;
 /// <summary><c>--backend</c> and <c>llama4 kernels</c>.</summary>
 public class BackendArgumentsTests
 {
-    private static readonly Func<(ICudaDriver?, string)> None = () => (null, "there is no driver.");
+    private static readonly Func<(ICudaDriver?, string)> s_none = () => (null, "there is no driver.");
 
     [Fact]
     public void AutoTakesADeviceThatHasRoom()
@@ -29,9 +29,9 @@ public class BackendArgumentsTests
     [Fact]
     public void WithoutADriverItIsTheCpu()
     {
-        Assert.Null(BackendArguments.Choose("auto", Need(1), None, out string reason));
+        Assert.Null(BackendArguments.Choose("auto", Need(1), s_none, out string reason));
         Assert.Equal("backend cpu: there is no driver.", reason);
-        Assert.Contains("there is no driver", Assert.Throws<ArgumentException>(() => BackendArguments.Choose("cuda", Need(1), None, out _)).Message);
+        Assert.Contains("there is no driver", Assert.Throws<ArgumentException>(() => BackendArguments.Choose("cuda", Need(1), s_none, out _)).Message);
         Assert.Null(BackendArguments.Choose("cpu", Need(1), () => throw new InvalidOperationException("must not be asked"), out reason));
         Assert.Equal("backend cpu: demanded", reason);
     }
@@ -39,7 +39,7 @@ public class BackendArgumentsTests
     [Fact]
     public void TheEmulatorIsABackend()
     {
-        using IBackend backend = BackendArguments.Choose("emulator", Need(1), None, out string reason)!();
+        using IBackend backend = BackendArguments.Choose("emulator", Need(1), s_none, out string reason)!();
         Assert.Equal("backend emulator: demanded", reason);
         Assert.Contains("PTX emulator", backend.Description, StringComparison.Ordinal);
     }

@@ -5,14 +5,14 @@ namespace Llama4Kernels.Engine.Constraints.Elements;
 /// <summary>The tokens of a vocabulary in which an element may begin and go on, and those in which an object may close. Immutable.</summary>
 internal sealed class CrossingTokens
 {
-    private readonly VocabularyTrie vocabulary;
+    private readonly VocabularyTrie _vocabulary;
 
     // By the first byte, and after a quote by the second one: tokens and where the element begins in them.
-    private readonly Dictionary<int, List<(int Token, int Start)>> byBeginning = [];
+    private readonly Dictionary<int, List<(int Token, int Start)>> _byBeginning = [];
 
     public CrossingTokens(VocabularyTrie vocabulary)
     {
-        this.vocabulary = vocabulary;
+        _vocabulary = vocabulary;
         List<int> closing = [];
         for (int token = 0; token < vocabulary.Tokenizer.BaseVocabularySize; token++)
         {
@@ -33,9 +33,9 @@ internal sealed class CrossingTokens
                 if (start < bytes.Length)
                 {
                     int key = Key(bytes[start..]);
-                    if (!byBeginning.TryGetValue(key, out List<(int, int)>? list))
+                    if (!_byBeginning.TryGetValue(key, out List<(int, int)>? list))
                     {
-                        byBeginning.Add(key, list = []);
+                        _byBeginning.Add(key, list = []);
                     }
                     list.Add((token, start));
                 }
@@ -59,13 +59,13 @@ internal sealed class CrossingTokens
 
     private void AddInto(int key, ReadOnlySpan<byte> text, List<int> known)
     {
-        if (!byBeginning.TryGetValue(key, out List<(int Token, int Start)>? tokens))
+        if (!_byBeginning.TryGetValue(key, out List<(int Token, int Start)>? tokens))
         {
             return;
         }
         foreach ((int token, int start) in tokens)
         {
-            ReadOnlySpan<byte> part = vocabulary.Tokenizer.BytesOf(token)[start..];
+            ReadOnlySpan<byte> part = _vocabulary.Tokenizer.BytesOf(token)[start..];
             int common = part.CommonPrefixLength(text);
             if ((common == part.Length || common == text.Length) && !known.Contains(token))
             {

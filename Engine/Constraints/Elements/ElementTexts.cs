@@ -12,32 +12,32 @@ internal sealed class ElementTexts
     public const int Root = 0;
     public const int Off = -1;
 
-    private readonly ByteTrie trie;
-    private readonly HashSet<string> sorted;
-    private readonly List<(byte[] Text, AsciiSet Bytes)> withObjects;
-    private readonly List<int> risky;
+    private readonly ByteTrie _trie;
+    private readonly HashSet<string> _sorted;
+    private readonly List<(byte[] Text, AsciiSet Bytes)> _withObjects;
+    private readonly List<int> _risky;
 
-    public ElementTexts() => (trie, sorted, withObjects, risky) = (new ByteTrie(), new HashSet<string>(StringComparer.Ordinal), [], []);
+    public ElementTexts() => (_trie, _sorted, _withObjects, _risky) = (new ByteTrie(), new HashSet<string>(StringComparer.Ordinal), [], []);
 
-    private ElementTexts(ElementTexts other) => (trie, sorted, withObjects, risky) = (
-        new ByteTrie(other.trie), new HashSet<string>(other.sorted, StringComparer.Ordinal), [.. other.withObjects], [.. other.risky]);
+    private ElementTexts(ElementTexts other) => (_trie, _sorted, _withObjects, _risky) = (
+        new ByteTrie(other._trie), new HashSet<string>(other._sorted, StringComparer.Ordinal), [.. other._withObjects], [.. other._risky]);
 
     /// <summary>Tokens that may go through the beginning of an element and into one that is here.</summary>
-    public ReadOnlySpan<int> Risky => CollectionsMarshal.AsSpan(risky);
+    public ReadOnlySpan<int> Risky => CollectionsMarshal.AsSpan(_risky);
 
     public ElementTexts Clone() => new(this);
 
     /// <summary>The node after a byte, or <see cref="Off"/>.</summary>
-    public int Child(int node, byte value) => node == Off ? Off : trie.Child(node, value);
+    public int Child(int node, byte value) => node == Off ? Off : _trie.Child(node, value);
 
     /// <summary>The first of the nodes that bytes lead to, or <see cref="Off"/>.</summary>
-    public int FirstChild(int node) => trie.FirstChild(node);
+    public int FirstChild(int node) => _trie.FirstChild(node);
 
     /// <summary>The next of them, or <see cref="Off"/>.</summary>
-    public int NextSibling(int node) => trie.NextSibling(node);
+    public int NextSibling(int node) => _trie.NextSibling(node);
 
     /// <summary>The byte that leads to a node.</summary>
-    public byte Label(int node) => trie.Label(node);
+    public byte Label(int node) => _trie.Label(node);
 
     public int Find(ReadOnlySpan<byte> text)
     {
@@ -50,13 +50,13 @@ internal sealed class ElementTexts
     }
 
     /// <summary>Whether the element that ends at a node is here.</summary>
-    public bool IsElement(int node) => trie.Tag(node) >= 0;
+    public bool IsElement(int node) => _trie.Tag(node) >= 0;
 
     /// <summary>Whether an equal element is here.</summary>
     /// <param name="text">The element.</param>
     /// <param name="node">Its node, or <see cref="Off"/>.</param>
     public bool Contains(ReadOnlySpan<byte> text, int node) =>
-        (node != Off && IsElement(node)) || (CanBecome(text, text.Length) && sorted.Contains(SortedText.Of(text)));
+        (node != Off && IsElement(node)) || (CanBecome(text, text.Length) && _sorted.Contains(SortedText.Of(text)));
 
     /// <summary>
     /// Whether a beginning may become an element that is here with its properties in another order: whether there is one of at most a
@@ -64,13 +64,13 @@ internal sealed class ElementTexts
     /// </summary>
     public bool CanBecome(ReadOnlySpan<byte> beginning, int longest)
     {
-        if (withObjects.Count == 0)
+        if (_withObjects.Count == 0)
         {
             return false;
         }
         AsciiSet bytes = AsciiSet.Of(beginning);
         Span<int> counts = stackalloc int[256];
-        foreach ((byte[] element, AsciiSet has) in withObjects)
+        foreach ((byte[] element, AsciiSet has) in _withObjects)
         {
             if (element.Length < beginning.Length || element.Length > longest || !has.Contains(bytes))
             {
@@ -96,13 +96,13 @@ internal sealed class ElementTexts
 
     public void Add(ReadOnlySpan<byte> text, CrossingTokens crossing)
     {
-        trie.Add(text, 0);
+        _trie.Add(text, 0);
         if (text[0] != '"' && text.IndexOf((byte)'{') >= 0)
         {
-            sorted.Add(SortedText.Of(text));
-            withObjects.Add((text.ToArray(), AsciiSet.Of(text)));
+            _sorted.Add(SortedText.Of(text));
+            _withObjects.Add((text.ToArray(), AsciiSet.Of(text)));
         }
-        crossing.AddInto(text, risky);
+        crossing.AddInto(text, _risky);
     }
 
     /// <summary>The bytes of ASCII that a text has.</summary>

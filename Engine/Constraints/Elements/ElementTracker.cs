@@ -11,45 +11,45 @@ namespace Llama4Kernels.Engine.Constraints.Elements;
 /// </summary>
 internal sealed class ElementTracker
 {
-    private readonly Machine machine;
-    private readonly VocabularyTrie vocabulary;
+    private readonly Machine _machine;
+    private readonly VocabularyTrie _vocabulary;
 
     // Large enough at once for most answers.
-    private Frame[] frames = new Frame[32];
-    private int depth;
-    private readonly List<byte> text = new(8192);
+    private Frame[] _frames = new Frame[32];
+    private int _depth;
+    private readonly List<byte> _text = new(8192);
 
     // What a step may have to undo.
-    private Frame[] framesBefore = new Frame[32];
-    private int depthBefore;
-    private readonly List<(int Frame, int Start, int End)> added = new(16);
-    private readonly List<int> doubtful = [];
-    private ElementPlace place;
-    private ElementPlace placeBefore;
-    private int textBefore;
-    private int lastFrame;
+    private Frame[] _framesBefore = new Frame[32];
+    private int _depthBefore;
+    private readonly List<(int Frame, int Start, int End)> _added = new(16);
+    private readonly List<int> _doubtful = [];
+    private ElementPlace _place;
+    private ElementPlace _placeBefore;
+    private int _textBefore;
+    private int _lastFrame;
 
     public ElementTracker(Machine machine)
     {
-        this.machine = machine;
-        vocabulary = machine.Vocabulary;
+        _machine = machine;
+        _vocabulary = machine.Vocabulary;
     }
 
     private ElementTracker(ElementTracker other)
-        : this(other.machine)
+        : this(other._machine)
     {
-        depth = other.depth;
-        frames = new Frame[other.frames.Length];
-        for (int i = 0; i < depth; i++)
+        _depth = other._depth;
+        _frames = new Frame[other._frames.Length];
+        for (int i = 0; i < _depth; i++)
         {
-            frames[i] = other.frames[i] with { Seen = other.frames[i].Seen?.Clone() };
+            _frames[i] = other._frames[i] with { Seen = other._frames[i].Seen?.Clone() };
         }
-        text.AddRange(other.text);
-        place = other.place;
-        lastFrame = other.lastFrame;
+        _text.AddRange(other._text);
+        _place = other._place;
+        _lastFrame = other._lastFrame;
     }
 
-    private ReadOnlySpan<byte> Text => CollectionsMarshal.AsSpan(text);
+    private ReadOnlySpan<byte> Text => CollectionsMarshal.AsSpan(_text);
 
     public ElementTracker Clone() => new(this);
 
@@ -63,19 +63,19 @@ internal sealed class ElementTracker
             Undo();
             return next;
         }
-        foreach ((int frame, int start, int end) in added)
+        foreach ((int frame, int start, int end) in _added)
         {
-            int index = Array.FindIndex(frames, 0, depth, open => open.Id == frame);
+            int index = Array.FindIndex(_frames, 0, _depth, open => open.Id == frame);
             if (index >= 0)
             {
-                ElementTexts seen = frames[index].Seen ?? new ElementTexts();
-                seen.Add(Text[start..end], vocabulary.Crossing);
-                frames[index] = frames[index] with { Seen = seen, Node = seen.Find(Text[frames[index].Start..]) };
+                ElementTexts seen = _frames[index].Seen ?? new ElementTexts();
+                seen.Add(Text[start..end], _vocabulary.Crossing);
+                _frames[index] = _frames[index] with { Seen = seen, Node = seen.Find(Text[_frames[index].Start..]) };
             }
         }
-        if (depth == 0)
+        if (_depth == 0)
         {
-            text.Clear();
+            _text.Clear();
         }
         return next;
     }
@@ -83,9 +83,9 @@ internal sealed class ElementTracker
     /// <summary>Takes the tokens out of a state's mask that would repeat an element, or leave no way but to repeat one.</summary>
     public void Exclude(MachineState state, TokenMask mask)
     {
-        for (int i = 0; i < depth; i++)
+        for (int i = 0; i < _depth; i++)
         {
-            Frame frame = frames[i];
+            Frame frame = _frames[i];
             if (frame.Seen is null)
             {
                 continue;
@@ -95,16 +95,16 @@ internal sealed class ElementTracker
             {
                 continue;
             }
-            if (frame.Seen.CanBecome(Text[frame.Start..], text.Count - frame.Start + vocabulary.MaxTokenBytes))
+            if (frame.Seen.CanBecome(Text[frame.Start..], _text.Count - frame.Start + _vocabulary.MaxTokenBytes))
             {
-                ExcludeAll(state, vocabulary.Crossing.Closing, mask);
+                ExcludeAll(state, _vocabulary.Crossing.Closing, mask);
             }
             if (frame.Node != ElementTexts.Off)
             {
-                ElementWalk walk = new(machine, frame.Seen, i + 1);
-                doubtful.Clear();
-                walk.Exclude(state, frame.Node, place, mask, doubtful);
-                ExcludeAll(state, CollectionsMarshal.AsSpan(doubtful), mask);
+                ElementWalk walk = new(_machine, frame.Seen, i + 1);
+                _doubtful.Clear();
+                walk.Exclude(state, frame.Node, _place, mask, _doubtful);
+                ExcludeAll(state, CollectionsMarshal.AsSpan(_doubtful), mask);
             }
         }
     }
@@ -115,7 +115,7 @@ internal sealed class ElementTracker
         {
             if (mask[token])
             {
-                if (ReferenceEquals(Try(state, vocabulary.Tokenizer.BytesOf(token)), MachineState.Dead))
+                if (ReferenceEquals(Try(state, _vocabulary.Tokenizer.BytesOf(token)), MachineState.Dead))
                 {
                     mask.Unset(token);
                 }
@@ -126,15 +126,15 @@ internal sealed class ElementTracker
 
     private MachineState Try(MachineState state, ReadOnlySpan<byte> bytes)
     {
-        if (framesBefore.Length < frames.Length)
+        if (_framesBefore.Length < _frames.Length)
         {
-            framesBefore = new Frame[frames.Length];
+            _framesBefore = new Frame[_frames.Length];
         }
-        frames.AsSpan(0, depth).CopyTo(framesBefore);
-        depthBefore = depth;
-        placeBefore = place;
-        textBefore = text.Count;
-        added.Clear();
+        _frames.AsSpan(0, _depth).CopyTo(_framesBefore);
+        _depthBefore = _depth;
+        _placeBefore = _place;
+        _textBefore = _text.Count;
+        _added.Clear();
         foreach (byte value in bytes)
         {
             state = Step(state, value);
@@ -148,44 +148,44 @@ internal sealed class ElementTracker
 
     private void Undo()
     {
-        framesBefore.AsSpan(0, depthBefore).CopyTo(frames);
-        depth = depthBefore;
-        place = placeBefore;
-        CollectionsMarshal.SetCount(text, textBefore);
-        added.Clear();
+        _framesBefore.AsSpan(0, _depthBefore).CopyTo(_frames);
+        _depth = _depthBefore;
+        _place = _placeBefore;
+        CollectionsMarshal.SetCount(_text, _textBefore);
+        _added.Clear();
     }
 
     private MachineState Step(MachineState state, byte value)
     {
         // What a grammar writes around JSON may look like it; then nothing is open.
-        ElementMark marks = place.Marks(state, value);
-        marks = depth > 0 ? marks : marks & ElementMark.Open;
-        if ((marks & ElementMark.Distinct) != 0 && frames[depth - 1] is { InElement: true } last && last.Start < text.Count)
+        ElementMark marks = _place.Marks(state, value);
+        marks = _depth > 0 ? marks : marks & ElementMark.Open;
+        if ((marks & ElementMark.Distinct) != 0 && _frames[_depth - 1] is { InElement: true } last && last.Start < _text.Count)
         {
             if (Repeats(last))
             {
-                state = machine.WithoutDistinct(state);
+                state = _machine.WithoutDistinct(state);
             }
             else
             {
-                added.Add((last.Id, last.Start, text.Count));
+                _added.Add((last.Id, last.Start, _text.Count));
             }
         }
-        MachineState next = machine.Next(state, value);
+        MachineState next = _machine.Next(state, value);
         if (ReferenceEquals(next, MachineState.Dead))
         {
             return next;
         }
         if ((marks & ElementMark.Close) != 0)
         {
-            frames[--depth] = default;
+            _frames[--_depth] = default;
         }
-        bool isKept = depth > 0 && !(place.SkipsSpace && ElementPlace.IsSpace(value));
-        place = place.After(value, marks);
+        bool isKept = _depth > 0 && !(_place.SkipsSpace && ElementPlace.IsSpace(value));
+        _place = _place.After(value, marks);
         if (isKept)
         {
-            text.Add(value);
-            foreach (ref Frame open in frames.AsSpan(0, depth))
+            _text.Add(value);
+            foreach (ref Frame open in _frames.AsSpan(0, _depth))
             {
                 if (open.Seen is not null && open.Node != ElementTexts.Off)
                 {
@@ -195,16 +195,16 @@ internal sealed class ElementTracker
         }
         if ((marks & ElementMark.Open) != 0)
         {
-            if (depth == frames.Length)
+            if (_depth == _frames.Length)
             {
-                Array.Resize(ref frames, 2 * depth);
+                Array.Resize(ref _frames, 2 * _depth);
             }
-            frames[depth++] = new Frame(++lastFrame, text.Count, true, null, ElementTexts.Root);
+            _frames[_depth++] = new Frame(++_lastFrame, _text.Count, true, null, ElementTexts.Root);
         }
         else if ((marks & (ElementMark.Next | ElementMark.KeyEnd)) != 0)
         {
-            ref Frame frame = ref frames[depth - 1];
-            (frame.Start, frame.InElement, frame.Node) = (text.Count, (marks & ElementMark.Next) != 0, ElementTexts.Root);
+            ref Frame frame = ref _frames[_depth - 1];
+            (frame.Start, frame.InElement, frame.Node) = (_text.Count, (marks & ElementMark.Next) != 0, ElementTexts.Root);
         }
         return next;
     }
@@ -216,7 +216,7 @@ internal sealed class ElementTracker
         {
             return true;
         }
-        foreach ((int id, int start, int end) in added)
+        foreach ((int id, int start, int end) in _added)
         {
             if (id == frame.Id && end - start == element.Length && SortedText.Of(Text[start..end]) == SortedText.Of(element))
             {
@@ -229,16 +229,16 @@ internal sealed class ElementTracker
     // Whether an element that is being written can become nothing but one that is there.
     private bool IsStuck(MachineState state)
     {
-        for (int i = 0; i < depth; i++)
+        for (int i = 0; i < _depth; i++)
         {
-            Frame frame = frames[i];
+            Frame frame = _frames[i];
             if (frame.Seen is null || !frame.InElement)
             {
                 continue;
             }
             ReadOnlySpan<byte> element = Text[frame.Start..];
             if (frame.Node != ElementTexts.Off
-                ? !new ElementWalk(machine, frame.Seen, i + 1).IsAlive(state, frame.Node, place)
+                ? !new ElementWalk(_machine, frame.Seen, i + 1).IsAlive(state, frame.Node, _place)
                 : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, i + 1))
             {
                 return true;
@@ -253,7 +253,7 @@ internal sealed class ElementTracker
     {
         const int MostSteps = 2_000;
         ElementTexts seen = frame.Seen!;
-        Stack<(MachineState State, ElementPlace Place, byte[] Element)> pending = new([(state, place, Text[frame.Start..].ToArray())]);
+        Stack<(MachineState State, ElementPlace Place, byte[] Element)> pending = new([(state, _place, Text[frame.Start..].ToArray())]);
         for (int steps = 0; pending.TryPop(out (MachineState State, ElementPlace Place, byte[] Element) at); steps++)
         {
             for (int value = 0; value < 256; value++)
@@ -265,7 +265,7 @@ internal sealed class ElementTracker
                 ElementMark marks = at.Place.Marks(at.State, (byte)value);
                 bool ends = at.Place.Depth == level && (marks & ElementMark.Distinct) != 0;
                 bool repeats = ends && seen.Contains(at.Element, seen.Find(at.Element));
-                MachineState next = machine.Next(repeats ? machine.WithoutDistinct(at.State) : at.State, (byte)value);
+                MachineState next = _machine.Next(repeats ? _machine.WithoutDistinct(at.State) : at.State, (byte)value);
                 if (ReferenceEquals(next, MachineState.Dead))
                 {
                     continue;

@@ -11,10 +11,10 @@ namespace Llama4Kernels.Engine.Constraints.Elements;
 internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int level)
 {
     // What is most likely to lead away from the elements that are there comes first.
-    private static readonly byte[] Probes =
+    private static readonly byte[] s_probes =
         [.. "eaxE0179_-. "u8, .. Enumerable.Range(0, 256).Select(value => (byte)value).Where(value => !"eaxE0179_-. "u8.Contains(value))];
 
-    private static readonly byte[] MarkProbes = [.. ",:[]{}"u8];
+    private static readonly byte[] s_markProbes = [.. ",:[]{}"u8];
 
     /// <summary>Takes the tokens out of a mask that lead to where nothing but a repetition can come of it.</summary>
     /// <param name="state">The state now.</param>
@@ -145,7 +145,7 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
         {
             onlyMarks &= head.Terminal.Mark != ElementMark.None;
         }
-        foreach (byte value in onlyMarks ? MarkProbes : Probes)
+        foreach (byte value in onlyMarks ? s_markProbes : s_probes)
         {
             if ((place.SkipsSpace && ElementPlace.IsSpace(value)) || (seen.Child(node, value) is int child && child != ElementTexts.Off))
             {

@@ -7,7 +7,7 @@ internal static class CommonTerminals
     private const string Decimal = @"([0-9]+\.[0-9]*|\.[0-9]+)";
     private const string Float = $"({Integer}[eE][+-]?{Integer}|{Decimal}([eE][+-]?{Integer})?)";
 
-    private static readonly Dictionary<string, string> Patterns = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, string> s_patterns = new(StringComparer.Ordinal)
     {
         ["DIGIT"] = "[0-9]",
         ["HEXDIGIT"] = "[0-9a-fA-F]",
@@ -31,7 +31,7 @@ internal static class CommonTerminals
         ["NEWLINE"] = @"(\r?\n)+",
     };
 
-    public static IEnumerable<string> Names => Patterns.Keys;
+    public static IEnumerable<string> Names => s_patterns.Keys;
 
-    public static string? Pattern(string name) => Patterns.GetValueOrDefault(name);
+    public static string? Pattern(string name) => s_patterns.GetValueOrDefault(name);
 }

@@ -6,12 +6,12 @@ namespace Llama4Kernels.Engine.Constraints.Grammars;
 /// <summary>Cuts a grammar's text into words and signs.</summary>
 internal sealed class GrammarLexer(string text)
 {
-    private static readonly string[] Signs = ["->", "..", ":", "|", "(", ")", "[", "]", "{", "}", "*", "+", "?", "~", ",", ".", "!", "-"];
+    private static readonly string[] s_signs = ["->", "..", ":", "|", "(", ")", "[", "]", "{", "}", "*", "+", "?", "~", ",", ".", "!", "-"];
 
-    private int at;
-    private int line = 1;
-    private int lineStart;
-    private bool isFirst = true;
+    private int _at;
+    private int _line = 1;
+    private int _lineStart;
+    private bool _isFirst = true;
 
     /// <summary>All tokens; the last one is the end.</summary>
     public static List<GrammarToken> Read(string text)
@@ -26,18 +26,18 @@ internal sealed class GrammarLexer(string text)
         return tokens;
     }
 
-    private string Place => string.Create(CultureInfo.InvariantCulture, $"line {line}, column {at - lineStart + 1}");
+    private string Place => string.Create(CultureInfo.InvariantCulture, $"line {_line}, column {_at - _lineStart + 1}");
 
     private GrammarToken Next()
     {
         SkipBlanks();
-        (string place, bool first) = (Place, isFirst);
-        isFirst = false;
-        if (at >= text.Length)
+        (string place, bool first) = (Place, _isFirst);
+        _isFirst = false;
+        if (_at >= text.Length)
         {
             return new GrammarToken(GrammarTokenKind.End, string.Empty, place, true);
         }
-        char c = text[at];
+        char c = text[_at];
         if (char.IsAsciiLetter(c) || c == '_')
         {
             return new GrammarToken(GrammarTokenKind.Name, Word(), place, first);
@@ -50,13 +50,13 @@ internal sealed class GrammarLexer(string text)
         {
             case '"':
                 string value = Quoted(place);
-                bool ignoresCase = at < text.Length && text[at] == 'i';
-                at += ignoresCase ? 1 : 0;
+                bool ignoresCase = _at < text.Length && text[_at] == 'i';
+                _at += ignoresCase ? 1 : 0;
                 return new GrammarToken(GrammarTokenKind.String, value, place, first, ignoresCase);
             case '/':
                 return new GrammarToken(GrammarTokenKind.Expression, Expression(place), place, first);
             case '%':
-                at++;
+                _at++;
                 string name = Word();
                 return name == "json"
                     ? new GrammarToken(GrammarTokenKind.Schema, Json(place), place, first)
@@ -64,11 +64,11 @@ internal sealed class GrammarLexer(string text)
             case '<':
                 throw new ConstraintException("grammar", place, "special tokens cannot be part of a grammar.");
         }
-        foreach (string sign in Signs)
+        foreach (string sign in s_signs)
         {
-            if (string.CompareOrdinal(text, at, sign, 0, sign.Length) == 0)
+            if (string.CompareOrdinal(text, _at, sign, 0, sign.Length) == 0)
             {
-                at += sign.Length;
+                _at += sign.Length;
                 return new GrammarToken(GrammarTokenKind.Sign, sign, place, first);
             }
         }
@@ -77,23 +77,23 @@ internal sealed class GrammarLexer(string text)
 
     private void SkipBlanks()
     {
-        while (at < text.Length)
+        while (_at < text.Length)
         {
-            if (text[at] == '\n')
+            if (text[_at] == '\n')
             {
-                at++;
-                line++;
-                lineStart = at;
-                isFirst = true;
+                _at++;
+                _line++;
+                _lineStart = _at;
+                _isFirst = true;
             }
-            else if (text[at] is ' ' or '\t' or '\r' or '\uFEFF')
+            else if (text[_at] is ' ' or '\t' or '\r' or '\uFEFF')
             {
-                at++;
+                _at++;
             }
-            else if (text[at] == '#' || (text[at] == '/' && at + 1 < text.Length && text[at + 1] == '/'))
+            else if (text[_at] == '#' || (text[_at] == '/' && _at + 1 < text.Length && text[_at + 1] == '/'))
             {
-                int end = text.IndexOf('\n', at);
-                at = end < 0 ? text.Length : end;
+                int end = text.IndexOf('\n', _at);
+                _at = end < 0 ? text.Length : end;
             }
             else
             {
@@ -104,46 +104,46 @@ internal sealed class GrammarLexer(string text)
 
     private string Word()
     {
-        int start = at;
-        while (at < text.Length && (char.IsAsciiLetterOrDigit(text[at]) || text[at] is '_' or '-') && (text[at] != '-' || IsInside()))
+        int start = _at;
+        while (_at < text.Length && (char.IsAsciiLetterOrDigit(text[_at]) || text[_at] is '_' or '-') && (text[_at] != '-' || IsInside()))
         {
-            at++;
+            _at++;
         }
-        return text[start..at];
+        return text[start.._at];
 
         // A hyphen belongs to a name, as in first-part, but not in name->alias.
-        bool IsInside() => at + 1 < text.Length && char.IsAsciiLetter(text[at + 1]);
+        bool IsInside() => _at + 1 < text.Length && char.IsAsciiLetter(text[_at + 1]);
     }
 
     private string Quoted(string place)
     {
         StringBuilder value = new();
-        for (at++; at < text.Length && text[at] != '\n'; at++)
+        for (_at++; _at < text.Length && text[_at] != '\n'; _at++)
         {
-            if (text[at] == '"')
+            if (text[_at] == '"')
             {
-                at++;
+                _at++;
                 return value.ToString().EnumerateRunes().Any(rune => rune == Rune.ReplacementChar) && HasLoneSurrogate(value.ToString())
                     ? throw new ConstraintException("grammar", place, "a lone surrogate is no character.")
                     : value.ToString();
             }
-            if (text[at] != '\\')
+            if (text[_at] != '\\')
             {
-                value.Append(text[at]);
+                value.Append(text[_at]);
                 continue;
             }
-            char kind = ++at < text.Length ? text[at] : '\0';
+            char kind = ++_at < text.Length ? text[_at] : '\0';
             int digits = kind switch { 'x' => 2, 'u' => 4, 'U' => 8, _ => 0 };
             if (digits > 0)
             {
-                if (at + digits >= text.Length
-                    || !uint.TryParse(text.AsSpan(at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint code)
+                if (_at + digits >= text.Length
+                    || !uint.TryParse(text.AsSpan(_at + 1, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint code)
                     || !Rune.IsValid(code))
                 {
                     throw new ConstraintException("grammar", Place, $"\\{kind} needs {digits} hexadecimal digits that are a character.");
                 }
                 value.Append(new Rune(code).ToString());
-                at += digits;
+                _at += digits;
                 continue;
             }
             value.Append(kind switch
@@ -180,27 +180,27 @@ internal sealed class GrammarLexer(string text)
 
     private string Expression(string place)
     {
-        int start = ++at;
+        int start = ++_at;
         bool inClass = false;
-        for (; at < text.Length && text[at] != '\n'; at++)
+        for (; _at < text.Length && text[_at] != '\n'; _at++)
         {
-            if (text[at] == '\\')
+            if (text[_at] == '\\')
             {
-                at++;
+                _at++;
             }
-            else if (text[at] == '/' && !inClass)
+            else if (text[_at] == '/' && !inClass)
             {
-                string pattern = text[start..at];
-                at++;
-                if (at < text.Length && char.IsAsciiLetter(text[at]))
+                string pattern = text[start.._at];
+                _at++;
+                if (_at < text.Length && char.IsAsciiLetter(text[_at]))
                 {
-                    throw new ConstraintException("grammar", Place, $"the flag {text[at]} of an expression is not supported; write what it means into the expression.");
+                    throw new ConstraintException("grammar", Place, $"the flag {text[_at]} of an expression is not supported; write what it means into the expression.");
                 }
                 return pattern;
             }
             else
             {
-                inClass = text[at] == '[' || (inClass && text[at] != ']');
+                inClass = text[_at] == '[' || (inClass && text[_at] != ']');
             }
         }
         throw new ConstraintException("grammar", place, "an expression does not end on its line.");
@@ -209,21 +209,21 @@ internal sealed class GrammarLexer(string text)
     private string Json(string place)
     {
         SkipBlanks();
-        int start = at;
+        int start = _at;
         int depth = 0;
         bool quoted = false;
-        for (; at < text.Length; at++)
+        for (; _at < text.Length; _at++)
         {
-            char c = text[at];
+            char c = text[_at];
             if (c == '\n')
             {
-                line++;
-                lineStart = at + 1;
+                _line++;
+                _lineStart = _at + 1;
             }
             if (quoted)
             {
                 quoted = c != '"';
-                at += c == '\\' ? 1 : 0;
+                _at += c == '\\' ? 1 : 0;
                 continue;
             }
             quoted = c == '"';
@@ -233,10 +233,10 @@ internal sealed class GrammarLexer(string text)
                 break;
             }
         }
-        if (at >= text.Length || text[start] != '{')
+        if (_at >= text.Length || text[start] != '{')
         {
             throw new ConstraintException("grammar", place, "%json needs a schema in braces after it.");
         }
-        return text[start..++at];
+        return text[start..++_at];
     }
 }

@@ -9,16 +9,16 @@ namespace Llama4Kernels.Engine.Constraints.Grammars;
 /// </summary>
 internal sealed class GrammarParser
 {
-    private readonly List<GrammarToken> tokens;
-    private readonly ConstraintLimits limits;
-    private readonly Dictionary<string, GrammarDefinition> definitions = new(StringComparer.Ordinal);
-    private int at;
-    private int depth;
+    private readonly List<GrammarToken> _tokens;
+    private readonly ConstraintLimits _limits;
+    private readonly Dictionary<string, GrammarDefinition> _definitions = new(StringComparer.Ordinal);
+    private int _at;
+    private int _depth;
 
     private GrammarParser(string text, ConstraintLimits limits)
     {
-        this.limits = limits;
-        tokens = GrammarLexer.Read(text);
+        _limits = limits;
+        _tokens = GrammarLexer.Read(text);
     }
 
     /// <summary>The definitions by name, and what %ignore names.</summary>
@@ -37,14 +37,14 @@ internal sealed class GrammarParser
                 parser.ReadDefinition();
             }
         }
-        return (parser.definitions, ignored);
+        return (parser._definitions, ignored);
     }
 
-    private GrammarToken Current => tokens[at];
+    private GrammarToken Current => _tokens[_at];
 
     private void ReadDirective(List<GrammarTerm> ignored)
     {
-        GrammarToken directive = tokens[at++];
+        GrammarToken directive = _tokens[_at++];
         switch (directive.Text)
         {
             case "ignore":
@@ -110,7 +110,7 @@ internal sealed class GrammarParser
 
     private void Define(GrammarDefinition definition)
     {
-        if (!definitions.TryAdd(definition.Name, definition))
+        if (!_definitions.TryAdd(definition.Name, definition))
         {
             throw new ConstraintException("grammar", definition.Place, $"{definition.Name} is defined twice.");
         }
@@ -118,9 +118,9 @@ internal sealed class GrammarParser
 
     private GrammarTerm ReadAlternatives()
     {
-        if (++depth > limits.MaxDepth)
+        if (++_depth > _limits.MaxDepth)
         {
-            throw Error(Current, $"nests deeper than {limits.MaxDepth} groups.");
+            throw Error(Current, $"nests deeper than {_limits.MaxDepth} groups.");
         }
         string place = Current.Place;
         Take("|");
@@ -129,7 +129,7 @@ internal sealed class GrammarParser
         {
             parts.Add(ReadSequence());
         }
-        depth--;
+        _depth--;
         return parts.Count == 1 ? parts[0] : new GrammarTerm.Alternatives(place, parts);
     }
 
@@ -160,27 +160,27 @@ internal sealed class GrammarParser
         {
             return true;
         }
-        int ahead = at;
-        while (tokens[ahead].Is("?") || tokens[ahead].Is("!"))
+        int ahead = _at;
+        while (_tokens[ahead].Is("?") || _tokens[ahead].Is("!"))
         {
             ahead++;
         }
-        return tokens[ahead].Kind == GrammarTokenKind.Name && (tokens[ahead + 1].Is(":") || tokens[ahead + 1].Is("."));
+        return _tokens[ahead].Kind == GrammarTokenKind.Name && (_tokens[ahead + 1].Is(":") || _tokens[ahead + 1].Is("."));
     }
 
     private GrammarTerm ReadAtom()
     {
-        GrammarToken token = tokens[at];
+        GrammarToken token = _tokens[_at];
         if (token.Kind != GrammarTokenKind.End)
         {
-            at++;
+            _at++;
         }
         switch (token.Kind)
         {
             case GrammarTokenKind.Name:
                 return new GrammarTerm.Reference(token.Place, token.Text);
             case GrammarTokenKind.String when Take(".."):
-                GrammarToken last = tokens[at++];
+                GrammarToken last = _tokens[_at++];
                 return last.Kind == GrammarTokenKind.String && Single(token) is int low && Single(last) is int high && low <= high
                     ? new GrammarTerm.Span(token.Place, low, high)
                     : throw Error(token, "a range needs two strings of one character each, the lower one first.");
@@ -207,9 +207,9 @@ internal sealed class GrammarParser
     {
         for (int repeats = 0; !StartsDefinition(); repeats++)
         {
-            if (repeats > limits.MaxDepth)
+            if (repeats > _limits.MaxDepth)
             {
-                throw Error(Current, $"more than {limits.MaxDepth} repeats of one another.");
+                throw Error(Current, $"more than {_limits.MaxDepth} repeats of one another.");
             }
             string place = Current.Place;
             if (Take("*"))
@@ -246,9 +246,9 @@ internal sealed class GrammarParser
 
     private GrammarTerm.Repeat Counted(string place, GrammarTerm term, int min, int max)
     {
-        if (min > limits.MaxRepeat || (max != int.MaxValue && max > limits.MaxRepeat))
+        if (min > _limits.MaxRepeat || (max != int.MaxValue && max > _limits.MaxRepeat))
         {
-            throw new ConstraintException("grammar", place, $"repeats more than {limits.MaxRepeat} times.");
+            throw new ConstraintException("grammar", place, $"repeats more than {_limits.MaxRepeat} times.");
         }
         return min <= max
             ? new GrammarTerm.Repeat(place, term, min, max)
@@ -257,7 +257,7 @@ internal sealed class GrammarParser
 
     private int Number()
     {
-        GrammarToken token = tokens[at++];
+        GrammarToken token = _tokens[_at++];
         return token.Kind != GrammarTokenKind.Number ? throw Error(token, $"a number is needed here, not {token}.")
             : int.TryParse(token.Text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number
             : throw Error(token, $"{token} is no number of repeats.");
@@ -265,19 +265,19 @@ internal sealed class GrammarParser
 
     private GrammarToken Name()
     {
-        GrammarToken token = tokens[at];
+        GrammarToken token = _tokens[_at];
         if (token.Kind != GrammarTokenKind.Name)
         {
             throw Error(token, $"a name is needed here, not {token}.");
         }
-        at++;
+        _at++;
         return token;
     }
 
     private bool Take(string sign)
     {
         bool found = Current.Is(sign);
-        at += found ? 1 : 0;
+        _at += found ? 1 : 0;
         return found;
     }
 

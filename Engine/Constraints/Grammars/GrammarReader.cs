@@ -14,19 +14,19 @@ internal sealed class GrammarReader
 {
     private const string StartName = "start";
 
-    private readonly Dictionary<string, GrammarDefinition> definitions;
-    private readonly Dictionary<string, GrammarExpression> terminals = new(StringComparer.Ordinal);
-    private readonly HashSet<string> open = new(StringComparer.Ordinal);
-    private readonly GrammarExpression? ignored;
-    private readonly ConstraintLimits limits;
+    private readonly Dictionary<string, GrammarDefinition> _definitions;
+    private readonly Dictionary<string, GrammarExpression> _terminals = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _open = new(StringComparer.Ordinal);
+    private readonly GrammarExpression? _ignored;
+    private readonly ConstraintLimits _limits;
 
     private GrammarReader(string text, ConstraintLimits limits)
     {
-        this.limits = limits;
-        (definitions, List<GrammarTerm> ignoredTerms) = GrammarParser.Read(text, limits);
+        _limits = limits;
+        (_definitions, List<GrammarTerm> ignoredTerms) = GrammarParser.Read(text, limits);
         if (ignoredTerms.Count > 0)
         {
-            ignored = new GrammarExpression.Repeat(new GrammarExpression.Choice([.. ignoredTerms.Select(Terminal)]), 0, int.MaxValue);
+            _ignored = new GrammarExpression.Repeat(new GrammarExpression.Choice([.. ignoredTerms.Select(Terminal)]), 0, int.MaxValue);
         }
     }
 
@@ -42,17 +42,17 @@ internal sealed class GrammarReader
 
     private Grammar Read()
     {
-        if (!definitions.ContainsKey(StartName))
+        if (!_definitions.ContainsKey(StartName))
         {
             throw new ConstraintException("grammar", string.Empty, "has no rule start.");
         }
-        Dictionary<string, GrammarExpression> rules = definitions.Values.Where(definition => !definition.IsTerminal)
+        Dictionary<string, GrammarExpression> rules = _definitions.Values.Where(definition => !definition.IsTerminal)
             .ToDictionary(definition => definition.Name, definition => Part(definition.Body), StringComparer.Ordinal);
         // Nobody refers to this one, so what is ignored at the end stands at the end of the whole text only.
         const string Whole = "";
-        rules.Add(Whole, ignored is null
+        rules.Add(Whole, _ignored is null
             ? new GrammarExpression.Reference(StartName)
-            : new GrammarExpression.Sequence(new GrammarExpression.Reference(StartName), ignored));
+            : new GrammarExpression.Sequence(new GrammarExpression.Reference(StartName), _ignored));
         return new Grammar(Whole, rules);
     }
 
@@ -68,7 +68,7 @@ internal sealed class GrammarReader
             case GrammarTerm.Repeat repeat:
                 return new GrammarExpression.Repeat(Part(repeat.Part), repeat.Min, repeat.Max);
             case GrammarTerm.Reference reference when !GrammarDefinition.IsTerminalName(reference.Name):
-                return definitions.ContainsKey(reference.Name)
+                return _definitions.ContainsKey(reference.Name)
                     ? new GrammarExpression.Reference(reference.Name)
                     : throw new ConstraintException("grammar", reference.Place, $"{reference.Name} is not defined.");
             case GrammarTerm.Schema schema:
@@ -79,7 +79,7 @@ internal sealed class GrammarReader
     }
 
     private GrammarExpression AfterIgnored(GrammarExpression expression) =>
-        ignored is null ? expression : new GrammarExpression.Sequence(ignored, expression);
+        _ignored is null ? expression : new GrammarExpression.Sequence(_ignored, expression);
 
     /// <summary>A part of a terminal.</summary>
     private GrammarExpression Terminal(GrammarTerm term)
@@ -111,7 +111,7 @@ internal sealed class GrammarReader
         bool looksAround;
         try
         {
-            looksAround = RegexParser.Parse(expression.Pattern, new RegexAlgebra(new ConstraintBudget(limits)), limits).LooksAround;
+            looksAround = RegexParser.Parse(expression.Pattern, new RegexAlgebra(new ConstraintBudget(_limits)), _limits).LooksAround;
         }
         catch (ConstraintException error)
         {
@@ -126,7 +126,7 @@ internal sealed class GrammarReader
 
     private GrammarExpression Named(GrammarTerm.Reference reference)
     {
-        if (!definitions.TryGetValue(reference.Name, out GrammarDefinition? definition))
+        if (!_definitions.TryGetValue(reference.Name, out GrammarDefinition? definition))
         {
             throw new ConstraintException("grammar", reference.Place, $"{reference.Name} is not defined.");
         }
@@ -134,21 +134,21 @@ internal sealed class GrammarReader
         {
             throw new ConstraintException("grammar", reference.Place, $"{reference.Name} is a rule; a terminal may hold terminals only.");
         }
-        if (terminals.TryGetValue(reference.Name, out GrammarExpression? known))
+        if (_terminals.TryGetValue(reference.Name, out GrammarExpression? known))
         {
             return known;
         }
-        if (!open.Add(reference.Name))
+        if (!_open.Add(reference.Name))
         {
             throw new ConstraintException("grammar", reference.Place, $"{reference.Name} holds itself; only rules may.");
         }
-        if (open.Count > limits.MaxDepth)
+        if (_open.Count > _limits.MaxDepth)
         {
-            throw new ConstraintException("grammar", reference.Place, $"terminals nest deeper than {limits.MaxDepth}.");
+            throw new ConstraintException("grammar", reference.Place, $"terminals nest deeper than {_limits.MaxDepth}.");
         }
         GrammarExpression expression = Terminal(definition.Body);
-        open.Remove(reference.Name);
-        terminals.Add(reference.Name, expression);
+        _open.Remove(reference.Name);
+        _terminals.Add(reference.Name, expression);
         return expression;
     }
 
@@ -156,7 +156,7 @@ internal sealed class GrammarReader
     {
         try
         {
-            return new GrammarExpression.Value(JsonElement.Parse(schema.Json, new JsonDocumentOptions { MaxDepth = limits.MaxDepth }));
+            return new GrammarExpression.Value(JsonElement.Parse(schema.Json, new JsonDocumentOptions { MaxDepth = _limits.MaxDepth }));
         }
         catch (JsonException error)
         {

@@ -7,7 +7,7 @@ internal sealed class ArrayShape(
     SchemaProgram program, SchemaSet[] prefix, SchemaSet rest, int min, int max, ContainsDemand[] demands, Subschema? unique)
 {
     // Counts and places from which an array is known to be completable; what is known stays true as more values come to exist.
-    private readonly HashSet<int[]> completable = new(SequenceComparer.Instance);
+    private readonly HashSet<int[]> _completable = new(SequenceComparer.Instance);
 
     public int Min => min;
 
@@ -186,11 +186,11 @@ internal sealed class ArrayShape(
         while (pending.TryPop(out int[]? at))
         {
             int[] before = at[..^1];
-            if (completable.Contains(at) || (at[^1] >= Min && IsMet(before)))
+            if (_completable.Contains(at) || (at[^1] >= Min && IsMet(before)))
             {
                 for (int[]? on = at; on is not null; on = cameFrom[on])
                 {
-                    completable.Add(on);
+                    _completable.Add(on);
                 }
                 return true;
             }

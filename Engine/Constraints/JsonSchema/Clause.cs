@@ -50,8 +50,8 @@ internal abstract record Clause(string Keyword)
     /// <summary>Some values: simple ones, and literals for arrays and objects.</summary>
     public sealed record Values(string Name, TypeSet Simple, string[] Texts, string[] Numbers, int[] Arrays, int[] Objects) : Clause(Name)
     {
-        private readonly TextTest text = new(TextTestKind.OneOf, string.Empty, Texts);
-        private readonly NumberTest number = new(NumberTestKind.OneOf, string.Join(' ', Numbers));
+        private readonly TextTest _text = new(TextTestKind.OneOf, string.Empty, Texts);
+        private readonly NumberTest _number = new(NumberTestKind.OneOf, string.Join(' ', Numbers));
 
         public override TypeSet Types => Simple
             | (Texts.Length > 0 ? TypeSet.String : 0) | (Numbers.Length > 0 ? TypeSet.Number : 0)
@@ -62,11 +62,11 @@ internal abstract record Clause(string Keyword)
             conjunct.Restrict(Types);
             if (Texts.Length > 0)
             {
-                conjunct.Texts.Add(text);
+                conjunct.Texts.Add(_text);
             }
             if (Numbers.Length > 0)
             {
-                conjunct.Numbers.Add(number);
+                conjunct.Numbers.Add(_number);
             }
             if (Arrays.Length + Objects.Length > 0)
             {
@@ -82,11 +82,11 @@ internal abstract record Clause(string Keyword)
             yield return new Option(~Types & TypeSet.All);
             if (Texts.Length > 0)
             {
-                yield return new Option(TypeSet.String, conjunct => conjunct.Texts.Add(text.Opposite()));
+                yield return new Option(TypeSet.String, conjunct => conjunct.Texts.Add(_text.Opposite()));
             }
             if (Numbers.Length > 0)
             {
-                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(number.Opposite()));
+                yield return new Option(TypeSet.Number, conjunct => conjunct.Numbers.Add(_number.Opposite()));
             }
             foreach ((TypeSet type, int[] values) in ((TypeSet, int[])[])[(TypeSet.Array, Arrays), (TypeSet.Object, Objects)])
             {

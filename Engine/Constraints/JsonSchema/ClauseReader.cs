@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 internal sealed class ClauseReader(
     SchemaDocument document, AutomatonLibrary library, ConstraintBudget budget, Func<int, TypeSet> typesOf, Func<int, int, bool> disjoint)
 {
-    private static readonly Dictionary<string, TypeSet> TypeNames = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, TypeSet> s_typeNames = new(StringComparer.Ordinal)
     {
         ["null"] = TypeSet.Null,
         ["boolean"] = TypeSet.Boolean,
@@ -19,7 +19,7 @@ internal sealed class ClauseReader(
         ["object"] = TypeSet.Object,
     };
 
-    private static readonly string[] Refused = ["unevaluatedProperties", "unevaluatedItems"];
+    private static readonly string[] s_refused = ["unevaluatedProperties", "unevaluatedItems"];
 
     public List<Clause> Read(Subschema schema)
     {
@@ -119,7 +119,7 @@ internal sealed class ClauseReader(
                 clauses.AddRange(ReadDependencies(schema, keyword, value));
                 break;
             default:
-                if (Refused.Contains(keyword) && value.ValueKind != JsonValueKind.True)
+                if (s_refused.Contains(keyword) && value.ValueKind != JsonValueKind.True)
                 {
                     throw schema.Error(keyword, "is not supported.");
                 }
@@ -135,7 +135,7 @@ internal sealed class ClauseReader(
         TypeSet types = TypeSet.None;
         foreach (string name in names)
         {
-            types |= TypeNames.TryGetValue(name, out TypeSet type) ? type : throw schema.Error("type", $"there is no type {name}.");
+            types |= s_typeNames.TryGetValue(name, out TypeSet type) ? type : throw schema.Error("type", $"there is no type {name}.");
         }
         if (schema.TryGet("nullable", out JsonElement nullable) && nullable.ValueKind == JsonValueKind.True)
         {

@@ -6,13 +6,13 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// </summary>
 internal sealed class Conjunct
 {
-    private readonly HashSet<int> seen;
+    private readonly HashSet<int> _seen;
 
-    public Conjunct() => seen = [];
+    public Conjunct() => _seen = [];
 
     private Conjunct(Conjunct other)
     {
-        seen = [.. other.seen];
+        _seen = [.. other._seen];
         Pending = new Stack<int>(other.Pending.Reverse());
         Choices = [.. other.Choices];
         Types = other.Types;
@@ -83,16 +83,16 @@ internal sealed class Conjunct
     /// <summary>Whether a literal is new here; one that meets its opposite leaves nothing.</summary>
     public bool See(int literal)
     {
-        if (seen.Contains(literal ^ 1))
+        if (_seen.Contains(literal ^ 1))
         {
             Types = TypeSet.None;
             return false;
         }
-        return seen.Add(literal);
+        return _seen.Add(literal);
     }
 
     /// <summary>Whether a literal is known to hold.</summary>
-    public bool HasSeen(int literal) => seen.Contains(literal);
+    public bool HasSeen(int literal) => _seen.Contains(literal);
 
     public void Restrict(TypeSet types) => Types &= types;
 

@@ -47,7 +47,7 @@ internal static class Formats
     private const string Varspec = Varname + "(?::[1-9]\\d{0,3}|\\*)?";
 
     // Any character but a line end stands for the dot of the expressions.
-    private static readonly Dictionary<string, string> Patterns = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, string> s_patterns = new(StringComparer.Ordinal)
     {
         ["date"] = Date,
         ["time"] = Time,
@@ -72,10 +72,10 @@ internal static class Formats
     /// <summary>Whether a format constrains; one that cannot be kept to is refused.</summary>
     public static bool Check(string name, Subschema schema) => name is "regex" or "idn-hostname"
         ? throw schema.Error("format", $"{name} is not supported.")
-        : Patterns.ContainsKey(name) && (name != "ip-address" || schema.Resource is { Draft: SchemaDraft.Draft4 });
+        : s_patterns.ContainsKey(name) && (name != "ip-address" || schema.Resource is { Draft: SchemaDraft.Draft4 });
 
     /// <summary>The texts of a format, but for how long they may be.</summary>
-    public static Dfa Of(string name, AutomatonLibrary library, ConstraintBudget budget) => library.FullMatch(Patterns[name], budget);
+    public static Dfa Of(string name, AutomatonLibrary library, ConstraintBudget budget) => library.FullMatch(s_patterns[name], budget);
 
     /// <summary>Code points that a text of a format has at most; int.MaxValue if any number. Counting them takes fewer states than an automaton.</summary>
     public static int Longest(string name) => name == "hostname" ? LongestHostname : int.MaxValue;

@@ -6,10 +6,10 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <summary>Makes the rules that write the values of a schema.</summary>
 internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bool freeSpace)
 {
-    private readonly AutomatonLibrary library = program.Library;
-    private readonly ConstraintBudget budget = new(program.Budget.Limits with { MaxCompileTime = TimeSpan.MaxValue, MaxCompileBytes = long.MaxValue, MaxStates = int.MaxValue });
-    private readonly Dictionary<(ArrayShape, ArrayPhase, int, string), Node> arrayNodes = [];
-    private readonly Dictionary<ObjectShape, ObjectGrammar> objects = [];
+    private readonly AutomatonLibrary _library = program.Library;
+    private readonly ConstraintBudget _budget = new(program.Budget.Limits with { MaxCompileTime = TimeSpan.MaxValue, MaxCompileBytes = long.MaxValue, MaxStates = int.MaxValue });
+    private readonly Dictionary<(ArrayShape, ArrayPhase, int, string), Node> _arrayNodes = [];
+    private readonly Dictionary<ObjectShape, ObjectGrammar> _objects = [];
 
     private enum ArrayPhase
     {
@@ -34,12 +34,12 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
     public Rule RuleOf(SchemaSet set) => set.Rule ??= new Rule(() => Value(set, freeSpace));
 
     /// <summary>A fixed piece of text, where white space may stand before it if it may at all.</summary>
-    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(library.Literal(text), target, freeSpace, mark);
+    public Node.Terminal Mark(string text, Node target, ElementMark mark) => new(_library.Literal(text), target, freeSpace, mark);
 
     public Node.Terminal Terminal(Automaton automaton, Func<int, Node> target) => new(automaton, target, freeSpace);
 
     /// <summary>Names that the schema does not spell. They are written in one way, so that a name that comes again is known.</summary>
-    public TextAutomaton Names(Dfa names) => library.Text($"names {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(names)}", names, TextForm.Json, 0, int.MaxValue, budget);
+    public TextAutomaton Names(Dfa names) => _library.Text($"names {System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(names)}", names, TextForm.Json, 0, int.MaxValue, _budget);
 
     // What the schema does not spell has no name that a model could be told.
     private Rule Arguments()
@@ -62,7 +62,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         ValueShape shape = program.Expand(set);
         List<Node.Terminal> terminals = [];
         List<(byte[], int)> words = [];
-        foreach ((TypeSet type, string json, string python) in Words)
+        foreach ((TypeSet type, string json, string python) in s_words)
         {
             if ((shape.Simple & type) != 0)
             {
@@ -78,15 +78,15 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
             else
             {
                 TextForm form = !IsPython && !set.WrittenOneWay ? TextForm.JsonWithEscapes : WordForm(set.WrittenOneWay);
-                Add(library.Text(text.Key, text.Dfa, form, text.Min, text.Max, budget), LazyNode.End);
+                Add(_library.Text(text.Key, text.Dfa, form, text.Min, text.Max, _budget), LazyNode.End);
             }
         }
         foreach ((string key, Dfa dfa, bool areIntegers) in shape.Numbers)
         {
             // To Python 1.0 is no integer.
             TextAutomaton numbers = set.WrittenOneWay || (areIntegers && IsPython)
-                ? library.Text(key + " in one way", NumberAutomata.InOneWay(key, dfa, library, budget), TextForm.Raw, 0, int.MaxValue, budget)
-                : library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+                ? _library.Text(key + " in one way", NumberAutomata.InOneWay(key, dfa, _library, _budget), TextForm.Raw, 0, int.MaxValue, _budget)
+                : _library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, _budget);
             Add(numbers, LazyNode.End);
         }
         if (words.Count > 0)
@@ -95,15 +95,15 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         }
         foreach (ArrayShape array in shape.Arrays)
         {
-            Add(library.Literal("["), ArrayNode(array, ArrayPhase.Open, 0, new int[array.Demands.Count]), ElementMark.Open);
+            Add(_library.Literal("["), ArrayNode(array, ArrayPhase.Open, 0, new int[array.Demands.Count]), ElementMark.Open);
         }
         foreach (ObjectShape entry in shape.Objects)
         {
-            if (!objects.TryGetValue(entry, out ObjectGrammar? grammar))
+            if (!_objects.TryGetValue(entry, out ObjectGrammar? grammar))
             {
-                objects.Add(entry, grammar = new ObjectGrammar(this, entry, set.WrittenOneWay));
+                _objects.Add(entry, grammar = new ObjectGrammar(this, entry, set.WrittenOneWay));
             }
-            Add(library.Literal("{"), grammar.Open, ElementMark.Open);
+            Add(_library.Literal("{"), grammar.Open, ElementMark.Open);
         }
         return new Node.Edges([.. terminals], [], false);
 
@@ -111,16 +111,16 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
             terminals.Add(new Node.Terminal(automaton, target, skipsSpace, mark));
     });
 
-    private static readonly (TypeSet, string, string)[] Words =
+    private static readonly (TypeSet, string, string)[] s_words =
         [(TypeSet.Null, "null", "None"), (TypeSet.True, "true", "True"), (TypeSet.False, "false", "False")];
 
     private Node ArrayNode(ArrayShape array, ArrayPhase phase, int index, int[] counted)
     {
         (ArrayShape, ArrayPhase, int, string) key = (array, phase, index, string.Join(',', counted));
-        if (!arrayNodes.TryGetValue(key, out Node? node))
+        if (!_arrayNodes.TryGetValue(key, out Node? node))
         {
             node = new LazyNode(() => ArrayEdges(array, phase, index, counted));
-            arrayNodes.Add(key, node);
+            _arrayNodes.Add(key, node);
         }
         return node;
     }

@@ -69,7 +69,7 @@ internal static class NumberComparison
     /// <param name="Power">The exponent against the other number's.</param>
     private readonly record struct State(Phase Phase, bool IsNegative, bool IsZero, Digits Plain, Digits Scientific, Exponent Power = default)
     {
-        private static readonly Digits Off = new(-1, 0);
+        private static readonly Digits s_off = new(-1, 0);
 
         public bool TryTake(Phase next, char value, Operand other, out State after)
         {
@@ -84,7 +84,7 @@ internal static class NumberComparison
                     return true;
                 case 'e' or 'E':
                     after = new State(next, IsNegative, IsZero, default, new Digits(0, ScientificOrder(other)), new Exponent(other.Exponent));
-                    return Scientific != Off;
+                    return Scientific != s_off;
                 default:
                     if (next >= Phase.Exponent)
                     {
@@ -96,7 +96,7 @@ internal static class NumberComparison
                     {
                         IsZero = IsZero && value == '0',
                         Plain = Plain.Take(value, isFraction ? other.Fraction : other.Whole, isFraction),
-                        Scientific = Scientific == Off || (Phase == Phase.Whole && !isFraction) ? Off : Scientific.Take(value, other.Significant, true),
+                        Scientific = Scientific == s_off || (Phase == Phase.Whole && !isFraction) ? s_off : Scientific.Take(value, other.Significant, true),
                     };
                     return true;
             }

@@ -6,16 +6,16 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <summary>Makes the nodes that write an object, one for each place that makes a difference.</summary>
 internal sealed class ObjectGrammar
 {
-    private readonly JsonGrammar grammar;
-    private readonly ObjectShape shape;
-    private readonly bool asArguments;
-    private readonly TextForm form;
-    private readonly Dictionary<State, Node> nodes = [];
-    private readonly Dictionary<(Choice, ElementMark), Node> afterKeys = [];
-    private readonly Dictionary<(int From, int To), LiteralAutomaton> keys = [];
-    private ByteTrie? names;
-    private ByteTrie? listedNames;
-    private Automaton? others;
+    private readonly JsonGrammar _grammar;
+    private readonly ObjectShape _shape;
+    private readonly bool _asArguments;
+    private readonly TextForm _form;
+    private readonly Dictionary<State, Node> _nodes = [];
+    private readonly Dictionary<(Choice, ElementMark), Node> _afterKeys = [];
+    private readonly Dictionary<(int From, int To), LiteralAutomaton> _keys = [];
+    private ByteTrie? _names;
+    private ByteTrie? _listedNames;
+    private Automaton? _others;
 
     /// <param name="grammar">Makes the rules of the values.</param>
     /// <param name="shape">The objects.</param>
@@ -23,10 +23,10 @@ internal sealed class ObjectGrammar
     /// <param name="asArguments">Whether they are written as arguments of a call in Python, up to its closing parenthesis.</param>
     public ObjectGrammar(JsonGrammar grammar, ObjectShape shape, bool oneWay, bool asArguments = false)
     {
-        this.grammar = grammar;
-        this.shape = shape;
-        this.asArguments = asArguments;
-        form = asArguments ? TextForm.Raw : grammar.WordForm(oneWay);
+        _grammar = grammar;
+        _shape = shape;
+        _asArguments = asArguments;
+        _form = asArguments ? TextForm.Raw : grammar.WordForm(oneWay);
         Open = At(new State(Phase.Open, 0, 0, 0, 0, 0));
     }
 
@@ -42,10 +42,10 @@ internal sealed class ObjectGrammar
 
     private Node At(State state)
     {
-        if (!nodes.TryGetValue(state, out Node? node))
+        if (!_nodes.TryGetValue(state, out Node? node))
         {
             node = new LazyNode(() => Edges(state));
-            nodes.Add(state, node);
+            _nodes.Add(state, node);
         }
         return node;
     }
@@ -53,13 +53,13 @@ internal sealed class ObjectGrammar
     private Node.Edges Edges(State at)
     {
         List<Node.Terminal> terminals = [];
-        if (at.Phase != Phase.AfterComma && shape.RequiredFrom(at.Position) == 0 && at.Count >= shape.Min && at.Met == shape.AllDemands)
+        if (at.Phase != Phase.AfterComma && _shape.RequiredFrom(at.Position) == 0 && at.Count >= _shape.Min && at.Met == _shape.AllDemands)
         {
-            terminals.Add(asArguments
+            terminals.Add(_asArguments
                 ? new Node.Terminal(new LiteralAutomaton((")"u8.ToArray(), 0)), LazyNode.End)
-                : grammar.Mark("}", LazyNode.End, ElementMark.Close));
+                : _grammar.Mark("}", LazyNode.End, ElementMark.Close));
         }
-        if (at.Count < shape.Max)
+        if (at.Count < _shape.Max)
         {
             if (at.Phase != Phase.AfterValue)
             {
@@ -68,9 +68,9 @@ internal sealed class ObjectGrammar
             else if (NamedKeys(at).Any() || ListedKeys(at).Any() || OtherClasses(at).Any())
             {
                 Node next = At(at with { Phase = Phase.AfterComma });
-                terminals.Add(asArguments
+                terminals.Add(_asArguments
                     ? new Node.Terminal(new LiteralAutomaton((","u8.ToArray(), 0), (", "u8.ToArray(), 0)), next)
-                    : grammar.Mark(",", next, ElementMark.Next));
+                    : _grammar.Mark(",", next, ElementMark.Next));
             }
         }
         return new Node.Edges([.. terminals], [], false);
@@ -82,76 +82,76 @@ internal sealed class ObjectGrammar
         if (named.Length > 0)
         {
             terminals.Add(KeyTerminal(
-                Keys(named), property => AfterKey(Place(shape.Properties[property], at, property + 1, at.Used))));
+                Keys(named), property => AfterKey(Place(_shape.Properties[property], at, property + 1, at.Used))));
         }
         int[] listed = [.. ListedKeys(at)];
         if (listed.Length > 0)
         {
-            listedNames ??= Written(shape.Listed);
+            _listedNames ??= Written(_shape.Listed);
             terminals.Add(KeyTerminal(
-                new LiteralAutomaton(listedNames, listed),
-                i => AfterKey(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i)))));
+                new LiteralAutomaton(_listedNames, listed),
+                i => AfterKey(Place(_shape.Listed[i], at, _shape.Properties.Length, at.Used | (1UL << i)))));
         }
         int[] classes = [.. OtherClasses(at)];
         if (classes.Length > 0)
         {
-            Automaton automaton = classes.Length == shape.Classes.Count(names => names.Value.IsProductive) ? Others() : Only(classes);
-            terminals.Add(grammar.Terminal(automaton, tag => AfterKey(Place(shape.Classes[tag], at), ElementMark.Distinct)));
+            Automaton automaton = classes.Length == _shape.Classes.Count(names => names.Value.IsProductive) ? Others() : Only(classes);
+            terminals.Add(_grammar.Terminal(automaton, tag => AfterKey(Place(_shape.Classes[tag], at), ElementMark.Distinct)));
         }
     }
 
     private Node.Terminal KeyTerminal(Automaton automaton, Func<int, Node> target) =>
-        asArguments ? new Node.Terminal(automaton, target) : grammar.Terminal(automaton, target);
+        _asArguments ? new Node.Terminal(automaton, target) : _grammar.Terminal(automaton, target);
 
     // Properties that follow each other without a gap are most of them; their automaton serves several places.
     private LiteralAutomaton Keys(int[] named)
     {
-        names ??= Written(shape.Properties);
+        _names ??= Written(_shape.Properties);
         (int From, int To) key = (named[0], named[^1]);
         if (named.Length != key.To - key.From + 1)
         {
-            return new LiteralAutomaton(names, named);
+            return new LiteralAutomaton(_names, named);
         }
-        if (!keys.TryGetValue(key, out LiteralAutomaton? known))
+        if (!_keys.TryGetValue(key, out LiteralAutomaton? known))
         {
-            known = named.Length == shape.Properties.Length ? new LiteralAutomaton(names) : new LiteralAutomaton(names, named);
-            keys.Add(key, known);
+            known = named.Length == _shape.Properties.Length ? new LiteralAutomaton(_names) : new LiteralAutomaton(_names, named);
+            _keys.Add(key, known);
         }
         return known;
     }
 
     private ByteTrie Written(ObjectShape.Property[] properties) =>
-        new(properties.SelectMany((property, i) => TextDecoder.Writings(form, property.Name).Select(text => (text, i))));
+        new(properties.SelectMany((property, i) => TextDecoder.Writings(_form, property.Name).Select(text => (text, i))));
 
     // Optional properties may be passed over, up to the first that is required.
     private IEnumerable<int> NamedKeys(State at)
     {
-        for (int property = at.Position; property < shape.Properties.Length; property++)
+        for (int property = at.Position; property < _shape.Properties.Length; property++)
         {
-            if (HasWay(Place(shape.Properties[property], at, property + 1, at.Used)))
+            if (HasWay(Place(_shape.Properties[property], at, property + 1, at.Used)))
             {
                 yield return property;
             }
-            if (shape.Properties[property].Required)
+            if (_shape.Properties[property].Required)
             {
                 yield break;
             }
         }
     }
 
-    private IEnumerable<int> ListedKeys(State at) => shape.RequiredFrom(at.Position) > 0 ? [] : Enumerable.Range(0, shape.Listed.Length).Where(
-        i => (at.Used >> i & 1) == 0 && HasWay(Place(shape.Listed[i], at, shape.Properties.Length, at.Used | (1UL << i))));
+    private IEnumerable<int> ListedKeys(State at) => _shape.RequiredFrom(at.Position) > 0 ? [] : Enumerable.Range(0, _shape.Listed.Length).Where(
+        i => (at.Used >> i & 1) == 0 && HasWay(Place(_shape.Listed[i], at, _shape.Properties.Length, at.Used | (1UL << i))));
 
-    private IEnumerable<int> OtherClasses(State at) => shape.RequiredFrom(at.Position) > 0 || shape.Names.IsEmpty || at.Others >= shape.Others ? []
-        : Enumerable.Range(0, shape.Classes.Length).Where(tag => HasWay(Place(shape.Classes[tag], at)));
+    private IEnumerable<int> OtherClasses(State at) => _shape.RequiredFrom(at.Position) > 0 || _shape.Names.IsEmpty || at.Others >= _shape.Others ? []
+        : Enumerable.Range(0, _shape.Classes.Length).Where(tag => HasWay(Place(_shape.Classes[tag], at)));
 
     private Choice Place(ObjectShape.Property property, State at, int position, ulong used) =>
         new(property.Value, property.Demands, Counted(at.Count), at.Met, position, used, at.Others);
 
     private Choice Place(ObjectShape.NameClass names, State at) => new(
-        names.Value, names.Demands, Counted(at.Count), at.Met, shape.Properties.Length, at.Used, shape.Others == int.MaxValue ? 0 : at.Others + 1);
+        names.Value, names.Demands, Counted(at.Count), at.Met, _shape.Properties.Length, at.Used, _shape.Others == int.MaxValue ? 0 : at.Others + 1);
 
-    private int Counted(int count) => shape.Max == int.MaxValue ? Math.Min(count + 1, shape.Min) : count + 1;
+    private int Counted(int count) => _shape.Max == int.MaxValue ? Math.Min(count + 1, _shape.Min) : count + 1;
 
     // What the value may be, and the place after it.
     private IEnumerable<(SchemaSet Value, State After)> Ways(Choice key)
@@ -160,11 +160,11 @@ internal sealed class ObjectGrammar
         {
             yield break;
         }
-        foreach (int counts in shape.Counts(key.Demands, key.Met))
+        foreach (int counts in _shape.Counts(key.Demands, key.Met))
         {
-            SchemaSet way = shape.Value(key.Value, counts);
+            SchemaSet way = _shape.Value(key.Value, counts);
             State after = new(Phase.AfterValue, key.Position, key.Count, key.Met | counts, key.Used, key.Others);
-            if (way.IsProductive && shape.CanComplete(key.Position, key.Count, after.Met, key.Used, key.Others))
+            if (way.IsProductive && _shape.CanComplete(key.Position, key.Count, after.Met, key.Used, key.Others))
             {
                 yield return (way, after);
             }
@@ -173,31 +173,31 @@ internal sealed class ObjectGrammar
 
     // Most names count for no demand; then there is one way at the most, and it is asked for often.
     private bool HasWay(Choice key) => key.Demands == 0
-        ? key.Value.IsProductive && shape.CanComplete(key.Position, key.Count, key.Met, key.Used, key.Others)
+        ? key.Value.IsProductive && _shape.CanComplete(key.Position, key.Count, key.Met, key.Used, key.Others)
         : Ways(key).Any();
 
     private Node AfterKey(Choice key, ElementMark distinct = ElementMark.None)
     {
-        if (!afterKeys.TryGetValue((key, distinct), out Node? node))
+        if (!_afterKeys.TryGetValue((key, distinct), out Node? node))
         {
             LazyNode values = new(() => new Node.Edges(
-                [], [.. Ways(key).Select(way => new Node.Call(asArguments ? grammar.RuleWithoutSpace(way.Value) : grammar.RuleOf(way.Value), At(way.After)))], false));
+                [], [.. Ways(key).Select(way => new Node.Call(_asArguments ? _grammar.RuleWithoutSpace(way.Value) : _grammar.RuleOf(way.Value), At(way.After)))], false));
             node = new LazyNode(() => new Node.Edges(
-                [asArguments ? new Node.Terminal(new LiteralAutomaton(("="u8.ToArray(), 0)), values) : grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
-            afterKeys.Add((key, distinct), node);
+                [_asArguments ? new Node.Terminal(new LiteralAutomaton(("="u8.ToArray(), 0)), values) : _grammar.Mark(":", values, ElementMark.KeyEnd | distinct)], [], false));
+            _afterKeys.Add((key, distinct), node);
         }
         return node;
     }
 
-    private Automaton Others() => others ??= Except(shape.Names);
+    private Automaton Others() => _others ??= Except(_shape.Names);
 
     private Automaton Only(int[] classes) => Except(DfaOperations.Combine(
-        [shape.Names], tags => classes.Contains(tags[0]) ? tags[0] : -1, ConstraintBudget.Unbounded()));
+        [_shape.Names], tags => classes.Contains(tags[0]) ? tags[0] : -1, ConstraintBudget.Unbounded()));
 
     private Automaton Except(Dfa all)
     {
-        TextAutomaton texts = grammar.Names(all);
-        byte[][] taken = [.. shape.Properties.Where(property => all.TagOf(property.Name) >= 0)
+        TextAutomaton texts = _grammar.Names(all);
+        byte[][] taken = [.. _shape.Properties.Where(property => all.TagOf(property.Name) >= 0)
             .SelectMany(property => TextDecoder.Writings(TextForm.Json, property.Name))];
         return taken.Length == 0 ? texts : new ExceptAutomaton(texts, taken);
     }

@@ -7,8 +7,8 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 internal sealed record ObjectPart(
     IReadOnlyList<(string Name, int Literal)> Properties, IReadOnlyList<(string Pattern, int Literal)> Patterns, int? Additional)
 {
-    private readonly Dictionary<string, int> byName = Properties.DistinctBy(property => property.Name, StringComparer.Ordinal)
+    private readonly Dictionary<string, int> _byName = Properties.DistinctBy(property => property.Name, StringComparer.Ordinal)
         .ToDictionary(property => property.Name, property => property.Literal, StringComparer.Ordinal);
 
-    public bool TryGet(string name, out int literal) => byName.TryGetValue(name, out literal);
+    public bool TryGet(string name, out int literal) => _byName.TryGetValue(name, out literal);
 }

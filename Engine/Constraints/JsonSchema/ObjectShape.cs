@@ -13,7 +13,7 @@ internal sealed class ObjectShape(
     private const int Impossible = int.MaxValue / 2;
 
     // required[i]: required properties from i on.
-    private readonly int[] required = CountRequired(properties);
+    private readonly int[] _required = CountRequired(properties);
 
     public Property[] Properties => properties;
 
@@ -88,7 +88,7 @@ internal sealed class ObjectShape(
     public ObjectShape WithoutOthers() => new(program, properties, listed, DfaOperations.Nothing, [], min, max, demands);
 
     /// <summary>Required properties from an index on.</summary>
-    public int RequiredFrom(int position) => required[position];
+    public int RequiredFrom(int position) => _required[position];
 
     /// <summary>Whether an object can be completed.</summary>
     /// <param name="position">The named properties before this one are written or passed over.</param>
@@ -126,7 +126,7 @@ internal sealed class ObjectShape(
         int missing = AllDemands & ~met;
         if (missing == 0)
         {
-            return required[position];
+            return _required[position];
         }
         int[] fewest = [.. Enumerable.Repeat(Impossible, missing + 1)];
         fewest[0] = 0;

@@ -8,28 +8,28 @@ internal sealed class ObjectShapeBuilder
     private const int MaxDemands = 8;
     private const int MaxListedNames = 64;
 
-    private readonly SchemaProgram program;
-    private readonly Conjunct conjunct;
-    private readonly SchemaSet set;
-    private readonly int[] scope;
-    private readonly string[] patterns;
-    private readonly int[] nameLiterals;
-    private readonly Dfa[] automata;
+    private readonly SchemaProgram _program;
+    private readonly Conjunct _conjunct;
+    private readonly SchemaSet _set;
+    private readonly int[] _scope;
+    private readonly string[] _patterns;
+    private readonly int[] _nameLiterals;
+    private readonly Dfa[] _automata;
 
     private ObjectShapeBuilder(SchemaProgram program, Conjunct conjunct, SchemaSet set)
     {
-        this.set = set;
-        scope = set.Scope;
-        this.program = program;
-        this.conjunct = conjunct;
-        patterns = [.. conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern))
+        _set = set;
+        _scope = set.Scope;
+        _program = program;
+        _conjunct = conjunct;
+        _patterns = [.. conjunct.ObjectParts.SelectMany(part => part.Patterns.Select(entry => entry.Pattern))
             .Concat(conjunct.Demands.Select(demand => demand.Names.Pattern).OfType<string>())
             .Concat(conjunct.Demands.SelectMany(demand => demand.Names.AdditionalOf?.Patterns.Select(entry => entry.Pattern) ?? []))
             .Distinct(StringComparer.Ordinal)];
-        nameLiterals = [.. conjunct.Names.Concat(conjunct.Demands.Select(demand => demand.Names.NameLiteral).OfType<int>()).Distinct()];
-        automata = [
-            .. patterns.Select(pattern => program.Library.Pattern(pattern, program.Budget)),
-            .. nameLiterals.Select(literal => program.Texts(program.Intern([literal])))];
+        _nameLiterals = [.. conjunct.Names.Concat(conjunct.Demands.Select(demand => demand.Names.NameLiteral).OfType<int>()).Distinct()];
+        _automata = [
+            .. _patterns.Select(pattern => program.Library.Pattern(pattern, program.Budget)),
+            .. _nameLiterals.Select(literal => program.Texts(program.Intern([literal])))];
     }
 
     /// <param name="program">The schema.</param>
@@ -47,23 +47,23 @@ internal sealed class ObjectShapeBuilder
 
     private ObjectShape? Build()
     {
-        Dictionary<string, int> ranks = program.Scopes.Ranks(scope);
+        Dictionary<string, int> ranks = _program.Scopes.Ranks(_scope);
         HashSet<string> declared = new(StringComparer.Ordinal);
         List<ObjectShape.NameClass> classes = [];
         Dfa names = OpenNames(classes);
-        foreach (ObjectPart part in conjunct.ObjectParts)
+        foreach (ObjectPart part in _conjunct.ObjectParts)
         {
             declared.UnionWith(part.Properties.Select(property => property.Name));
         }
-        declared.UnionWith(conjunct.Demands.SelectMany(demand => demand.Names.AdditionalOf?.Properties.Select(property => property.Name) ?? []));
-        declared.UnionWith(conjunct.Required);
-        declared.UnionWith(conjunct.Forbidden);
-        declared.UnionWith(conjunct.Named.Select(entry => entry.Name));
+        declared.UnionWith(_conjunct.Demands.SelectMany(demand => demand.Names.AdditionalOf?.Properties.Select(property => property.Name) ?? []));
+        declared.UnionWith(_conjunct.Required);
+        declared.UnionWith(_conjunct.Forbidden);
+        declared.UnionWith(_conjunct.Named.Select(entry => entry.Name));
         // A name that another alternative puts before one of these keeps its place also where it is as free as any other.
         int last = declared.Select(name => ranks.GetValueOrDefault(name, -1)).DefaultIfEmpty(-1).Max();
         declared.UnionWith(ranks.Where(entry => entry.Value < last && names.TagOf(entry.Key) >= 0).Select(entry => entry.Key));
         ObjectShape.Property[] listed = [];
-        if (automata.Length > 0 && DfaWords.TryList(names, MaxListedNames) is { } words)
+        if (_automata.Length > 0 && DfaWords.TryList(names, MaxListedNames) is { } words)
         {
             listed = [.. words.Select(entry => entry.Word).Where(word => !declared.Contains(word)).Select(Property)];
             classes.Clear();
@@ -80,39 +80,39 @@ internal sealed class ObjectShapeBuilder
             properties.Add(property);
         }
         return new ObjectShape(
-            program, [.. properties], listed, names, [.. classes], conjunct.MinProperties, conjunct.MaxProperties,
-            [.. conjunct.Demands.Select(demand => demand.Literal)]);
+            _program, [.. properties], listed, names, [.. classes], _conjunct.MinProperties, _conjunct.MaxProperties,
+            [.. _conjunct.Demands.Select(demand => demand.Literal)]);
     }
 
     private ObjectShape.Property Property(string name)
     {
-        bool[] holds = [.. automata.Select(automaton => automaton.Accepts(name))];
-        List<int> literals = [.. conjunct.Named.Where(entry => entry.Name == name).Select(entry => entry.Literal)];
-        foreach (ObjectPart part in conjunct.ObjectParts)
+        bool[] holds = [.. _automata.Select(automaton => automaton.Accepts(name))];
+        List<int> literals = [.. _conjunct.Named.Where(entry => entry.Name == name).Select(entry => entry.Literal)];
+        foreach (ObjectPart part in _conjunct.ObjectParts)
         {
             AddLiterals(part, name, holds, literals);
         }
-        if (conjunct.Forbidden.Contains(name) || !IsName(holds))
+        if (_conjunct.Forbidden.Contains(name) || !IsName(holds))
         {
             literals.Add(SchemaLiterals.False);
         }
-        return new ObjectShape.Property(name, program.Intern(literals, program.Scopes.OfProperty(scope, name), set.WrittenOneWay), conjunct.Required.Contains(name), Demands(name, holds));
+        return new ObjectShape.Property(name, _program.Intern(literals, _program.Scopes.OfProperty(_scope, name), _set.WrittenOneWay), _conjunct.Required.Contains(name), Demands(name, holds));
     }
 
     // Sorts the names that are not declared by what they match, for all that follows from a name follows from that.
     private Dfa OpenNames(List<ObjectShape.NameClass> classes)
     {
-        if (conjunct.ObjectParts.Any(part => part is { Additional: SchemaLiterals.False, Patterns.Count: 0 }))
+        if (_conjunct.ObjectParts.Any(part => part is { Additional: SchemaLiterals.False, Patterns.Count: 0 }))
         {
             return DfaOperations.Nothing;
         }
-        if (automata.Length == 0)
+        if (_automata.Length == 0)
         {
             return Class([], classes) < 0 ? DfaOperations.Nothing : DfaOperations.Universal;
         }
         Dictionary<string, int> known = new(StringComparer.Ordinal);
         return DfaOperations.Combine(
-            automata,
+            _automata,
             tags =>
             {
                 string key = string.Concat(tags.Select(tag => tag >= 0 ? '1' : '0'));
@@ -123,13 +123,13 @@ internal sealed class ObjectShapeBuilder
                 }
                 return names;
             },
-            program.Budget);
+            _program.Budget);
     }
 
     private int Class(bool[] holds, List<ObjectShape.NameClass> classes)
     {
         List<int> literals = [];
-        foreach (ObjectPart part in conjunct.ObjectParts)
+        foreach (ObjectPart part in _conjunct.ObjectParts)
         {
             AddLiterals(part, null, holds, literals);
         }
@@ -137,7 +137,7 @@ internal sealed class ObjectShapeBuilder
         {
             return -1;
         }
-        classes.Add(new ObjectShape.NameClass(program.Intern(literals, program.Scopes.OfOther(scope, pattern => Array.IndexOf(patterns, pattern) is int at && at >= 0 && holds[at]), set.WrittenOneWay), Demands(null, holds)));
+        classes.Add(new ObjectShape.NameClass(_program.Intern(literals, _program.Scopes.OfOther(_scope, pattern => Array.IndexOf(_patterns, pattern) is int at && at >= 0 && holds[at]), _set.WrittenOneWay), Demands(null, holds)));
         return classes.Count - 1;
     }
 
@@ -151,7 +151,7 @@ internal sealed class ObjectShapeBuilder
         }
         foreach ((string pattern, int literal) in part.Patterns)
         {
-            if (holds[Array.IndexOf(patterns, pattern)])
+            if (holds[Array.IndexOf(_patterns, pattern)])
             {
                 literals.Add(literal);
                 found = true;
@@ -163,18 +163,18 @@ internal sealed class ObjectShapeBuilder
         }
     }
 
-    private bool IsName(bool[] holds) => conjunct.Names.All(literal => holds[patterns.Length + Array.IndexOf(nameLiterals, literal)]);
+    private bool IsName(bool[] holds) => _conjunct.Names.All(literal => holds[_patterns.Length + Array.IndexOf(_nameLiterals, literal)]);
 
     private int Demands(string? name, bool[] holds)
     {
         int demands = 0;
-        for (int i = 0; i < conjunct.Demands.Count; i++)
+        for (int i = 0; i < _conjunct.Demands.Count; i++)
         {
-            PropertyDemand.Filter filter = conjunct.Demands[i].Names;
-            bool counts = filter.Pattern is string pattern ? holds[Array.IndexOf(patterns, pattern)]
-                : filter.NameLiteral is int literal ? holds[patterns.Length + Array.IndexOf(nameLiterals, literal)]
+            PropertyDemand.Filter filter = _conjunct.Demands[i].Names;
+            bool counts = filter.Pattern is string pattern ? holds[Array.IndexOf(_patterns, pattern)]
+                : filter.NameLiteral is int literal ? holds[_patterns.Length + Array.IndexOf(_nameLiterals, literal)]
                 : filter.AdditionalOf is not ObjectPart part
-                    || (!(name is not null && part.TryGet(name, out _)) && !part.Patterns.Any(entry => holds[Array.IndexOf(patterns, entry.Pattern)]));
+                    || (!(name is not null && part.TryGet(name, out _)) && !part.Patterns.Any(entry => holds[Array.IndexOf(_patterns, entry.Pattern)]));
             demands |= counts ? 1 << i : 0;
         }
         return demands;

@@ -9,13 +9,13 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// </summary>
 internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?> pattern)
 {
-    private static readonly string[] References = ["$ref", "$dynamicRef", "$recursiveRef"];
-    private static readonly string[] Lists = ["allOf", "anyOf", "oneOf"];
-    private static readonly string[] Singles = ["if", "then", "else", "not"];
-    private static readonly string[] PrefixKeywords = ["prefixItems", "items"];
-    private static readonly string[] RestKeywords = ["items", "additionalItems"];
+    private static readonly string[] s_references = ["$ref", "$dynamicRef", "$recursiveRef"];
+    private static readonly string[] s_lists = ["allOf", "anyOf", "oneOf"];
+    private static readonly string[] s_singles = ["if", "then", "else", "not"];
+    private static readonly string[] s_prefixKeywords = ["prefixItems", "items"];
+    private static readonly string[] s_restKeywords = ["items", "additionalItems"];
 
-    private readonly Dictionary<int[], Scope> scopes = new(SequenceComparer.Instance);
+    private readonly Dictionary<int[], Scope> _scopes = new(SequenceComparer.Instance);
 
     /// <summary>
     /// The order of properties: as the schemas name them, first their own <c>properties</c>, then those of the schemas that they refer to
@@ -73,14 +73,14 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
         foreach (Subschema schema in Of(scope).Schemas)
         {
             bool isPrefix = false;
-            foreach (string keyword in PrefixKeywords)
+            foreach (string keyword in s_prefixKeywords)
             {
                 if (schema.TryGet(keyword, out JsonElement items) && items.ValueKind == JsonValueKind.Array && index < items.GetArrayLength())
                 {
                     isPrefix = Add(values, schema, items[index], keyword, $"{index}");
                 }
             }
-            foreach (string keyword in RestKeywords)
+            foreach (string keyword in s_restKeywords)
             {
                 if (!isPrefix && schema.TryGet(keyword, out JsonElement items))
                 {
@@ -102,11 +102,11 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
 
     private Scope Of(int[] literals)
     {
-        if (!scopes.TryGetValue(literals, out Scope? scope))
+        if (!_scopes.TryGetValue(literals, out Scope? scope))
         {
             List<Subschema> schemas = Closure(literals);
             scope = new Scope(schemas, RanksOf(schemas), new Dictionary<string, int[]>(StringComparer.Ordinal));
-            scopes.Add(literals, scope);
+            _scopes.Add(literals, scope);
         }
         return scope;
     }
@@ -158,7 +158,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
             {
                 continue;
             }
-            foreach (string keyword in References)
+            foreach (string keyword in s_references)
             {
                 if (schema.TryGet(keyword, out JsonElement reference) && reference.ValueKind == JsonValueKind.String)
                 {
@@ -180,7 +180,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
 
     private void Follow(Subschema schema, string keyword, JsonElement value, Queue<Subschema> pending)
     {
-        if (Lists.Contains(keyword) && value.ValueKind == JsonValueKind.Array)
+        if (s_lists.Contains(keyword) && value.ValueKind == JsonValueKind.Array)
         {
             int index = 0;
             foreach (JsonElement item in value.EnumerateArray())
@@ -188,7 +188,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
                 pending.Enqueue(document.Child(schema, item, keyword, $"{index++}"));
             }
         }
-        else if (value.ValueKind == JsonValueKind.Object && Singles.Contains(keyword))
+        else if (value.ValueKind == JsonValueKind.Object && s_singles.Contains(keyword))
         {
             pending.Enqueue(document.Child(schema, value, keyword));
         }

@@ -5,18 +5,18 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <summary>A schema document: its subschemas by place, and where references lead.</summary>
 internal sealed class SchemaDocument
 {
-    private readonly Dictionary<string, Subschema> byPointer = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, SchemaResource> resources = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, SchemaResource> resourceAt = new(StringComparer.Ordinal);
-    private readonly List<Subschema> all = [];
-    private readonly ConstraintLimits limits;
-    private readonly SchemaResource syntheticResource = new(string.Empty, default, string.Empty, SchemaDraft.Draft202012, false);
-    private int synthetic;
-    private bool hasDynamicAnchors;
+    private readonly Dictionary<string, Subschema> _byPointer = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SchemaResource> _resources = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SchemaResource> _resourceAt = new(StringComparer.Ordinal);
+    private readonly List<Subschema> _all = [];
+    private readonly ConstraintLimits _limits;
+    private readonly SchemaResource _syntheticResource = new(string.Empty, default, string.Empty, SchemaDraft.Draft202012, false);
+    private int _synthetic;
+    private bool _hasDynamicAnchors;
 
     public SchemaDocument(JsonElement json, ConstraintLimits limits)
     {
-        this.limits = limits;
+        _limits = limits;
         if (json.GetRawText().Contains("\\ud", StringComparison.OrdinalIgnoreCase))
         {
             CheckTexts(json);
@@ -24,9 +24,9 @@ internal sealed class SchemaDocument
         SchemaDraft draft = DraftOf(json, out bool declared) ?? SchemaDraft.Draft202012;
         SchemaResource root = new(IdOf(json, draft) ?? string.Empty, json, string.Empty, draft, declared);
         False = Add(JsonDocument.Parse("false").RootElement, "\0false", root, DynamicScope.Empty);
-        resources[Normalize(root.Uri)] = root;
+        _resources[Normalize(root.Uri)] = root;
         Index(root);
-        hasDynamicAnchors = resources.Values.Any(resource => resource.DynamicAnchors.Count > 0 || resource.HasRecursiveAnchor);
+        _hasDynamicAnchors = _resources.Values.Any(resource => resource.DynamicAnchors.Count > 0 || resource.HasRecursiveAnchor);
         Root = Get(json, string.Empty, root, DynamicScope.Empty);
     }
 
@@ -34,7 +34,7 @@ internal sealed class SchemaDocument
 
     public Subschema False { get; }
 
-    public Subschema this[int id] => all[id];
+    public Subschema this[int id] => _all[id];
 
     /// <summary>The subschema at a place below another one.</summary>
     public Subschema Child(Subschema parent, JsonElement json, params ReadOnlySpan<string> path)
@@ -49,7 +49,7 @@ internal sealed class SchemaDocument
 
     /// <summary>A schema that stands nowhere but means what a keyword says.</summary>
     public Subschema Synthetic(string json, Subschema origin) =>
-        Add(JsonDocument.Parse(json).RootElement, $"{origin.Pointer}\0{synthetic++}", syntheticResource, DynamicScope.Empty);
+        Add(JsonDocument.Parse(json).RootElement, $"{origin.Pointer}\0{_synthetic++}", _syntheticResource, DynamicScope.Empty);
 
     /// <summary>Where a reference leads.</summary>
     /// <param name="from">The schema that has it.</param>
@@ -83,8 +83,8 @@ internal sealed class SchemaDocument
         string address = hash < 0 ? reference : reference[..hash];
         string fragment = hash < 0 ? string.Empty : System.Uri.UnescapeDataString(reference[(hash + 1)..]);
         SchemaResource resource = from.Resource;
-        if (address.Length > 0 && !resources.TryGetValue(Normalize(Combine(resource.Uri, address)), out resource!)
-            && !resources.TryGetValue(Normalize(address), out resource!))
+        if (address.Length > 0 && !_resources.TryGetValue(Normalize(Combine(resource.Uri, address)), out resource!)
+            && !_resources.TryGetValue(Normalize(address), out resource!))
         {
             throw from.Error(keyword, $"{reference} leads out of the document; put what it means under $defs.");
         }
@@ -115,16 +115,16 @@ internal sealed class SchemaDocument
                 throw from.Error(keyword, $"{reference} leads nowhere.");
             }
             pointer += "/" + part;
-            resource = resourceAt.GetValueOrDefault(pointer, resource);
+            resource = _resourceAt.GetValueOrDefault(pointer, resource);
         }
         return Get(json, pointer, resource, from.Scope);
     }
 
     private Subschema Get(JsonElement json, string pointer, SchemaResource resource, DynamicScope scope)
     {
-        resource = resourceAt.GetValueOrDefault(pointer, resource);
-        scope = hasDynamicAnchors ? scope.Enter(resource) : scope;
-        if (byPointer.TryGetValue(pointer + scope.Key, out Subschema? known))
+        resource = _resourceAt.GetValueOrDefault(pointer, resource);
+        scope = _hasDynamicAnchors ? scope.Enter(resource) : scope;
+        if (_byPointer.TryGetValue(pointer + scope.Key, out Subschema? known))
         {
             return known;
         }
@@ -136,9 +136,9 @@ internal sealed class SchemaDocument
 
     private Subschema Add(JsonElement json, string pointer, SchemaResource resource, DynamicScope scope)
     {
-        Subschema subschema = new(all.Count, json, pointer, resource, scope);
-        all.Add(subschema);
-        byPointer.Add(pointer + scope.Key, subschema);
+        Subschema subschema = new(_all.Count, json, pointer, resource, scope);
+        _all.Add(subschema);
+        _byPointer.Add(pointer + scope.Key, subschema);
         return subschema;
     }
 
@@ -185,9 +185,9 @@ internal sealed class SchemaDocument
         Stack<(JsonElement Json, string Pointer, SchemaResource Resource, int Depth)> pending = new([(root.Json, string.Empty, root, 0)]);
         while (pending.TryPop(out (JsonElement Json, string Pointer, SchemaResource Resource, int Depth) at))
         {
-            if (at.Depth > limits.MaxDepth)
+            if (at.Depth > _limits.MaxDepth)
             {
-                throw new ConstraintException("schema", "#" + at.Pointer, $"nests deeper than {limits.MaxDepth} levels.");
+                throw new ConstraintException("schema", "#" + at.Pointer, $"nests deeper than {_limits.MaxDepth} levels.");
             }
             if (at.Json.ValueKind == JsonValueKind.Array)
             {
@@ -225,8 +225,8 @@ internal sealed class SchemaDocument
             {
                 SchemaDraft draft = DraftOf(json, out bool declared) ?? outer.Draft;
                 resource = new SchemaResource(Combine(outer.Uri, id), json, pointer, draft, declared || outer.Declared);
-                resources.TryAdd(Normalize(resource.Uri), resource);
-                resourceAt[pointer] = resource;
+                _resources.TryAdd(Normalize(resource.Uri), resource);
+                _resourceAt[pointer] = resource;
             }
         }
         foreach (string keyword in (string[])["$anchor", "$dynamicAnchor"])

@@ -5,12 +5,12 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <summary>Works out the values of a set of schemas: takes every combination of choices that does not contradict itself.</summary>
 internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 {
-    private readonly ValueShape shape = new();
-    private readonly HashSet<string> numbers = new(StringComparer.Ordinal);
-    private readonly HashSet<string> texts = new(StringComparer.Ordinal);
-    private readonly HashSet<string> composites = new(StringComparer.Ordinal);
-    private readonly HashSet<int[]> objects = new(SequenceComparer.Instance);
-    private readonly Dictionary<string, int> names = new(StringComparer.Ordinal);
+    private readonly ValueShape _shape = new();
+    private readonly HashSet<string> _numbers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _texts = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _composites = new(StringComparer.Ordinal);
+    private readonly HashSet<int[]> _objects = new(SequenceComparer.Instance);
+    private readonly Dictionary<string, int> _names = new(StringComparer.Ordinal);
 
     public ValueShape Expand()
     {
@@ -46,18 +46,18 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
             }
         }
         UniteTexts();
-        return shape;
+        return _shape;
     }
 
     // Strings that differ only in what they match are one automaton: a mask asks each of them.
     private void UniteTexts()
     {
-        foreach (TextLanguage[] alike in shape.Texts.Where(text => text.Words is null).GroupBy(text => (text.Min, text.Max)).Select(texts => texts.ToArray()).ToArray())
+        foreach (TextLanguage[] alike in _shape.Texts.Where(text => text.Words is null).GroupBy(text => (text.Min, text.Max)).Select(texts => texts.ToArray()).ToArray())
         {
             if (alike.Length > 1 && TextLanguage.TryUnite(alike, program.Library, program.Budget) is { } united)
             {
-                shape.Texts.RemoveAll(alike.Contains);
-                shape.Texts.Add(united);
+                _shape.Texts.RemoveAll(alike.Contains);
+                _shape.Texts.Add(united);
             }
         }
     }
@@ -121,16 +121,16 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private void Add(Conjunct conjunct)
     {
-        shape.Simple |= conjunct.Types & (TypeSet.Null | TypeSet.Boolean);
+        _shape.Simple |= conjunct.Types & (TypeSet.Null | TypeSet.Boolean);
         if ((conjunct.Types & TypeSet.Number) != 0)
         {
             string key = "number " + string.Join('&', conjunct.Numbers.Select(test => test.ToString()).Order(StringComparer.Ordinal));
-            if (numbers.Add(key))
+            if (_numbers.Add(key))
             {
                 Dfa dfa = program.Library.Dfa(key, () => NumberAutomata.Of(conjunct.Numbers, program.Budget));
                 if (!dfa.IsEmpty)
                 {
-                    shape.Numbers.Add((key, dfa, conjunct.Numbers.Any(test => test is { Kind: NumberTestKind.Integer, Negative: false })));
+                    _shape.Numbers.Add((key, dfa, conjunct.Numbers.Any(test => test is { Kind: NumberTestKind.Integer, Negative: false })));
                 }
             }
         }
@@ -138,9 +138,9 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
         {
             TextLanguage text = TextLanguage.Of(conjunct.Texts, conjunct.MinLength, conjunct.MaxLength, program.Library, program.Budget);
             string key = $"{text.Min} {text.Max} {text.Key} {(text.Words is null ? "-" : string.Join('\0', text.Words))}";
-            if (!text.IsEmpty && texts.Add(key))
+            if (!text.IsEmpty && _texts.Add(key))
             {
-                shape.Texts.Add(text);
+                _shape.Texts.Add(text);
             }
         }
         if ((conjunct.Types & TypeSet.Array) != 0)
@@ -173,9 +173,9 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
             throw program.Budget.Exceeded("more than 4 conditions on what an array contains.");
         }
         string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique is not null}";
-        if (composites.Add(key))
+        if (_composites.Add(key))
         {
-            shape.Arrays.Add(new ArrayShape(program, prefix, rest, conjunct.MinItems, conjunct.MaxItems, demands, conjunct.Unique));
+            _shape.Arrays.Add(new ArrayShape(program, prefix, rest, conjunct.MinItems, conjunct.MaxItems, demands, conjunct.Unique));
         }
     }
 
@@ -185,9 +185,9 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
         {
             return;
         }
-        if (objects.Add(KeyOf(built, conjunct)))
+        if (_objects.Add(KeyOf(built, conjunct)))
         {
-            shape.Objects.Add(built);
+            _shape.Objects.Add(built);
         }
     }
 
@@ -221,9 +221,9 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
 
     private int NumberOf(string name)
     {
-        if (!names.TryGetValue(name, out int number))
+        if (!_names.TryGetValue(name, out int number))
         {
-            names.Add(name, number = names.Count);
+            _names.Add(name, number = _names.Count);
         }
         return number;
     }

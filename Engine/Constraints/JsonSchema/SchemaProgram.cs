@@ -6,11 +6,11 @@ namespace Llama4Kernels.Engine.Constraints.JsonSchema;
 /// <summary>A schema worked out: the values of each set of its schemas that can come to hold together, and which of them exist.</summary>
 internal sealed class SchemaProgram
 {
-    private readonly Dictionary<int[], SchemaSet> sets = new(SequenceComparer.Instance);
-    private readonly Dictionary<(int, int), bool> disjoint = [];
-    private readonly Dictionary<int, List<Clause>> clauses = [];
-    private readonly ClauseReader reader;
-    private readonly List<SchemaSet> reachable = [];
+    private readonly Dictionary<int[], SchemaSet> _sets = new(SequenceComparer.Instance);
+    private readonly Dictionary<(int, int), bool> _disjoint = [];
+    private readonly Dictionary<int, List<Clause>> _clauses = [];
+    private readonly ClauseReader _reader;
+    private readonly List<SchemaSet> _reachable = [];
 
     /// <summary>Works a schema out.</summary>
     /// <param name="json">The document.</param>
@@ -25,7 +25,7 @@ internal sealed class SchemaProgram
         Document = new SchemaDocument(json, budget.Limits);
         Check = new OptionCheck(literal => Clauses(Document[literal / 2]), AreSeenDisjoint);
         Scopes = new PropertyScopes(Document, pattern => library.Pattern(pattern, budget));
-        reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
+        _reader = new ClauseReader(Document, library, budget, TypesOf, AreDisjoint);
         Subschema root = Document.Root;
         Root = Intern(root.IsTrue ? [] : root.IsFalse ? [SchemaLiterals.False] : [root.Positive]);
         Solve();
@@ -72,10 +72,10 @@ internal sealed class SchemaProgram
             key = [.. distinct, -1, .. scope];
         }
         key = writtenOneWay ? [.. key, -2] : key;
-        if (!sets.TryGetValue(key, out SchemaSet? set))
+        if (!_sets.TryGetValue(key, out SchemaSet? set))
         {
-            set = new SchemaSet(sets.Count, distinct, scope, writtenOneWay);
-            sets.Add(key, set);
+            set = new SchemaSet(_sets.Count, distinct, scope, writtenOneWay);
+            _sets.Add(key, set);
         }
         return set;
     }
@@ -99,10 +99,10 @@ internal sealed class SchemaProgram
 
     public List<Clause> Clauses(Subschema schema)
     {
-        if (!clauses.TryGetValue(schema.Id, out List<Clause>? known))
+        if (!_clauses.TryGetValue(schema.Id, out List<Clause>? known))
         {
-            known = reader.Read(schema);
-            clauses.Add(schema.Id, known);
+            known = _reader.Read(schema);
+            _clauses.Add(schema.Id, known);
         }
         return known;
     }
@@ -141,12 +141,12 @@ internal sealed class SchemaProgram
             return false;
         }
         (int, int) key = (Math.Min(first, second), Math.Max(first, second));
-        if (!disjoint.TryGetValue(key, out bool known))
+        if (!_disjoint.TryGetValue(key, out bool known))
         {
             // Asked again on the way, it is not known.
-            disjoint[key] = false;
+            _disjoint[key] = false;
             known = (TypesOf(first) & TypesOf(second)) == 0 || IsPlainlyEmpty(Intern([first, second]), 4);
-            disjoint[key] = known;
+            _disjoint[key] = known;
         }
         return known;
     }
@@ -171,7 +171,7 @@ internal sealed class SchemaProgram
         Dictionary<SchemaSet, List<SchemaSet>> users = [];
         while (pending.TryDequeue(out SchemaSet? set))
         {
-            reachable.Add(set);
+            _reachable.Add(set);
             ValueShape shape = Expand(set);
             foreach (SchemaSet value in shape.Objects.SelectMany(entry => entry.Values()).Concat(shape.Arrays.SelectMany(entry => entry.Items())).Distinct())
             {
@@ -186,8 +186,8 @@ internal sealed class SchemaProgram
                 }
             }
         }
-        HashSet<SchemaSet> asked = [.. reachable];
-        pending = new Queue<SchemaSet>(Enumerable.Reverse(reachable));
+        HashSet<SchemaSet> asked = [.. _reachable];
+        pending = new Queue<SchemaSet>(Enumerable.Reverse(_reachable));
         while (pending.TryDequeue(out SchemaSet? set))
         {
             asked.Remove(set);
@@ -203,7 +203,7 @@ internal sealed class SchemaProgram
                 }
             }
         }
-        foreach (SchemaSet set in reachable)
+        foreach (SchemaSet set in _reachable)
         {
             ValueShape shape = set.Shape!;
             shape.Objects.RemoveAll(entry => !entry.IsProductive());
@@ -211,7 +211,7 @@ internal sealed class SchemaProgram
             shape.Objects.ForEach(entry => entry.Settle(Budget));
             shape.Arrays.ForEach(entry => entry.Settle());
         }
-        foreach (ArrayShape array in reachable.SelectMany(set => set.Shape!.Arrays))
+        foreach (ArrayShape array in _reachable.SelectMany(set => set.Shape!.Arrays))
         {
             array.LimitDistinct();
         }

@@ -14,18 +14,18 @@ namespace Llama4Kernels.Engine.Constraints;
 /// </summary>
 internal sealed class SchemaWriter
 {
-    private readonly SchemaDocument document;
-    private readonly PropertyScopes scopes;
-    private readonly ConstraintBudget budget = new(ConstraintLimits.Default);
-    private readonly Dictionary<string, Dfa?> patterns = new(StringComparer.Ordinal);
+    private readonly SchemaDocument _document;
+    private readonly PropertyScopes _scopes;
+    private readonly ConstraintBudget _budget = new(ConstraintLimits.Default);
+    private readonly Dictionary<string, Dfa?> _patterns = new(StringComparer.Ordinal);
 
     /// <summary>Takes a schema.</summary>
     /// <param name="schema">Any JSON; what is not a schema orders nothing.</param>
     /// <exception cref="ConstraintException">The schema is neither an object nor true or false, or nests too deeply.</exception>
     public SchemaWriter(JsonElement schema)
     {
-        document = new SchemaDocument(schema.Clone(), budget.Limits);
-        scopes = new PropertyScopes(document, Pattern);
+        _document = new SchemaDocument(schema.Clone(), _budget.Limits);
+        _scopes = new PropertyScopes(_document, Pattern);
     }
 
     /// <summary>Writes a document, which need not be valid.</summary>
@@ -34,7 +34,7 @@ internal sealed class SchemaWriter
     public string Write(JsonElement value, bool indented = false)
     {
         StringBuilder text = new();
-        Write(value, [document.Root.Positive], indented ? 0 : -1, text);
+        Write(value, [_document.Root.Positive], indented ? 0 : -1, text);
         return text.ToString();
     }
 
@@ -43,7 +43,7 @@ internal sealed class SchemaWriter
         switch (value.ValueKind)
         {
             case JsonValueKind.Object:
-                Dictionary<string, int> ranks = scopes.Ranks(literals);
+                Dictionary<string, int> ranks = _scopes.Ranks(literals);
                 WriteItems(
                     '{', '}',
                     [.. value.EnumerateObject().Select(property => (Name: NameOf(property), property.Value)).DistinctBy(property => property.Name)
@@ -52,12 +52,12 @@ internal sealed class SchemaWriter
                     property =>
                     {
                         text.Append(property.Name.Written).Append(level < 0 ? ":" : ": ");
-                        Write(property.Value, scopes.OfProperty(literals, property.Name.Text), Deeper(level), text);
+                        Write(property.Value, _scopes.OfProperty(literals, property.Name.Text), Deeper(level), text);
                     });
                 break;
             case JsonValueKind.Array:
                 int index = 0;
-                WriteItems('[', ']', [.. value.EnumerateArray()], level, text, item => Write(item, scopes.OfItem(literals, index++), Deeper(level), text));
+                WriteItems('[', ']', [.. value.EnumerateArray()], level, text, item => Write(item, _scopes.OfItem(literals, index++), Deeper(level), text));
                 break;
             case JsonValueKind.String:
                 text.Append(Written(value.GetString, value.GetRawText).Written);
@@ -116,18 +116,18 @@ internal sealed class SchemaWriter
 
     private Dfa? Pattern(string pattern)
     {
-        if (!patterns.TryGetValue(pattern, out Dfa? dfa))
+        if (!_patterns.TryGetValue(pattern, out Dfa? dfa))
         {
             try
             {
-                dfa = RegexParser.Search(pattern, budget);
+                dfa = RegexParser.Search(pattern, _budget);
             }
             catch (ConstraintException)
             {
                 // A schema that the compiler refuses for this pattern; its order is of no account.
                 dfa = null;
             }
-            patterns.Add(pattern, dfa);
+            _patterns.Add(pattern, dfa);
         }
         return dfa;
     }

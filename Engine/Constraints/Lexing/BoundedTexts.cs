@@ -6,10 +6,10 @@ internal sealed class BoundedTexts
     private const long MaxCells = 4 << 20;
 
     // least[r][s]: code points of the shortest text of at least r that the automaton accepts from state s.
-    private readonly int[][] least;
+    private readonly int[][] _least;
 
     // Up to so many code points every state can be completed.
-    private readonly int farthest;
+    private readonly int _farthest;
 
     /// <param name="dfa">The texts.</param>
     /// <param name="min">Code points at least.</param>
@@ -22,9 +22,9 @@ internal sealed class BoundedTexts
         Min = min;
         Max = max;
         Check(dfa, min, budget);
-        least = dfa.IsUniversal || dfa.IsEmpty ? [] : Least(dfa, min, budget);
+        _least = dfa.IsUniversal || dfa.IsEmpty ? [] : Least(dfa, min, budget);
         IsEmpty = dfa.IsEmpty || !Live(0, 0);
-        farthest = max == int.MaxValue ? int.MaxValue : max - (dfa.IsEmpty ? 0 : least.Length == 0 ? min : least[^1].Max());
+        _farthest = max == int.MaxValue ? int.MaxValue : max - (dfa.IsEmpty ? 0 : _least.Length == 0 ? min : _least[^1].Max());
     }
 
     public Dfa Dfa { get; }
@@ -40,7 +40,7 @@ internal sealed class BoundedTexts
     public bool IsFree(int count) => Max == int.MaxValue && count >= Min;
 
     /// <summary>Whether every state that the automaton comes to in at most so many code points can be completed, plainly.</summary>
-    public bool IsFar(int count) => count <= farthest;
+    public bool IsFar(int count) => count <= _farthest;
 
     /// <summary>The count after one more code point; without an upper bound it matters only up to the lower one.</summary>
     public int After(int count) => Max == int.MaxValue ? Math.Min(count + 1, Min) : count + 1;
@@ -49,7 +49,7 @@ internal sealed class BoundedTexts
     public bool Live(int state, int count)
     {
         int needed = Math.Max(Min - count, 0);
-        int shortest = Dfa.IsUniversal ? needed : least[needed][state];
+        int shortest = Dfa.IsUniversal ? needed : _least[needed][state];
         return shortest != int.MaxValue && shortest <= (Max == int.MaxValue ? int.MaxValue : Max - count);
     }
 

@@ -7,9 +7,9 @@ internal sealed class ByteTrie
     public const int Off = -1;
 
     // The root is no one's child, so that 0 stands for none.
-    private Node[] nodes = new Node[4];
+    private Node[] _nodes = new Node[4];
 
-    public ByteTrie() => nodes[0] = new Node(0, 0, 0, Off);
+    public ByteTrie() => _nodes[0] = new Node(0, 0, 0, Off);
 
     /// <param name="strings">What it holds; of equal strings the last one's tag.</param>
     public ByteTrie(IEnumerable<(byte[] Bytes, int Tag)> strings)
@@ -19,11 +19,11 @@ internal sealed class ByteTrie
         {
             Add(bytes, tag);
         }
-        Array.Resize(ref nodes, Count);
+        Array.Resize(ref _nodes, Count);
     }
 
     /// <summary>A copy that grows by itself.</summary>
-    public ByteTrie(ByteTrie other) => (nodes, Count) = ([.. other.nodes], other.Count);
+    public ByteTrie(ByteTrie other) => (_nodes, Count) = ([.. other._nodes], other.Count);
 
     public int Count { get; private set; } = 1;
 
@@ -38,42 +38,42 @@ internal sealed class ByteTrie
             int child = Child(node, value);
             if (child == Off)
             {
-                if (Count == nodes.Length)
+                if (Count == _nodes.Length)
                 {
-                    Array.Resize(ref nodes, 2 * Count);
+                    Array.Resize(ref _nodes, 2 * Count);
                 }
                 child = Count++;
-                nodes[child] = new Node(value, 0, nodes[node].Child, Off);
-                nodes[node] = nodes[node] with { Child = child };
+                _nodes[child] = new Node(value, 0, _nodes[node].Child, Off);
+                _nodes[node] = _nodes[node] with { Child = child };
             }
             node = child;
         }
-        nodes[node] = nodes[node] with { Tag = tag };
+        _nodes[node] = _nodes[node] with { Tag = tag };
         return node;
     }
 
     /// <summary>The tag of the string that ends at a node, or −1.</summary>
-    public int Tag(int node) => nodes[node].Tag;
+    public int Tag(int node) => _nodes[node].Tag;
 
     /// <summary>The byte that leads to a node.</summary>
-    public byte Label(int node) => nodes[node].Label;
+    public byte Label(int node) => _nodes[node].Label;
 
     /// <summary>The child of a node for a byte; <see cref="Off"/> if there is none.</summary>
     public int Child(int node, byte value)
     {
-        int child = nodes[node].Child;
-        while (child != 0 && nodes[child].Label != value)
+        int child = _nodes[node].Child;
+        while (child != 0 && _nodes[child].Label != value)
         {
-            child = nodes[child].Sibling;
+            child = _nodes[child].Sibling;
         }
         return child == 0 ? Off : child;
     }
 
     /// <summary>The first child of a node, its number greater than the node's; <see cref="Off"/> if there is none.</summary>
-    public int FirstChild(int node) => nodes[node].Child == 0 ? Off : nodes[node].Child;
+    public int FirstChild(int node) => _nodes[node].Child == 0 ? Off : _nodes[node].Child;
 
     /// <summary>The child of the same parent after a node; <see cref="Off"/> if there is none.</summary>
-    public int NextSibling(int node) => nodes[node].Sibling == 0 ? Off : nodes[node].Sibling;
+    public int NextSibling(int node) => _nodes[node].Sibling == 0 ? Off : _nodes[node].Sibling;
 
     /// <param name="Label">The byte that leads here.</param>
     /// <param name="Child">Its first child.</param>

@@ -6,19 +6,19 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// </summary>
 internal sealed class CodePointClasses
 {
-    private readonly int[] starts;
-    private readonly int[] classes;
-    private readonly int[] ascii = new int[128];
+    private readonly int[] _starts;
+    private readonly int[] _classes;
+    private readonly int[] _ascii = new int[128];
 
     private CodePointClasses(int[] starts, int[] classes, int count, int[] representatives)
     {
-        this.starts = starts;
-        this.classes = classes;
+        _starts = starts;
+        _classes = classes;
         Count = count;
         Representatives = representatives;
-        for (int value = 0; value < ascii.Length; value++)
+        for (int value = 0; value < _ascii.Length; value++)
         {
-            ascii[value] = Search(value);
+            _ascii[value] = Search(value);
         }
     }
 
@@ -28,23 +28,23 @@ internal sealed class CodePointClasses
     public int[] Representatives { get; }
 
     /// <summary>First code points of the runs, ascending from 0; run i has the class RunClasses[i].</summary>
-    public ReadOnlySpan<int> RunStarts => starts;
+    public ReadOnlySpan<int> RunStarts => _starts;
 
-    public ReadOnlySpan<int> RunClasses => classes;
+    public ReadOnlySpan<int> RunClasses => _classes;
 
-    public int this[int codePoint] => codePoint < 128 ? ascii[codePoint] : Search(codePoint);
+    public int this[int codePoint] => codePoint < 128 ? _ascii[codePoint] : Search(codePoint);
 
     /// <summary>The classes of the code points of a range.</summary>
     public int[] Within(int first, int last)
     {
-        int run = starts.AsSpan().BinarySearch(first);
+        int run = _starts.AsSpan().BinarySearch(first);
         run = run >= 0 ? run : ~run - 1;
         int end = run + 1;
-        while (end < starts.Length && starts[end] <= last)
+        while (end < _starts.Length && _starts[end] <= last)
         {
             end++;
         }
-        return [.. classes[run..end].Distinct()];
+        return [.. _classes[run..end].Distinct()];
     }
 
     /// <summary>The coarsest partition that splits no set.</summary>
@@ -85,7 +85,7 @@ internal sealed class CodePointClasses
         {
             return parts[0];
         }
-        int[] starts = [.. parts.SelectMany(part => part.starts).Distinct().Order()];
+        int[] starts = [.. parts.SelectMany(part => part._starts).Distinct().Order()];
         return Group(starts, run => new BitKey([.. parts.Select(part => (ulong)part[starts[run]])]));
     }
 
@@ -117,8 +117,8 @@ internal sealed class CodePointClasses
 
     private int Search(int codePoint)
     {
-        int at = starts.AsSpan().BinarySearch(codePoint);
-        return classes[at >= 0 ? at : ~at - 1];
+        int at = _starts.AsSpan().BinarySearch(codePoint);
+        return _classes[at >= 0 ? at : ~at - 1];
     }
 
     private readonly struct BitKey(ulong[] words) : IEquatable<BitKey>

@@ -8,7 +8,7 @@ internal static class CodePointKinds
 {
     public const int Count = 64;
 
-    private static readonly int[] Starts =
+    private static readonly int[] s_starts =
     [
         0, '\t', '\n', 0x0B, '\r', 0x0E,
         .. Enumerable.Range(' ', '0' - ' ' + 1),
@@ -19,26 +19,26 @@ internal static class CodePointKinds
         0x3001, 0xE000, 0x10000,
     ];
 
-    private static readonly byte[] Ascii = [.. Enumerable.Range(0, 128).Select(point => (byte)Search(point))];
+    private static readonly byte[] s_ascii = [.. Enumerable.Range(0, 128).Select(point => (byte)Search(point))];
 
     /// <summary>The kinds of which so many tokens consist that an automaton which splits one of them is asked letter by letter.</summary>
     public static ulong Wide { get; } = Bit(Search('a')) | Bit(Search('A'));
 
     /// <summary>The kind of a code point, below <see cref="Count"/>.</summary>
-    public static int Of(int codePoint) => codePoint < 128 ? Ascii[codePoint] : Search(codePoint);
+    public static int Of(int codePoint) => codePoint < 128 ? s_ascii[codePoint] : Search(codePoint);
 
     /// <summary>The first and the last code point of a kind.</summary>
     public static (int First, int Last) Range(int kind)
     {
-        int last = kind + 1 < Count ? Starts[kind + 1] - 1 : CodePointSet.Last;
-        return (Starts[kind], last == 0xDFFF ? 0xD7FF : last);
+        int last = kind + 1 < Count ? s_starts[kind + 1] - 1 : CodePointSet.Last;
+        return (s_starts[kind], last == 0xDFFF ? 0xD7FF : last);
     }
 
     public static ulong Bit(int kind) => 1UL << kind;
 
     private static int Search(int codePoint)
     {
-        int at = Starts.AsSpan().BinarySearch(codePoint);
+        int at = s_starts.AsSpan().BinarySearch(codePoint);
         return at >= 0 ? at : ~at - 1;
     }
 }

@@ -10,19 +10,19 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
     public const int LastSurrogate = 0xDFFF;
 
     // lo, hi, lo, hi …: ascending, disjoint, with a gap between one range and the next.
-    private readonly int[] bounds;
+    private readonly int[] _bounds;
 
-    private CodePointSet(int[] bounds) => this.bounds = bounds;
+    private CodePointSet(int[] bounds) => _bounds = bounds;
 
     public static CodePointSet None { get; } = new([]);
 
     public static CodePointSet All { get; } = Of((0, Last));
 
-    public bool IsEmpty => bounds.Length == 0;
+    public bool IsEmpty => _bounds.Length == 0;
 
     public bool IsAll => Equals(All);
 
-    public ReadOnlySpan<int> Bounds => bounds;
+    public ReadOnlySpan<int> Bounds => _bounds;
 
     public static CodePointSet Of(params ReadOnlySpan<(int Low, int High)> ranges) => Of(ranges.ToArray().AsEnumerable());
 
@@ -48,7 +48,7 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
 
     public bool Contains(int codePoint)
     {
-        int at = bounds.AsSpan().BinarySearch(codePoint);
+        int at = _bounds.AsSpan().BinarySearch(codePoint);
         return at >= 0 || ((~at) & 1) == 1;
     }
 
@@ -77,20 +77,20 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
 
     public IEnumerable<(int Low, int High)> Ranges()
     {
-        for (int i = 0; i < bounds.Length; i += 2)
+        for (int i = 0; i < _bounds.Length; i += 2)
         {
-            yield return (bounds[i], bounds[i + 1]);
+            yield return (_bounds[i], _bounds[i + 1]);
         }
     }
 
-    public bool Equals(CodePointSet? other) => other is not null && bounds.AsSpan().SequenceEqual(other.bounds);
+    public bool Equals(CodePointSet? other) => other is not null && _bounds.AsSpan().SequenceEqual(other._bounds);
 
     public override bool Equals(object? obj) => Equals(obj as CodePointSet);
 
     public override int GetHashCode()
     {
-        uint hash = (uint)bounds.Length;
-        foreach (int bound in bounds)
+        uint hash = (uint)_bounds.Length;
+        foreach (int bound in _bounds)
         {
             hash = BitOperations.RotateLeft(hash, 5) * 0x9E3779B1 ^ (uint)bound;
         }

@@ -12,13 +12,13 @@ internal sealed class Dfa
     public const int Mixed = -2;
 
     // [state, class]
-    private readonly int[] table;
-    private DfaKinds? kinds;
+    private readonly int[] _table;
+    private DfaKinds? _kinds;
 
     private Dfa(CodePointClasses classes, int[] table, int[] tags)
     {
         Classes = classes;
-        this.table = table;
+        _table = table;
         Tags = tags;
         Shortest = Measure(state => Tags[state] >= 0);
     }
@@ -39,11 +39,11 @@ internal sealed class Dfa
     /// <summary>Whether it accepts every text, all with one tag.</summary>
     public bool IsUniversal { get; private init; }
 
-    private DfaKinds ByKind => Volatile.Read(ref kinds) ?? Interlocked.CompareExchange(ref kinds, new DfaKinds(this), null) ?? kinds!;
+    private DfaKinds ByKind => Volatile.Read(ref _kinds) ?? Interlocked.CompareExchange(ref _kinds, new DfaKinds(this), null) ?? _kinds!;
 
-    public int Next(int state, int codePoint) => table[(state * Classes.Count) + Classes[codePoint]];
+    public int Next(int state, int codePoint) => _table[(state * Classes.Count) + Classes[codePoint]];
 
-    public int NextByClass(int state, int codePointClass) => table[(state * Classes.Count) + codePointClass];
+    public int NextByClass(int state, int codePointClass) => _table[(state * Classes.Count) + codePointClass];
 
     /// <summary>As <see cref="Next(int, int)"/>, by the kind of the code point too, which often says enough.</summary>
     public int Next(int state, int codePoint, int kind)
@@ -137,7 +137,7 @@ internal sealed class Dfa
     {
         // From these backwards.
         int[] starts = new int[StateCount + 1];
-        foreach (int target in table)
+        foreach (int target in _table)
         {
             if (target != Dead)
             {
@@ -150,11 +150,11 @@ internal sealed class Dfa
         }
         int[] sources = new int[starts[^1]];
         int[] at = [.. starts];
-        for (int i = 0; i < table.Length; i++)
+        for (int i = 0; i < _table.Length; i++)
         {
-            if (table[i] != Dead)
+            if (_table[i] != Dead)
             {
-                sources[at[table[i]]++] = i / Classes.Count;
+                sources[at[_table[i]]++] = i / Classes.Count;
             }
         }
         int[] shortest = [.. Enumerable.Range(0, StateCount).Select(state => isOne(state) ? 0 : int.MaxValue)];

@@ -9,46 +9,46 @@ internal sealed class DfaKinds
     private const int MaxStates = 2048;
     private const int MaxRounds = 32;
 
-    private readonly Dfa dfa;
-    private readonly int[][] classesOf;
-    private readonly int[] onlyClass;
-    private readonly State?[] states;
-    private readonly ulong[]? open;
-    private readonly int[] toClosed;
+    private readonly Dfa _dfa;
+    private readonly int[][] _classesOf;
+    private readonly int[] _onlyClass;
+    private readonly State?[] _states;
+    private readonly ulong[]? _open;
+    private readonly int[] _toClosed;
 
     public DfaKinds(Dfa dfa)
     {
-        this.dfa = dfa;
-        classesOf = [.. Enumerable.Range(0, CodePointKinds.Count).Select(kind =>
+        _dfa = dfa;
+        _classesOf = [.. Enumerable.Range(0, CodePointKinds.Count).Select(kind =>
         {
             (int first, int last) = CodePointKinds.Range(kind);
             return dfa.Classes.Within(first, last);
         })];
-        onlyClass = [.. classesOf.Select(classes => classes.Length == 1 ? classes[0] : -1)];
-        states = new State?[dfa.StateCount];
-        open = dfa.StateCount <= MaxStates ? FindOpen() : null;
-        int[] classes = [.. classesOf.SelectMany(some => some).Distinct()];
-        toClosed = dfa.Measure(state => Array.Exists(classes, c => dfa.NextByClass(state, c) == Dfa.Dead));
+        _onlyClass = [.. _classesOf.Select(classes => classes.Length == 1 ? classes[0] : -1)];
+        _states = new State?[dfa.StateCount];
+        _open = dfa.StateCount <= MaxStates ? FindOpen() : null;
+        int[] classes = [.. _classesOf.SelectMany(some => some).Distinct()];
+        _toClosed = dfa.Measure(state => Array.Exists(classes, c => dfa.NextByClass(state, c) == Dfa.Dead));
     }
 
     /// <summary>The state after any code point of a kind, <see cref="Dfa.Dead"/> or <see cref="Dfa.Mixed"/>.</summary>
     public int Next(int state, int kind) => At(state).Next[kind];
 
     /// <summary>The class of all code points of a kind; −1 if there are several.</summary>
-    public int OnlyClass(int kind) => onlyClass[kind];
+    public int OnlyClass(int kind) => _onlyClass[kind];
 
     /// <summary>The kinds that are mixed in a state.</summary>
     public ulong Split(int state) => At(state).Split;
 
     /// <summary>Kinds of which any text may follow; not always all.</summary>
-    public ulong Open(int state) => open is null ? At(state).Loops : open[state];
+    public ulong Open(int state) => _open is null ? At(state).Loops : _open[state];
 
     /// <summary>The fewest code points after which a text may not go on; int.MaxValue if it always may.</summary>
-    public int ToDead(int state) => toClosed[state] == int.MaxValue ? int.MaxValue : toClosed[state] + 1;
+    public int ToDead(int state) => _toClosed[state] == int.MaxValue ? int.MaxValue : _toClosed[state] + 1;
 
     private State At(int state)
     {
-        if (Volatile.Read(ref states[state]) is { } known)
+        if (Volatile.Read(ref _states[state]) is { } known)
         {
             return known;
         }
@@ -57,17 +57,17 @@ internal sealed class DfaKinds
         ulong split = 0;
         for (int kind = 0; kind < next.Length; kind++)
         {
-            int[] classes = classesOf[kind];
-            next[kind] = dfa.NextByClass(state, classes[0]);
+            int[] classes = _classesOf[kind];
+            next[kind] = _dfa.NextByClass(state, classes[0]);
             for (int i = 1; i < classes.Length && next[kind] != Dfa.Mixed; i++)
             {
-                next[kind] = dfa.NextByClass(state, classes[i]) == next[kind] ? next[kind] : Dfa.Mixed;
+                next[kind] = _dfa.NextByClass(state, classes[i]) == next[kind] ? next[kind] : Dfa.Mixed;
             }
             loops |= next[kind] == state ? CodePointKinds.Bit(kind) : 0;
             split |= next[kind] == Dfa.Mixed ? CodePointKinds.Bit(kind) : 0;
         }
         State found = new(next, loops, split);
-        Volatile.Write(ref states[state], found);
+        Volatile.Write(ref _states[state], found);
         return found;
     }
 
@@ -75,7 +75,7 @@ internal sealed class DfaKinds
     // does not, the others are that are closed there.
     private ulong[]? FindOpen()
     {
-        ulong[] kinds = [.. Enumerable.Range(0, dfa.StateCount).Select(Alive)];
+        ulong[] kinds = [.. Enumerable.Range(0, _dfa.StateCount).Select(Alive)];
         for (int round = 0; round < MaxRounds; round++)
         {
             bool changed = false;
@@ -85,9 +85,9 @@ internal sealed class DfaKinds
                 for (ulong left = now; left != 0; left &= left - 1)
                 {
                     int kind = BitOperations.TrailingZeroCount(left);
-                    foreach (int c in classesOf[kind])
+                    foreach (int c in _classesOf[kind])
                     {
-                        ulong there = kinds[dfa.NextByClass(state, c)];
+                        ulong there = kinds[_dfa.NextByClass(state, c)];
                         if ((now & ~there) != 0)
                         {
                             now = (there & CodePointKinds.Bit(kind)) != 0 ? now & there : now & ~CodePointKinds.Bit(kind);
@@ -111,9 +111,9 @@ internal sealed class DfaKinds
         for (int kind = 0; kind < CodePointKinds.Count; kind++)
         {
             bool all = true;
-            foreach (int c in classesOf[kind])
+            foreach (int c in _classesOf[kind])
             {
-                all &= dfa.NextByClass(state, c) != Dfa.Dead;
+                all &= _dfa.NextByClass(state, c) != Dfa.Dead;
             }
             alive |= all ? CodePointKinds.Bit(kind) : 0;
         }

@@ -6,37 +6,37 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// </summary>
 internal sealed class DfaMinimizer
 {
-    private readonly int width;
-    private readonly int count;
+    private readonly int _width;
+    private readonly int _count;
 
     // [state, class], Dead where the way leads nowhere.
-    private readonly int[] next;
-    private readonly int[] tags;
-    private readonly bool[] live;
+    private readonly int[] _next;
+    private readonly int[] _tags;
+    private readonly bool[] _live;
 
     // sources[starts[class, state] …]: the states that a class leads to a state from.
-    private readonly int[] starts;
-    private readonly int[] sources;
+    private readonly int[] _starts;
+    private readonly int[] _sources;
 
     // The states by block: a block's are elements[first[b] … first[b] + size[b]).
-    private readonly int[] elements;
-    private readonly int[] placeOf;
-    private readonly int[] blockOf;
-    private readonly List<int> first = [];
-    private readonly List<int> size = [];
+    private readonly int[] _elements;
+    private readonly int[] _placeOf;
+    private readonly int[] _blockOf;
+    private readonly List<int> _first = [];
+    private readonly List<int> _size = [];
 
     private DfaMinimizer(int width, List<int> next, int[] tags)
     {
-        this.width = width;
-        this.tags = tags;
-        count = tags.Length;
-        this.next = [.. next];
-        starts = new int[(count * width) + 1];
-        sources = new int[next.Count];
-        elements = new int[count];
-        placeOf = new int[count];
-        blockOf = new int[count];
-        live = new bool[count];
+        _width = width;
+        _tags = tags;
+        _count = tags.Length;
+        _next = [.. next];
+        _starts = new int[(_count * width) + 1];
+        _sources = new int[next.Count];
+        _elements = new int[_count];
+        _placeOf = new int[_count];
+        _blockOf = new int[_count];
+        _live = new bool[_count];
         FindSources();
         FindLive();
     }
@@ -49,7 +49,7 @@ internal sealed class DfaMinimizer
     public static (int[] Table, int[] Tags) Run(int width, List<int> next, int[] tags, ConstraintBudget budget)
     {
         DfaMinimizer minimizer = new(width, next, tags);
-        if (tags.Length == 0 || !minimizer.live[0])
+        if (tags.Length == 0 || !minimizer._live[0])
         {
             return ([], []);
         }
@@ -59,53 +59,53 @@ internal sealed class DfaMinimizer
 
     private void FindSources()
     {
-        for (int i = 0; i < next.Length; i++)
+        for (int i = 0; i < _next.Length; i++)
         {
-            if (next[i] != Dfa.Dead)
+            if (_next[i] != Dfa.Dead)
             {
-                starts[(i % width * count) + next[i] + 1]++;
+                _starts[(i % _width * _count) + _next[i] + 1]++;
             }
         }
-        for (int i = 1; i < starts.Length; i++)
+        for (int i = 1; i < _starts.Length; i++)
         {
-            starts[i] += starts[i - 1];
+            _starts[i] += _starts[i - 1];
         }
-        int[] at = [.. starts];
-        for (int i = 0; i < next.Length; i++)
+        int[] at = [.. _starts];
+        for (int i = 0; i < _next.Length; i++)
         {
-            if (next[i] != Dfa.Dead)
+            if (_next[i] != Dfa.Dead)
             {
-                sources[at[(i % width * count) + next[i]]++] = i / width;
+                _sources[at[(i % _width * _count) + _next[i]]++] = i / _width;
             }
         }
     }
 
     private ReadOnlySpan<int> Sources(int c, int state)
     {
-        int at = (c * count) + state;
-        return sources.AsSpan(starts[at]..starts[at + 1]);
+        int at = (c * _count) + state;
+        return _sources.AsSpan(_starts[at].._starts[at + 1]);
     }
 
     private void FindLive()
     {
         Stack<int> pending = new();
-        for (int state = 0; state < count; state++)
+        for (int state = 0; state < _count; state++)
         {
-            if (tags[state] >= 0)
+            if (_tags[state] >= 0)
             {
-                live[state] = true;
+                _live[state] = true;
                 pending.Push(state);
             }
         }
         while (pending.TryPop(out int state))
         {
-            for (int c = 0; c < width; c++)
+            for (int c = 0; c < _width; c++)
             {
                 foreach (int source in Sources(c, state))
                 {
-                    if (!live[source])
+                    if (!_live[source])
                     {
-                        live[source] = true;
+                        _live[source] = true;
                         pending.Push(source);
                     }
                 }
@@ -116,29 +116,29 @@ internal sealed class DfaMinimizer
     private void Refine(ConstraintBudget budget)
     {
         // By tag; what is not live is a block too, which nothing splits from within.
-        int[] order = [.. Enumerable.Range(0, count).OrderBy(state => live[state] ? tags[state] : int.MinValue)];
-        for (int i = 0; i < count; i++)
+        int[] order = [.. Enumerable.Range(0, _count).OrderBy(state => _live[state] ? _tags[state] : int.MinValue)];
+        for (int i = 0; i < _count; i++)
         {
             int state = order[i];
-            bool same = i > 0 && live[state] == live[order[i - 1]] && (!live[state] || tags[state] == tags[order[i - 1]]);
+            bool same = i > 0 && _live[state] == _live[order[i - 1]] && (!_live[state] || _tags[state] == _tags[order[i - 1]]);
             if (!same)
             {
-                first.Add(i);
-                size.Add(0);
+                _first.Add(i);
+                _size.Add(0);
             }
-            elements[i] = state;
-            placeOf[state] = i;
-            blockOf[state] = first.Count - 1;
-            size[^1]++;
+            _elements[i] = state;
+            _placeOf[state] = i;
+            _blockOf[state] = _first.Count - 1;
+            _size[^1]++;
         }
         Stack<(int Block, int Class)> pending = new();
         HashSet<long> waiting = [];
-        for (int block = 0; block < first.Count; block++)
+        for (int block = 0; block < _first.Count; block++)
         {
             // Where nothing else splits, what is not live does not either.
-            for (int c = 0; c < width && live[elements[first[block]]]; c++)
+            for (int c = 0; c < _width && _live[_elements[_first[block]]]; c++)
             {
-                waiting.Add(((long)block * width) + c);
+                waiting.Add(((long)block * _width) + c);
                 pending.Push((block, c));
             }
         }
@@ -148,17 +148,17 @@ internal sealed class DfaMinimizer
         while (pending.TryPop(out (int Block, int Class) splitter))
         {
             budget.CheckTime();
-            waiting.Remove(((long)splitter.Block * width) + splitter.Class);
+            waiting.Remove(((long)splitter.Block * _width) + splitter.Class);
             met.Clear();
-            for (int i = first[splitter.Block]; i < first[splitter.Block] + size[splitter.Block]; i++)
+            for (int i = _first[splitter.Block]; i < _first[splitter.Block] + _size[splitter.Block]; i++)
             {
-                met.AddRange(Sources(splitter.Class, elements[i]));
+                met.AddRange(Sources(splitter.Class, _elements[i]));
             }
             // Whoever leads there moves to the front of its block.
             foreach (int state in met)
             {
-                int block = blockOf[state];
-                while (hits.Count < first.Count)
+                int block = _blockOf[state];
+                while (hits.Count < _first.Count)
                 {
                     hits.Add(0);
                 }
@@ -166,29 +166,29 @@ internal sealed class DfaMinimizer
                 {
                     touched.Add(block);
                 }
-                Swap(placeOf[state], first[block] + hits[block]++);
+                Swap(_placeOf[state], _first[block] + hits[block]++);
             }
             foreach (int block in touched)
             {
                 int hit = hits[block];
                 hits[block] = 0;
-                if (hit == size[block])
+                if (hit == _size[block])
                 {
                     continue;
                 }
-                int added = first.Count;
-                first.Add(first[block]);
-                size.Add(hit);
-                first[block] += hit;
-                size[block] -= hit;
-                for (int i = first[added]; i < first[added] + hit; i++)
+                int added = _first.Count;
+                _first.Add(_first[block]);
+                _size.Add(hit);
+                _first[block] += hit;
+                _size[block] -= hit;
+                for (int i = _first[added]; i < _first[added] + hit; i++)
                 {
-                    blockOf[elements[i]] = added;
+                    _blockOf[_elements[i]] = added;
                 }
-                for (int c = 0; c < width; c++)
+                for (int c = 0; c < _width; c++)
                 {
-                    int smaller = waiting.Contains(((long)block * width) + c) || size[added] <= size[block] ? added : block;
-                    if (waiting.Add(((long)smaller * width) + c))
+                    int smaller = waiting.Contains(((long)block * _width) + c) || _size[added] <= _size[block] ? added : block;
+                    if (waiting.Add(((long)smaller * _width) + c))
                     {
                         pending.Push((smaller, c));
                     }
@@ -200,30 +200,30 @@ internal sealed class DfaMinimizer
 
     private void Swap(int one, int other)
     {
-        (elements[one], elements[other]) = (elements[other], elements[one]);
-        placeOf[elements[one]] = one;
-        placeOf[elements[other]] = other;
+        (_elements[one], _elements[other]) = (_elements[other], _elements[one]);
+        _placeOf[_elements[one]] = one;
+        _placeOf[_elements[other]] = other;
     }
 
     // Blocks are numbered as their states come, so that the start's is 0.
     private (int[] Table, int[] Tags) Table()
     {
-        int[] number = [.. Enumerable.Repeat(-1, first.Count)];
+        int[] number = [.. Enumerable.Repeat(-1, _first.Count)];
         List<int> representatives = [];
-        for (int state = 0; state < count; state++)
+        for (int state = 0; state < _count; state++)
         {
-            if (live[state] && number[blockOf[state]] < 0)
+            if (_live[state] && number[_blockOf[state]] < 0)
             {
-                number[blockOf[state]] = representatives.Count;
+                number[_blockOf[state]] = representatives.Count;
                 representatives.Add(state);
             }
         }
-        int[] table = new int[representatives.Count * width];
+        int[] table = new int[representatives.Count * _width];
         for (int i = 0; i < table.Length; i++)
         {
-            int target = next[(representatives[i / width] * width) + (i % width)];
-            table[i] = target == Dfa.Dead || !live[target] ? Dfa.Dead : number[blockOf[target]];
+            int target = _next[(representatives[i / _width] * _width) + (i % _width)];
+            table[i] = target == Dfa.Dead || !_live[target] ? Dfa.Dead : number[_blockOf[target]];
         }
-        return (table, [.. representatives.Select(state => tags[state])]);
+        return (table, [.. representatives.Select(state => _tags[state])]);
     }
 }

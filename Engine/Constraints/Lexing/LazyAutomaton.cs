@@ -12,23 +12,23 @@ internal abstract class LazyAutomaton : Automaton
     private const int RowLength = 16;
 
     // The rows: those of state s for the high half h is the one with the number numbers[16 s + h]. Number 0 is a row of what is unknown.
-    private int[] rows = [.. Enumerable.Repeat(Unknown, RowLength)];
-    private int[] numbers = [];
-    private int[] tags = [];
-    private int rowCount = 1;
-    private int stateCount;
+    private int[] _rows = [.. Enumerable.Repeat(Unknown, RowLength)];
+    private int[] _numbers = [];
+    private int[] _tags = [];
+    private int _rowCount = 1;
+    private int _stateCount;
 
     protected Lock Gate { get; } = new();
 
     public sealed override int Next(int state, byte value)
     {
         // A row's number is written after the row: whoever reads it finds the row in the array that is read after it.
-        int number = Volatile.Read(ref Volatile.Read(ref numbers)[(state * RowLength) + (value >> 4)]);
-        int next = Volatile.Read(ref Volatile.Read(ref rows)[(number * RowLength) + (value & 15)]);
+        int number = Volatile.Read(ref Volatile.Read(ref _numbers)[(state * RowLength) + (value >> 4)]);
+        int next = Volatile.Read(ref Volatile.Read(ref _rows)[(number * RowLength) + (value & 15)]);
         return next != Unknown ? next : Find(state, value);
     }
 
-    public sealed override int Tag(int state) => Volatile.Read(ref tags)[state];
+    public sealed override int Tag(int state) => Volatile.Read(ref _tags)[state];
 
     /// <summary>Computes a successor; called under <see cref="Gate"/>.</summary>
     protected abstract int Step(int state, byte value);
@@ -36,14 +36,14 @@ internal abstract class LazyAutomaton : Automaton
     /// <summary>Adds a state; called under <see cref="Gate"/> or by the constructor.</summary>
     protected int Add(int tag)
     {
-        if (stateCount == tags.Length)
+        if (_stateCount == _tags.Length)
         {
             // Readers keep the arrays that they have, and learn of a new state only after this.
-            Grow(ref tags, Math.Max(2 * stateCount, 4));
-            Grow(ref numbers, tags.Length * RowLength);
+            Grow(ref _tags, Math.Max(2 * _stateCount, 4));
+            Grow(ref _numbers, _tags.Length * RowLength);
         }
-        tags[stateCount] = tag;
-        return stateCount++;
+        _tags[_stateCount] = tag;
+        return _stateCount++;
     }
 
     private int Find(int state, byte value)
@@ -52,27 +52,27 @@ internal abstract class LazyAutomaton : Automaton
         {
             int at = (state * RowLength) + (value >> 4);
             int low = value & 15;
-            if (rows[(numbers[at] * RowLength) + low] is int known and not Unknown)
+            if (_rows[(_numbers[at] * RowLength) + low] is int known and not Unknown)
             {
                 return known;
             }
             int next = Step(state, value);
             // Step may have added states, but no rows.
-            int number = numbers[at] != 0 ? numbers[at] : AddRow();
-            Volatile.Write(ref rows[(number * RowLength) + low], next);
-            Volatile.Write(ref numbers[at], number);
+            int number = _numbers[at] != 0 ? _numbers[at] : AddRow();
+            Volatile.Write(ref _rows[(number * RowLength) + low], next);
+            Volatile.Write(ref _numbers[at], number);
             return next;
         }
     }
 
     private int AddRow()
     {
-        if ((rowCount + 1) * RowLength > rows.Length)
+        if ((_rowCount + 1) * RowLength > _rows.Length)
         {
-            Grow(ref rows, 2 * rows.Length);
+            Grow(ref _rows, 2 * _rows.Length);
         }
-        rows.AsSpan(rowCount * RowLength, RowLength).Fill(Unknown);
-        return rowCount++;
+        _rows.AsSpan(_rowCount * RowLength, RowLength).Fill(Unknown);
+        return _rowCount++;
     }
 
     private static void Grow(ref int[] array, int length)

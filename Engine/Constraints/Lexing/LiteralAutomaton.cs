@@ -3,12 +3,12 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>A finite set of byte strings, each with a tag; all of a trie or those with some tags. States are nodes of the trie.</summary>
 internal sealed class LiteralAutomaton : Automaton
 {
-    private readonly ByteTrie trie;
-    private readonly StateSlices slices = new();
+    private readonly ByteTrie _trie;
+    private readonly StateSlices _slices = new();
 
     // Where not all tags count: those that do, and the nodes that lead to them, as bits.
-    private readonly ulong[]? wanted;
-    private readonly ulong[]? alive;
+    private readonly ulong[]? _wanted;
+    private readonly ulong[]? _alive;
 
     public LiteralAutomaton(params IEnumerable<(byte[] Bytes, int Tag)> literals)
         : this(new ByteTrie(literals))
@@ -16,7 +16,7 @@ internal sealed class LiteralAutomaton : Automaton
     }
 
     /// <summary>All strings of a trie.</summary>
-    public LiteralAutomaton(ByteTrie trie) => this.trie = trie;
+    public LiteralAutomaton(ByteTrie trie) => _trie = trie;
 
     /// <summary>The strings of a trie that have one of some tags.</summary>
     /// <param name="trie">The trie.</param>
@@ -24,10 +24,10 @@ internal sealed class LiteralAutomaton : Automaton
     public LiteralAutomaton(ByteTrie trie, ReadOnlySpan<int> tags)
         : this(trie)
     {
-        wanted = new ulong[(tags.IsEmpty ? 0 : System.Numerics.Tensors.TensorPrimitives.Max(tags) >> 6) + 1];
+        _wanted = new ulong[(tags.IsEmpty ? 0 : System.Numerics.Tensors.TensorPrimitives.Max(tags) >> 6) + 1];
         foreach (int tag in tags)
         {
-            wanted[tag >> 6] |= 1UL << (tag & 63);
+            _wanted[tag >> 6] |= 1UL << (tag & 63);
         }
         ulong[] nodes = new ulong[(trie.Count + 63) / 64];
         // Children come after their parents.
@@ -40,36 +40,36 @@ internal sealed class LiteralAutomaton : Automaton
             }
             nodes[node >> 6] |= leads ? 1UL << (node & 63) : 0;
         }
-        alive = nodes;
+        _alive = nodes;
     }
 
     public static LiteralAutomaton Of(string text) => new((System.Text.Encoding.UTF8.GetBytes(text), 0));
 
     public override int Next(int state, byte value)
     {
-        int child = trie.Child(state, value);
+        int child = _trie.Child(state, value);
         return child >= 0 && IsAlive(child) ? child : Dead;
     }
 
     public override int Tag(int state)
     {
-        int tag = trie.Tag(state);
-        return wanted is null || (tag >= 0 && tag >> 6 < wanted.Length && Has(wanted, tag)) ? tag : -1;
+        int tag = _trie.Tag(state);
+        return _wanted is null || (tag >= 0 && tag >> 6 < _wanted.Length && Has(_wanted, tag)) ? tag : -1;
     }
 
     public override bool Continues(int state)
     {
-        int child = trie.FirstChild(state);
+        int child = _trie.FirstChild(state);
         while (child >= 0 && !IsAlive(child))
         {
-            child = trie.NextSibling(child);
+            child = _trie.NextSibling(child);
         }
         return child >= 0;
     }
 
-    public override Slice SliceOf(int state, VocabularyTrie vocabulary) => slices.GetOrAdd(state, () => Make(state, vocabulary));
+    public override Slice SliceOf(int state, VocabularyTrie vocabulary) => _slices.GetOrAdd(state, () => Make(state, vocabulary));
 
-    private bool IsAlive(int node) => alive is null || Has(alive, node);
+    private bool IsAlive(int node) => _alive is null || Has(_alive, node);
 
     private static bool Has(ulong[] bits, int bit) => (bits[bit >> 6] >> (bit & 63) & 1) != 0;
 
@@ -82,19 +82,19 @@ internal sealed class LiteralAutomaton : Automaton
         Span<(int State, int Node)> path = longest <= SliceBuilder.MaxOnStack ? stackalloc (int, int)[longest] : new (int, int)[longest];
         path[0] = (start, -1);
         int depth = 1;
-        for (int state = trie.FirstChild(start); depth > 0;)
+        for (int state = _trie.FirstChild(start); depth > 0;)
         {
             if (state < 0)
             {
                 depth--;
-                state = depth > 0 ? trie.NextSibling(path[depth].State) : -1;
+                state = depth > 0 ? _trie.NextSibling(path[depth].State) : -1;
                 continue;
             }
             int node = !IsAlive(state) ? -1
-                : depth == 1 ? vocabulary.First(trie.Label(state)) : vocabulary.Child(path[depth - 1].Node, trie.Label(state));
+                : depth == 1 ? vocabulary.First(_trie.Label(state)) : vocabulary.Child(path[depth - 1].Node, _trie.Label(state));
             if (node < 0)
             {
-                state = trie.NextSibling(state);
+                state = _trie.NextSibling(state);
                 continue;
             }
             if (vocabulary.Tokens[node] is int token and >= 0)
@@ -106,7 +106,7 @@ internal sealed class LiteralAutomaton : Automaton
                 Slice.Add(exits, tag, node);
             }
             path[depth++] = (state, node);
-            state = trie.FirstChild(state);
+            state = _trie.FirstChild(state);
         }
         return Slice.Of(found, exits);
     }

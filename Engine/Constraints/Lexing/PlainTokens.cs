@@ -6,15 +6,15 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// </summary>
 internal sealed class PlainTokens
 {
-    private readonly TextTrie byKind;
-    private readonly TextTrie byCodePoint;
+    private readonly TextTrie _byKind;
+    private readonly TextTrie _byCodePoint;
 
     /// <param name="texts">What tokens say.</param>
     /// <param name="tokens">The tokens, ascending by their bytes.</param>
     public PlainTokens(TokenTexts texts, int[] tokens)
     {
-        byKind = TextTrie.OfKinds(texts, tokens);
-        byCodePoint = TextTrie.OfCodePoints(texts, tokens);
+        _byKind = TextTrie.OfKinds(texts, tokens);
+        _byCodePoint = TextTrie.OfCodePoints(texts, tokens);
     }
 
     /// <summary>Adds the tokens that a text may go on with.</summary>
@@ -28,7 +28,7 @@ internal sealed class PlainTokens
             int next = bounded.Dfa.NextByKind(state, kind);
             tellsLetters = next >= 0 && next != state && TellsLetters(bounded.Dfa, next);
         }
-        (tellsLetters ? byCodePoint : byKind).Walk(bounded, state, count, found);
+        (tellsLetters ? _byCodePoint : _byKind).Walk(bounded, state, count, found);
     }
 
     private static bool TellsLetters(Dfa dfa, int state) => (dfa.SplitKinds(state) & ~dfa.Open(state) & CodePointKinds.Wide) != 0;

@@ -7,17 +7,17 @@ internal static class SliceBuilder
     public const int MaxOnStack = 1024;
 
     [ThreadStatic]
-    private static ulong[]? scratch;
+    private static ulong[]? s_scratch;
 
     /// <summary>No tokens as bits; one a thread, for one slice at a time.</summary>
     public static Span<ulong> NoTokens(VocabularyTrie vocabulary)
     {
         int words = (vocabulary.VocabularySize + 63) / 64;
-        if (scratch is null || scratch.Length < words)
+        if (s_scratch is null || s_scratch.Length < words)
         {
-            scratch = new ulong[words];
+            s_scratch = new ulong[words];
         }
-        Span<ulong> found = scratch.AsSpan(0, words);
+        Span<ulong> found = s_scratch.AsSpan(0, words);
         found.Clear();
         return found;
     }

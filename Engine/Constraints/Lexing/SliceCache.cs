@@ -5,30 +5,30 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>Slices that many constraints need, up to a number of bytes; the oldest go first. Thread-safe.</summary>
 internal sealed class SliceCache(long maxBytes)
 {
-    private readonly ConcurrentDictionary<Key, Slice> slices = new();
-    private readonly ConcurrentQueue<Key> order = new();
-    private long bytes;
+    private readonly ConcurrentDictionary<Key, Slice> _slices = new();
+    private readonly ConcurrentQueue<Key> _order = new();
+    private long _bytes;
 
-    public long Bytes => Interlocked.Read(ref bytes);
+    public long Bytes => Interlocked.Read(ref _bytes);
 
     public Slice GetOrAdd<TState>(in Key key, TState state, Func<TState, Slice> make)
     {
-        if (slices.TryGetValue(key, out Slice? slice))
+        if (_slices.TryGetValue(key, out Slice? slice))
         {
             return slice;
         }
         slice = make(state);
-        if (!slices.TryAdd(key, slice))
+        if (!_slices.TryAdd(key, slice))
         {
             return slice;
         }
-        Interlocked.Add(ref bytes, slice.Size);
-        order.Enqueue(key);
-        while (Bytes > maxBytes && order.TryDequeue(out Key oldest))
+        Interlocked.Add(ref _bytes, slice.Size);
+        _order.Enqueue(key);
+        while (Bytes > maxBytes && _order.TryDequeue(out Key oldest))
         {
-            if (slices.TryRemove(oldest, out Slice? old))
+            if (_slices.TryRemove(oldest, out Slice? old))
             {
-                Interlocked.Add(ref bytes, -old.Size);
+                Interlocked.Add(ref _bytes, -old.Size);
             }
         }
         return slice;

@@ -4,11 +4,11 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 internal sealed class StateSlices
 {
     // Held for a moment only; there are many automata.
-    private static readonly Lock Gate = new();
+    private static readonly Lock s_gate = new();
 
     // Most automata are asked at their beginning only.
-    private Slice? first;
-    private Dictionary<int, Slice>? others;
+    private Slice? _first;
+    private Dictionary<int, Slice>? _others;
 
     public Slice GetOrAdd(int state, Func<Slice> make)
     {
@@ -19,12 +19,12 @@ internal sealed class StateSlices
         Slice slice = make();
         if (state == 0)
         {
-            Volatile.Write(ref first, slice);
+            Volatile.Write(ref _first, slice);
             return slice;
         }
-        lock (Gate)
+        lock (s_gate)
         {
-            (others ??= [])[state] = slice;
+            (_others ??= [])[state] = slice;
         }
         return slice;
     }
@@ -33,11 +33,11 @@ internal sealed class StateSlices
     {
         if (state == 0)
         {
-            return Volatile.Read(ref first);
+            return Volatile.Read(ref _first);
         }
-        lock (Gate)
+        lock (s_gate)
         {
-            return others?.GetValueOrDefault(state);
+            return _others?.GetValueOrDefault(state);
         }
     }
 }

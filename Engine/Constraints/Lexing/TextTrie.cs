@@ -11,28 +11,28 @@ internal sealed class TextTrie
     // So many tokens are faster added as bits than one by one.
     private const int DenseFrom = 2048;
 
-    private readonly TokenTexts texts;
-    private readonly bool byKind;
-    private readonly int[] tokens;
+    private readonly TokenTexts _texts;
+    private readonly bool _byKind;
+    private readonly int[] _tokens;
 
     // The kinds that each token consists of.
-    private readonly ulong[] kinds;
+    private readonly ulong[] _kinds;
 
     // One more at the end, so that every range of tokens has an end.
-    private readonly Node[] nodes;
-    private readonly Dictionary<(int From, int To), ulong[]> dense = [];
+    private readonly Node[] _nodes;
+    private readonly Dictionary<(int From, int To), ulong[]> _dense = [];
 
     private TextTrie(TokenTexts texts, bool byKind, int[] tokens, List<(int Label, int Depth, int First)> found)
     {
-        this.texts = texts;
-        this.byKind = byKind;
-        this.tokens = tokens;
-        kinds = [.. tokens.Select(token => KindsOf(texts[token]))];
-        nodes = Link(found);
-        for (int i = 0; i + 1 < nodes.Length; i++)
+        _texts = texts;
+        _byKind = byKind;
+        _tokens = tokens;
+        _kinds = [.. tokens.Select(token => KindsOf(texts[token]))];
+        _nodes = Link(found);
+        for (int i = 0; i + 1 < _nodes.Length; i++)
         {
-            KeepBits(nodes[i].First, nodes[i + 1].First);
-            KeepBits(nodes[i].First, nodes[nodes[i].End].First);
+            KeepBits(_nodes[i].First, _nodes[i + 1].First);
+            KeepBits(_nodes[i].First, _nodes[_nodes[i].End].First);
         }
     }
 
@@ -103,23 +103,23 @@ internal sealed class TextTrie
     {
         Dfa dfa = bounded.Dfa;
         bool free = bounded.IsFree(count);
-        Span<int> path = texts.Longest < SliceBuilder.MaxOnStack ? stackalloc int[texts.Longest + 1] : new int[texts.Longest + 1];
+        Span<int> path = _texts.Longest < SliceBuilder.MaxOnStack ? stackalloc int[_texts.Longest + 1] : new int[_texts.Longest + 1];
         path[0] = state;
-        for (int i = 1; i < nodes.Length - 1;)
+        for (int i = 1; i < _nodes.Length - 1;)
         {
-            ref readonly Node node = ref nodes[i];
+            ref readonly Node node = ref _nodes[i];
             int depth = node.Depth;
             int before = path[depth - 1];
             if (((node.Kinds & ~dfa.Open(before)) == 0 || node.Height + 1 < dfa.ToDead(before)) && bounded.IsFar(count + depth + node.Height))
             {
-                Add(node.First, nodes[node.End].First, found);
+                Add(node.First, _nodes[node.End].First, found);
                 i = node.End;
                 continue;
             }
-            int next = byKind ? dfa.NextByKind(before, node.Label) : dfa.Next(before, node.Label, node.Kind);
+            int next = _byKind ? dfa.NextByKind(before, node.Label) : dfa.Next(before, node.Label, node.Kind);
             if (next == Dfa.Mixed)
             {
-                AddEach(bounded, before, count, depth - 1, node.First, nodes[node.End].First, found);
+                AddEach(bounded, before, count, depth - 1, node.First, _nodes[node.End].First, found);
                 i = node.End;
             }
             else if (next == Dfa.Dead || (!free && !bounded.Live(next, count + depth)))
@@ -129,7 +129,7 @@ internal sealed class TextTrie
             else
             {
                 path[depth] = next;
-                Add(node.First, nodes[i + 1].First, found);
+                Add(node.First, _nodes[i + 1].First, found);
                 i++;
             }
         }
@@ -149,12 +149,12 @@ internal sealed class TextTrie
 
     private void Add(int from, int to, Span<ulong> found)
     {
-        if (to - from >= DenseFrom && dense.TryGetValue((from, to), out ulong[]? bits))
+        if (to - from >= DenseFrom && _dense.TryGetValue((from, to), out ulong[]? bits))
         {
             TensorPrimitives.BitwiseOr(found, bits, found);
             return;
         }
-        foreach (int token in tokens.AsSpan(from, to - from))
+        foreach (int token in _tokens.AsSpan(from, to - from))
         {
             found[token >> 6] |= 1UL << (token & 63);
         }
@@ -167,10 +167,10 @@ internal sealed class TextTrie
         int toDead = bounded.Dfa.ToDead(state);
         for (int i = from; i < to; i++)
         {
-            ReadOnlySpan<int> text = texts[tokens[i]][depth..];
-            if (((kinds[i] & ~open) == 0 || text.Length < toDead) && bounded.IsFar(count + depth + text.Length))
+            ReadOnlySpan<int> text = _texts[_tokens[i]][depth..];
+            if (((_kinds[i] & ~open) == 0 || text.Length < toDead) && bounded.IsFar(count + depth + text.Length))
             {
-                found[tokens[i] >> 6] |= 1UL << (tokens[i] & 63);
+                found[_tokens[i] >> 6] |= 1UL << (_tokens[i] & 63);
                 continue;
             }
             int at = state;
@@ -180,7 +180,7 @@ internal sealed class TextTrie
             }
             if (at != Dfa.Dead && bounded.Live(at, count + depth + text.Length))
             {
-                found[tokens[i] >> 6] |= 1UL << (tokens[i] & 63);
+                found[_tokens[i] >> 6] |= 1UL << (_tokens[i] & 63);
             }
         }
     }
@@ -188,12 +188,12 @@ internal sealed class TextTrie
     private Node[] Link(List<(int Label, int Depth, int First)> found)
     {
         Node[] linked = new Node[found.Count + 1];
-        linked[^1] = new Node(0, 0, 0, 0, found.Count, tokens.Length, 0);
+        linked[^1] = new Node(0, 0, 0, 0, found.Count, _tokens.Length, 0);
         Stack<int> deeper = new();
         for (int i = found.Count - 1; i >= 0; i--)
         {
             (int label, int depth, int first) = found[i];
-            int kind = byKind ? label : CodePointKinds.Of(label);
+            int kind = _byKind ? label : CodePointKinds.Of(label);
             ulong all = depth == 0 ? 0 : CodePointKinds.Bit(kind);
             int height = 0;
             while (deeper.TryPeek(out int child) && linked[child].Depth > depth)
@@ -211,11 +211,11 @@ internal sealed class TextTrie
 
     private void KeepBits(int from, int to)
     {
-        if (to - from >= DenseFrom && !dense.ContainsKey((from, to)))
+        if (to - from >= DenseFrom && !_dense.ContainsKey((from, to)))
         {
-            ulong[] bits = new ulong[texts.Words];
+            ulong[] bits = new ulong[_texts.Words];
             Add(from, to, bits);
-            dense.Add((from, to), bits);
+            _dense.Add((from, to), bits);
         }
     }
 

@@ -3,18 +3,18 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>What the tokens of a vocabulary say that are whole code points. Immutable.</summary>
 internal sealed class TokenTexts
 {
-    private readonly int[] codePoints;
-    private readonly int[] starts;
+    private readonly int[] _codePoints;
+    private readonly int[] _starts;
 
     public TokenTexts(VocabularyTrie vocabulary)
     {
         Words = (vocabulary.VocabularySize + 63) / 64;
-        starts = new int[vocabulary.Tokenizer.BaseVocabularySize + 1];
+        _starts = new int[vocabulary.Tokenizer.BaseVocabularySize + 1];
         List<int> all = [];
         HashSet<int> tokens = [.. vocabulary.Sorted];
-        for (int id = 0; id + 1 < starts.Length; id++)
+        for (int id = 0; id + 1 < _starts.Length; id++)
         {
-            starts[id] = all.Count;
+            _starts[id] = all.Count;
             ReadOnlySpan<byte> bytes = tokens.Contains(id) ? vocabulary.Tokenizer.BytesOf(id) : [];
             while (System.Text.Rune.DecodeFromUtf8(bytes, out System.Text.Rune rune, out int used) == System.Buffers.OperationStatus.Done)
             {
@@ -23,15 +23,15 @@ internal sealed class TokenTexts
             }
             if (bytes.Length > 0)
             {
-                all.RemoveRange(starts[id], all.Count - starts[id]);
+                all.RemoveRange(_starts[id], all.Count - _starts[id]);
             }
-            else if (all.Count > starts[id])
+            else if (all.Count > _starts[id])
             {
-                Longest = Math.Max(Longest, all.Count - starts[id]);
+                Longest = Math.Max(Longest, all.Count - _starts[id]);
             }
         }
-        starts[^1] = all.Count;
-        codePoints = [.. all];
+        _starts[^1] = all.Count;
+        _codePoints = [.. all];
     }
 
     /// <summary>Words of a set of tokens as bits.</summary>
@@ -41,5 +41,5 @@ internal sealed class TokenTexts
     public int Longest { get; }
 
     /// <summary>The code points of a token; none if it is not whole.</summary>
-    public ReadOnlySpan<int> this[int token] => codePoints.AsSpan(starts[token]..starts[token + 1]);
+    public ReadOnlySpan<int> this[int token] => _codePoints.AsSpan(_starts[token].._starts[token + 1]);
 }

@@ -11,19 +11,19 @@ internal sealed class WrittenTokens
     // A token that ends within a code point: −2 and below, by what may become of it.
     private const int FirstOpen = -2;
 
-    private readonly PlainTokens? plain;
-    private readonly Node[] nodes;
-    private readonly int[] whole;
-    private readonly (int Low, int High)[][] open;
-    private readonly Slice.Rest[][] groups;
-    private readonly Dictionary<string, Slice.Rest[]> groupByPrefix = new(StringComparer.Ordinal);
-    private readonly SuffixTrie rests;
-    private readonly int longest;
-    private readonly int longestPrefix;
+    private readonly PlainTokens? _plain;
+    private readonly Node[] _nodes;
+    private readonly int[] _whole;
+    private readonly (int Low, int High)[][] _open;
+    private readonly Slice.Rest[][] _groups;
+    private readonly Dictionary<string, Slice.Rest[]> _groupByPrefix = new(StringComparer.Ordinal);
+    private readonly SuffixTrie _rests;
+    private readonly int _longest;
+    private readonly int _longestPrefix;
 
     private WrittenTokens(VocabularyTrie vocabulary, TextForm form, byte? quote, int reader, PlainTokens? plain)
     {
-        this.plain = plain;
+        _plain = plain;
         Reader = quote is null ? reader : TextDecoder.Start(form);
         List<Node> found = [];
         List<(string Prefix, byte[] Tail, int Token, int Group)> closing = [];
@@ -54,7 +54,7 @@ internal sealed class WrittenTokens
                 int token = events[depth].Code == Closes ? groupCount++ : -1;
                 found.Add(new Node(events[depth].Code, (ushort)(depth + 1), 0, token));
             }
-            longest = Math.Max(longest, events.Count);
+            _longest = Math.Max(_longest, events.Count);
             if (events.Count == 0)
             {
                 ended.Add(id);
@@ -70,18 +70,18 @@ internal sealed class WrittenTokens
             previous = bytes;
             (previousEvents, events) = (events, previousEvents);
         }
-        whole = [.. ended];
-        open = [.. pending];
-        nodes = Link(found);
+        _whole = [.. ended];
+        _open = [.. pending];
+        _nodes = Link(found);
         byte[][] distinct = [.. closing.Select(entry => entry.Tail).Where(rest => rest.Length > 0).DistinctBy(Latin).Order(ByteOrder)];
-        rests = SuffixTrie.Of(distinct, out int[] ends);
+        _rests = SuffixTrie.Of(distinct, out int[] ends);
         Dictionary<string, int> endOf = distinct.Select((rest, i) => (Latin(rest), ends[i])).ToDictionary(pair => pair.Item1, pair => pair.Item2);
-        groups = new Slice.Rest[groupCount][];
+        _groups = new Slice.Rest[groupCount][];
         foreach (IGrouping<int, (string Prefix, byte[] Tail, int Token, int Group)> group in closing.GroupBy(entry => entry.Group))
         {
-            groups[group.Key] = [.. group.Select(entry => new Slice.Rest(entry.Tail.Length == 0 ? -1 : endOf[Latin(entry.Tail)], entry.Token))];
-            groupByPrefix.Add(group.First().Prefix, groups[group.Key]);
-            longestPrefix = Math.Max(longestPrefix, group.First().Prefix.Length);
+            _groups[group.Key] = [.. group.Select(entry => new Slice.Rest(entry.Tail.Length == 0 ? -1 : endOf[Latin(entry.Tail)], entry.Token))];
+            _groupByPrefix.Add(group.First().Prefix, _groups[group.Key]);
+            _longestPrefix = Math.Max(_longestPrefix, group.First().Prefix.Length);
         }
     }
 
@@ -111,29 +111,29 @@ internal sealed class WrittenTokens
     /// <param name="closings">Receives those that close it.</param>
     public void Walk(BoundedTexts bounded, int state, int count, Span<ulong> found, List<Slice.Closing> closings)
     {
-        plain?.Walk(bounded, state, count, found);
-        foreach (int token in whole)
+        _plain?.Walk(bounded, state, count, found);
+        foreach (int token in _whole)
         {
             found[token >> 6] |= 1UL << (token & 63);
         }
         SortedDictionary<int, List<Slice.Rest[]>> closed = [];
-        Span<int> path = longest < SliceBuilder.MaxOnStack ? stackalloc int[longest + 1] : new int[longest + 1];
+        Span<int> path = _longest < SliceBuilder.MaxOnStack ? stackalloc int[_longest + 1] : new int[_longest + 1];
         path[0] = state;
-        for (int i = 0; i < nodes.Length;)
+        for (int i = 0; i < _nodes.Length;)
         {
-            ref readonly Node node = ref nodes[i];
+            ref readonly Node node = ref _nodes[i];
             int depth = node.Depth - 1;
             int at = path[depth];
             if (node.Code == Closes)
             {
                 if (bounded.Accepts(at, count + depth))
                 {
-                    Slice.Add(closed, bounded.Dfa.Tags[at], groups[node.Token]);
+                    Slice.Add(closed, bounded.Dfa.Tags[at], _groups[node.Token]);
                 }
             }
             else if (node.Code <= FirstOpen)
             {
-                if (bounded.AnyLive(at, count + depth, open[FirstOpen - node.Code]))
+                if (bounded.AnyLive(at, count + depth, _open[FirstOpen - node.Code]))
                 {
                     found[node.Token >> 6] |= 1UL << (node.Token & 63);
                 }
@@ -154,19 +154,19 @@ internal sealed class WrittenTokens
             }
             i++;
         }
-        closings.AddRange(closed.Select(entry => new Slice.Closing(entry.Key, rests, [.. entry.Value])));
+        closings.AddRange(closed.Select(entry => new Slice.Closing(entry.Key, _rests, [.. entry.Value])));
     }
 
     /// <summary>The tokens that begin with some bytes that close the text; null if there are none.</summary>
     public Slice.Rest[]? Closing(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > longestPrefix)
+        if (bytes.Length > _longestPrefix)
         {
             return null;
         }
         Span<char> prefix = stackalloc char[bytes.Length];
         System.Text.Encoding.Latin1.GetChars(bytes, prefix);
-        return groupByPrefix.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(prefix, out Slice.Rest[]? group) ? group : null;
+        return _groupByPrefix.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(prefix, out Slice.Rest[]? group) ? group : null;
     }
 
     private static string Latin(ReadOnlySpan<byte> bytes) => System.Text.Encoding.Latin1.GetString(bytes);

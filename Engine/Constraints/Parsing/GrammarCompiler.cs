@@ -9,20 +9,20 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// </summary>
 internal sealed class GrammarCompiler
 {
-    private readonly Grammar grammar;
-    private readonly AutomatonLibrary library;
-    private readonly ConstraintBudget budget;
-    private readonly RegularParts regular;
-    private readonly Dictionary<string, GrammarRule> rules = new(StringComparer.Ordinal);
-    private readonly Queue<(string Name, GrammarRule Rule)> unread = new();
-    private readonly List<GrammarState> states = [];
+    private readonly Grammar _grammar;
+    private readonly AutomatonLibrary _library;
+    private readonly ConstraintBudget _budget;
+    private readonly RegularParts _regular;
+    private readonly Dictionary<string, GrammarRule> _rules = new(StringComparer.Ordinal);
+    private readonly Queue<(string Name, GrammarRule Rule)> _unread = new();
+    private readonly List<GrammarState> _states = [];
 
     private GrammarCompiler(Grammar grammar, AutomatonLibrary library, ConstraintBudget budget)
     {
-        this.grammar = grammar;
-        this.library = library;
-        this.budget = budget;
-        regular = new RegularParts(grammar, budget);
+        _grammar = grammar;
+        _library = library;
+        _budget = budget;
+        _regular = new RegularParts(grammar, budget);
     }
 
     /// <summary>The rule of whole texts.</summary>
@@ -32,46 +32,46 @@ internal sealed class GrammarCompiler
 
     private Rule Compile()
     {
-        GrammarRule start = RuleOf(grammar.Start);
-        while (unread.TryDequeue(out (string Name, GrammarRule Rule) next))
+        GrammarRule start = RuleOf(_grammar.Start);
+        while (_unread.TryDequeue(out (string Name, GrammarRule Rule) next))
         {
-            Body(next.Rule.Start!, grammar.Rules[next.Name]).IsFinal = true;
+            Body(next.Rule.Start!, _grammar.Rules[next.Name]).IsFinal = true;
         }
-        new GrammarReduction([.. rules.Values], states, budget).Apply();
+        new GrammarReduction([.. _rules.Values], _states, _budget).Apply();
         if (!start.IsProductive)
         {
-            throw budget.Exceeded($"no text belongs to {grammar.Start}: every way to write it needs itself, or what matches nothing.");
+            throw _budget.Exceeded($"no text belongs to {_grammar.Start}: every way to write it needs itself, or what matches nothing.");
         }
         return new Rule(() => new LazyNode(() => new Node.Edges([], [new Node.Call(start.Parsed, LazyNode.End)], start.IsNullable)));
     }
 
     private GrammarRule RuleOf(string name)
     {
-        if (!rules.TryGetValue(name, out GrammarRule? rule))
+        if (!_rules.TryGetValue(name, out GrammarRule? rule))
         {
-            if (!grammar.Rules.ContainsKey(name))
+            if (!_grammar.Rules.ContainsKey(name))
             {
                 throw new ConstraintException("grammar", string.Empty, $"there is no rule {name}.");
             }
             rule = new GrammarRule { Start = NewState() };
-            rules.Add(name, rule);
-            unread.Enqueue((name, rule));
+            _rules.Add(name, rule);
+            _unread.Enqueue((name, rule));
         }
         return rule;
     }
 
     private GrammarState NewState()
     {
-        budget.CountStates(1);
+        _budget.CountStates(1);
         GrammarState state = new();
-        states.Add(state);
+        _states.Add(state);
         return state;
     }
 
     /// <summary>Adds an expression at a place and returns the place after it.</summary>
     private GrammarState Body(GrammarState from, GrammarExpression expression)
     {
-        if (regular.TryCompile(expression, out string key, out Dfa? dfa))
+        if (_regular.TryCompile(expression, out string key, out Dfa? dfa))
         {
             return Texts(from, key, dfa);
         }
@@ -105,7 +105,7 @@ internal sealed class GrammarCompiler
     {
         try
         {
-            return new JsonGrammar(new SchemaProgram(value.Schema.Clone(), library, budget), value.Dialect, value.FreeSpace).Root();
+            return new JsonGrammar(new SchemaProgram(value.Schema.Clone(), _library, _budget), value.Dialect, value.FreeSpace).Root();
         }
         catch (ConstraintException error) when (value.Owner.Length > 0)
         {
@@ -129,7 +129,7 @@ internal sealed class GrammarCompiler
             {
                 from.Empty.Add(after);
             }
-            TextAutomaton automaton = library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, budget);
+            TextAutomaton automaton = _library.Text(key, dfa, TextForm.Raw, 0, int.MaxValue, _budget);
             if (automaton.Continues(0))
             {
                 from.Terminals.Add((automaton, after));
@@ -144,12 +144,12 @@ internal sealed class GrammarCompiler
         for (int first = 0; first < sequence.Parts.Count;)
         {
             int end = first + 1;
-            while (end < sequence.Parts.Count && regular.IsRegular(sequence.Parts[first]) && regular.IsRegular(sequence.Parts[end]))
+            while (end < sequence.Parts.Count && _regular.IsRegular(sequence.Parts[first]) && _regular.IsRegular(sequence.Parts[end]))
             {
                 end++;
             }
             if (end - first > 1 && (first > 0 || end < sequence.Parts.Count)
-                && regular.TryCompile(new GrammarExpression.Sequence([.. sequence.Parts.Skip(first).Take(end - first)]), out string key, out Dfa? dfa))
+                && _regular.TryCompile(new GrammarExpression.Sequence([.. sequence.Parts.Skip(first).Take(end - first)]), out string key, out Dfa? dfa))
             {
                 from = Texts(from, key, dfa);
                 first = end;

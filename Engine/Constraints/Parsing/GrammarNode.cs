@@ -9,12 +9,12 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// </summary>
 internal sealed class GrammarNode : Node
 {
-    private readonly Family family;
-    private readonly GrammarRule inside;
-    private readonly GrammarState? state;
+    private readonly Family _family;
+    private readonly GrammarRule _inside;
+    private readonly GrammarState? _state;
 
     private GrammarNode(Family family, GrammarRule inside, GrammarState? state) =>
-        (this.family, this.inside, this.state) = (family, inside, state);
+        (_family, _inside, _state) = (family, inside, state);
 
     /// <summary>The first node of a rule; the empty text is not among what it reads.</summary>
     public static Node StartOf(GrammarRule rule) => new GrammarNode(new Family(rule), rule, null);
@@ -31,19 +31,19 @@ internal sealed class GrammarNode : Node
     {
         Closure closure = new();
         bool final = false;
-        if (state is null)
+        if (_state is null)
         {
-            foreach (GrammarRule rule in family.Cycle)
+            foreach (GrammarRule rule in _family.Cycle)
             {
                 closure.AddStart(rule);
             }
             // Complete before any text is the empty text, which is not read here.
             closure.Completed.Clear();
-            closure.Calls.RemoveAll(call => family.Owner.LeftCycle?.Contains(call.Rule) == true);
+            closure.Calls.RemoveAll(call => _family.Owner.LeftCycle?.Contains(call.Rule) == true);
         }
         else
         {
-            closure.Add(inside, state);
+            closure.Add(_inside, _state);
             HashSet<GrammarRule> climbed = [];
             while (closure.Completed.TryPop(out GrammarRule? complete))
             {
@@ -51,8 +51,8 @@ internal sealed class GrammarNode : Node
                 {
                     continue;
                 }
-                final |= complete == family.Owner;
-                foreach ((GrammarRule outer, GrammarState after) in family.Followers(complete))
+                final |= complete == _family.Owner;
+                foreach ((GrammarRule outer, GrammarState after) in _family.Followers(complete))
                 {
                     closure.Add(outer, after);
                 }
@@ -60,17 +60,17 @@ internal sealed class GrammarNode : Node
         }
         return new Edges(
             [.. closure.Terminals.Select(terminal => Make(terminal.Inside, terminal.Target, terminal.Automaton))],
-            [.. closure.Calls.Select(call => new Call(call.Rule.Parsed, family.At(call.Inside, call.Target)))],
+            [.. closure.Calls.Select(call => new Call(call.Rule.Parsed, _family.At(call.Inside, call.Target)))],
             final);
     }
 
-    private Terminal Make(GrammarRule rule, GrammarState target, Automaton automaton) => new(automaton, family.At(rule, target));
+    private Terminal Make(GrammarRule rule, GrammarState target, Automaton automaton) => new(automaton, _family.At(rule, target));
 
     /// <summary>All nodes of one rule.</summary>
     private sealed class Family(GrammarRule owner)
     {
-        private readonly Dictionary<(GrammarRule, GrammarState), GrammarNode> nodes = [];
-        private ILookup<GrammarRule, (GrammarRule, GrammarState)>? followers;
+        private readonly Dictionary<(GrammarRule, GrammarState), GrammarNode> _nodes = [];
+        private ILookup<GrammarRule, (GrammarRule, GrammarState)>? _followers;
 
         public GrammarRule Owner => owner;
 
@@ -79,9 +79,9 @@ internal sealed class GrammarNode : Node
 
         public GrammarNode At(GrammarRule inside, GrammarState state)
         {
-            if (!nodes.TryGetValue((inside, state), out GrammarNode? node))
+            if (!_nodes.TryGetValue((inside, state), out GrammarNode? node))
             {
-                nodes.Add((inside, state), node = new GrammarNode(this, inside, state));
+                _nodes.Add((inside, state), node = new GrammarNode(this, inside, state));
             }
             return node;
         }
@@ -93,7 +93,7 @@ internal sealed class GrammarNode : Node
             {
                 return [];
             }
-            followers ??= owner.LeftCycle
+            _followers ??= owner.LeftCycle
                 .SelectMany(outer =>
                 {
                     Closure closure = new();
@@ -101,15 +101,15 @@ internal sealed class GrammarNode : Node
                     return closure.Calls.Where(call => owner.LeftCycle.Contains(call.Rule)).Select(call => (call.Rule, Place: (outer, call.Target)));
                 })
                 .ToLookup(pair => pair.Rule, pair => pair.Place);
-            return followers[rule];
+            return _followers[rule];
         }
     }
 
     /// <summary>What comes at places, those reached without text included.</summary>
     private sealed class Closure
     {
-        private readonly HashSet<(GrammarRule, GrammarState)> seen = [];
-        private readonly Stack<(GrammarRule Inside, GrammarState State)> pending = new();
+        private readonly HashSet<(GrammarRule, GrammarState)> _seen = [];
+        private readonly Stack<(GrammarRule Inside, GrammarState State)> _pending = new();
 
         public List<(GrammarRule Inside, Automaton Automaton, GrammarState Target)> Terminals { get; } = [];
 
@@ -121,21 +121,21 @@ internal sealed class GrammarNode : Node
 
         public void Add(GrammarRule inside, GrammarState state)
         {
-            pending.Push((inside, state));
-            while (pending.TryPop(out (GrammarRule Inside, GrammarState State) at))
+            _pending.Push((inside, state));
+            while (_pending.TryPop(out (GrammarRule Inside, GrammarState State) at))
             {
-                if (!seen.Add(at))
+                if (!_seen.Add(at))
                 {
                     continue;
                 }
-                at.State.Empty.ForEach(next => pending.Push((at.Inside, next)));
+                at.State.Empty.ForEach(next => _pending.Push((at.Inside, next)));
                 at.State.Terminals.ForEach(terminal => Terminals.Add((at.Inside, terminal.Automaton, terminal.Target)));
                 foreach ((GrammarRule rule, GrammarState target) in at.State.Calls)
                 {
                     Calls.Add((at.Inside, rule, target));
                     if (rule.IsNullable)
                     {
-                        pending.Push((at.Inside, target));
+                        _pending.Push((at.Inside, target));
                     }
                 }
                 if (at.State.IsFinal)

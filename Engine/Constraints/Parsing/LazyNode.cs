@@ -3,7 +3,7 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// <summary>A node whose edges a function makes when they are first asked for.</summary>
 internal sealed class LazyNode(Func<Node.Edges> build) : Node
 {
-    private Func<Edges>? build = build;
+    private Func<Edges>? _build = build;
 
     /// <summary>The end of a rule, which all machines share.</summary>
     public static LazyNode End { get; } = Made(new LazyNode(() => new Edges([], [], true)));
@@ -11,8 +11,8 @@ internal sealed class LazyNode(Func<Node.Edges> build) : Node
     // Asked once: what the function holds is not needed any longer.
     protected override Edges Build()
     {
-        Edges edges = build!();
-        build = null;
+        Edges edges = _build!();
+        _build = null;
         return edges;
     }
 

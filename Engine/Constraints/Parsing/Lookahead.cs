@@ -11,18 +11,18 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 internal sealed class Lookahead(Machine machine, int longest)
 {
     // The place after each number of bytes: a state, or else the heads from its start to the next one's.
-    private readonly MachineState?[] states = new MachineState?[longest + 1];
-    private readonly int[] starts = new int[longest + 2];
-    private readonly List<MachineState.Head> heads = [];
-    private int first;
+    private readonly MachineState?[] _states = new MachineState?[longest + 1];
+    private readonly int[] _starts = new int[longest + 2];
+    private readonly List<MachineState.Head> _heads = [];
+    private int _first;
 
     /// <summary>Makes a state the place after some bytes.</summary>
     public void Begin(int depth, MachineState state)
     {
-        first = depth + 1;
-        states[depth] = state;
-        starts[depth] = 0;
-        starts[depth + 1] = 0;
+        _first = depth + 1;
+        _states[depth] = state;
+        _starts[depth] = 0;
+        _starts[depth + 1] = 0;
     }
 
     /// <summary>Reads a byte from the place before it; the places after it are forgotten.</summary>
@@ -31,24 +31,24 @@ internal sealed class Lookahead(Machine machine, int longest)
     /// <returns>Whether it can stand there.</returns>
     public bool Step(int depth, byte value)
     {
-        int from = starts[depth - 1], to = starts[depth];
-        MachineState? before = states[depth - 1];
+        int from = _starts[depth - 1], to = _starts[depth];
+        MachineState? before = _states[depth - 1];
         if (before is not null)
         {
-            bool isKept = depth == first || value is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t';
+            bool isKept = depth == _first || value is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t';
             if ((isKept ? machine.Step(before, value) : before.Known(value)) is { } next)
             {
-                states[depth] = next;
-                starts[depth + 1] = to;
+                _states[depth] = next;
+                _starts[depth + 1] = to;
                 return !ReferenceEquals(next, MachineState.Dead);
             }
         }
-        CollectionsMarshal.SetCount(heads, to);
-        bool mayEnd = machine.Advance(before is not null ? before.Heads : CollectionsMarshal.AsSpan(heads)[from..to], value);
-        heads.AddRange(machine.Ways);
-        states[depth] = null;
-        starts[depth + 1] = heads.Count;
-        bool canStand = mayEnd || heads.Count > to;
+        CollectionsMarshal.SetCount(_heads, to);
+        bool mayEnd = machine.Advance(before is not null ? before.Heads : CollectionsMarshal.AsSpan(_heads)[from..to], value);
+        _heads.AddRange(machine.Ways);
+        _states[depth] = null;
+        _starts[depth + 1] = _heads.Count;
+        bool canStand = mayEnd || _heads.Count > to;
         if (before is not null && !canStand)
         {
             before.Remember(value, MachineState.Dead);

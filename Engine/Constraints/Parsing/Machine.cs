@@ -15,52 +15,52 @@ internal sealed class Machine
     private const int StateBytes = 300;
     private const int HeadBytes = 100;
 
-    private readonly Lock gate = new();
-    private readonly VocabularyTrie vocabulary;
-    private readonly ConstraintLimits limits;
-    private readonly MaskBuilder masks;
-    private readonly HashSet<MachineState> states = new(new MachineState.Comparer());
-    private readonly HashSet<StackNode> stacks = new(new StackNode.Comparer());
-    private readonly HashSet<MachineState>.AlternateLookup<MachineState.Key> statesByKey;
-    private readonly HashSet<StackNode>.AlternateLookup<ReadOnlySpan<StackNode.Link>> stacksByLinks;
-    private readonly HashSet<ulong[]> sharedMasks = new(ReferenceEqualityComparer.Instance);
-    private readonly StackNode bottom = new(0, []);
+    private readonly Lock _gate = new();
+    private readonly VocabularyTrie _vocabulary;
+    private readonly ConstraintLimits _limits;
+    private readonly MaskBuilder _masks;
+    private readonly HashSet<MachineState> _states = new(new MachineState.Comparer());
+    private readonly HashSet<StackNode> _stacks = new(new StackNode.Comparer());
+    private readonly HashSet<MachineState>.AlternateLookup<MachineState.Key> _statesByKey;
+    private readonly HashSet<StackNode>.AlternateLookup<ReadOnlySpan<StackNode.Link>> _stacksByLinks;
+    private readonly HashSet<ulong[]> _sharedMasks = new(ReferenceEqualityComparer.Instance);
+    private readonly StackNode _bottom = new(0, []);
 
     // Of the step that is being computed.
-    private readonly List<MachineState.Head> heads = [];
-    private readonly List<(Node Node, StackNode Stack)> pending = [];
-    private readonly HashSet<(int Node, int Stack)> seen = [];
+    private readonly List<MachineState.Head> _heads = [];
+    private readonly List<(Node Node, StackNode Stack)> _pending = [];
+    private readonly HashSet<(int Node, int Stack)> _seen = [];
 
     // The rules that are called, and from where; there are more lists than calls.
-    private readonly Dictionary<Rule, int> calls = [];
-    private readonly List<List<StackNode.Link>> links = [];
-    private readonly Rule root;
-    private MachineState? start;
-    private long cachedBytes;
+    private readonly Dictionary<Rule, int> _calls = [];
+    private readonly List<List<StackNode.Link>> _links = [];
+    private readonly Rule _root;
+    private MachineState? _start;
+    private long _cachedBytes;
 
     public Machine(Rule root, VocabularyTrie vocabulary, ConstraintLimits limits)
     {
-        this.root = root;
-        this.vocabulary = vocabulary;
-        this.limits = limits;
-        masks = new MaskBuilder(this, vocabulary);
-        statesByKey = states.GetAlternateLookup<MachineState.Key>();
-        stacksByLinks = stacks.GetAlternateLookup<ReadOnlySpan<StackNode.Link>>();
+        _root = root;
+        _vocabulary = vocabulary;
+        _limits = limits;
+        _masks = new MaskBuilder(this, vocabulary);
+        _statesByKey = _states.GetAlternateLookup<MachineState.Key>();
+        _stacksByLinks = _stacks.GetAlternateLookup<ReadOnlySpan<StackNode.Link>>();
     }
 
-    public VocabularyTrie Vocabulary => vocabulary;
+    public VocabularyTrie Vocabulary => _vocabulary;
 
     /// <summary>Bytes of the states and masks that are remembered, about.</summary>
-    public long Bytes => Volatile.Read(ref cachedBytes);
+    public long Bytes => Volatile.Read(ref _cachedBytes);
 
     /// <summary>The state before any text.</summary>
     public MachineState Start
     {
         get
         {
-            lock (gate)
+            lock (_gate)
             {
-                return start ??= At(root.Start, bottom);
+                return _start ??= At(_root.Start, _bottom);
             }
         }
     }
@@ -72,7 +72,7 @@ internal sealed class Machine
         {
             return known;
         }
-        lock (gate)
+        lock (_gate)
         {
             return Step(state, value);
         }
@@ -81,14 +81,14 @@ internal sealed class Machine
     /// <summary>A state without the ways on which the element that has been read must differ from those before it.</summary>
     public MachineState WithoutDistinct(MachineState state)
     {
-        lock (gate)
+        lock (_gate)
         {
-            heads.Clear();
+            _heads.Clear();
             foreach (MachineState.Head head in state.Heads)
             {
                 if ((head.Terminal.Mark & ElementMark.Distinct) == 0)
                 {
-                    heads.Add(head);
+                    _heads.Add(head);
                 }
             }
             return Intern(state.MayEnd);
@@ -102,13 +102,13 @@ internal sealed class Machine
         {
             return known;
         }
-        lock (gate)
+        lock (_gate)
         {
             if (state.Mask is { } computed)
             {
                 return computed;
             }
-            StateMask mask = masks.Build(state);
+            StateMask mask = _masks.Build(state);
             CountMask(mask);
             state.Mask = mask;
             return mask;
@@ -134,14 +134,14 @@ internal sealed class Machine
     /// <returns>Whether the text may end then.</returns>
     internal bool Advance(ReadOnlySpan<MachineState.Head> from, byte value)
     {
-        heads.Clear();
-        pending.Clear();
+        _heads.Clear();
+        _pending.Clear();
         bool isSpace = value is (byte)' ' or (byte)'\n' or (byte)'\r' or (byte)'\t';
         foreach (MachineState.Head head in from)
         {
             if (isSpace && head.State == 0 && head.Terminal.SkipsSpace)
             {
-                heads.Add(head);
+                _heads.Add(head);
             }
             Automaton automaton = head.Terminal.Automaton;
             int next = automaton.Next(head.State, value);
@@ -152,25 +152,25 @@ internal sealed class Machine
             int tag = automaton.Tag(next);
             if (tag >= 0)
             {
-                pending.Add((head.Terminal.Target(tag), head.Stack));
+                _pending.Add((head.Terminal.Target(tag), head.Stack));
             }
             if (tag < 0 || automaton.Continues(next))
             {
-                heads.Add(head with { State = next });
+                _heads.Add(head with { State = next });
             }
         }
         return Close();
     }
 
     /// <summary>The heads after the last byte that was read.</summary>
-    internal ReadOnlySpan<MachineState.Head> Ways => CollectionsMarshal.AsSpan(heads);
+    internal ReadOnlySpan<MachineState.Head> Ways => CollectionsMarshal.AsSpan(_heads);
 
     /// <summary>The state that starts at places, called under the lock.</summary>
     internal MachineState At(Node node, StackNode stack)
     {
-        heads.Clear();
-        pending.Clear();
-        pending.Add((node, stack));
+        _heads.Clear();
+        _pending.Clear();
+        _pending.Add((node, stack));
         return Intern(Close());
     }
 
@@ -178,23 +178,23 @@ internal sealed class Machine
     private bool Close()
     {
         bool mayEnd = false;
-        if (pending.Count > 0)
+        if (_pending.Count > 0)
         {
-            seen.Clear();
+            _seen.Clear();
         }
-        while (pending.Count > 0)
+        while (_pending.Count > 0)
         {
-            calls.Clear();
-            for (int i = 0; i < pending.Count; i++)
+            _calls.Clear();
+            for (int i = 0; i < _pending.Count; i++)
             {
-                (Node node, StackNode stack) = pending[i];
-                if (!seen.Add((node.Id, stack.Id)))
+                (Node node, StackNode stack) = _pending[i];
+                if (!_seen.Add((node.Id, stack.Id)))
                 {
                     continue;
                 }
                 foreach (Node.Terminal terminal in node.Next.Terminals)
                 {
-                    heads.Add(new MachineState.Head(terminal, 0, stack));
+                    _heads.Add(new MachineState.Head(terminal, 0, stack));
                 }
                 foreach (Node.Call call in node.Next.Calls)
                 {
@@ -214,39 +214,39 @@ internal sealed class Machine
                     mayEnd |= stack.Links.Length == 0;
                     foreach (StackNode.Link link in stack.Links)
                     {
-                        pending.Add((link.Return, link.Parent));
+                        _pending.Add((link.Return, link.Parent));
                     }
                 }
             }
-            pending.Clear();
-            foreach ((Rule rule, int at) in calls)
+            _pending.Clear();
+            foreach ((Rule rule, int at) in _calls)
             {
-                pending.Add((rule.Start, Intern(links[at])));
+                _pending.Add((rule.Start, Intern(_links[at])));
             }
-            if (heads.Count > MaxHeads || seen.Count > MaxHeads)
+            if (_heads.Count > MaxHeads || _seen.Count > MaxHeads)
             {
                 throw new ConstraintException(
                     "grammar", string.Empty, $"more than {MaxHeads} ways to read the text at one place; make it less ambiguous.");
             }
         }
-        heads.Sort(MachineState.Head.Compare);
-        RemoveRepeated(heads);
+        _heads.Sort(MachineState.Head.Compare);
+        RemoveRepeated(_heads);
         return mayEnd;
     }
 
     private List<StackNode.Link> CallsOf(Rule rule)
     {
-        if (!calls.TryGetValue(rule, out int at))
+        if (!_calls.TryGetValue(rule, out int at))
         {
-            at = calls.Count;
-            calls.Add(rule, at);
-            if (at == links.Count)
+            at = _calls.Count;
+            _calls.Add(rule, at);
+            if (at == _links.Count)
             {
-                links.Add([]);
+                _links.Add([]);
             }
-            links[at].Clear();
+            _links[at].Clear();
         }
-        return links[at];
+        return _links[at];
     }
 
     private StackNode Intern(List<StackNode.Link> from)
@@ -254,30 +254,30 @@ internal sealed class Machine
         from.Sort(StackNode.Link.Compare);
         RemoveRepeated(from);
         Span<StackNode.Link> key = CollectionsMarshal.AsSpan(from);
-        if (!stacksByLinks.TryGetValue(key, out StackNode? stack))
+        if (!_stacksByLinks.TryGetValue(key, out StackNode? stack))
         {
-            stacksByLinks.Add(key);
-            stacksByLinks.TryGetValue(key, out stack);
+            _stacksByLinks.Add(key);
+            _stacksByLinks.TryGetValue(key, out stack);
         }
         return stack!;
     }
 
     private MachineState Intern(bool mayEnd)
     {
-        if (heads.Count == 0 && !mayEnd)
+        if (_heads.Count == 0 && !mayEnd)
         {
             return MachineState.Dead;
         }
         MachineState.Key key = new(Ways, mayEnd);
-        if (!statesByKey.TryGetValue(key, out MachineState? state))
+        if (!_statesByKey.TryGetValue(key, out MachineState? state))
         {
-            if (states.Count >= limits.MaxCachedStates || cachedBytes > limits.MaxCachedBytes)
+            if (_states.Count >= _limits.MaxCachedStates || _cachedBytes > _limits.MaxCachedBytes)
             {
                 Forget();
             }
             state = new MachineState(Ways, mayEnd);
-            states.Add(state);
-            cachedBytes += StateBytes + (HeadBytes * heads.Count);
+            _states.Add(state);
+            _cachedBytes += StateBytes + (HeadBytes * _heads.Count);
         }
         return state;
     }
@@ -300,21 +300,21 @@ internal sealed class Machine
     // no number is given twice.
     private void Forget()
     {
-        states.Clear();
-        stacks.Clear();
-        sharedMasks.Clear();
-        cachedBytes = 0;
-        start = null;
+        _states.Clear();
+        _stacks.Clear();
+        _sharedMasks.Clear();
+        _cachedBytes = 0;
+        _start = null;
     }
 
     private void CountMask(StateMask mask)
     {
-        cachedBytes += mask.Size;
+        _cachedBytes += mask.Size;
         foreach (ulong[] shared in mask.Shared)
         {
-            if (sharedMasks.Add(shared))
+            if (_sharedMasks.Add(shared))
             {
-                cachedBytes += 8L * shared.Length;
+                _cachedBytes += 8L * shared.Length;
             }
         }
     }

@@ -10,24 +10,24 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 internal sealed class MachineState
 {
     // Most states have one head, and most are left by one byte.
-    private readonly Head only;
-    private readonly Head[]? several;
-    private Bytes known;
-    private byte firstByte;
-    private MachineState? first;
-    private Way? ways;
-    private StateMask? mask;
-    private (SuffixTrie Rests, ulong[] Possible)? rests;
+    private readonly Head _only;
+    private readonly Head[]? _several;
+    private Bytes _known;
+    private byte _firstByte;
+    private MachineState? _first;
+    private Way? _ways;
+    private StateMask? _mask;
+    private (SuffixTrie Rests, ulong[] Possible)? _rests;
 
     public MachineState(ReadOnlySpan<Head> heads, bool mayEnd)
     {
         if (heads.Length == 1)
         {
-            only = heads[0];
+            _only = heads[0];
         }
         else
         {
-            several = heads.ToArray();
+            _several = heads.ToArray();
         }
         MayEnd = mayEnd;
         foreach (Head head in heads)
@@ -39,7 +39,7 @@ internal sealed class MachineState
     /// <summary>After a text that cannot be.</summary>
     public static MachineState Dead { get; } = new([], false);
 
-    public ReadOnlySpan<Head> Heads => several is null ? new ReadOnlySpan<Head>(in only) : several;
+    public ReadOnlySpan<Head> Heads => _several is null ? new ReadOnlySpan<Head>(in _only) : _several;
 
     /// <summary>The marks of all terminals that may come next.</summary>
     public ElementMark Marks { get; }
@@ -48,8 +48,8 @@ internal sealed class MachineState
 
     public StateMask? Mask
     {
-        get => Volatile.Read(ref mask);
-        set => Volatile.Write(ref mask, value);
+        get => Volatile.Read(ref _mask);
+        set => Volatile.Write(ref _mask, value);
     }
 
     /// <summary>The tokens that are the only way on, once they have been asked for.</summary>
@@ -58,15 +58,15 @@ internal sealed class MachineState
     /// <summary>The state after a byte, if it is known.</summary>
     public MachineState? Known(byte value)
     {
-        if (!known.Has(value))
+        if (!_known.Has(value))
         {
             return null;
         }
-        if (value == firstByte && first is not null)
+        if (value == _firstByte && _first is not null)
         {
-            return first;
+            return _first;
         }
-        for (Way? way = ways; way is not null; way = way.Next)
+        for (Way? way = _ways; way is not null; way = way.Next)
         {
             if (way.Bytes.Has(value))
             {
@@ -79,31 +79,31 @@ internal sealed class MachineState
     /// <summary>Makes a successor known; called under the machine's lock.</summary>
     public void Remember(byte value, MachineState state)
     {
-        if (!ReferenceEquals(state, Dead) && first is null)
+        if (!ReferenceEquals(state, Dead) && _first is null)
         {
-            (firstByte, first) = (value, state);
+            (_firstByte, _first) = (value, state);
         }
         else if (!ReferenceEquals(state, Dead))
         {
-            Way? way = ways;
+            Way? way = _ways;
             while (way is not null && !ReferenceEquals(way.To, state))
             {
                 way = way.Next;
             }
             if (way is null)
             {
-                ways = way = new Way(state, ways);
+                _ways = way = new Way(state, _ways);
             }
             way.Bytes.Add(value);
         }
         // Last: whoever finds it known finds the way.
-        known.Add(value);
+        _known.Add(value);
     }
 
     /// <summary>Which rests of tokens may follow, as bits by node, if it is known; asked under the machine's lock.</summary>
-    public ulong[]? PossibleRests(SuffixTrie of) => rests is (SuffixTrie known, ulong[] possible) && ReferenceEquals(known, of) ? possible : null;
+    public ulong[]? PossibleRests(SuffixTrie of) => _rests is (SuffixTrie known, ulong[] possible) && ReferenceEquals(known, of) ? possible : null;
 
-    public void RememberRests(SuffixTrie of, ulong[] possible) => rests = (of, possible);
+    public void RememberRests(SuffixTrie of, ulong[] possible) => _rests = (of, possible);
 
     /// <summary>A terminal, the state of its automaton, and the calls that are open.</summary>
     public readonly record struct Head(Node.Terminal Terminal, int State, StackNode Stack)
@@ -128,7 +128,7 @@ internal sealed class MachineState
     [InlineArray(4)]
     private struct Bytes
     {
-        private ulong first;
+        private ulong _first;
 
         public readonly bool Has(byte value) => (Volatile.Read(in this[value >> 6]) >> (value & 63) & 1) != 0;
 

@@ -9,25 +9,25 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// </summary>
 internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
 {
-    private static readonly byte[] Spaces = [(byte)' ', (byte)'\n', (byte)'\r', (byte)'\t'];
+    private static readonly byte[] s_spaces = [(byte)' ', (byte)'\n', (byte)'\r', (byte)'\t'];
 
     [ThreadStatic]
-    private static ulong[]? scratch;
+    private static ulong[]? s_scratch;
 
-    private readonly Lookahead ahead = new(machine, vocabulary.MaxTokenBytes + 1);
-    private readonly List<ulong[]> shared = [];
+    private readonly Lookahead _ahead = new(machine, vocabulary.MaxTokenBytes + 1);
+    private readonly List<ulong[]> _shared = [];
 
     public StateMask Build(MachineState state)
     {
-        shared.Clear();
+        _shared.Clear();
         Span<ulong> single = NoTokens();
         bool skips = false;
         foreach (MachineState.Head head in state.Heads)
         {
             Slice slice = head.Terminal.Automaton.SliceOf(head.State, vocabulary);
-            if (slice.Dense is { } dense && !shared.Contains(dense))
+            if (slice.Dense is { } dense && !_shared.Contains(dense))
             {
-                shared.Add(dense);
+                _shared.Add(dense);
             }
             foreach (int token in slice.Sparse)
             {
@@ -45,13 +45,13 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         }
         if (skips)
         {
-            ahead.Begin(0, state);
-            foreach (byte space in Spaces)
+            _ahead.Begin(0, state);
+            foreach (byte space in s_spaces)
             {
                 Walk(vocabulary.First(space), single);
             }
         }
-        foreach (ulong[] known in shared)
+        foreach (ulong[] known in _shared)
         {
             for (int i = 0; i < known.Length; i++)
             {
@@ -59,8 +59,8 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
             }
         }
         return Slice.AreDense(single)
-            ? new StateMask([.. shared, single.ToArray()], [])
-            : new StateMask([.. shared], Slice.Numbers(single));
+            ? new StateMask([.. _shared, single.ToArray()], [])
+            : new StateMask([.. _shared], Slice.Numbers(single));
     }
 
     private static void Set(Span<ulong> tokens, int token) => tokens[token >> 6] |= 1UL << (token & 63);
@@ -68,11 +68,11 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
     private Span<ulong> NoTokens()
     {
         int words = (vocabulary.VocabularySize + 63) / 64;
-        if (scratch is null || scratch.Length < words)
+        if (s_scratch is null || s_scratch.Length < words)
         {
-            scratch = new ulong[words];
+            s_scratch = new ulong[words];
         }
-        Span<ulong> none = scratch.AsSpan(0, words);
+        Span<ulong> none = s_scratch.AsSpan(0, words);
         none.Clear();
         return none;
     }
@@ -100,11 +100,11 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
     private ulong[] FindRests(MachineState from, SuffixTrie rests)
     {
         ulong[] possible = new ulong[(rests.Nodes.Length + 63) / 64];
-        ahead.Begin(0, from);
+        _ahead.Begin(0, from);
         for (int i = 0; i < rests.Nodes.Length;)
         {
             ref readonly SuffixTrie.Node node = ref rests.Nodes[i];
-            if (!ahead.Step(node.Depth, node.Label))
+            if (!_ahead.Step(node.Depth, node.Label))
             {
                 i = node.End;
                 continue;
@@ -124,7 +124,7 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         }
         foreach (int node in exit.Nodes)
         {
-            ahead.Begin(vocabulary.Depths[node], after);
+            _ahead.Begin(vocabulary.Depths[node], after);
             for (int child = node + 1; child < vocabulary.Ends[node]; child = vocabulary.Ends[child])
             {
                 Walk(child, found);
@@ -142,7 +142,7 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         ReadOnlySpan<int> ends = vocabulary.Ends;
         for (int node = first; node < ends[first];)
         {
-            if (!ahead.Step(vocabulary.Depths[node], vocabulary.Labels[node]))
+            if (!_ahead.Step(vocabulary.Depths[node], vocabulary.Labels[node]))
             {
                 node = ends[node];
                 continue;

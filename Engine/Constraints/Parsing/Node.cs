@@ -8,12 +8,12 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// </summary>
 internal abstract class Node
 {
-    private static int lastId;
-    private Edges? edges;
+    private static int s_lastId;
+    private Edges? _edges;
 
-    public int Id { get; } = Interlocked.Increment(ref lastId);
+    public int Id { get; } = Interlocked.Increment(ref s_lastId);
 
-    public Edges Next => edges ??= Build();
+    public Edges Next => _edges ??= Build();
 
     protected abstract Edges Build();
 
@@ -30,10 +30,10 @@ internal abstract class Node
     /// <summary>A piece of text, and where to go on after it, by the automaton's tag.</summary>
     public sealed class Terminal
     {
-        private static int lastTerminalId;
+        private static int s_lastTerminalId;
 
         // A node, or a function from tags to nodes.
-        private readonly object target;
+        private readonly object _target;
 
         public Terminal(Automaton automaton, Node target, bool skipsSpace = false, ElementMark mark = ElementMark.None)
             : this(automaton, (object)target, skipsSpace, mark)
@@ -49,9 +49,9 @@ internal abstract class Node
         }
 
         private Terminal(Automaton automaton, object target, bool skipsSpace, ElementMark mark) =>
-            (Automaton, this.target, SkipsSpace, Mark) = (automaton, target, skipsSpace, mark);
+            (Automaton, _target, SkipsSpace, Mark) = (automaton, target, skipsSpace, mark);
 
-        public int Id { get; } = Interlocked.Increment(ref lastTerminalId);
+        public int Id { get; } = Interlocked.Increment(ref s_lastTerminalId);
 
         public Automaton Automaton { get; }
 
@@ -61,6 +61,6 @@ internal abstract class Node
         /// <summary>What it is to the elements of the object or array that it stands in; if anything, it is a single byte.</summary>
         public ElementMark Mark { get; }
 
-        public Node Target(int tag) => target as Node ?? ((Func<int, Node>)target)(tag);
+        public Node Target(int tag) => _target as Node ?? ((Func<int, Node>)_target)(tag);
     }
 }

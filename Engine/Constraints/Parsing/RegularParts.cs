@@ -13,19 +13,19 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
     // Rules inside rules beyond which they stay rules.
     private const int MaxDepth = 64;
 
-    private static readonly TimeSpan MaxTime = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_maxTime = TimeSpan.FromMilliseconds(200);
 
-    private readonly Dictionary<string, bool> regularRules = new(StringComparer.Ordinal);
-    private readonly Dictionary<GrammarExpression, bool> regularExpressions = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<GrammarExpression, (string Key, Dfa? Dfa)> compiled = new(ReferenceEqualityComparer.Instance);
-    private readonly Dictionary<GrammarExpression, RegexNode> converted = new(ReferenceEqualityComparer.Instance);
-    private readonly RegexAlgebra algebra = new(budget);
-    private readonly string name = $"grammar {Guid.NewGuid():N} ";
-    private int depth;
+    private readonly Dictionary<string, bool> _regularRules = new(StringComparer.Ordinal);
+    private readonly Dictionary<GrammarExpression, bool> _regularExpressions = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<GrammarExpression, (string Key, Dfa? Dfa)> _compiled = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<GrammarExpression, RegexNode> _converted = new(ReferenceEqualityComparer.Instance);
+    private readonly RegexAlgebra _algebra = new(budget);
+    private readonly string _name = $"grammar {Guid.NewGuid():N} ";
+    private int _depth;
 
     public bool IsRegular(GrammarExpression expression)
     {
-        if (!regularExpressions.TryGetValue(expression, out bool known))
+        if (!_regularExpressions.TryGetValue(expression, out bool known))
         {
             known = expression switch
             {
@@ -36,17 +36,17 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
                 GrammarExpression.Reference reference => IsRegular(reference.Rule),
                 _ => true,
             };
-            regularExpressions.Add(expression, known);
+            _regularExpressions.Add(expression, known);
         }
         return known;
     }
 
     public bool TryCompile(GrammarExpression expression, out string key, [NotNullWhen(true)] out Dfa? dfa)
     {
-        if (!compiled.TryGetValue(expression, out (string Key, Dfa? Dfa) known))
+        if (!_compiled.TryGetValue(expression, out (string Key, Dfa? Dfa) known))
         {
-            known = (name + compiled.Count, IsRegular(expression) ? Compile(expression) : null);
-            compiled.Add(expression, known);
+            known = (_name + _compiled.Count, IsRegular(expression) ? Compile(expression) : null);
+            _compiled.Add(expression, known);
         }
         (key, dfa) = known;
         return dfa is not null;
@@ -54,14 +54,14 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
 
     private bool IsRegular(string rule)
     {
-        if (!regularRules.TryGetValue(rule, out bool known))
+        if (!_regularRules.TryGetValue(rule, out bool known))
         {
             // A rule that comes back to itself before it is known recurs.
-            regularRules[rule] = false;
-            depth++;
-            known = depth < MaxDepth && grammar.Rules.TryGetValue(rule, out GrammarExpression? body) && IsRegular(body);
-            depth--;
-            regularRules[rule] = known;
+            _regularRules[rule] = false;
+            _depth++;
+            known = _depth < MaxDepth && grammar.Rules.TryGetValue(rule, out GrammarExpression? body) && IsRegular(body);
+            _depth--;
+            _regularRules[rule] = known;
         }
         return known;
     }
@@ -69,11 +69,11 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
     private Dfa? Compile(GrammarExpression expression)
     {
         bool isPiece = expression is GrammarExpression.Pattern or GrammarExpression.Literal or GrammarExpression.Character;
-        ConstraintBudget own = budget.ForPart(MaxStates, MaxTime);
+        ConstraintBudget own = budget.ForPart(MaxStates, s_maxTime);
         RegexNode node = Convert(expression);
         try
         {
-            Dfa dfa = RegexDerivatives.Compile(algebra, node, isPiece ? budget : own);
+            Dfa dfa = RegexDerivatives.Compile(_algebra, node, isPiece ? budget : own);
             budget.CountStates(dfa.StateCount);
             return dfa;
         }
@@ -86,22 +86,22 @@ internal sealed class RegularParts(Grammar grammar, ConstraintBudget budget)
 
     private RegexNode Convert(GrammarExpression expression)
     {
-        if (!converted.TryGetValue(expression, out RegexNode? node))
+        if (!_converted.TryGetValue(expression, out RegexNode? node))
         {
             budget.CountAlternatives(1);
             node = expression switch
             {
-                GrammarExpression.Literal literal => algebra.Literal(literal.Text),
-                GrammarExpression.Character character => algebra.Set(character.Set),
-                GrammarExpression.Pattern pattern => RegexParser.Parse(pattern.Expression, algebra, budget.Limits).Before(algebra.Empty, algebra),
+                GrammarExpression.Literal literal => _algebra.Literal(literal.Text),
+                GrammarExpression.Character character => _algebra.Set(character.Set),
+                GrammarExpression.Pattern pattern => RegexParser.Parse(pattern.Expression, _algebra, budget.Limits).Before(_algebra.Empty, _algebra),
                 GrammarExpression.Sequence sequence => sequence.Parts.Reverse().Aggregate(
-                    algebra.Empty, (rest, part) => algebra.Concat(Convert(part), rest)),
-                GrammarExpression.Choice choice => algebra.Or([.. choice.Parts.Select(Convert)]),
-                GrammarExpression.Repeat repeat => algebra.Loop(Convert(repeat.Part), repeat.Min, repeat.Max),
+                    _algebra.Empty, (rest, part) => _algebra.Concat(Convert(part), rest)),
+                GrammarExpression.Choice choice => _algebra.Or([.. choice.Parts.Select(Convert)]),
+                GrammarExpression.Repeat repeat => _algebra.Loop(Convert(repeat.Part), repeat.Min, repeat.Max),
                 GrammarExpression.Reference reference => Convert(grammar.Rules[reference.Rule]),
                 _ => throw new InvalidOperationException($"{expression.GetType().Name} is not regular."),
             };
-            converted.Add(expression, node);
+            _converted.Add(expression, node);
         }
         return node;
     }

@@ -3,10 +3,10 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// <summary>Something that nodes can call. Its first node is made when it is first called.</summary>
 internal sealed class Rule(Func<Node> start)
 {
-    private static int lastId;
-    private Node? first;
+    private static int s_lastId;
+    private Node? _first;
 
-    public int Id { get; } = Interlocked.Increment(ref lastId);
+    public int Id { get; } = Interlocked.Increment(ref s_lastId);
 
-    public Node Start => first ??= start();
+    public Node Start => _first ??= start();
 }

@@ -20,7 +20,7 @@ internal sealed class StackNode(int id, StackNode.Link[] links)
     /// <summary>Stacks by their links, which are in their order, none twice.</summary>
     public sealed class Comparer : IEqualityComparer<StackNode>, IAlternateEqualityComparer<ReadOnlySpan<Link>, StackNode>
     {
-        private int lastId;
+        private int _lastId;
 
         public bool Equals(StackNode? x, StackNode? y) => ReferenceEquals(x, y);
 
@@ -40,6 +40,6 @@ internal sealed class StackNode(int id, StackNode.Link[] links)
         }
 
         /// <summary>A new stack; no number is given twice.</summary>
-        public StackNode Create(ReadOnlySpan<Link> alternate) => new(++lastId, alternate.ToArray());
+        public StackNode Create(ReadOnlySpan<Link> alternate) => new(++_lastId, alternate.ToArray());
     }
 }

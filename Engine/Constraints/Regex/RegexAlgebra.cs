@@ -5,13 +5,13 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 /// <summary>Makes expressions, simplified so that derivatives stay few. Not thread-safe.</summary>
 internal sealed class RegexAlgebra
 {
-    private readonly ConstraintBudget budget;
-    private readonly Dictionary<(RegexKind, CodePointSet?, int, int, int[]), RegexNode> nodes = new(new KeyComparer());
+    private readonly ConstraintBudget _budget;
+    private readonly Dictionary<(RegexKind, CodePointSet?, int, int, int[]), RegexNode> _nodes = new(new KeyComparer());
 
     /// <param name="budget">Bounds the expressions and the time.</param>
     public RegexAlgebra(ConstraintBudget budget)
     {
-        this.budget = budget;
+        _budget = budget;
         Nothing = Make(RegexKind.Nothing, []);
         Empty = Make(RegexKind.Empty, []);
         Begin = Make(RegexKind.Begin, []);
@@ -22,7 +22,7 @@ internal sealed class RegexAlgebra
     }
 
     /// <summary>Refuses what has taken too much time or memory.</summary>
-    public void CheckTime() => budget.CheckTime();
+    public void CheckTime() => _budget.CheckTime();
 
     public RegexNode Nothing { get; }
 
@@ -177,12 +177,12 @@ internal sealed class RegexAlgebra
     private RegexNode Make(RegexKind kind, RegexNode[] children, CodePointSet? set = null, int min = 0, int max = 0)
     {
         var key = (kind, set, min, max, Array.ConvertAll(children, child => child.Id));
-        if (!nodes.TryGetValue(key, out RegexNode? node))
+        if (!_nodes.TryGetValue(key, out RegexNode? node))
         {
-            budget.CountExpression();
+            _budget.CountExpression();
             bool assertions = kind >= RegexKind.Begin || children.Any(child => child.HasAssertions);
-            node = new RegexNode(nodes.Count, kind, children, set ?? CodePointSet.None, min, max, assertions, IsNullable(kind, children, min));
-            nodes.Add(key, node);
+            node = new RegexNode(_nodes.Count, kind, children, set ?? CodePointSet.None, min, max, assertions, IsNullable(kind, children, min));
+            _nodes.Add(key, node);
         }
         return node;
     }

@@ -8,7 +8,7 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 /// <summary>The named classes of ECMA-262.</summary>
 internal static class RegexClasses
 {
-    private static readonly ConcurrentDictionary<string, CodePointSet?> Categories = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, CodePointSet?> s_categories = new(StringComparer.Ordinal);
 
     public static CodePointSet Digit { get; } = CodePointSet.Of(('0', '9'));
 
@@ -21,7 +21,7 @@ internal static class RegexClasses
     public static CodePointSet LineEnd { get; } = CodePointSet.Of(('\n', '\n'), ('\r', '\r'), (0x2028, 0x2029));
 
     /// <summary>A general category, by its short or long name, or one of the few binary properties; null if unknown.</summary>
-    public static CodePointSet? Property(string name) => Categories.GetOrAdd(name, Scan);
+    public static CodePointSet? Property(string name) => s_categories.GetOrAdd(name, Scan);
 
     private static CodePointSet? Scan(string name)
     {

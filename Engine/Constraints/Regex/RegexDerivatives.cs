@@ -5,17 +5,17 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 /// <summary>Turns expressions into automata by Brzozowski's derivatives.</summary>
 internal sealed class RegexDerivatives
 {
-    private readonly RegexAlgebra algebra;
-    private readonly ConstraintBudget budget;
-    private readonly CodePointClasses classes;
-    private readonly bool words;
-    private readonly Dictionary<(int Node, int Class, Where Where), RegexNode> derived = [];
-    private readonly Dictionary<int, RegexNode> afterBegin = [];
+    private readonly RegexAlgebra _algebra;
+    private readonly ConstraintBudget _budget;
+    private readonly CodePointClasses _classes;
+    private readonly bool _words;
+    private readonly Dictionary<(int Node, int Class, Where Where), RegexNode> _derived = [];
+    private readonly Dictionary<int, RegexNode> _afterBegin = [];
 
     private RegexDerivatives(RegexAlgebra algebra, RegexNode node, ConstraintBudget budget)
     {
-        this.algebra = algebra;
-        this.budget = budget;
+        _algebra = algebra;
+        _budget = budget;
         HashSet<CodePointSet> sets = [];
         HashSet<int> seen = [];
         Stack<RegexNode> pending = new([node]);
@@ -24,15 +24,15 @@ internal sealed class RegexDerivatives
             if (seen.Add(next.Id))
             {
                 sets.Add(next.Set);
-                words |= next.Kind is RegexKind.WordBoundary or RegexKind.NoWordBoundary;
+                _words |= next.Kind is RegexKind.WordBoundary or RegexKind.NoWordBoundary;
                 Array.ForEach(next.Children, pending.Push);
             }
         }
-        if (words)
+        if (_words)
         {
             sets.Add(RegexClasses.Word);
         }
-        classes = CodePointClasses.Of(sets);
+        _classes = CodePointClasses.Of(sets);
     }
 
     [Flags]
@@ -49,19 +49,19 @@ internal sealed class RegexDerivatives
     {
         RegexDerivatives derivatives = new(algebra, node, budget);
         return Dfa.Build(
-            derivatives.classes, (Node: node, Where.Start), derivatives.Step,
+            derivatives._classes, (Node: node, Where.Start), derivatives.Step,
             state => derivatives.Accepts(state.Node, state.Item2 | Where.End) ? 0 : -1, budget);
     }
 
     private (bool, (RegexNode, Where)) Step((RegexNode Node, Where Where) state, int c)
     {
-        bool word = words && RegexClasses.Word.Contains(classes.Representatives[c]);
+        bool word = _words && RegexClasses.Word.Contains(_classes.Representatives[c]);
         RegexNode next = Derive(state.Node, c, state.Where | (word ? Where.BeforeWord : 0));
         if ((state.Where & Where.Start) != 0)
         {
             next = WithoutBegin(next);
         }
-        return (next != algebra.Nothing, (next, word ? Where.AfterWord : Where.Inside));
+        return (next != _algebra.Nothing, (next, word ? Where.AfterWord : Where.Inside));
     }
 
     private bool Accepts(RegexNode node, Where where)
@@ -70,7 +70,7 @@ internal sealed class RegexDerivatives
         {
             return node.IsNullable;
         }
-        budget.CheckStack();
+        _budget.CheckStack();
         for (; node.Kind == RegexKind.Concat; node = node.Children[1])
         {
             if (!Accepts(node.Children[0], where))
@@ -97,29 +97,29 @@ internal sealed class RegexDerivatives
         switch (node.Kind)
         {
             case RegexKind.Set:
-                return node.Set.Contains(classes.Representatives[c]) ? algebra.Empty : algebra.Nothing;
+                return node.Set.Contains(_classes.Representatives[c]) ? _algebra.Empty : _algebra.Nothing;
             case RegexKind.Nothing or RegexKind.Empty or >= RegexKind.Begin:
-                return algebra.Nothing;
+                return _algebra.Nothing;
         }
         (int, int, Where) key = (node.Id, c, node.HasAssertions ? where : Where.Inside);
-        if (derived.TryGetValue(key, out RegexNode? known))
+        if (_derived.TryGetValue(key, out RegexNode? known))
         {
             return known;
         }
-        budget.CheckTime();
-        budget.CheckStack();
+        _budget.CheckTime();
+        _budget.CheckStack();
         RegexNode first = node.Children[0];
         RegexNode result = node.Kind switch
         {
             RegexKind.Concat => DeriveSequence(node, c, where),
-            RegexKind.Or => algebra.Or(node.Children.Select(child => Derive(child, c, where))),
-            RegexKind.And => algebra.And(node.Children.Select(child => Derive(child, c, where))),
-            RegexKind.Not => algebra.Not(Derive(first, c, where)),
-            _ => algebra.Concat(
+            RegexKind.Or => _algebra.Or(node.Children.Select(child => Derive(child, c, where))),
+            RegexKind.And => _algebra.And(node.Children.Select(child => Derive(child, c, where))),
+            RegexKind.Not => _algebra.Not(Derive(first, c, where)),
+            _ => _algebra.Concat(
                 Derive(first, c, where),
-                algebra.Loop(first, Math.Max(node.Min - 1, 0), node.Max == RegexNode.Unbounded ? node.Max : node.Max - 1)),
+                _algebra.Loop(first, Math.Max(node.Min - 1, 0), node.Max == RegexNode.Unbounded ? node.Max : node.Max - 1)),
         };
-        derived.Add(key, result);
+        _derived.Add(key, result);
         return result;
     }
 
@@ -129,14 +129,14 @@ internal sealed class RegexDerivatives
         List<RegexNode> ways = [];
         for (; node.Kind == RegexKind.Concat; node = node.Children[1])
         {
-            ways.Add(algebra.Concat(Derive(node.Children[0], c, where), node.Children[1]));
+            ways.Add(_algebra.Concat(Derive(node.Children[0], c, where), node.Children[1]));
             if (!Accepts(node.Children[0], where))
             {
-                return algebra.Or(ways);
+                return _algebra.Or(ways);
             }
         }
         ways.Add(Derive(node, c, where));
-        return algebra.Or(ways);
+        return _algebra.Or(ways);
     }
 
     // Past the start the beginning of the text never comes again.
@@ -146,11 +146,11 @@ internal sealed class RegexDerivatives
         {
             return node;
         }
-        if (afterBegin.TryGetValue(node.Id, out RegexNode? known))
+        if (_afterBegin.TryGetValue(node.Id, out RegexNode? known))
         {
             return known;
         }
-        budget.CheckStack();
+        _budget.CheckStack();
         Stack<RegexNode> sequence = new();
         for (RegexNode part = node; part.Kind == RegexKind.Concat; part = part.Children[1])
         {
@@ -159,16 +159,16 @@ internal sealed class RegexDerivatives
         RegexNode[] children = sequence.Count > 0 ? [] : [.. node.Children.Select(WithoutBegin)];
         RegexNode result = node.Kind switch
         {
-            RegexKind.Begin => algebra.Nothing,
+            RegexKind.Begin => _algebra.Nothing,
             RegexKind.Concat => sequence.Aggregate(
-                WithoutBegin(sequence.Peek().Children[1]), (rest, part) => algebra.Concat(WithoutBegin(part.Children[0]), rest)),
-            RegexKind.Or => algebra.Or(children),
-            RegexKind.And => algebra.And(children),
-            RegexKind.Not => algebra.Not(children[0]),
-            RegexKind.Loop => algebra.Loop(children[0], node.Min, node.Max),
+                WithoutBegin(sequence.Peek().Children[1]), (rest, part) => _algebra.Concat(WithoutBegin(part.Children[0]), rest)),
+            RegexKind.Or => _algebra.Or(children),
+            RegexKind.And => _algebra.And(children),
+            RegexKind.Not => _algebra.Not(children[0]),
+            RegexKind.Loop => _algebra.Loop(children[0], node.Min, node.Max),
             _ => node,
         };
-        afterBegin.Add(node.Id, result);
+        _afterBegin.Add(node.Id, result);
         return result;
     }
 }

@@ -10,20 +10,20 @@ namespace Llama4Kernels.Engine.Constraints.Regex;
 /// </summary>
 internal sealed class RegexParser
 {
-    private readonly string pattern;
-    private readonly RegexAlgebra algebra;
-    private readonly ConstraintLimits limits;
-    private int at;
-    private int depth;
+    private readonly string _pattern;
+    private readonly RegexAlgebra _algebra;
+    private readonly ConstraintLimits _limits;
+    private int _at;
+    private int _depth;
 
     private RegexParser(string pattern, RegexAlgebra algebra, ConstraintLimits limits)
     {
-        this.pattern = pattern;
-        this.algebra = algebra;
-        this.limits = limits;
+        _pattern = pattern;
+        _algebra = algebra;
+        _limits = limits;
     }
 
-    private bool More => at < pattern.Length;
+    private bool More => _at < _pattern.Length;
 
     /// <summary>The texts in which the pattern is found somewhere.</summary>
     public static Dfa Search(string pattern, ConstraintBudget budget)
@@ -61,25 +61,25 @@ internal sealed class RegexParser
 
     private RegexSyntax Alternatives()
     {
-        if (++depth > limits.MaxDepth)
+        if (++_depth > _limits.MaxDepth)
         {
-            throw Error($"nests deeper than {limits.MaxDepth} groups.");
+            throw Error($"nests deeper than {_limits.MaxDepth} groups.");
         }
         List<RegexSyntax> alternatives = [Sequence()];
         while (Take('|'))
         {
             alternatives.Add(Sequence());
         }
-        depth--;
+        _depth--;
         return alternatives.Count == 1 ? alternatives[0] : new RegexSyntax.Alternatives(alternatives);
     }
 
     private RegexSyntax Sequence()
     {
         List<RegexSyntax> parts = [];
-        while (More && pattern[at] is not ('|' or ')'))
+        while (More && _pattern[_at] is not ('|' or ')'))
         {
-            algebra.CheckTime();
+            _algebra.CheckTime();
             parts.Add(Quantified(Term()));
         }
         return parts.Count == 1 ? parts[0] : new RegexSyntax.Sequence(parts);
@@ -87,7 +87,7 @@ internal sealed class RegexParser
 
     private RegexSyntax Quantified(RegexSyntax term)
     {
-        int start = at;
+        int start = _at;
         (int Min, int Max)? count =
             Take('*') ? (0, RegexNode.Unbounded)
             : Take('+') ? (1, RegexNode.Unbounded)
@@ -98,7 +98,7 @@ internal sealed class RegexParser
             return term;
         }
         Take('?');
-        if (More && (pattern[at] is '*' or '+' or '?' || IsCount()))
+        if (More && (_pattern[_at] is '*' or '+' or '?' || IsCount()))
         {
             throw Error("nothing to repeat.");
         }
@@ -106,24 +106,24 @@ internal sealed class RegexParser
         {
             throw Error("the bounds of a repeat are in the wrong order.");
         }
-        if (min > limits.MaxRepeat || (max != RegexNode.Unbounded && max > limits.MaxRepeat))
+        if (min > _limits.MaxRepeat || (max != RegexNode.Unbounded && max > _limits.MaxRepeat))
         {
-            throw Error($"repeats more than {limits.MaxRepeat} times.");
+            throw Error($"repeats more than {_limits.MaxRepeat} times.");
         }
         return new RegexSyntax.Repeat(term, min, max, Place(start));
     }
 
     private bool IsCount()
     {
-        int here = at;
+        int here = _at;
         bool is_ = Count() is not null;
-        at = here;
+        _at = here;
         return is_;
     }
 
     private (int Min, int Max)? Count()
     {
-        int start = at;
+        int start = _at;
         if (Take('{') && Number() is int min)
         {
             int max = Take(',') ? Number() ?? RegexNode.Unbounded : min;
@@ -132,32 +132,32 @@ internal sealed class RegexParser
                 return (min, max);
             }
         }
-        at = start;
+        _at = start;
         return null;
     }
 
     private int? Number()
     {
-        int start = at;
-        while (More && char.IsAsciiDigit(pattern[at]))
+        int start = _at;
+        while (More && char.IsAsciiDigit(_pattern[_at]))
         {
-            at++;
+            _at++;
         }
-        return start == at ? null
-            : int.TryParse(pattern.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number
+        return start == _at ? null
+            : int.TryParse(_pattern.AsSpan(start, _at - start), NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number
             : int.MaxValue - 1;
     }
 
     private RegexSyntax Term()
     {
-        int start = at;
+        int start = _at;
         Rune rune = Next();
         switch (rune.Value)
         {
             case '^':
-                return new RegexSyntax.Leaf(algebra.Begin);
+                return new RegexSyntax.Leaf(_algebra.Begin);
             case '$':
-                return new RegexSyntax.Leaf(algebra.End);
+                return new RegexSyntax.Leaf(_algebra.End);
             case '.':
                 return Set(RegexClasses.LineEnd.Complement());
             case '(':
@@ -188,12 +188,12 @@ internal sealed class RegexParser
             }
             else if (Take('<'))
             {
-                if (More && pattern[at] is '=' or '!')
+                if (More && _pattern[_at] is '=' or '!')
                 {
                     throw Error("lookbehind is not supported.");
                 }
-                int end = pattern.IndexOf('>', at);
-                at = end < 0 ? throw Error("a group's name does not end.") : end + 1;
+                int end = _pattern.IndexOf('>', _at);
+                _at = end < 0 ? throw Error("a group's name does not end.") : end + 1;
             }
             else if (!Take(':'))
             {
@@ -203,7 +203,7 @@ internal sealed class RegexParser
         RegexSyntax inner = Alternatives();
         if (!Take(')'))
         {
-            at = start;
+            _at = start;
             throw Error("a group does not end.");
         }
         return negative is bool not ? new RegexSyntax.Look(inner, not) : inner;
@@ -215,17 +215,17 @@ internal sealed class RegexParser
         {
             throw Error("ends in a backslash.");
         }
-        switch (pattern[at])
+        switch (_pattern[_at])
         {
             case 'b':
-                at++;
-                return new RegexSyntax.Leaf(algebra.WordBoundary);
+                _at++;
+                return new RegexSyntax.Leaf(_algebra.WordBoundary);
             case 'B':
-                at++;
-                return new RegexSyntax.Leaf(algebra.NoWordBoundary);
+                _at++;
+                return new RegexSyntax.Leaf(_algebra.NoWordBoundary);
             // Not of ECMA-262, where they would be letters; whoever writes them means Python's or Perl's anchors.
             case 'A' or 'Z' or 'z':
-                throw Error($"\\{pattern[at]} is not of ECMA-262; write ^ or $.");
+                throw Error($"\\{_pattern[_at]} is not of ECMA-262; write ^ or $.");
             case >= '1' and <= '9':
                 throw Error("backreferences are not supported.");
             case 'k':
@@ -253,12 +253,12 @@ internal sealed class RegexParser
                 return RegexClasses.Space;
             case 'S':
                 return RegexClasses.Space.Complement();
-            case 'p' or 'P' when More && pattern[at] == '{':
-                int end = pattern.IndexOf('}', at);
-                string name = end < 0 ? throw Error("a property's name does not end.") : pattern[(at + 1)..end];
+            case 'p' or 'P' when More && _pattern[_at] == '{':
+                int end = _pattern.IndexOf('}', _at);
+                string name = end < 0 ? throw Error("a property's name does not end.") : _pattern[(_at + 1)..end];
                 CodePointSet set = RegexClasses.Property(name)
                     ?? throw Error($"the property {name} is not supported; general categories are.");
-                at = end + 1;
+                _at = end + 1;
                 return rune.Value == 'p' ? set : set.Complement();
         }
         int point = rune.Value switch
@@ -268,8 +268,8 @@ internal sealed class RegexParser
             'v' => '\v',
             'f' => '\f',
             'r' => '\r',
-            '0' when !More || !char.IsAsciiDigit(pattern[at]) => 0,
-            'c' when More && char.IsAsciiLetter(pattern[at]) => Next().Value & 31,
+            '0' when !More || !char.IsAsciiDigit(_pattern[_at]) => 0,
+            'c' when More && char.IsAsciiLetter(_pattern[_at]) => Next().Value & 31,
             'x' => Hex(2) ?? 'x',
             'u' => Unicode() ?? 'u',
             _ => rune.Value,
@@ -281,11 +281,11 @@ internal sealed class RegexParser
     {
         if (Take('{'))
         {
-            int end = pattern.IndexOf('}', at);
-            if (end > at && int.TryParse(pattern.AsSpan(at, end - at), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int point)
+            int end = _pattern.IndexOf('}', _at);
+            if (end > _at && int.TryParse(_pattern.AsSpan(_at, end - _at), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int point)
                 && Rune.IsValid(point))
             {
-                at = end + 1;
+                _at = end + 1;
                 return point;
             }
             throw Error("\\u{…} names no character.");
@@ -301,16 +301,16 @@ internal sealed class RegexParser
 
     private int? Hex(int digits)
     {
-        if (at + digits <= pattern.Length
-            && int.TryParse(pattern.AsSpan(at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value))
+        if (_at + digits <= _pattern.Length
+            && int.TryParse(_pattern.AsSpan(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value))
         {
-            at += digits;
+            _at += digits;
             return value;
         }
         return null;
     }
 
-    private RegexSyntax.Leaf Set(CodePointSet set) => new(algebra.Set(set));
+    private RegexSyntax.Leaf Set(CodePointSet set) => new(_algebra.Set(set));
 
     internal Rune Next()
     {
@@ -318,24 +318,24 @@ internal sealed class RegexParser
         {
             throw Error("ends too early.");
         }
-        if (!Rune.TryGetRuneAt(pattern, at, out Rune rune))
+        if (!Rune.TryGetRuneAt(_pattern, _at, out Rune rune))
         {
             throw Error("a lone surrogate is no character.");
         }
-        at += rune.Utf16SequenceLength;
+        _at += rune.Utf16SequenceLength;
         return rune;
     }
 
     internal bool Take(char expected)
     {
-        bool found = More && pattern[at] == expected;
-        at += found ? 1 : 0;
+        bool found = More && _pattern[_at] == expected;
+        _at += found ? 1 : 0;
         return found;
     }
 
-    internal bool Sees(string expected) => string.CompareOrdinal(pattern, at, expected, 0, expected.Length) == 0;
+    internal bool Sees(string expected) => string.CompareOrdinal(_pattern, _at, expected, 0, expected.Length) == 0;
 
-    internal ConstraintException Error(string reason) => new("pattern", Place(at), reason);
+    internal ConstraintException Error(string reason) => new("pattern", Place(_at), reason);
 
-    private string Place(int position) => $"/{(pattern.Length <= 60 ? pattern : pattern[..60] + "…")}/ at {position}";
+    private string Place(int position) => $"/{(_pattern.Length <= 60 ? _pattern : _pattern[..60] + "…")}/ at {position}";
 }

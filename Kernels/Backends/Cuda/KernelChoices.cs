@@ -18,7 +18,7 @@ namespace Llama4Kernels.Kernels.Backends.Cuda;
 /// <summary>Which kernels a <see cref="CudaBackend"/> uses.</summary>
 public static class KernelChoices
 {
-    private static readonly KernelOption[] Options =
+    private static readonly KernelOption[] s_options =
     [
         .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Kernels, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
         .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
@@ -33,7 +33,7 @@ public static class KernelChoices
         ArgumentNullException.ThrowIfNull(modules);
         var all = new CombinedKernelModules(PtxKernelModules.All, modules);
         List<KernelChoice> choices = [];
-        foreach (KernelOption option in Options)
+        foreach (KernelOption option in s_options)
         {
             choices.Add(new KernelChoice(option.Operation, option.Kernel, all.Names.Contains(option.Kernel) ? Source(all.PlaceOf(option.Kernel)) : "missing", option.Reason));
         }

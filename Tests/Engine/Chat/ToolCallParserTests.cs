@@ -6,7 +6,7 @@ namespace Llama4Kernels.Tests.Engine.Chat;
 
 public sealed class ToolCallParserTests
 {
-    private static readonly string[] Fragments =
+    private static readonly string[] s_fragments =
     [
         "[", "]", "(", ")", "{", "}", "f", "=", ",", ":", "'", "\"", "\"\"\"", "\\", "1", "_", "0x", ".", "e", "-", "#",
         "\n", " ", "None", "name", "parameters", "<function=", ">", ".call(query=\"", "<|python_start|>", "<|eot|>",
@@ -151,7 +151,7 @@ public sealed class ToolCallParserTests
 
     [Fact]
     public void NoTextIsAnError() =>
-        Gen.Int[0, Fragments.Length - 1].Select(index => Fragments[index])
+        Gen.Int[0, s_fragments.Length - 1].Select(index => s_fragments[index])
             .Array[0, 30]
             .Sample(parts => ToolCallParser.Parse(string.Concat(parts)) is not null);
 

@@ -8,7 +8,7 @@ namespace Llama4Kernels.Tests.Engine.Images;
 /// <summary>Rows of the image reference data, and decoded pictures kept between rows.</summary>
 internal static class ImageGoldens
 {
-    private static readonly ConcurrentDictionary<(string File, ImageDecodeMode Mode), RgbImage> Decoded = new();
+    private static readonly ConcurrentDictionary<(string File, ImageDecodeMode Mode), RgbImage> s_decoded = new();
 
     public static List<JsonElement> Rows(string file) =>
         [.. File.ReadLines(GoldenFiles.Path("images", file)).Select(line => JsonDocument.Parse(line).RootElement)];
@@ -20,7 +20,7 @@ internal static class ImageGoldens
     public static int[] Ints(this JsonElement row, string name) =>
         [.. row.GetProperty(name).EnumerateArray().Select(value => value.GetInt32())];
 
-    public static RgbImage Decode(string file, ImageDecodeMode mode) => Decoded.GetOrAdd(
+    public static RgbImage Decode(string file, ImageDecodeMode mode) => s_decoded.GetOrAdd(
         (file, mode),
         key => ImageDecoder.Decode(GoldenFiles.Path("images", key.File), new ImageDecodeOptions { Mode = key.Mode }));
 

@@ -6,8 +6,8 @@ namespace Llama4Kernels.Tests.Engine.Sampling;
 
 public class SamplerTests
 {
-    private static readonly SamplerChain Greedy = SamplerChain.Create(new GenerationOptions { Temperature = 0 });
-    private static readonly SamplerChain Plain = new([]);
+    private static readonly SamplerChain s_greedy = SamplerChain.Create(new GenerationOptions { Temperature = 0 });
+    private static readonly SamplerChain s_plain = new([]);
 
     [Theory]
     [InlineData(new float[] { 1, 5, 5, 2 }, 1)]
@@ -16,15 +16,15 @@ public class SamplerTests
     public void GreedyTakesTheLargestAndOfEqualsTheLowest(float[] logits, int expected)
     {
         var random = new SeededRandom(1);
-        Assert.Equal(expected, new Sampler(Greedy, logits.Length).Sample(logits, [], ref random));
+        Assert.Equal(expected, new Sampler(s_greedy, logits.Length).Sample(logits, [], ref random));
         Assert.Equal(0UL, random.Position);
     }
 
     [Fact]
     public void ZerosOfBothSignsAreEqual()
     {
-        Assert.Equal(0, Sample(Greedy, -0f, 0f));
-        Assert.Equal(0, Sample(Greedy, 0f, -0f));
+        Assert.Equal(0, Sample(s_greedy, -0f, 0f));
+        Assert.Equal(0, Sample(s_greedy, 0f, -0f));
     }
 
     [Fact]
@@ -39,7 +39,7 @@ public class SamplerTests
     public void GreedyProbabilitiesAreOneHot()
     {
         float[] probabilities = new float[3];
-        new Sampler(Greedy, 3).Probabilities([1, 3, 2], [], probabilities);
+        new Sampler(s_greedy, 3).Probabilities([1, 3, 2], [], probabilities);
         Assert.Equal([0, 1, 0], probabilities);
     }
 
@@ -48,7 +48,7 @@ public class SamplerTests
     [InlineData(float.PositiveInfinity)]
     public void ABrokenLogitIsATypedErrorThatNamesTheToken(float value)
     {
-        foreach (SamplerChain chain in new[] { Greedy, Plain, SamplerChain.Create(new GenerationOptions { TopK = 1 }) })
+        foreach (SamplerChain chain in new[] { s_greedy, s_plain, SamplerChain.Create(new GenerationOptions { TopK = 1 }) })
         {
             var error = Assert.Throws<InvalidLogitsException>(() => Sample(chain, 0, value, 1));
             Assert.Equal(1, error.TokenId);
@@ -58,7 +58,7 @@ public class SamplerTests
     [Fact]
     public void NothingLeftIsATypedError()
     {
-        var error = Assert.Throws<InvalidLogitsException>(() => Sample(Plain, float.NegativeInfinity, float.NegativeInfinity));
+        var error = Assert.Throws<InvalidLogitsException>(() => Sample(s_plain, float.NegativeInfinity, float.NegativeInfinity));
         Assert.Null(error.TokenId);
     }
 
@@ -68,12 +68,12 @@ public class SamplerTests
         var error = Assert.Throws<ArgumentException>("logits", () =>
         {
             var random = new SeededRandom(1);
-            new Sampler(Plain, 4).Sample(new float[3], [], ref random);
+            new Sampler(s_plain, 4).Sample(new float[3], [], ref random);
         });
         Assert.Contains("3 logits", error.Message);
         Assert.Contains("vocabulary of 4", error.Message);
-        Assert.Throws<ArgumentException>("probabilities", () => new Sampler(Plain, 4).Probabilities(new float[4], [], new float[5]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Sampler(Plain, 0));
+        Assert.Throws<ArgumentException>("probabilities", () => new Sampler(s_plain, 4).Probabilities(new float[4], [], new float[5]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Sampler(s_plain, 0));
     }
 
     /// <summary>χ² of 100,000 draws with 4 degrees of freedom: 23.5 is passed with probability 1e-4 (the seed is fixed).</summary>
@@ -83,7 +83,7 @@ public class SamplerTests
         const int Draws = 100_000;
         float[] logits = [0.5f, -1, 2, float.NegativeInfinity, 0, 1.5f];
         float[] probabilities = new float[logits.Length];
-        var sampler = new Sampler(Plain, logits.Length);
+        var sampler = new Sampler(s_plain, logits.Length);
         sampler.Probabilities([.. logits], [], probabilities);
 
         int[] counts = new int[logits.Length];
@@ -162,8 +162,8 @@ public class SamplerTests
             [typeof(TemperatureStep), typeof(TopPStep)],
             SamplerChain.Create(new GenerationOptions()).Steps.Select(step => step.GetType()));
         Assert.Empty(SamplerChain.Create(new GenerationOptions { Temperature = 1, TopP = 1, MinP = 0 }).Steps);
-        Assert.True(Greedy.IsGreedy);
-        Assert.Empty(Greedy.Steps);
+        Assert.True(s_greedy.IsGreedy);
+        Assert.Empty(s_greedy.Steps);
         Assert.Equal(
             [
                 typeof(RepetitionPenaltyStep), typeof(PresencePenaltyStep), typeof(FrequencyPenaltyStep), typeof(TemperatureStep),

@@ -7,10 +7,10 @@ namespace Llama4Kernels.Tests.Engine.Tokenization;
 /// <summary>Malformed tokenizer files: each is refused with the file, the place and the reason.</summary>
 public sealed class TokenizerFileFaultTests
 {
-    private static readonly string[] Model =
+    private static readonly string[] s_model =
         File.ReadAllLines(Path.Combine(GoldenFiles.SampleModel, "tokenizer.model"));
 
-    private static readonly string Json = File.ReadAllText(Path.Combine(GoldenFiles.SampleModel, "tokenizer.json"));
+    private static readonly string s_json = File.ReadAllText(Path.Combine(GoldenFiles.SampleModel, "tokenizer.json"));
 
     [Theory]
     [InlineData("!!!! 6", "not valid base64")]
@@ -26,7 +26,7 @@ public sealed class TokenizerFileFaultTests
     [InlineData("enp6enp6enp6 1443", "leaves a gap")]
     public void BadLine(string line, string reason)
     {
-        string[] lines = [.. Model];
+        string[] lines = [.. s_model];
         lines[6] = line;
         Expect(Encoding.UTF8.GetBytes(string.Join('\n', lines)), "tokenizer.model", "line 7", reason);
     }
@@ -34,7 +34,7 @@ public sealed class TokenizerFileFaultTests
     [Fact]
     public void SameTokenTwice()
     {
-        string[] lines = [.. Model];
+        string[] lines = [.. s_model];
         lines[600] = lines[500].Split(' ')[0] + " 600";
         Expect(Encoding.UTF8.GetBytes(string.Join('\n', lines)), "tokenizer.model", "line 601", "given on line 501");
     }
@@ -42,14 +42,14 @@ public sealed class TokenizerFileFaultTests
     [Fact]
     public void GapInTheMiddle()
     {
-        IEnumerable<string> lines = Model.Where((_, index) => index != 700);
+        IEnumerable<string> lines = s_model.Where((_, index) => index != 700);
         Expect(Encoding.UTF8.GetBytes(string.Join('\n', lines)), "tokenizer.model", "line 1442", "leaves a gap");
     }
 
     [Fact]
     public void TokenOfAMegabyte()
     {
-        string[] lines = [.. Model];
+        string[] lines = [.. s_model];
         lines[6] = Convert.ToBase64String(new byte[1 << 20]) + " 6";
         Expect(Encoding.UTF8.GetBytes(string.Join('\n', lines)), "tokenizer.model", "line 7", "the limit is 4096");
     }
@@ -76,7 +76,7 @@ public sealed class TokenizerFileFaultTests
     public void CarriageReturnsAreLegal()
     {
         using TemporaryFolder folder = new();
-        string path = folder.Write("tokenizer.model", Encoding.UTF8.GetBytes(string.Join("\r\n", Model)));
+        string path = folder.Write("tokenizer.model", Encoding.UTF8.GetBytes(string.Join("\r\n", s_model)));
         Assert.Equal(TokenizerFiles.Nano.Encode("What is it?"), Llama4Tokenizer.Load(path).Encode("What is it?"));
     }
 
@@ -104,9 +104,9 @@ public sealed class TokenizerFileFaultTests
     [InlineData("\"#\": 2", "\"\": 2", "model.vocab[\"\"]", "alphabet")]
     public void BadJsonField(string find, string replace, string? field, string reason)
     {
-        int at = Json.IndexOf(find, StringComparison.Ordinal);
+        int at = s_json.IndexOf(find, StringComparison.Ordinal);
         Assert.True(at >= 0, $"the sample tokenizer has no {find}");
-        string text = string.Concat(Json.AsSpan(0, at), replace, Json.AsSpan(at + find.Length));
+        string text = string.Concat(s_json.AsSpan(0, at), replace, s_json.AsSpan(at + find.Length));
         Expect(Encoding.UTF8.GetBytes(text), "tokenizer.json", field, reason);
     }
 
@@ -131,21 +131,21 @@ public sealed class TokenizerFileFaultTests
     [InlineData("7", "two tokens")]
     public void BadMerge(string merge, string reason)
     {
-        int at = Json.IndexOf("\"merges\":", StringComparison.Ordinal);
-        at = Json.IndexOf('[', at) + 1;
+        int at = s_json.IndexOf("\"merges\":", StringComparison.Ordinal);
+        at = s_json.IndexOf('[', at) + 1;
         Expect(
-            Encoding.UTF8.GetBytes(Json.Insert(at, merge + ",")), "tokenizer.json", "model.merges[0]", reason);
+            Encoding.UTF8.GetBytes(s_json.Insert(at, merge + ",")), "tokenizer.json", "model.merges[0]", reason);
     }
 
     [Fact]
     public void MergesAsStringsAreLegal()
     {
-        int from = Json.IndexOf('[', Json.IndexOf("\"merges\":", StringComparison.Ordinal));
+        int from = s_json.IndexOf('[', s_json.IndexOf("\"merges\":", StringComparison.Ordinal));
         string merges = System.Text.RegularExpressions.Regex.Replace(
-            Json[from..], @"\[\s*""((?:[^""\\]|\\.)*)"",\s*""((?:[^""\\]|\\.)*)""\s*\]", "\"$1 $2\"");
+            s_json[from..], @"\[\s*""((?:[^""\\]|\\.)*)"",\s*""((?:[^""\\]|\\.)*)""\s*\]", "\"$1 $2\"");
         using TemporaryFolder folder = new();
-        string path = folder.Write("tokenizer.json", Encoding.UTF8.GetBytes(Json[..from] + merges));
-        Assert.NotEqual(Json[from..], merges);
+        string path = folder.Write("tokenizer.json", Encoding.UTF8.GetBytes(s_json[..from] + merges));
+        Assert.NotEqual(s_json[from..], merges);
         const string Text = "How many experts does Scout have?";
         Assert.Equal(TokenizerFiles.Nano.Encode(Text), Llama4Tokenizer.Load(path).Encode(Text));
     }

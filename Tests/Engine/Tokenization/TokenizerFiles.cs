@@ -9,20 +9,20 @@ namespace Llama4Kernels.Tests.Engine.Tokenization;
 /// <summary>Tokenizers and reference rows for the tests of tokenization and chat.</summary>
 internal static class TokenizerFiles
 {
-    private static readonly Lazy<Llama4Tokenizer?> LazyReleased = new(() =>
+    private static readonly Lazy<Llama4Tokenizer?> s_lazyReleased = new(() =>
         FindReleased() is string path ? Llama4Tokenizer.FromTiktokenModel(path) : null);
 
-    private static readonly Lazy<Llama4Tokenizer> LazyNano = new(() => Llama4Tokenizer.Load(GoldenFiles.SampleModel));
+    private static readonly Lazy<Llama4Tokenizer> s_lazyNano = new(() => Llama4Tokenizer.Load(GoldenFiles.SampleModel));
 
-    public static Llama4Tokenizer Nano => LazyNano.Value;
+    public static Llama4Tokenizer Nano => s_lazyNano.Value;
 
     /// <summary>Meta's released tokenizer, which cannot be in the repository for its licence.</summary>
     public static Llama4Tokenizer Released()
     {
         Assert.SkipWhen(
-            LazyReleased.Value is null,
+            s_lazyReleased.Value is null,
             "Meta's tokenizer.model is not part of the repository (licence); set LLAMA4_TOKENIZER to its path.");
-        return LazyReleased.Value!;
+        return s_lazyReleased.Value!;
     }
 
     public static string? FindReleased()

@@ -17,7 +17,7 @@ public sealed class OperandTests : IDisposable
     private readonly EmulatedBackend _emulated = new();
 
     /// <summary>Calls of each operation that are right but for what the operands spoil; false if a backend did nothing.</summary>
-    private static readonly Dictionary<string, Func<Operands, bool>> Calls = new()
+    private static readonly Dictionary<string, Func<Operands, bool>> s_calls = new()
     {
         [nameof(IBackend.Upload)] = o => Call(() => o.Backend.Upload(new float[6], o["destination", 2, 3])),
         [nameof(IBackend.Download)] = o => Call(() => o.Backend.Download(o["source", 2, 3], new float[6])),
@@ -63,7 +63,7 @@ public sealed class OperandTests : IDisposable
     {
         IBackend backend = onDevice ? _emulated.Backend : _cpu;
         MemoryPlace place = onDevice ? MemoryPlace.Device : MemoryPlace.Host, other = onDevice ? MemoryPlace.Host : MemoryPlace.Device;
-        Assert.True(Calls.TryGetValue(operation, out Func<Operands, bool>? call), $"{operation} has tensors and no call here: list it.");
+        Assert.True(s_calls.TryGetValue(operation, out Func<Operands, bool>? call), $"{operation} has tensors and no call here: list it.");
         using var operands = new Operands(backend);
         Assert.True(call(operands));
         string[] names = Tensors(typeof(IBackend).GetMethod(operation)!);
@@ -92,7 +92,7 @@ public sealed class OperandTests : IDisposable
         using var operands = new Operands(backend, memory: _cpu);
         backend.Dispose();
         backend.Dispose();
-        foreach ((string name, Func<Operands, bool> call) in Calls)
+        foreach ((string name, Func<Operands, bool> call) in s_calls)
         {
             Assert.True(Record.Exception(() => { call(operands); }) is ObjectDisposedException, $"{name} does not say that the backend is disposed.");
         }
@@ -127,7 +127,7 @@ public sealed class OperandTests : IDisposable
         {
             while (true)
             {
-                Calls[operation](operands);
+                s_calls[operation](operands);
             }
         }
     }

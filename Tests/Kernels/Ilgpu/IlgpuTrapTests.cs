@@ -14,7 +14,7 @@ namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 /// </summary>
 public sealed class IlgpuTrapTests
 {
-    private static readonly Lazy<KernelModule[]> Modules = new(() => [.. IlgpuKernels.All.Select(kernel => IlgpuCompiler.Compile(kernel, 90))]);
+    private static readonly Lazy<KernelModule[]> s_modules = new(() => [.. IlgpuKernels.All.Select(kernel => IlgpuCompiler.Compile(kernel, 90))]);
 
     public static TheoryData<string, string> Traps => new()
     {
@@ -36,13 +36,13 @@ public sealed class IlgpuTrapTests
     {
         MethodInfo method = typeof(IlgpuTrapTests).GetMethod(trap, BindingFlags.NonPublic | BindingFlags.Static)!;
         Assert.Matches(pattern, IlgpuCompiler.Compile(new IlgpuKernel("trap", method, 32), 90).Text);
-        Assert.All(Modules.Value, module => Assert.DoesNotMatch(pattern, module.Text));
+        Assert.All(s_modules.Value, module => Assert.DoesNotMatch(pattern, module.Text));
     }
 
     [Fact]
     public void Modules_stand_alone_with_exact_arithmetic()
     {
-        foreach (KernelModule module in Modules.Value)
+        foreach (KernelModule module in s_modules.Value)
         {
             IlgpuKernel kernel = IlgpuKernels.Get(module.Name);
             Assert.StartsWith("// target: sm_90\n", module.Text);
@@ -66,17 +66,17 @@ public sealed class IlgpuTrapTests
         Assert.Equal(2, Regex.Count(Marked, Conditional));
         string text = IlgpuCompiler.Normalise(Marked, "kernel", 90);
         Assert.Contains("@%p1\tbra L_0;\n\t@!%p2 bra L_1;\n\tbra.uni L_0;\n", text, StringComparison.Ordinal);
-        Assert.All(Modules.Value, module => Assert.DoesNotMatch(Conditional, module.Text));
+        Assert.All(s_modules.Value, module => Assert.DoesNotMatch(Conditional, module.Text));
     }
 
     [Fact]
     public void Every_module_parses_as_ptx() =>
-        Assert.All(Modules.Value, module => Assert.Equal(module.Name, Assert.Single(Llama4Kernels.PtxEmulator.Parsing.PtxModule.Parse(module.Text).Functions).Name));
+        Assert.All(s_modules.Value, module => Assert.Equal(module.Name, Assert.Single(Llama4Kernels.PtxEmulator.Parsing.PtxModule.Parse(module.Text).Functions).Name));
 
     [Fact]
     public void Static_shared_memory_and_text_stay_small()
     {
-        foreach (KernelModule module in Modules.Value)
+        foreach (KernelModule module in s_modules.Value)
         {
             int shared = Regex.Matches(module.Text, @"\.shared \.align \d+ \.b8 \w+\[(\d+)\]").Sum(match => int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
             Assert.True(shared <= 48 * 1024, $"{module.Name} takes {shared} bytes of shared memory.");
@@ -89,8 +89,8 @@ public sealed class IlgpuTrapTests
     public void Vectors_in_shared_memory_are_aligned()
     {
         // Views of device memory begin at allocations; shared memory is where the module itself must ask for it.
-        Assert.Contains(Modules.Value, module => module.Text.Contains("ld.shared.v4.f32", StringComparison.Ordinal));
-        foreach (KernelModule module in Modules.Value.Where(module => module.Text.Contains(".shared.v4.f32", StringComparison.Ordinal)))
+        Assert.Contains(s_modules.Value, module => module.Text.Contains("ld.shared.v4.f32", StringComparison.Ordinal));
+        foreach (KernelModule module in s_modules.Value.Where(module => module.Text.Contains(".shared.v4.f32", StringComparison.Ordinal)))
         {
             Assert.Matches(@"\.shared \.align 16 ", module.Text);
         }

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.PtxEmulator.Numerics;
 /// <summary>Conversions between all types: every code of the small formats, and the corpus.</summary>
 public class ConversionTests
 {
-    private static readonly Rounding[] AllModes = [Rounding.NearestEven, Rounding.Zero, Rounding.Down, Rounding.Up, Rounding.NearestAway];
+    private static readonly Rounding[] s_allModes = [Rounding.NearestEven, Rounding.Zero, Rounding.Down, Rounding.Up, Rounding.NearestAway];
 
     [Theory]
     [InlineData(10, 5)]
@@ -22,7 +22,7 @@ public class ConversionTests
             double low = Value(code), high = Value(code + 1);
             Assert.Equal(low, FloatBits.ToF64(code, format));
             Assert.Equal(-low, FloatBits.ToF64(code | sign, format));
-            foreach (Rounding mode in AllModes)
+            foreach (Rounding mode in s_allModes)
             {
                 bool up = mode == Rounding.Up;
                 Assert.Equal(code, FloatBits.FromF64(low, format, mode));

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.PtxEmulator.Numerics;
 /// <summary>f32 and f64 arithmetic against exact fractions and against the corpus.</summary>
 public class RoundedTests
 {
-    private static readonly Rounding[] Modes = [Rounding.NearestEven, Rounding.Zero, Rounding.Down, Rounding.Up];
+    private static readonly Rounding[] s_modes = [Rounding.NearestEven, Rounding.Zero, Rounding.Down, Rounding.Up];
 
     [Fact]
     public void F32EqualsTheRoundedFraction()
@@ -16,7 +16,7 @@ public class RoundedTests
             float a = RandomF32(random, i), b = RandomF32(random, i), c = i % 5 == 0 ? -a * b : RandomF32(random, i);
             c = float.IsFinite(c) ? c : 1;
             Rational x = Rational.Of(a), y = Rational.Of(b), z = Rational.Of(c);
-            foreach (Rounding mode in Modes)
+            foreach (Rounding mode in s_modes)
             {
                 Check(x + y, RoundedF32.Add(a, b, mode));
                 Check(x * y, RoundedF32.Mul(a, b, mode));
@@ -46,7 +46,7 @@ public class RoundedTests
             double a = RandomF64(random, i), b = RandomF64(random, i), c = i % 5 == 0 ? -a * b : RandomF64(random, i);
             c = double.IsFinite(c) ? c : 1;
             Rational x = Rational.Of(a), y = Rational.Of(b), z = Rational.Of(c);
-            foreach (Rounding mode in Modes)
+            foreach (Rounding mode in s_modes)
             {
                 Check(x + y, RoundedF64.Add(a, b, mode));
                 Check(x * y, RoundedF64.Mul(a, b, mode));

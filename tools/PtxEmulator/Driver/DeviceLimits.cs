@@ -19,7 +19,7 @@ internal sealed record DeviceLimits(int Capability, int Multiprocessors, int War
     private const int Registers = 65536;
     private const int ReservedShared = 1024;
 
-    private static readonly DeviceLimits[] Known =
+    private static readonly DeviceLimits[] s_known =
     [
         new(80, 108, 64, 32, 164 * 1024, 40 << 20, 5120),
         new(86, 84, 48, 16, 100 * 1024, 6 << 20, 384),
@@ -29,7 +29,7 @@ internal sealed record DeviceLimits(int Capability, int Multiprocessors, int War
         new(120, 170, 48, 32, 100 * 1024, 96 << 20, 512),
     ];
 
-    public static int[] Capabilities { get; } = [.. Known.Select(known => known.Capability)];
+    public static int[] Capabilities { get; } = [.. s_known.Select(known => known.Capability)];
 
     public int Major => Capability / 10;
 
@@ -37,7 +37,7 @@ internal sealed record DeviceLimits(int Capability, int Multiprocessors, int War
     public int SharedPerBlockOptin => SharedBytes - ReservedShared;
 
     /// <exception cref="ArgumentOutOfRangeException">No such generation is known.</exception>
-    public static DeviceLimits Of(int capability) => Known.FirstOrDefault(limits => limits.Capability == capability)
+    public static DeviceLimits Of(int capability) => s_known.FirstOrDefault(limits => limits.Capability == capability)
         ?? throw new ArgumentOutOfRangeException(nameof(capability), capability, $"Devices are emulated for {string.Join(", ", Capabilities)}.");
 
     public bool TryAttribute(CudaDeviceAttribute attribute, out int value)

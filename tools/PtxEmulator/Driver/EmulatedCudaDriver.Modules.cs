@@ -14,7 +14,7 @@ namespace Llama4Kernels.PtxEmulator.Driver;
 public sealed unsafe partial class EmulatedCudaDriver
 {
     /// <summary>The PTX of CUDA 13.0.</summary>
-    private static readonly Version NewestPtx = new(9, 0);
+    private static readonly Version s_newestPtx = new(9, 0);
 
     /// <inheritdoc/>
     public CudaResult ModuleLoadData(out nint module, ReadOnlySpan<byte> image, in CudaJitOptions options, out CudaJitLog log)
@@ -301,9 +301,9 @@ public sealed unsafe partial class EmulatedCudaDriver
             reason = $"'.version {module.Version}' and '.target {module.Target}' are not understood.";
             return CudaResult.InvalidPtx;
         }
-        if (version > NewestPtx)
+        if (version > s_newestPtx)
         {
-            reason = $".version {module.Version} is newer than {NewestPtx}.";
+            reason = $".version {module.Version} is newer than {s_newestPtx}.";
             return CudaResult.UnsupportedPtxVersion;
         }
         bool fits = name[^1] switch

@@ -6,16 +6,16 @@ namespace Llama4Kernels.PtxEmulator.Execution;
 /// <summary>Lane masks as vectors.</summary>
 internal static unsafe class LaneVectors
 {
-    private static readonly Vector512<uint> Bits32 = Vector512.Create(1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
-    private static readonly Vector512<ulong> Bits64 = Vector512.Create(1ul, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7);
+    private static readonly Vector512<uint> s_bits32 = Vector512.Create(1u, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
+    private static readonly Vector512<ulong> s_bits64 = Vector512.Create(1ul, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7);
 
     /// <summary>All ones in the lanes of the mask's low 16 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<uint> Mask32(uint mask) => Vector512.Equals(Vector512.Create(mask) & Bits32, Bits32);
+    public static Vector512<uint> Mask32(uint mask) => Vector512.Equals(Vector512.Create(mask) & s_bits32, s_bits32);
 
     /// <summary>All ones in the lanes of the mask's low 8 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<ulong> Mask64(uint mask) => Vector512.Equals(Vector512.Create((ulong)mask) & Bits64, Bits64);
+    public static Vector512<ulong> Mask64(uint mask) => Vector512.Equals(Vector512.Create((ulong)mask) & s_bits64, s_bits64);
 
     /// <summary>Eight 32-bit lanes as 64-bit ones.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

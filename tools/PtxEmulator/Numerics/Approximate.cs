@@ -7,7 +7,7 @@ namespace Llama4Kernels.PtxEmulator.Numerics;
 internal static class Approximate
 {
     // 1.11.20: what rcp.approx.ftz.f64 and rsqrt.approx.ftz.f64 read and write, the upper half of a double.
-    private static readonly FloatFormat UpperF64 = new(20, 11);
+    private static readonly FloatFormat s_upperF64 = new(20, 11);
 
     public static float Ex2(float a, bool ftz) => Unary(a, ftz, static x => Math.Pow(2, x));
 
@@ -60,6 +60,6 @@ internal static class Approximate
         : Ftz.Flush(BitConverter.UInt64BitsToDouble(BitConverter.DoubleToUInt64Bits(value) & 0xFFFF_FFFF_0000_0000));
 
     private static double ToUpper(double value) => double.IsFinite(value)
-        ? Ftz.Flush(BitConverter.UInt64BitsToDouble(Exact.Round(Exact.Of(value), UpperF64, Rounding.NearestEven) << 32))
+        ? Ftz.Flush(BitConverter.UInt64BitsToDouble(Exact.Round(Exact.Of(value), s_upperF64, Rounding.NearestEven) << 32))
         : RoundedF64.Canonical(value);
 }

@@ -3,8 +3,8 @@ namespace Llama4Kernels.PtxEmulator.Numerics;
 /// <summary>cvt to and from e4m3 and e5m2. To 8 bits it is always .rn.satfinite; a NaN is 0x7F.</summary>
 internal static class Float8Bits
 {
-    private static readonly ushort[] E4M3ToF16 = Table(FloatFormat.E4M3);
-    private static readonly ushort[] E5M2ToF16 = Table(FloatFormat.E5M2);
+    private static readonly ushort[] s_e4M3ToF16 = Table(FloatFormat.E4M3);
+    private static readonly ushort[] s_e5M2ToF16 = Table(FloatFormat.E5M2);
 
     public static byte FromF32(float value, Float8Format format, bool relu = false)
     {
@@ -21,7 +21,7 @@ internal static class Float8Bits
     /// <summary>To f16 bits, exactly.</summary>
     public static ushort ToF16(byte bits, Float8Format format, bool relu = false)
     {
-        var result = (format == Float8Format.E4M3 ? E4M3ToF16 : E5M2ToF16)[bits];
+        var result = (format == Float8Format.E4M3 ? s_e4M3ToF16 : s_e5M2ToF16)[bits];
         return relu && (bits & 0x80) != 0 && result != HalfBits.CanonicalNaN ? (ushort)0 : result;
     }
 

@@ -16,21 +16,21 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
     private const int RowsBetweenReports = 200;
 
     // Every schema is seen once: keeping more would only give collections of garbage more to move.
-    private static readonly ConstraintLimits Limits = ConstraintLimits.Default with { MaxKeptConstraints = 1 };
+    private static readonly ConstraintLimits s_limits = ConstraintLimits.Default with { MaxKeptConstraints = 1 };
 
-    private static readonly JsonSchemaOptions Compact = new() { WhiteSpace = JsonWhiteSpace.Compact };
-    private static readonly JsonSchemaOptions Free = new() { WhiteSpace = JsonWhiteSpace.Free };
+    private static readonly JsonSchemaOptions s_compact = new() { WhiteSpace = JsonWhiteSpace.Compact };
+    private static readonly JsonSchemaOptions s_free = new() { WhiteSpace = JsonWhiteSpace.Free };
 
     public SchemaReport Check(int threads, CancellationToken cancellation)
     {
         (string Name, JsonElement Row)[] rows = [.. Read()];
-        Worker warmUp = new(tokenizer, new ConstraintCompiler(tokenizer, Limits));
+        Worker warmUp = new(tokenizer, new ConstraintCompiler(tokenizer, s_limits));
         foreach ((string name, JsonElement row) in rows.Take(WarmUpRows))
         {
             cancellation.ThrowIfCancellationRequested();
             warmUp.Check(row, name);
         }
-        ConstraintCompiler compiler = new(tokenizer, Limits);
+        ConstraintCompiler compiler = new(tokenizer, s_limits);
         SchemaRow[] verdicts = new SchemaRow[rows.Length];
         TimeSamples mask = new();
         TimeSamples compile = new();
@@ -100,7 +100,7 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
     /// <summary>One thread's share.</summary>
     private sealed class Worker(Llama4Tokenizer tokenizer, ConstraintCompiler compiler)
     {
-        private readonly TokenMask mask = new(tokenizer.VocabularySize);
+        private readonly TokenMask _mask = new(tokenizer.VocabularySize);
 
         public TimeSamples Mask { get; } = new();
 
@@ -112,10 +112,10 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
             try
             {
                 long start = Stopwatch.GetTimestamp();
-                Constraint compact = compiler.JsonSchema(schema, Compact);
-                compact.Start().Allow(mask);
+                Constraint compact = compiler.JsonSchema(schema, s_compact);
+                compact.Start().Allow(_mask);
                 Compile.Add(Stopwatch.GetTimestamp() - start);
-                Constraint free = compiler.JsonSchema(schema, Free);
+                Constraint free = compiler.JsonSchema(schema, s_free);
                 return CheckInstances(row, name, new SchemaWriter(schema), compact, free);
             }
             catch (ConstraintException refusal)
@@ -163,9 +163,9 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
             for (int i = 0; i < tokens.Length; i++)
             {
                 long start = Stopwatch.GetTimestamp();
-                state.Allow(mask);
+                state.Allow(_mask);
                 Mask.Add(Stopwatch.GetTimestamp() - start);
-                if (!mask[tokens[i]])
+                if (!_mask[tokens[i]])
                 {
                     return i;
                 }

@@ -6,13 +6,13 @@ namespace Llama4Kernels.Cli.Schemas;
 /// <summary>Times of many calls.</summary>
 internal sealed class TimeSamples
 {
-    private readonly List<long> ticks = [];
-    private bool sorted = true;
+    private readonly List<long> _ticks = [];
+    private bool _sorted = true;
 
-    public int Count => ticks.Count;
+    public int Count => _ticks.Count;
 
     /// <summary>Microseconds.</summary>
-    public double Mean => Count == 0 ? 0 : Microseconds((long)ticks.Average());
+    public double Mean => Count == 0 ? 0 : Microseconds((long)_ticks.Average());
 
     /// <summary>Microseconds that one call in a hundred exceeds.</summary>
     public double P99 => Count == 0 ? 0 : Microseconds(Sorted()[Math.Min((int)Math.Ceiling(Count * 0.99), Count) - 1]);
@@ -22,14 +22,14 @@ internal sealed class TimeSamples
 
     public void Add(long stopwatchTicks)
     {
-        ticks.Add(stopwatchTicks);
-        sorted = false;
+        _ticks.Add(stopwatchTicks);
+        _sorted = false;
     }
 
     public void Add(TimeSamples other)
     {
-        ticks.AddRange(other.ticks);
-        sorted = false;
+        _ticks.AddRange(other._ticks);
+        _sorted = false;
     }
 
     public JsonObject ToJson() => new()
@@ -44,11 +44,11 @@ internal sealed class TimeSamples
 
     private List<long> Sorted()
     {
-        if (!sorted)
+        if (!_sorted)
         {
-            ticks.Sort();
-            sorted = true;
+            _ticks.Sort();
+            _sorted = true;
         }
-        return ticks;
+        return _ticks;
     }
 }

@@ -11,10 +11,10 @@ namespace Llama4Kernels.Tests.Kernels.Backends.Cuda;
 /// <summary>Attention of the CUDA backend against the CPU's: many splits of long caches, scattered blocks, mixed batches.</summary>
 public sealed class CudaAttentionTests
 {
-    private static readonly AttentionShape Shape = new(4, 2, 16);
+    private static readonly AttentionShape s_shape = new(4, 2, 16);
     private const int Layer = 1;
 
-    private static readonly KvLayout Layout = new(64, 2, 2, 16, KvFormat.F32);
+    private static readonly KvLayout s_layout = new(64, 2, 2, 16, KvFormat.F32);
 
     [Theory]
     [InlineData(1, 20_000)]
@@ -41,7 +41,7 @@ public sealed class CudaAttentionTests
         using var emulated = new EmulatedBackend(new CudaBackendOptions { ArenaBytes = 1 << 20, StagingBytes = 1 << 18 });
         using CudaContext context = CudaContext.RetainPrimary(emulated.Driver);
         var limits = DeviceLimits.Read(context);
-        Assert.NotEqual(PagedAttentionCuda.SplitGroups(1, Shape, limits), PagedAttentionCuda.SplitGroups(33, Shape, limits));
+        Assert.NotEqual(PagedAttentionCuda.SplitGroups(1, s_shape, limits), PagedAttentionCuda.SplitGroups(33, s_shape, limits));
         float[] alone = Decode(emulated.Backend, position, others: 0);
         Assert.Equal(alone, Decode(emulated.Backend, position, others: 1));
         Assert.Equal(alone, Decode(emulated.Backend, position, others: 32));
@@ -69,22 +69,22 @@ public sealed class CudaAttentionTests
     {
         var random = new Random(position);
         float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
-        int rows = 1 + before, blocks = Layout.Blocks(position + 1), floats = (int)(Layout.BlockBytes / sizeof(float));
-        using DeviceMemory cache = backend.Allocate(blocks * Layout.BlockBytes);
-        using DeviceMemory memory = backend.Allocate((long)rows * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
-        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks);
+        int rows = 1 + before, blocks = s_layout.Blocks(position + 1), floats = (int)(s_layout.BlockBytes / sizeof(float));
+        using DeviceMemory cache = backend.Allocate(blocks * s_layout.BlockBytes);
+        using DeviceMemory memory = backend.Allocate((long)rows * (s_shape.QkvColumns + s_shape.QueryColumns) * sizeof(float));
+        using KvStep step = backend.CreateKvStep(s_layout, cache, 0, blocks);
         for (int i = 0; i < blocks; i++)
         {
-            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
+            backend.Upload(Values(floats), cache.View(1, floats, i * s_layout.BlockBytes));
         }
-        Tensor qkv = memory.View(rows, Shape.QkvColumns), output = memory.View(rows, Shape.QueryColumns, qkv.Elements * sizeof(float));
-        float[] last = Values(Shape.QkvColumns);
-        backend.Upload([.. Values((long)before * Shape.QkvColumns), .. last], qkv);
+        Tensor qkv = memory.View(rows, s_shape.QkvColumns), output = memory.View(rows, s_shape.QueryColumns, qkv.Elements * sizeof(float));
+        float[] last = Values(s_shape.QkvColumns);
+        backend.Upload([.. Values((long)before * s_shape.QkvColumns), .. last], qkv);
         step.Set(rows, [new(0, rows, position - before, 0)], [.. Enumerable.Range(0, blocks)]);
-        backend.Attention(qkv, Shape, step, Layer, output);
+        backend.Attention(qkv, s_shape, step, Layer, output);
         float[] result = new float[output.Elements];
         backend.Download(output, result);
-        return result[^Shape.QueryColumns..];
+        return result[^s_shape.QueryColumns..];
     }
 
     /// <summary>The first row's attention in a step that decodes some more, which are short and share their block.</summary>
@@ -92,21 +92,21 @@ public sealed class CudaAttentionTests
     {
         var random = new Random(position);
         float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
-        int rows = 1 + others, blocks = Layout.Blocks(position + 1), floats = (int)(Layout.BlockBytes / sizeof(float));
-        using DeviceMemory cache = backend.Allocate((blocks + 1) * Layout.BlockBytes);
-        using DeviceMemory memory = backend.Allocate((long)rows * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
-        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks + 1);
+        int rows = 1 + others, blocks = s_layout.Blocks(position + 1), floats = (int)(s_layout.BlockBytes / sizeof(float));
+        using DeviceMemory cache = backend.Allocate((blocks + 1) * s_layout.BlockBytes);
+        using DeviceMemory memory = backend.Allocate((long)rows * (s_shape.QkvColumns + s_shape.QueryColumns) * sizeof(float));
+        using KvStep step = backend.CreateKvStep(s_layout, cache, 0, blocks + 1);
         for (int i = 0; i <= blocks; i++)
         {
-            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
+            backend.Upload(Values(floats), cache.View(1, floats, i * s_layout.BlockBytes));
         }
-        Tensor qkv = memory.View(rows, Shape.QkvColumns), output = memory.View(rows, Shape.QueryColumns, qkv.Elements * sizeof(float));
+        Tensor qkv = memory.View(rows, s_shape.QkvColumns), output = memory.View(rows, s_shape.QueryColumns, qkv.Elements * sizeof(float));
         backend.Upload(Values(qkv.Elements), qkv);
         step.Set(rows, [new(0, 1, position, 0), .. Enumerable.Range(1, others).Select(row => new KvSegment(row, 1, row, blocks))], [.. Enumerable.Range(0, blocks + 1)]);
-        backend.Attention(qkv, Shape, step, Layer, output);
+        backend.Attention(qkv, s_shape, step, Layer, output);
         float[] result = new float[output.Elements];
         backend.Download(output, result);
-        return result[..Shape.QueryColumns];
+        return result[..s_shape.QueryColumns];
     }
 
     private static float[] Run(IBackend backend, int rows, int position)
@@ -114,17 +114,17 @@ public sealed class CudaAttentionTests
         var random = new Random(position + rows);
         float[] Values(long count) => [.. Enumerable.Range(0, (int)count).Select(_ => (float)(random.NextDouble() * 2 - 1))];
         // A sequence of one row before it and one behind, so that the step is mixed unless all have one row.
-        int batch = rows + 2, blocks = Layout.Blocks(position + rows);
-        using DeviceMemory cache = backend.Allocate((blocks + 2) * Layout.BlockBytes);
-        using DeviceMemory memory = backend.Allocate((long)batch * (Shape.QkvColumns + Shape.QueryColumns) * sizeof(float));
+        int batch = rows + 2, blocks = s_layout.Blocks(position + rows);
+        using DeviceMemory cache = backend.Allocate((blocks + 2) * s_layout.BlockBytes);
+        using DeviceMemory memory = backend.Allocate((long)batch * (s_shape.QkvColumns + s_shape.QueryColumns) * sizeof(float));
         using DeviceMemory elsewhere = backend.Allocate(400_000);
-        using KvStep step = backend.CreateKvStep(Layout, cache, 0, blocks + 2);
-        int floats = (int)(Layout.BlockBytes / sizeof(float));
+        using KvStep step = backend.CreateKvStep(s_layout, cache, 0, blocks + 2);
+        int floats = (int)(s_layout.BlockBytes / sizeof(float));
         for (int i = 0; i < blocks + 2; i++)
         {
-            backend.Upload(Values(floats), cache.View(1, floats, i * Layout.BlockBytes));
+            backend.Upload(Values(floats), cache.View(1, floats, i * s_layout.BlockBytes));
         }
-        Tensor qkv = memory.View(batch, Shape.QkvColumns), output = memory.View(batch, Shape.QueryColumns, qkv.Elements * sizeof(float));
+        Tensor qkv = memory.View(batch, s_shape.QkvColumns), output = memory.View(batch, s_shape.QueryColumns, qkv.Elements * sizeof(float));
         backend.Upload(Values(qkv.Elements), qkv);
         float[] result = new float[output.Elements];
         // In reverse: neighbours in a table need not be neighbours in memory.
@@ -135,8 +135,8 @@ public sealed class CudaAttentionTests
         {
             backend.Upload(Values(100_000), elsewhere.View(1, 100_000));
         }
-        backend.RotateNormAndAppend(qkv, Shape, null, 1e-5f, null, step, Layer);
-        backend.Attention(qkv, Shape, step, Layer, output);
+        backend.RotateNormAndAppend(qkv, s_shape, null, 1e-5f, null, step, Layer);
+        backend.Attention(qkv, s_shape, step, Layer, output);
         backend.Download(output, result);
         return result;
     }
