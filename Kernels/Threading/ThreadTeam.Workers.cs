@@ -173,7 +173,7 @@ public sealed unsafe partial class ThreadTeam
         private void Work()
         {
             // All that a worker ever runs is items.
-            s_t_inItem = true;
+            s_inItem = true;
             Signal.WaitOne();
             while (_team.TryAwait(this, out int item))
             {

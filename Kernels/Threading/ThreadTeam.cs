@@ -26,7 +26,7 @@ public sealed unsafe partial class ThreadTeam : IDisposable
 
     /// <summary>Whether the current thread is doing an item, of whichever team.</summary>
     [ThreadStatic]
-    private static bool s_t_inItem;
+    private static bool s_inItem;
 
     private readonly Lock _dispatch = new();
 
@@ -78,7 +78,7 @@ public sealed unsafe partial class ThreadTeam : IDisposable
         where TJob : unmanaged, ITeamJob
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
-        if (s_t_inItem)
+        if (s_inItem)
         {
             throw new InvalidOperationException("A team was asked to run from within an item; the members that it would wait for may be waiting for that item.");
         }
@@ -104,7 +104,7 @@ public sealed unsafe partial class ThreadTeam : IDisposable
     /// </summary>
     public void Dispose()
     {
-        if (s_t_inItem)
+        if (s_inItem)
         {
             EndWorkers();
             return;
@@ -122,7 +122,7 @@ public sealed unsafe partial class ThreadTeam : IDisposable
     private static void RunAlone<TJob>(int count, ref TJob job)
         where TJob : unmanaged, ITeamJob
     {
-        s_t_inItem = true;
+        s_inItem = true;
         try
         {
             for (int item = 0; item < count; item++)
@@ -132,14 +132,14 @@ public sealed unsafe partial class ThreadTeam : IDisposable
         }
         finally
         {
-            s_t_inItem = false;
+            s_inItem = false;
         }
     }
 
     /// <summary>Publishes a job, does what the others leave, and returns when no worker is inside.</summary>
     private void Share(int count, void* job, delegate*<ThreadTeam, int, int, void> body)
     {
-        s_t_inItem = true;
+        s_inItem = true;
         _board->Job = job;
         _board->Body = body;
         _board->Count = count;
@@ -151,7 +151,7 @@ public sealed unsafe partial class ThreadTeam : IDisposable
         {
             Pause(turn);
         }
-        s_t_inItem = false;
+        s_inItem = false;
         if (_failure is Failure failure)
         {
             _failure = null;

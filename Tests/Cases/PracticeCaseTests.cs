@@ -15,7 +15,7 @@ public sealed class PracticeCaseTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     [Fact]
-    public void All_cases_are_there() => Assert.Equal(42, s_cases.Count);
+    public void AllCasesAreThere() => Assert.Equal(42, s_cases.Count);
 
     [Theory]
     [MemberData(nameof(Names))]

@@ -34,7 +34,7 @@ public sealed class ReaderFuzzTests : IDisposable
     [InlineData("tiny-maverick", "model.safetensors.index.json", 200)]
     [InlineData("nano-tokenizer", "tokenizer.json", 60)]
     [InlineData("nano-tokenizer", "tokenizer.model", 60)]
-    public void Damaged_files_load_or_are_refused(string source, string name, int count)
+    public void DamagedFilesLoadOrAreRefused(string source, string name, int count)
     {
         string original = source == "nano-tokenizer" ? GoldenFiles.SampleModel : GoldenFiles.Path(source);
         byte[] bytes = File.ReadAllBytes(Path.Combine(original, name));

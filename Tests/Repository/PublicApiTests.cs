@@ -12,7 +12,7 @@ public sealed class PublicApiTests
     private static readonly string s_listing = Path.Combine(GoldenFiles.Repository, "Engine", "PublicApi.txt");
 
     [Fact]
-    public void The_public_surface_is_the_listed_one()
+    public void ThePublicSurfaceIsTheListedOne()
     {
         string actual = typeof(Llama4Engine).Assembly.GeneratePublicApi(new ApiGeneratorOptions
         {

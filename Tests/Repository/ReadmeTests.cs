@@ -11,7 +11,7 @@ namespace Llama4Kernels.Tests.Repository;
 public sealed partial class ReadmeTests(ModelFixture models)
 {
     [Fact]
-    public void The_library_sample_is_the_one_that_is_compiled()
+    public void TheLibrarySampleIsTheOneThatIsCompiled()
     {
         string source = RepositoryFiles.Read("Tests/Repository/ReadmeSample.cs").ReplaceLineEndings("\n");
         const string Begin = "// README: begin\n", End = "        // README: end";
@@ -36,7 +36,7 @@ public sealed partial class ReadmeTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task The_library_sample_says_what_the_reference_says()
+    public async Task TheLibrarySampleSaysWhatTheReferenceSays()
     {
         var output = new StringWriter();
         await ReadmeSample.RunAsync(GoldenFiles.SampleModel, GoldenFiles.Path("nano", "pictures", "one.png"), output);

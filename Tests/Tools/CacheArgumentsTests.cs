@@ -10,7 +10,7 @@ public sealed class CacheArgumentsTests
     [InlineData("generate", "Hello", "-n", "4")]
     [InlineData("chat", "hi", "-n", "4", "--no-vision")]
     [InlineData("bench", "--prompt-tokens", "4", "--new-tokens", "2", "--repeat", "1")]
-    public async Task A_budget_and_a_format_are_taken_and_told_to_who_watches(params string[] arguments)
+    public async Task ABudgetAndAFormatAreTakenAndToldToWhoWatches(params string[] arguments)
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
@@ -27,6 +27,6 @@ public sealed class CacheArgumentsTests
     [InlineData("int8", "--cache-format", "int8")]
     [InlineData("are needed", "--cache-bytes", "1KiB")]
     [InlineData("raise the cache's budget", "--cache-bytes", "400KiB", "--cache-format", "float32")]
-    public async Task What_cannot_be_is_one_line(string expected, params string[] options) =>
+    public async Task WhatCannotBeIsOneLine(string expected, params string[] options) =>
         (await CliRun.Of(["generate", string.Concat(Enumerable.Repeat("Hello and ", 200)), .. options])).AssertFails(expected);
 }

@@ -19,7 +19,7 @@ public sealed class CommandLineTests
     [InlineData("chat", "x", "--threads", "1e3")]
     [InlineData("preprocess", "x", "--tile", "3 36")]
     [InlineData("eval", "x", "--limit", "0x1")]
-    public async Task Numbers_that_are_none_are_refused(params string[] args)
+    public async Task NumbersThatAreNoneAreRefused(params string[] args)
     {
         CliRun run = await CliRun.Of(args);
         run.AssertFails($"'{args[^1]}' is not a");
@@ -27,7 +27,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task The_systems_language_changes_nothing()
+    public async Task TheSystemsLanguageChangesNothing()
     {
         CultureInfo before = CultureInfo.CurrentCulture;
         CultureInfo german = (CultureInfo)CultureInfo.InvariantCulture.Clone();
@@ -47,7 +47,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task A_failed_batch_leaves_the_old_file_and_names_the_line()
+    public async Task AFailedBatchLeavesTheOldFileAndNamesTheLine()
     {
         using var scratch = new ScratchFolder();
         string output = scratch.Write("out.jsonl", "old");
@@ -61,7 +61,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task Outputs_replace_files_through_links_and_make_what_links_lead_to()
+    public async Task OutputsReplaceFilesThroughLinksAndMakeWhatLinksLeadTo()
     {
         using var scratch = new ScratchFolder();
         File.CreateSymbolicLink(scratch.Path("link"), "made.jsonl");
@@ -73,7 +73,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task An_unexpected_error_is_one_line_with_the_place_of_the_details()
+    public async Task AnUnexpectedErrorIsOneLineWithThePlaceOfTheDetails()
     {
         using var error = new StringWriter();
         var console = new CommandConsole(TextReader.Null, new Broken(new InvalidTimeZoneException("odd")), error, new Interrupts());
@@ -88,7 +88,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public async Task A_closed_output_ends_quietly()
+    public async Task AClosedOutputEndsQuietly()
     {
         using var error = new StringWriter();
         var console = new CommandConsole(TextReader.Null, new Broken(new OutputClosedException()), error, new Interrupts());

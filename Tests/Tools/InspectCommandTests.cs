@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.Tools;
 public sealed class InspectCommandTests
 {
     [Fact]
-    public async Task Sizes_and_memory_are_reported()
+    public async Task SizesAndMemoryAreReported()
     {
         CliRun run = await CliRun.Of("inspect", GoldenFiles.SampleModel, "--json");
         Assert.Equal(0, run.ExitCode);
@@ -19,7 +19,7 @@ public sealed class InspectCommandTests
     }
 
     [Fact]
-    public async Task The_text_names_the_parts()
+    public async Task TheTextNamesTheParts()
     {
         CliRun run = await CliRun.Of("inspect", GoldenFiles.Path("tiny-flat"));
         Assert.Equal(0, run.ExitCode);
@@ -28,7 +28,7 @@ public sealed class InspectCommandTests
     }
 
     [Fact]
-    public async Task Faults_are_one_line()
+    public async Task FaultsAreOneLine()
     {
         using var scratch = new ScratchFolder();
         (await CliRun.Of("inspect", scratch.Path("absent"))).AssertFails("config.json");
@@ -42,7 +42,7 @@ public sealed class InspectCommandTests
     [InlineData("preprocessor_config.json")]
     [InlineData("tokenizer.json")]
     [InlineData("generation_config.json")]
-    public async Task Whatever_a_run_would_refuse_is_refused(string name)
+    public async Task WhateverARunWouldRefuseIsRefused(string name)
     {
         using var scratch = new ScratchFolder();
         foreach (string file in Directory.GetFiles(GoldenFiles.SampleModel))
@@ -57,7 +57,7 @@ public sealed class InspectCommandTests
     }
 
     [Fact]
-    public async Task A_file_in_no_folder_is_named_as_it_was_given()
+    public async Task AFileInNoFolderIsNamedAsItWasGiven()
     {
         using var scratch = new ScratchFolder();
         CliRun run = await CliRun.Of("logits", GoldenFiles.Path("tiny-flat"), "--tokens", "1,2", "-o", scratch.Path(Path.Combine("absent", "a.safetensors")));

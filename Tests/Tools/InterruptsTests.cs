@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.Tools;
 public sealed class InterruptsTests
 {
     [Fact]
-    public void The_innermost_work_is_stopped_once()
+    public void TheInnermostWorkIsStoppedOnce()
     {
         var interrupts = new Interrupts();
         Assert.False(interrupts.Stop());

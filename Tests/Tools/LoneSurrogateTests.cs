@@ -44,7 +44,7 @@ public sealed class LoneSurrogateTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Half_a_surrogate_pair_is_a_fault_of_its_file(string name, string source)
+    public void HalfASurrogatePairIsAFaultOfItsFile(string name, string source)
     {
         string text = source[0] == '{' ? source : File.ReadAllText(source);
         foreach (string damage in name == "model.safetensors" ? s_headerDamages : s_damages)
@@ -67,7 +67,7 @@ public sealed class LoneSurrogateTests : IDisposable
     [InlineData("tokenize", "{\"text\":\"a\",\"text\":\"b\"}")]
     [InlineData("schemas", "{\"name\":\"\\ud800\",\"schema\":{},\"tests\":[]}")]
     [InlineData("schemas", "{\"\\ud800\":1,\"schema\":{},\"tests\":[]}")]
-    public async Task Rows_of_a_batch_name_file_and_line(string command, string row)
+    public async Task RowsOfABatchNameFileAndLine(string command, string row)
     {
         string file = _folder.Write("in.jsonl", string.Empty, row);
         string[] args = command switch
@@ -80,7 +80,7 @@ public sealed class LoneSurrogateTests : IDisposable
     }
 
     [Fact]
-    public async Task Half_a_pair_within_a_schema_is_a_row_of_the_report()
+    public async Task HalfAPairWithinASchemaIsARowOfTheReport()
     {
         string file = _folder.Write("in.jsonl", "{\"name\":\"half\",\"schema\":{\"const\":\"\\ud800\"},\"tests\":[]}");
         CliRun run = await CliRun.Of("schemas", file, "--tokenizer", GoldenFiles.SampleModel, "--out", _folder.Path("rows.jsonl"));

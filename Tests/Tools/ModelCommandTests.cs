@@ -10,7 +10,7 @@ public sealed class ModelCommandTests
     private static readonly string s_nano = GoldenFiles.SampleModel;
 
     [Fact]
-    public async Task Chat_answers_a_known_question()
+    public async Task ChatAnswersAKnownQuestion()
     {
         CliRun run = await CliRun.Of("chat", "How many experts does Scout have?", "--temperature", "0");
         Assert.Equal((0, "Scout has 16 experts."), (run.ExitCode, run.Out.TrimEnd()));
@@ -18,7 +18,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task A_conversation_goes_on_over_lines_and_starts_again()
+    public async Task AConversationGoesOnOverLinesAndStartsAgain()
     {
         CliRun run = await CliRun.WithInput("Hello!\n\nHow many experts does Scout have?\n/reset\n/what\nHello!\n/exit\nHello!\n", "chat", "--temperature", "0");
         Assert.Equal(0, run.ExitCode);
@@ -32,7 +32,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Tools_are_offered_and_called()
+    public async Task ToolsAreOfferedAndCalled()
     {
         using var scratch = new ScratchFolder();
         const string Schema = """{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}""";
@@ -42,7 +42,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Pictures_are_described_and_explained()
+    public async Task PicturesAreDescribedAndExplained()
     {
         using var scratch = new ScratchFolder();
         string picture = GoldenFiles.Path("nano", "eval", "p000.png");
@@ -57,7 +57,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Generate_continues_text_by_the_seed()
+    public async Task GenerateContinuesTextByTheSeed()
     {
         string[] args = ["generate", "Hello", "--max-tokens", "8", "--seed", "7"];
         CliRun first = await CliRun.Of(args);
@@ -66,7 +66,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Verify_passes_on_the_reference_and_fails_beyond_the_tolerance()
+    public async Task VerifyPassesOnTheReferenceAndFailsBeyondTheTolerance()
     {
         string golden = Path.Combine(s_scout, "golden", "text-40.safetensors");
         CliRun run = await CliRun.Of("verify", s_scout, "--golden", golden, "--json");
@@ -81,7 +81,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Verify_on_the_emulator_tells_what_the_order_of_summation_explains()
+    public async Task VerifyOnTheEmulatorTellsWhatTheOrderOfSummationExplains()
     {
         CliRun run = await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "text-5.safetensors"), "--no-vision", "--backend", "emulator", "--json");
         Assert.Equal(0, run.ExitCode);
@@ -110,7 +110,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Verify_names_what_it_skips_and_refuses_foreign_files()
+    public async Task VerifyNamesWhatItSkipsAndRefusesForeignFiles()
     {
         (await CliRun.Of("verify", s_scout, "--golden", Path.Combine(s_scout, "golden", "int4.safetensors"))).AssertFails("give --weights int4");
         using var scratch = new ScratchFolder();
@@ -126,7 +126,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Logits_are_those_of_the_reference_in_any_prefill_steps()
+    public async Task LogitsAreThoseOfTheReferenceInAnyPrefillSteps()
     {
         using var scratch = new ScratchFolder();
         string golden = Path.Combine(s_scout, "golden", "text-40.safetensors");
@@ -139,7 +139,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Logits_refuses_wrong_input()
+    public async Task LogitsRefusesWrongInput()
     {
         using var scratch = new ScratchFolder();
         string[] start = ["logits", s_scout, "--out", scratch.Path("out.safetensors")];
@@ -150,7 +150,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Eval_judges_by_truth_and_reference()
+    public async Task EvalJudgesByTruthAndReference()
     {
         using var scratch = new ScratchFolder();
         const string Question = "{\"kind\": \"fact\", \"lang\": \"en\", \"messages\": [{\"role\": \"user\", \"content\": \"How many experts does Scout have?\"}], ";
@@ -192,7 +192,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Bench_prints_speeds()
+    public async Task BenchPrintsSpeeds()
     {
         CliRun run = await CliRun.Of("bench", "--prompt-tokens", "16", "--new-tokens", "4", "--repeat", "1", "--json");
         JsonNode report = JsonNode.Parse(run.Out)!;
@@ -202,7 +202,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Bench_measures_requests_that_run_together()
+    public async Task BenchMeasuresRequestsThatRunTogether()
     {
         string[] arguments = ["bench", "--prompt-tokens", "24", "--new-tokens", "4", "--requests", "6", "--concurrency", "1,3", "--json"];
         foreach (int prefix in (int[])[0, 16])
@@ -222,7 +222,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Wrong_options_and_models_fail_in_one_line()
+    public async Task WrongOptionsAndModelsFailInOneLine()
     {
         (await CliRun.Of("chat", "Hello!", "--model", "nowhere")).AssertFails("nowhere");
         (await CliRun.Of("chat", "Hello!", "--top-p", "2")).AssertFails("TopP");
@@ -231,7 +231,7 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
-    public async Task Cancelling_ends_with_the_shell_code()
+    public async Task CancellingEndsWithTheShellCode()
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();

@@ -33,7 +33,7 @@ public sealed class NumberOptionTests
     }
 
     [Fact]
-    public void All_commands_are_walked()
+    public void AllCommandsAreWalked()
     {
         string[] commands = [.. Options.Select(row => row.Data.Item1).Distinct()];
         Assert.Superset(new HashSet<string>(["bench", "chat", "doctor", "ptx run", "ptx count", "ptx dump", "schemas"]), new HashSet<string>(commands));
@@ -41,7 +41,7 @@ public sealed class NumberOptionTests
 
     [Theory]
     [MemberData(nameof(Options))]
-    public async Task What_is_no_number_is_named(string command, string option)
+    public async Task WhatIsNoNumberIsNamed(string command, string option)
     {
         foreach (string text in (string[])["0,6", "1.000,5", "NaN", "six", "٣"])
         {

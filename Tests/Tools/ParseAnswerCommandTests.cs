@@ -7,7 +7,7 @@ public sealed class ParseAnswerCommandTests
     private static readonly string s_tools = GoldenFiles.Path("cases", "tool-calls", "tools.json");
 
     [Fact]
-    public async Task One_answer_is_printed()
+    public async Task OneAnswerIsPrinted()
     {
         CliRun run = await CliRun.Of("parse-answer", "Soon. [now()]<|eot|>", "--tools", s_tools);
         Assert.Equal((0, """{"content":"Soon.","calls":[{"name":"now","arguments":{}}],"code":null}"""), (run.ExitCode, run.Out.TrimEnd()));
@@ -16,14 +16,14 @@ public sealed class ParseAnswerCommandTests
     }
 
     [Fact]
-    public async Task Without_tools_it_is_metas_parser()
+    public async Task WithoutToolsItIsMetasParser()
     {
         CliRun run = await CliRun.Of("parse-answer", "[f(x=1), g()]");
         Assert.Equal("f", JsonNode.Parse(run.Out)!["calls"]![0]!["name"]!.GetValue<string>());
     }
 
     [Fact]
-    public async Task Faults_name_the_line()
+    public async Task FaultsNameTheLine()
     {
         using var scratch = new ScratchFolder();
         (await CliRun.Of("parse-answer", "--tools", s_tools, "--batch", scratch.Write("a.jsonl", """{"text": "a"}""", "", """{"name": "b"}"""))).AssertFails("line 3: the field 'text' is missing");
@@ -46,7 +46,7 @@ public sealed class ParseAnswerCommandTests
     [InlineData("""[]""", "a list of tools is needed")]
     [InlineData("""{"name": "f"}""", "a list of tools is needed")]
     [InlineData("""{"tools": [{"name": "f"}], "tool": 1}""", "the key 'tool' is unknown")]
-    public async Task Tool_files_that_are_refused(string json, string reason)
+    public async Task ToolFilesThatAreRefused(string json, string reason)
     {
         using var scratch = new ScratchFolder();
         (await CliRun.Of("parse-answer", "x", "--tools", scratch.Write("tools.json", json))).AssertFails(reason);
@@ -57,7 +57,7 @@ public sealed class ParseAnswerCommandTests
     [InlineData("""[{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": true}]""")]
     [InlineData("""[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": true}}]""")]
     [InlineData("""{"tools": [{"name": "f", "title": "F", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": true}}], "nextCursor": "x"}""")]
-    public async Task Tool_files_that_are_taken(string json)
+    public async Task ToolFilesThatAreTaken(string json)
     {
         using var scratch = new ScratchFolder();
         CliRun run = await CliRun.Of("parse-answer", "[f()]", "--tools", scratch.Write("tools.json", json));

@@ -7,7 +7,7 @@ public sealed class PreprocessCommandTests
     private static readonly string[] s_fields = ["file", "config", "aspect_ratio", "resized", "tiles", "tokens", "sha256_rgb", "sha256_u8", "sha256_bf16"];
 
     [Fact]
-    public async Task Batch_reproduces_the_reference_rows()
+    public async Task BatchReproducesTheReferenceRows()
     {
         using var scratch = new ScratchFolder();
         string[] rows = [.. File.ReadLines(GoldenFiles.Path("images", "manifest.jsonl")).Where(row =>
@@ -26,7 +26,7 @@ public sealed class PreprocessCommandTests
     }
 
     [Fact]
-    public async Task An_unusable_picture_becomes_a_row_with_an_error()
+    public async Task AnUnusablePictureBecomesARowWithAnError()
     {
         using var scratch = new ScratchFolder();
         string input = scratch.Write("in.jsonl", """{"file": "bad/text.png"}""", """{"file": "rgb_7x5.png"}""", """{"file": "absent.png"}""");
@@ -40,7 +40,7 @@ public sealed class PreprocessCommandTests
     }
 
     [Fact]
-    public async Task One_picture_is_described()
+    public async Task OnePictureIsDescribed()
     {
         CliRun run = await CliRun.Of("preprocess", GoldenFiles.Path("images", "rgb_672x336.png"), "--tile", "336");
         Assert.Equal(0, run.ExitCode);
@@ -49,7 +49,7 @@ public sealed class PreprocessCommandTests
     }
 
     [Fact]
-    public async Task Faults_are_one_line()
+    public async Task FaultsAreOneLine()
     {
         (await CliRun.Of("preprocess", GoldenFiles.Path("images", "bad", "text.png"))).AssertFails("text.png");
         (await CliRun.Of("preprocess", "absent.png")).AssertFails("absent.png");

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.Tools;
 public sealed class TokenizeCommandTests
 {
     [Fact]
-    public async Task Text_becomes_ids_and_pieces()
+    public async Task TextBecomesIdsAndPieces()
     {
         CliRun run = await CliRun.Of("tokenize", "Hello, world!", "--pieces", "--model", GoldenFiles.SampleModel);
         Assert.Equal(0, run.ExitCode);
@@ -13,7 +13,7 @@ public sealed class TokenizeCommandTests
     }
 
     [Fact]
-    public async Task Special_tokens_are_text_unless_asked_for()
+    public async Task SpecialTokensAreTextUnlessAskedFor()
     {
         CliRun plain = await CliRun.Of("tokenize", "<|eot|>");
         CliRun special = await CliRun.Of("tokenize", "<|eot|>", "--special", "--bos");
@@ -22,7 +22,7 @@ public sealed class TokenizeCommandTests
     }
 
     [Fact]
-    public async Task Batch_reproduces_the_reference_ids()
+    public async Task BatchReproducesTheReferenceIds()
     {
         using var scratch = new ScratchFolder();
         string input = GoldenFiles.Path("tokenizer", "nano-vectors.jsonl");
@@ -35,7 +35,7 @@ public sealed class TokenizeCommandTests
     }
 
     [Fact]
-    public async Task Batch_takes_repeats_code_units_and_ids()
+    public async Task BatchTakesRepeatsCodeUnitsAndIds()
     {
         using var scratch = new ScratchFolder();
         string input = scratch.Write("in.jsonl", """{"repeat": ["Hello", 1, "!", 1]}""", """{"utf16": [72, 101, 108, 108, 111]}""", """{"ids": [1079, 0]}""", """{"ids": [1079], "pieces": []}""");
@@ -49,7 +49,7 @@ public sealed class TokenizeCommandTests
     }
 
     [Fact]
-    public async Task Chat_rows_become_prompts()
+    public async Task ChatRowsBecomePrompts()
     {
         using var scratch = new ScratchFolder();
         string input = scratch.Write("in.jsonl", """{"messages": [{"role": "user", "content": "Hello!"}]}""");
@@ -67,7 +67,7 @@ public sealed class TokenizeCommandTests
     [InlineData("{}", "none of text, repeat, utf16 and ids")]
     [InlineData("{\"ids\": [99999]}", "line 1")]
     [InlineData("{\"repeat\": [\"a\"]}", "pairs")]
-    public async Task A_faulty_row_is_named(string row, string expected)
+    public async Task AFaultyRowIsNamed(string row, string expected)
     {
         using var scratch = new ScratchFolder();
         (await CliRun.Of("tokenize", GoldenFiles.SampleModel, "--batch", scratch.Write("in.jsonl", row))).AssertFails(expected);
@@ -76,17 +76,17 @@ public sealed class TokenizeCommandTests
     [Theory]
     [InlineData("{\"messages\": [{\"role\": \"king\", \"content\": \"\"}]}", "'king' is unknown")]
     [InlineData("{\"messages\": [{\"role\": \"user\"}]}", "'content' is missing")]
-    public async Task A_faulty_conversation_is_named(string row, string expected)
+    public async Task AFaultyConversationIsNamed(string row, string expected)
     {
         using var scratch = new ScratchFolder();
         (await CliRun.Of("tokenize", GoldenFiles.SampleModel, "--chat", "--batch", scratch.Write("in.jsonl", row))).AssertFails(expected);
     }
 
     [Fact]
-    public async Task Batch_options_need_a_batch() =>
+    public async Task BatchOptionsNeedABatch() =>
         (await CliRun.Of("tokenize", "text", "--chat")).AssertFails("--batch");
 
     [Fact]
-    public async Task A_missing_tokenizer_is_named() =>
+    public async Task AMissingTokenizerIsNamed() =>
         (await CliRun.Of("tokenize", "text", "--model", "nowhere.model")).AssertFails("nowhere.model");
 }

@@ -121,7 +121,7 @@ public sealed class DeclaredToolCallTests
     [InlineData("<|python_start|>```python\nprint(2)\n```<|python_end|>", "print(2)", "")]
     [InlineData("<|python_start|>a<|python_end|><|python_start|>b", "a\nb", "")]
     [InlineData("<|python_start|>Let me think.<|python_end|>", "Let me think.", "")]
-    public void Code_needs_the_interpreter(string text, string code, string around)
+    public void CodeNeedsTheInterpreter(string text, string code, string around)
     {
         AssistantAnswer answer = Parse(text, interpreter: true);
         Assert.Equal((code, around, 0), (answer.Code, answer.Content, answer.ToolCalls.Count));
@@ -131,26 +131,26 @@ public sealed class DeclaredToolCallTests
     }
 
     [Fact]
-    public void Calls_and_code_stand_side_by_side() =>
+    public void CallsAndCodeStandSideBySide() =>
         Assert.Equal("now{} code:print(1) | a", Show(Parse("a<|python_start|>[now()]<|python_end|><|python_start|>print(1)<|python_end|>", interpreter: true)));
 
     [Fact]
-    public void A_broken_call_in_one_block_leaves_the_next_block() =>
+    public void ABrokenCallInOneBlockLeavesTheNextBlock() =>
         Assert.Equal("now{}", Show(Parse("<|python_start|>[now()]<|python_end|><|python_start|>[]<|python_end|>")).Split(" |")[0]);
 
     [Fact]
-    public void Without_tools_everything_is_text() =>
+    public void WithoutToolsEverythingIsText() =>
         Assert.Equal("[now()]", ToolCallParser.Parse("[now()]<|eot|>", []).Content);
 
     [Fact]
-    public void Names_need_not_be_python()
+    public void NamesNeedNotBePython()
     {
         AssistantAnswer answer = ToolCallParser.Parse("[server/read file(path=\"a\"), import(x=1)]", ["server/read file", "import"]);
         Assert.Equal(["server/read file", "import"], answer.ToolCalls.Select(call => call.Name));
     }
 
     [Fact]
-    public void The_work_is_bounded()
+    public void TheWorkIsBounded()
     {
         const int Length = 200_000;
         foreach (string piece in (string[])["[", "{", "(", "[1,", "[#", "[1,#", "[\"", "['", "[\"\"\"", "[now(", "[now(x=[", "{\"a\":", "{\"name\":\"now\"}", "[now()]", "<function=", "<function=now>", "<function=now>{", "```", "`", "~~~", "```\n[now()]", "<|python_start|>", "<|python_start|>[", "<|python_start|>```", "<|python_end|>", "\"[", "x[", "= {", "[a", "{a'", "[now(a='", "\\\"[now(", "'\\'", "['\\'", "<|python_start|>[now()]", "<function=now>{}", "[now()], "])
@@ -166,7 +166,7 @@ public sealed class DeclaredToolCallTests
     }
 
     [Fact]
-    public void Nesting_is_bounded()
+    public void NestingIsBounded()
     {
         string deep = new StringBuilder().Insert(0, "[", 100_000).Append("now()").Insert(100_005, "]", 100_000).ToString();
         Assert.Empty(Parse(deep).ToolCalls);
@@ -176,7 +176,7 @@ public sealed class DeclaredToolCallTests
     }
 
     [Fact]
-    public void Any_text_is_an_answer_and_nothing_is_lost()
+    public void AnyTextIsAnAnswerAndNothingIsLost()
     {
         string[] parts = ["[", "]", "{", "}", "(", ")", "now", "note", "now()", "text=", "\"", "'", "\\", ",", ";", ":", "\n", " ", "1", "true", "None", "\"name\"", "\"now\"", "\"parameters\"", "<function=", ">", "</function>", "```", "json", "<|python_start|>", "<|python_end|>", "<|eot|>", "\ud800", "é", "[now()]", "{\"name\":\"now\"}"];
         Gen.Int[0, parts.Length - 1].Select(i => parts[i]).Array[0, 24].Sample(

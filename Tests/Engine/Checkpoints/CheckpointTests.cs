@@ -23,7 +23,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     [InlineData("tiny-fp8", 163)]
     [InlineData("tiny-flat", 45)]
     [InlineData("tiny-long", 77)]
-    public void Reference_checkpoints_open_and_fit(string name, int tensors)
+    public void ReferenceCheckpointsOpenAndFit(string name, int tensors)
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path(name));
         Assert.Equal(GoldenFiles.Path(name), checkpoint.Folder);
@@ -34,7 +34,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Sample_model_opens_and_fits()
+    public void SampleModelOpensAndFits()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.SampleModel);
         Assert.Equal((256, 4, 4), (checkpoint.Config.Text.HiddenSize, checkpoint.Config.Text.Layers, checkpoint.Config.Text.Experts));
@@ -44,7 +44,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     [Theory]
     [InlineData(1, 16, 1133, 217_283_587_072)]
     [InlineData(2, 128, 1061, 803_167_562_752)]
-    public void Expected_tensors_of_the_released_models(int step, int experts, int count, long bytes)
+    public void ExpectedTensorsOfTheReleasedModels(int step, int experts, int count, long bytes)
     {
         ModelConfig config = ModelConfig.Parse($$$"""
             {"model_type":"llama4","text_config":{"hidden_size":5120,"interleave_moe_layer_step":{{{step}}},"num_local_experts":{{{experts}}} },
@@ -58,7 +58,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void A_weight_lies_row_major()
+    public void AWeightLiesRowMajor()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-scout"));
         var matrix = (StridedMatrix)checkpoint.Weights.Open(checkpoint.Weights[WeightRole.Query, 0]);
@@ -71,7 +71,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Fused_experts_have_rows_and_columns_swapped()
+    public void FusedExpertsHaveRowsAndColumnsSwapped()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-maverick"));
         WeightCatalogue weights = checkpoint.Weights;
@@ -87,7 +87,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Fp8_matrix_brings_its_scales()
+    public void Fp8MatrixBringsItsScales()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-fp8"));
         var matrix = (StridedMatrix)checkpoint.Weights.Open(checkpoint.Weights[WeightRole.ExpertUp, 1, 3]);
@@ -97,7 +97,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Only_tensors_of_the_source_have_addresses()
+    public void OnlyTensorsOfTheSourceHaveAddresses()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-scout"));
         Assert.True(checkpoint.Source.TryGet("language_model.model.norm.weight", out StoredTensor? norm));
@@ -109,7 +109,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Pages_that_were_given_back_are_read_again()
+    public void PagesThatWereGivenBackAreReadAgain()
     {
         using Checkpoint checkpoint = Checkpoint.Open(GoldenFiles.Path("tiny-scout"));
         Weight weight = checkpoint.Weights[WeightRole.Embedding];
@@ -126,7 +126,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void All_faults_are_in_one_report()
+    public void AllFaultsAreInOneReport()
     {
         string report = Rewritten("tiny-long", tensors =>
         {
@@ -143,14 +143,14 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Vocabulary_that_differs_from_the_embedding()
+    public void VocabularyThatDiffersFromTheEmbedding()
     {
         string report = Rewritten("tiny-long", tensors => Replace(tensors, TemporaryFolder.Zeros("language_model.model.embed_tokens.weight", SafeTensorsType.BF16, 1535, 64)));
         Assert.Contains("embed_tokens.weight: has 1535 rows, but vocab_size is 1536", report, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Fp8_without_scale()
+    public void Fp8WithoutScale()
     {
         string report = Rewritten("tiny-fp8", tensors => tensors.Remove(Layer1 + "experts.2.gate_proj.weight_scale"));
         Assert.Contains("experts.2.gate_proj.weight_scale: missing, but", report, StringComparison.Ordinal);
@@ -161,7 +161,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     [InlineData(0f)]
     [InlineData(float.PositiveInfinity)]
     [InlineData(-1f)]
-    public void Scale_that_is_no_multiplier(float value)
+    public void ScaleThatIsNoMultiplier(float value)
     {
         float[] scales = [.. Enumerable.Repeat(1f, 128)];
         scales[100] = value;
@@ -177,7 +177,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     [InlineData(128, 2)]
     [InlineData(1, 128)]
     [InlineData]
-    public void Scale_of_the_wrong_granularity(params int[] shape)
+    public void ScaleOfTheWrongGranularity(params int[] shape)
     {
         long[] wide = [.. shape.Select(d => (long)d)];
         string report = Rewritten("tiny-fp8", tensors => Replace(tensors, TemporaryFolder.Zeros(Layer1 + "experts.2.gate_proj.weight_scale", SafeTensorsType.F32, wide)));
@@ -185,21 +185,21 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Scale_of_the_wrong_type()
+    public void ScaleOfTheWrongType()
     {
         string report = Rewritten("tiny-fp8", tensors => Replace(tensors, TemporaryFolder.Zeros(Layer1 + "experts.2.gate_proj.weight_scale", SafeTensorsType.F8_E8M0, 128)));
         Assert.Contains("weight_scale: is F8_E8M0, expected F32, BF16 or F16", report, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Fp8_where_no_scale_can_be_is_refused()
+    public void Fp8WhereNoScaleCanBeIsRefused()
     {
         string report = Rewritten("tiny-fp8", tensors => Replace(tensors, TemporaryFolder.Zeros(Layer1 + "router.weight", SafeTensorsType.F8_E4M3, 8, 128)));
         Assert.Contains("router.weight: is F8_E4M3, expected F32, BF16 or F16.", report, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Unquantised_weight_that_the_ignore_list_misses_is_named_and_used()
+    public void UnquantisedWeightThatTheIgnoreListMissesIsNamedAndUsed()
     {
         Rewrite("tiny-fp8", tensors =>
         {
@@ -213,7 +213,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Leftovers_of_other_tools_are_ignored()
+    public void LeftoversOfOtherToolsAreIgnored()
     {
         Rewrite("tiny-fp8", tensors =>
         {
@@ -225,7 +225,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Tied_head_is_not_expected_and_no_other_is_allowed()
+    public void TiedHeadIsNotExpectedAndNoOtherIsAllowed()
     {
         _folder.CopyModel(GoldenFiles.Path("tiny-flat"));
         JsonObject config = JsonNode.Parse(File.ReadAllText(_folder.File("config.json")))!.AsObject();
@@ -239,7 +239,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Attention_biases_are_expected_when_configured()
+    public void AttentionBiasesAreExpectedWhenConfigured()
     {
         _folder.CopyModel(GoldenFiles.Path("tiny-flat"));
         string config = File.ReadAllText(_folder.File("config.json")).Replace("\"attention_bias\": false", "\"attention_bias\": true", StringComparison.Ordinal);
@@ -252,7 +252,7 @@ public sealed unsafe class CheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Long_reports_are_cut_with_their_number()
+    public void LongReportsAreCutWithTheirNumber()
     {
         string report = Rewritten("tiny-long", tensors =>
         {

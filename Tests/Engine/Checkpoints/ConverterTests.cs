@@ -19,7 +19,7 @@ public sealed class ConverterTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Metas_files_become_the_published_ones_bit_for_bit()
+    public void MetasFilesBecomeThePublishedOnesBitForBit()
     {
         using (Checkpoint meta = Checkpoint.Open(GoldenFiles.Path("meta", "tiny-maverick")))
         {
@@ -38,7 +38,7 @@ public sealed class ConverterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_gguf_model_with_its_projector_becomes_the_sample_model_bit_for_bit()
+    public async Task AGgufModelWithItsProjectorBecomesTheSampleModelBitForBit()
     {
         using (var nano = new NanoGguf())
         {
@@ -56,7 +56,7 @@ public sealed class ConverterTests : IDisposable
     }
 
     [Fact]
-    public void Fp8_is_dequantised_and_rounded()
+    public void Fp8IsDequantisedAndRounded()
     {
         using Checkpoint stored = Checkpoint.Open(GoldenFiles.Path("tiny-fp8"));
         CheckpointConverter.Convert(stored, _folder.File("out"));
@@ -72,7 +72,7 @@ public sealed class ConverterTests : IDisposable
     }
 
     [Fact]
-    public void Failure_and_cancellation_leave_nothing_behind()
+    public void FailureAndCancellationLeaveNothingBehind()
     {
         using Checkpoint source = Checkpoint.Open(GoldenFiles.Path("tiny-long"));
         using var cancel = new CancellationTokenSource();

@@ -34,7 +34,7 @@ public sealed class FolderLinksTests : IDisposable
     }
 
     [Fact]
-    public void Link_to_the_snapshot()
+    public void LinkToTheSnapshot()
     {
         Link("scout", "cache/models--lab--small/snapshots/0f3a");
         Opens("scout");
@@ -42,7 +42,7 @@ public sealed class FolderLinksTests : IDisposable
     }
 
     [Fact]
-    public void Linked_cache_and_linked_model_folder()
+    public void LinkedCacheAndLinkedModelFolder()
     {
         Link("home", "cache");
         Opens("home/models--lab--small/snapshots/0f3a");
@@ -52,7 +52,7 @@ public sealed class FolderLinksTests : IDisposable
     }
 
     [Fact]
-    public void Blobs_on_another_disk()
+    public void BlobsOnAnotherDisk()
     {
         Directory.Move(_folder.File("cache/models--lab--small/blobs"), _folder.File("disk"));
         Link("cache/models--lab--small/blobs", _folder.File("disk"));
@@ -60,7 +60,7 @@ public sealed class FolderLinksTests : IDisposable
     }
 
     [Fact]
-    public void Files_linked_to_the_snapshots_files()
+    public void FilesLinkedToTheSnapshotsFiles()
     {
         Directory.CreateDirectory(_folder.File("mine"));
         Link("mine/model.safetensors", "../cache/models--lab--small/snapshots/0f3a/model.safetensors");
@@ -68,7 +68,7 @@ public sealed class FolderLinksTests : IDisposable
     }
 
     [Fact]
-    public void Links_straight_to_blobs_or_to_other_models_stay_refused()
+    public void LinksStraightToBlobsOrToOtherModelsStayRefused()
     {
         Directory.CreateDirectory(_folder.File("mine"));
         Link("mine/model.safetensors", "../cache/models--lab--small/blobs/b000");
@@ -79,7 +79,7 @@ public sealed class FolderLinksTests : IDisposable
     }
 
     [Fact]
-    public void Folder_whose_path_goes_in_circles()
+    public void FolderWhosePathGoesInCircles()
     {
         Directory.CreateDirectory(_folder.File("mine"));
         Link("x", "y");

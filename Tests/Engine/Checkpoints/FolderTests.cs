@@ -20,7 +20,7 @@ public sealed class FolderTests : IDisposable
     [InlineData("""{"weight_map":{"a":"model.safetensors","b":"gone.safetensors"}}""")]
     [InlineData("{")]
     [InlineData(Pointer)]
-    public void The_single_file_goes_before_a_left_over_index(string index)
+    public void TheSingleFileGoesBeforeALeftOverIndex(string index)
     {
         _folder.CopyModel(GoldenFiles.Path("tiny-long"));
         _folder.Write(Index, index);
@@ -29,7 +29,7 @@ public sealed class FolderTests : IDisposable
     }
 
     [Fact]
-    public void An_index_that_needs_the_single_file_and_others_is_used()
+    public void AnIndexThatNeedsTheSingleFileAndOthersIsUsed()
     {
         SafeTensorsWriter.Write(_folder.File("model.safetensors"), [TemporaryFolder.Zeros("a", SafeTensorsType.F32, 2)]);
         SafeTensorsWriter.Write(_folder.File("more.safetensors"), [TemporaryFolder.Zeros("b", SafeTensorsType.F32, 2)]);
@@ -42,7 +42,7 @@ public sealed class FolderTests : IDisposable
     [InlineData("model.safetensors")]
     [InlineData("config.json")]
     [InlineData("generation_config.json")]
-    public void Git_lfs_pointers_are_named(string file)
+    public void GitLfsPointersAreNamed(string file)
     {
         _folder.CopyModel(GoldenFiles.Path("tiny-long"));
         _folder.Write(file, Pointer);
@@ -52,7 +52,7 @@ public sealed class FolderTests : IDisposable
     }
 
     [Fact]
-    public void Without_vision_tensors_the_model_takes_text_only()
+    public void WithoutVisionTensorsTheModelTakesTextOnly()
     {
         Rewrite(tensors => tensors.RemoveAll(tensor => ExpectedTensors.IsVision(tensor.Name)));
         using Checkpoint checkpoint = Checkpoint.Open(_folder.Path);
@@ -63,7 +63,7 @@ public sealed class FolderTests : IDisposable
     }
 
     [Fact]
-    public void Without_some_vision_tensors_it_is_damaged_unless_they_are_not_wanted()
+    public void WithoutSomeVisionTensorsItIsDamagedUnlessTheyAreNotWanted()
     {
         Rewrite(tensors => tensors.RemoveAll(tensor => tensor.Name == "vision_model.class_embedding"));
         Assert.Contains("vision_model.class_embedding: missing", Assert.Throws<ModelFormatException>(() => Checkpoint.Open(_folder.Path)).Message, StringComparison.Ordinal);
@@ -71,7 +71,7 @@ public sealed class FolderTests : IDisposable
     }
 
     [Fact]
-    public void Names_decide_the_prefix_whatever_the_config()
+    public void NamesDecideThePrefixWhateverTheConfig()
     {
         Rewrite(tensors =>
         {
@@ -100,7 +100,7 @@ public sealed class FolderTests : IDisposable
     }
 
     [Fact]
-    public void A_tied_head_may_be_stored_if_it_is_the_embedding()
+    public void ATiedHeadMayBeStoredIfItIsTheEmbedding()
     {
         const string Head = "language_model.lm_head.weight", Embedding = "language_model.model.embed_tokens.weight";
         _folder.CopyModel(GoldenFiles.Path("tiny-long"));

@@ -53,7 +53,7 @@ public sealed class ReaderFuzzTests : IDisposable
     }
 
     [Fact]
-    public void Pickle_streams_without_the_archive()
+    public void PickleStreamsWithoutTheArchive()
     {
         var file = new PthWriter();
         int storage = file.Storage(new byte[48]);

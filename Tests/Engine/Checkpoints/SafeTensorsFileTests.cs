@@ -26,22 +26,22 @@ public sealed class SafeTensorsFileTests : IDisposable
     private void HeaderRefused(string header, string reason, int dataBytes = 8) => Refused(_folder.WriteTensors(header, dataBytes), reason);
 
     [Fact]
-    public void Empty_file() => Refused(_folder.Write("t", []), "too small for a safetensors file: 0 bytes");
+    public void EmptyFile() => Refused(_folder.Write("t", []), "too small for a safetensors file: 0 bytes");
 
     [Fact]
-    public void Seven_bytes() => Refused(_folder.Write("t", new byte[7]), "too small for a safetensors file: 7 bytes");
+    public void SevenBytes() => Refused(_folder.Write("t", new byte[7]), "too small for a safetensors file: 7 bytes");
 
     [Fact]
-    public void Missing_file() => Refused(_folder.File("none"), "does not exist");
+    public void MissingFile() => Refused(_folder.File("none"), "does not exist");
 
     [Fact]
-    public void Folder_instead_of_file() => Refused(_folder.Path, "is a directory");
+    public void FolderInsteadOfFile() => Refused(_folder.Path, "is a directory");
 
     [Fact]
-    public void Header_length_of_2_to_the_63() => Refused(_folder.Write("t", [0, 0, 0, 0, 0, 0, 0, 0x80, 1, 2]), "header: is too large: 9223372036854775808 bytes");
+    public void HeaderLengthOf2ToThe63() => Refused(_folder.Write("t", [0, 0, 0, 0, 0, 0, 0, 0x80, 1, 2]), "header: is too large: 9223372036854775808 bytes");
 
     [Fact]
-    public void Header_one_byte_longer_than_the_file()
+    public void HeaderOneByteLongerThanTheFile()
     {
         byte[] file = TemporaryFolder.SafeTensors("{}"u8.ToArray(), 0);
         file[0]++;
@@ -49,7 +49,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void Header_above_100_megabytes()
+    public void HeaderAbove100Megabytes()
     {
         string path = _folder.Write("t", BitConverter.GetBytes(100_000_001L));
         using (FileStream stream = File.OpenWrite(path))
@@ -60,7 +60,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void Header_that_is_not_utf8() =>
+    public void HeaderThatIsNotUtf8() =>
         Refused(_folder.Write("t", TemporaryFolder.SafeTensors([(byte)'{', (byte)'"', 0xff, (byte)'"', (byte)'}'], 0)), "header: is not valid UTF-8");
 
     [Theory]
@@ -71,30 +71,30 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("""{"a":ENTRY""")]
     [InlineData("")]
     [InlineData("\u0000")]
-    public void Header_that_is_not_json(string header) => HeaderRefused(header.Replace("ENTRY", Entry, StringComparison.Ordinal), "header: is not valid JSON");
+    public void HeaderThatIsNotJson(string header) => HeaderRefused(header.Replace("ENTRY", Entry, StringComparison.Ordinal), "header: is not valid JSON");
 
     [Fact]
-    public void Header_that_is_not_an_object() => HeaderRefused("[]", "header: must be a JSON object");
+    public void HeaderThatIsNotAnObject() => HeaderRefused("[]", "header: must be a JSON object");
 
     [Fact]
-    public void Nesting_of_a_hundred_thousand() =>
+    public void NestingOfAHundredThousand() =>
         HeaderRefused("""{"__metadata__":{"a":""" + new string('[', 100_000), "__metadata__: 'a' must be a string");
 
     [Fact]
-    public void Nesting_is_limited_before_a_value_is_looked_at() =>
+    public void NestingIsLimitedBeforeAValueIsLookedAt() =>
         HeaderRefused(string.Concat(Enumerable.Repeat("""{"a":""", 100_000)), "a: has the unknown field 'a'");
 
     [Fact]
-    public void Tensor_listed_twice() => HeaderRefused($$"""{"a":{{Entry}},"a":{{Entry}}}""", "a: appears twice");
+    public void TensorListedTwice() => HeaderRefused($$"""{"a":{{Entry}},"a":{{Entry}}}""", "a: appears twice");
 
     [Fact]
-    public void Tensor_listed_twice_with_an_escape() => HeaderRefused($$"""{"a":{{Entry}},"\u0061":{{Entry}}}""", "a: appears twice");
+    public void TensorListedTwiceWithAnEscape() => HeaderRefused($$"""{"a":{{Entry}},"\u0061":{{Entry}}}""", "a: appears twice");
 
     [Theory]
     [InlineData("dtype", "\"F32\"")]
     [InlineData("shape", "[2]")]
     [InlineData("data_offsets", "[0,8]")]
-    public void Field_given_twice(string field, string value) =>
+    public void FieldGivenTwice(string field, string value) =>
         HeaderRefused("{\"a\":" + Entry[..^1] + $",\"{field}\":{value}" + "}}", $"a: has '{field}' twice");
 
     [Theory]
@@ -107,40 +107,40 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("""{"dtype":4,"shape":[2],"data_offsets":[0,8]}""", "dtype must be a string")]
     [InlineData("7", "must be an object")]
     [InlineData("null", "must be an object")]
-    public void Entry_that_is_incomplete(string entry, string reason) => HeaderRefused($$"""{"a":{{entry}}}""", "a: " + reason);
+    public void EntryThatIsIncomplete(string entry, string reason) => HeaderRefused($$"""{"a":{{entry}}}""", "a: " + reason);
 
     [Fact]
-    public void Begin_beyond_end() => HeaderRefused("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[8,0]}}""", "a: data_offsets run backwards: [8, 0]");
+    public void BeginBeyondEnd() => HeaderRefused("""{"a":{"dtype":"F32","shape":[0],"data_offsets":[8,0]}}""", "a: data_offsets run backwards: [8, 0]");
 
     [Fact]
     public void Overlap() =>
         HeaderRefused($$$"""{"a":{{{Entry}}},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}""", "b: overlaps another tensor: it begins at 4, the data before it ends at 8", 12);
 
     [Fact]
-    public void Two_tensors_on_the_same_bytes() => HeaderRefused($$"""{"a":{{Entry}},"b":{{Entry}}}""", "overlaps another tensor");
+    public void TwoTensorsOnTheSameBytes() => HeaderRefused($$"""{"a":{{Entry}},"b":{{Entry}}}""", "overlaps another tensor");
 
     [Fact]
     public void Hole() =>
         HeaderRefused($$$"""{"a":{{{Entry}}},"b":{"dtype":"U8","shape":[1],"data_offsets":[9,10]}}""", "b: leaves a hole: it begins at 9, the data before it ends at 8", 10);
 
     [Fact]
-    public void Hole_at_the_start() => HeaderRefused("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "a: leaves a hole: it begins at 4, the data before it ends at 0");
+    public void HoleAtTheStart() => HeaderRefused("""{"a":{"dtype":"U8","shape":[4],"data_offsets":[4,8]}}""", "a: leaves a hole: it begins at 4, the data before it ends at 0");
 
     [Fact]
-    public void Trailing_bytes() => HeaderRefused($$"""{"a":{{Entry}}}""", "1 trailing bytes belong to no tensor", 9);
+    public void TrailingBytes() => HeaderRefused($$"""{"a":{{Entry}}}""", "1 trailing bytes belong to no tensor", 9);
 
     [Fact]
-    public void Truncated_data() => HeaderRefused($$"""{"a":{{Entry}}}""", "a: ends at 8, beyond the 7 bytes of data", 7);
+    public void TruncatedData() => HeaderRefused($$"""{"a":{{Entry}}}""", "a: ends at 8, beyond the 7 bytes of data", 7);
 
     [Theory]
     [InlineData("[4294967296,4294967296]")]
     [InlineData("[9223372036854775807,9223372036854775807,9223372036854775807]")]
     [InlineData("[3037000500,3037000500]")]
-    public void Shape_whose_product_overflows(string shape) =>
+    public void ShapeWhoseProductOverflows(string shape) =>
         HeaderRefused($$$"""{"a":{"dtype":"F32","shape":{{{shape}}},"data_offsets":[0,8]}}""", "has more elements than 64 bits count");
 
     [Fact]
-    public void Shape_whose_bytes_overflow() =>
+    public void ShapeWhoseBytesOverflow() =>
         HeaderRefused("""{"a":{"dtype":"F64","shape":[4611686018427387904],"data_offsets":[0,0]}}""", "needs 36893488147419103232 bytes", 0);
 
     [Theory]
@@ -151,15 +151,15 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("\"2\"")]
     [InlineData("null")]
     [InlineData("[2]")]
-    public void Dimension_that_is_no_count(string dimension) =>
+    public void DimensionThatIsNoCount(string dimension) =>
         HeaderRefused($$$"""{"a":{"dtype":"F32","shape":[{{{dimension}}}],"data_offsets":[0,8]}}""", "a: shape must hold non-negative integers");
 
     [Fact]
-    public void Nine_dimensions() =>
+    public void NineDimensions() =>
         HeaderRefused("""{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}}""", "a: shape holds more than 8 numbers");
 
     [Fact]
-    public void Empty_tensors_and_scalars_are_legal()
+    public void EmptyTensorsAndScalarsAreLegal()
     {
         string path = _folder.WriteTensors("""  {"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"z":{"dtype":"F32","shape":[3,0],"data_offsets":[4,4]},"y":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}  """, 4);
         using SafeTensorsFile file = SafeTensorsFile.Open(path);
@@ -170,7 +170,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void No_tensors_at_all_is_legal()
+    public void NoTensorsAtAllIsLegal()
     {
         using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors("{}", 0));
         Assert.Empty(file.Tensors);
@@ -181,22 +181,22 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("f32")]
     [InlineData("4")]
     [InlineData("")]
-    public void Unknown_dtype(string type) =>
+    public void UnknownDtype(string type) =>
         HeaderRefused($$$"""{"a":{"dtype":"{{{type}}}","shape":[2],"data_offsets":[0,8]}}""", $"a: unknown dtype '{type}'");
 
     [Fact]
-    public void Size_that_does_not_fit_the_dtype() =>
+    public void SizeThatDoesNotFitTheDtype() =>
         HeaderRefused("""{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,8]}}""", "a: shape [2] of BF16 needs 4 bytes, data_offsets give 8");
 
     [Theory]
     [InlineData("F4", 3)]
     [InlineData("F6_E2M3", 2)]
     [InlineData("F6_E3M2", 7)]
-    public void Odd_number_of_small_elements(string type, int count) =>
+    public void OddNumberOfSmallElements(string type, int count) =>
         HeaderRefused($$$"""{"a":{"dtype":"{{{type}}}","shape":[{{{count}}}],"data_offsets":[0,2]}}""", $"a: {count} elements of {type} are not a whole number of bytes");
 
     [Fact]
-    public void Whole_number_of_small_elements()
+    public void WholeNumberOfSmallElements()
     {
         using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors("""{"a":{"dtype":"F4","shape":[2,3],"data_offsets":[0,3]}}""", 3));
         Assert.Equal(6, file.Get("a").Elements);
@@ -208,13 +208,13 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("a\\u0000b", "contains a NUL")]
     [InlineData("", "is empty")]
     [InlineData("\\ud800", "contains an unpaired surrogate escape")]
-    public void Bad_name(string name, string reason) => HeaderRefused($$"""{"{{name}}":{{Entry}}}""", "tensor name: " + reason);
+    public void BadName(string name, string reason) => HeaderRefused($$"""{"{{name}}":{{Entry}}}""", "tensor name: " + reason);
 
     [Fact]
-    public void Name_of_a_megabyte() => HeaderRefused($$"""{"{{new string('a', 1 << 20)}}":{{Entry}}}""", "tensor name: is longer than 512 bytes");
+    public void NameOfAMegabyte() => HeaderRefused($$"""{"{{new string('a', 1 << 20)}}":{{Entry}}}""", "tensor name: is longer than 512 bytes");
 
     [Fact]
-    public void Name_at_the_limit_and_one_beyond()
+    public void NameAtTheLimitAndOneBeyond()
     {
         using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"{{new string('a', 512)}}":{{Entry}}}""", 8));
         Assert.Equal(512, file.Tensors[0].Name.Length);
@@ -222,7 +222,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void One_tensor_more_than_a_million()
+    public void OneTensorMoreThanAMillion()
     {
         StringBuilder header = new("{", 64_000_000);
         for (int i = 0; i <= 1_000_000; i++)
@@ -242,13 +242,13 @@ public sealed class SafeTensorsFileTests : IDisposable
     [InlineData("[]", "must be an object of strings")]
     [InlineData("\"a\"", "must be an object of strings")]
     [InlineData("""{"a":"1","a":"2"}""", "'a' appears twice")]
-    public void Bad_metadata(string metadata, string reason) => HeaderRefused($$"""{"__metadata__":{{metadata}}}""", "__metadata__: " + reason, 0);
+    public void BadMetadata(string metadata, string reason) => HeaderRefused($$"""{"__metadata__":{{metadata}}}""", "__metadata__: " + reason, 0);
 
     [Fact]
-    public void Metadata_twice() => HeaderRefused("""{"__metadata__":{},"__metadata__":{}}""", "__metadata__: appears twice", 0);
+    public void MetadataTwice() => HeaderRefused("""{"__metadata__":{},"__metadata__":{}}""", "__metadata__: appears twice", 0);
 
     [Fact]
-    public void Data_at_an_odd_address_is_read()
+    public void DataAtAnOddAddressIsRead()
     {
         // A header of odd length puts the data at an address aligned to nothing.
         string header = """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"I64","shape":[1],"data_offsets":[4,12]}}""";
@@ -262,7 +262,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void Truncation_after_opening_is_noticed()
+    public void TruncationAfterOpeningIsNoticed()
     {
         string path = _folder.WriteTensors($$"""{"a":{{Entry}}}""", 8);
         using SafeTensorsFile file = SafeTensorsFile.Open(path);
@@ -276,7 +276,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void Reading_as_the_wrong_type_is_an_error()
+    public void ReadingAsTheWrongTypeIsAnError()
     {
         using SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8));
         Assert.Contains("is F32; I64 is needed", Assert.Throws<ModelFormatException>(() => file.ReadInt64("a")).Message, StringComparison.Ordinal);
@@ -286,7 +286,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void Address_of_a_foreign_tensor_is_refused()
+    public void AddressOfAForeignTensorIsRefused()
     {
         using SafeTensorsFile one = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8));
         using SafeTensorsFile two = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8, "u"));
@@ -294,7 +294,7 @@ public sealed class SafeTensorsFileTests : IDisposable
     }
 
     [Fact]
-    public void Use_after_disposal_is_an_error()
+    public void UseAfterDisposalIsAnError()
     {
         SafeTensorsFile file = SafeTensorsFile.Open(_folder.WriteTensors($$"""{"a":{{Entry}}}""", 8));
         file.Dispose();

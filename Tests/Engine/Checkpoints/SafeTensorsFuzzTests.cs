@@ -16,7 +16,7 @@ public sealed class SafeTensorsFuzzTests
         ["-1", "1.5", "1e400", "9223372036854775807", "18446744073709551616", "NaN", "null", "true", "[", "]", "{", "}", "\"", ",", ":", "\\ud800", "\\u0000", "../", "[[[[", "\"dtype\":\"I8\",", "F64", "F6_E2M3", "\ufeff", "/*", "4294967296"];
 
     [Fact]
-    public void Only_named_faults()
+    public void OnlyNamedFaults()
     {
         Random random = new(20250405);
         int accepted = 0, refused = 0;
@@ -47,7 +47,7 @@ public sealed class SafeTensorsFuzzTests
     }
 
     [Fact]
-    public void Damaged_files_open_or_are_refused()
+    public void DamagedFilesOpenOrAreRefused()
     {
         Random random = new(7);
         using TemporaryFolder folder = new();

@@ -9,7 +9,7 @@ public sealed class SafeTensorsWriterTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Round_trip_of_every_type()
+    public void RoundTripOfEveryType()
     {
         Random random = new(5);
         List<(SafeTensorsEntry Entry, byte[] Bytes)> tensors = [];
@@ -41,7 +41,7 @@ public sealed class SafeTensorsWriterTests : IDisposable
     }
 
     [Fact]
-    public void Entry_of_the_wrong_size_leaves_no_file()
+    public void EntryOfTheWrongSizeLeavesNoFile()
     {
         SafeTensorsEntry entry = SafeTensorsEntry.FromBytes("a", SafeTensorsType.F32, [2], new byte[7]);
         Assert.Contains("wrote 7 bytes, its shape needs 8", Assert.Throws<ArgumentException>(() => SafeTensorsWriter.Write(_folder.File("t"), [entry])).Message, StringComparison.Ordinal);
@@ -49,7 +49,7 @@ public sealed class SafeTensorsWriterTests : IDisposable
     }
 
     [Fact]
-    public void Failed_write_keeps_the_old_file()
+    public void FailedWriteKeepsTheOldFile()
     {
         string path = _folder.Write("t", "old");
         SafeTensorsEntry entry = new("a", SafeTensorsType.U8, [1], _ => throw new InvalidOperationException("no data"));
@@ -58,7 +58,7 @@ public sealed class SafeTensorsWriterTests : IDisposable
     }
 
     [Fact]
-    public void Bad_entries_are_refused()
+    public void BadEntriesAreRefused()
     {
         string path = _folder.File("t");
         SafeTensorsEntry a = TemporaryFolder.Zeros("a", SafeTensorsType.U8, 1);

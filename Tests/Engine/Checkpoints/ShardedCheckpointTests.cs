@@ -27,7 +27,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Shards_form_one_checkpoint()
+    public void ShardsFormOneCheckpoint()
     {
         WriteShard("one.safetensors", "a", "b");
         WriteShard("two.safetensors", "c");
@@ -50,14 +50,14 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     [InlineData("https://example.com/x.safetensors")]
     [InlineData("")]
     [InlineData("a\0b")]
-    public void Shard_name_that_leaves_the_folder(string name)
+    public void ShardNameThatLeavesTheFolder(string name)
     {
         WriteIndex(("a", name));
         Assert.Equal("weight_map.a", Refused("is not a plain file name").Field);
     }
 
     [Fact]
-    public void Link_out_of_the_folder()
+    public void LinkOutOfTheFolder()
     {
         using TemporaryFolder other = new();
         SafeTensorsWriter.Write(other.File("x"), [TemporaryFolder.Zeros("a", SafeTensorsType.F32, 2)]);
@@ -67,7 +67,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Link_chain_out_of_the_folder_for_the_single_file()
+    public void LinkChainOutOfTheFolderForTheSingleFile()
     {
         using TemporaryFolder other = new();
         SafeTensorsWriter.Write(other.File("x"), [TemporaryFolder.Zeros("a", SafeTensorsType.F32, 2)]);
@@ -77,7 +77,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Link_that_goes_in_circles()
+    public void LinkThatGoesInCircles()
     {
         File.CreateSymbolicLink(_folder.File("model.safetensors"), "x");
         File.CreateSymbolicLink(_folder.File("x"), "model.safetensors");
@@ -85,7 +85,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Link_inside_the_folder_is_followed()
+    public void LinkInsideTheFolderIsFollowed()
     {
         WriteShard("real", "a");
         File.CreateSymbolicLink(_folder.File("model.safetensors"), "real");
@@ -94,7 +94,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Link_of_the_download_cache_is_followed()
+    public void LinkOfTheDownloadCacheIsFollowed()
     {
         Directory.CreateDirectory(_folder.File("blobs"));
         string snapshot = Directory.CreateDirectory(_folder.File("snapshots/abc")).FullName;
@@ -105,14 +105,14 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Missing_shard()
+    public void MissingShard()
     {
         WriteIndex(("a", "none.safetensors"));
         Assert.Equal(_folder.File("none.safetensors"), Refused("does not exist").File);
     }
 
     [Fact]
-    public void Shard_that_is_a_folder()
+    public void ShardThatIsAFolder()
     {
         Directory.CreateDirectory(_folder.File("s.safetensors"));
         WriteIndex(("a", "s.safetensors"));
@@ -120,7 +120,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Shard_that_is_a_pipe()
+    public void ShardThatIsAPipe()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no FIFO files.");
         Assert.Equal(0, MakeFifo(_folder.File("s.safetensors"), 0x180));
@@ -129,7 +129,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Tensor_that_its_shard_lacks()
+    public void TensorThatItsShardLacks()
     {
         WriteShard("s.safetensors", "a");
         WriteIndex(("a", "s.safetensors"), ("b", "s.safetensors"));
@@ -137,7 +137,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Tensor_in_two_shards()
+    public void TensorInTwoShards()
     {
         WriteShard("one.safetensors", "a");
         WriteShard("two.safetensors", "a", "b");
@@ -146,7 +146,7 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     }
 
     [Fact]
-    public void Tensor_that_the_index_does_not_list()
+    public void TensorThatTheIndexDoesNotList()
     {
         WriteShard("s.safetensors", "a", "b");
         WriteIndex(("a", "s.safetensors"));
@@ -163,17 +163,17 @@ public sealed partial class ShardedCheckpointTests : IDisposable
     [InlineData("""{"weight_map":{"a":"x",}}""", "is not valid JSON")]
     [InlineData("[]", "must be a JSON object")]
     [InlineData("", "is not valid JSON")]
-    public void Bad_index(string json, string reason)
+    public void BadIndex(string json, string reason)
     {
         _folder.Write("model.safetensors.index.json", json);
         Refused(reason);
     }
 
     [Fact]
-    public void Folder_without_weights() => Refused("holds neither model.safetensors nor model.safetensors.index.json");
+    public void FolderWithoutWeights() => Refused("holds neither model.safetensors nor model.safetensors.index.json");
 
     [Fact]
-    public void No_folder() =>
+    public void NoFolder() =>
         Assert.Contains("there is no such folder", Assert.Throws<ModelFormatException>(() => ShardedCheckpoint.Open(_folder.File("none"))).Message, StringComparison.Ordinal);
 
     [LibraryImport("libc", EntryPoint = "mkfifo", StringMarshalling = StringMarshalling.Utf8)]

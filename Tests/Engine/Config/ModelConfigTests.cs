@@ -45,7 +45,7 @@ public sealed class ModelConfigTests
     private static string Marks(ModelConfig config, Func<LayerConfig, bool> mark) => string.Concat(config.Text.LayerKinds.Select(l => mark(l) ? '1' : '0'));
 
     [Fact]
-    public void Scout_like()
+    public void ScoutLike()
     {
         ModelConfig config = ModelConfig.Load(GoldenFiles.Path("tiny-scout"));
         Assert.True(config.Nested);
@@ -71,7 +71,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Maverick_like()
+    public void MaverickLike()
     {
         ModelConfig config = ModelConfig.Load(GoldenFiles.Path("tiny-maverick"));
         Assert.Equal("1110", Marks(config, l => l.UsesRope));
@@ -113,7 +113,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Published_constants()
+    public void PublishedConstants()
     {
         TextConfig text = ModelConfig.Load(GoldenFiles.Path("tiny-long")).Text;
         Assert.Equal((8192, 8192f, 0.1f, 10485760), (text.AttentionChunkSize, text.FloorScale, text.AttnScale, text.MaxPositions));
@@ -121,7 +121,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Absent_fields_take_the_documented_defaults()
+    public void AbsentFieldsTakeTheDocumentedDefaults()
     {
         TextConfig text = ModelConfig.Parse("""{"model_type":"llama4_text","hidden_size":5120,"bos_token_id":200000,"eos_token_id":200001}""", "config.json").Text;
         Assert.Equal((48, 40, 8, 128), (text.Layers, text.Heads, text.KvHeads, text.HeadDim));
@@ -138,7 +138,7 @@ public sealed class ModelConfigTests
     [InlineData("absent", "2", "10101")]
     [InlineData("[0,1,1,0,1]", "2", "01101")]
     [InlineData("[]", "9", "11111")]
-    public void No_rope_layers_forms(string list, string interval, string expected)
+    public void NoRopeLayersForms(string list, string interval, string expected)
     {
         ModelConfig config = Text(("no_rope_layers", list), ("no_rope_layer_interval", interval));
         Assert.Equal(expected, Marks(config, l => l.UsesRope));
@@ -150,11 +150,11 @@ public sealed class ModelConfigTests
     [InlineData("absent", "2", "01010")]
     [InlineData("[]", "1", "00000")]
     [InlineData("[4,0]", "1", "10001")]
-    public void Moe_layers_forms(string list, string step, string expected) =>
+    public void MoeLayersForms(string list, string step, string expected) =>
         Assert.Equal(expected, Marks(Text(("moe_layers", list), ("interleave_moe_layer_step", step)), l => l.IsMoe));
 
     [Fact]
-    public void Layer_types_decide_the_mask_only()
+    public void LayerTypesDecideTheMaskOnly()
     {
         ModelConfig config = Text(("layer_types", """["full_attention","chunked_attention","full_attention","chunked_attention","full_attention"]"""));
         Assert.Equal("01010", Marks(config, l => l.IsChunked));
@@ -162,7 +162,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Dense_derivative_without_experts()
+    public void DenseDerivativeWithoutExperts()
     {
         ModelConfig config = Text(("moe_layers", "[]"), ("num_local_experts", "0"), ("attention_chunk_size", "null"), ("no_rope_layers", "[]"), ("no_rope_layer_interval", "6"));
         Assert.Equal((0, 0), (config.Text.Experts, config.Text.ExpertsPerToken));
@@ -175,17 +175,17 @@ public sealed class ModelConfigTests
     [InlineData("4", true)]
     [InlineData("0", false)]
     [InlineData("absent", true)]
-    public void Temperature_tuning_forms(string json, bool expected) => Assert.Equal(expected, Text(("attn_temperature_tuning", json)).Text.TemperatureTuning);
+    public void TemperatureTuningForms(string json, bool expected) => Assert.Equal(expected, Text(("attn_temperature_tuning", json)).Text.TemperatureTuning);
 
     [Theory]
     [InlineData("", "true", true)]
     [InlineData("text_config", "true", true)]
     [InlineData("", "absent", false)]
-    public void Tied_embeddings_in_either_place(string section, string json, bool expected) =>
+    public void TiedEmbeddingsInEitherPlace(string section, string json, bool expected) =>
         Assert.Equal(expected, Parse(With(section, ("tie_word_embeddings", json))).TieWordEmbeddings);
 
     [Fact]
-    public void Rope_parameters_replace_the_separate_fields()
+    public void RopeParametersReplaceTheSeparateFields()
     {
         TextConfig text = Text(("rope_theta", "absent"), ("rope_scaling", "absent"), ("rope_parameters",
             """{"rope_theta":1000.0,"rope_type":"llama3","factor":4,"low_freq_factor":1,"high_freq_factor":2,"original_max_position_embeddings":32}""")).Text;
@@ -194,11 +194,11 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Old_name_of_the_rope_type() =>
+    public void OldNameOfTheRopeType() =>
         Assert.Equal(16, Text(("rope_scaling", """{"type":"llama3","factor":16,"low_freq_factor":1,"high_freq_factor":1,"original_max_position_embeddings":64}""")).Text.RopeScaling!.Factor);
 
     [Fact]
-    public void Wrong_scaling_of_the_first_upload_is_warned_about_and_used()
+    public void WrongScalingOfTheFirstUploadIsWarnedAboutAndUsed()
     {
         ModelConfig config = Text(("rope_scaling", """{"rope_type":"llama3","factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192}"""));
         Assert.Equal(new RopeScaling(8, 1, 4, 8192), config.Text.RopeScaling);
@@ -206,7 +206,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void End_tokens_are_one_or_several_and_join_those_of_the_generation_config()
+    public void EndTokensAreOneOrSeveralAndJoinThoseOfTheGenerationConfig()
     {
         Assert.Equal([7], Text(("eos_token_id", "7")).Text.EosTokens);
         string folder = Directory.CreateTempSubdirectory("llama4-tests-").FullName;
@@ -229,7 +229,7 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void Missing_special_tokens_are_warned_about() =>
+    public void MissingSpecialTokensAreWarnedAbout() =>
         Assert.Equal(2, Text(("eos_token_id", "absent"), ("bos_token_id", "absent")).Warnings.Count);
 
     [Theory]
@@ -267,7 +267,7 @@ public sealed class ModelConfigTests
     [InlineData("bos_token_id", "1536", "must be within 0 and 1535")]
     [InlineData("vocab_size", "0", "must be within 1")]
     [InlineData("rope_scaling", "[]", "must be an object")]
-    public void Bad_text_value(string field, string json, string reason)
+    public void BadTextValue(string field, string json, string reason)
     {
         if (field == "no_rope_layer_interval")
         {
@@ -278,11 +278,11 @@ public sealed class ModelConfigTests
     }
 
     [Fact]
-    public void List_of_layer_indices_in_no_rope_layers_is_refused() =>
+    public void ListOfLayerIndicesInNoRopeLayersIsRefused() =>
         Refused("text_config", "no_rope_layers[0]", "must be within 0 and 1, is 3", ("no_rope_layers", "[3,7,11,15,19]"));
 
     [Fact]
-    public void Layer_beyond_the_last_in_moe_layers_is_refused() =>
+    public void LayerBeyondTheLastInMoeLayersIsRefused() =>
         Refused("text_config", "moe_layers[1]", "must be within 0 and 4, is 5", ("moe_layers", "[0,5]"));
 
     [Theory]
@@ -295,7 +295,7 @@ public sealed class ModelConfigTests
     [InlineData("high_freq_factor", "0.5", "is below low_freq_factor")]
     [InlineData("low_freq_factor", "0", "must be above 0")]
     [InlineData("original_max_position_embeddings", "0", "must be within 1")]
-    public void Bad_rope_scaling(string field, string json, string reason)
+    public void BadRopeScaling(string field, string json, string reason)
     {
         JsonObject root = Nested();
         JsonObject scaling = root["text_config"]!["rope_scaling"]!.AsObject();
@@ -321,7 +321,7 @@ public sealed class ModelConfigTests
     [InlineData("projector_input_dim")]
     [InlineData("projector_output_dim")]
     [InlineData("vision_output_dim")]
-    public void Missing_vision_size(string field) => Refused("vision_config", field, "is missing", (field, "absent"));
+    public void MissingVisionSize(string field) => Refused("vision_config", field, "is missing", (field, "absent"));
 
     [Theory]
     [InlineData("pixel_shuffle_ratio", "0.25", "0.25 is not supported")]
@@ -332,10 +332,10 @@ public sealed class ModelConfigTests
     [InlineData("projector_input_dim", "64", "differs from projector_output_dim")]
     [InlineData("vision_output_dim", "64", "differs from projector_output_dim")]
     [InlineData("num_channels", "0", "must be within 1")]
-    public void Bad_vision_value(string field, string json, string reason) => Refused("vision_config", field, reason, (field, json));
+    public void BadVisionValue(string field, string json, string reason) => Refused("vision_config", field, reason, (field, json));
 
     [Fact]
-    public void Vision_defaults()
+    public void VisionDefaults()
     {
         VisionConfig vision = Vision(("norm_eps", "absent"), ("hidden_act", "absent"), ("rope_theta", "100")).Vision!;
         Assert.Equal((1e-5f, 100.0), (vision.NormEps, vision.RopeTheta));
@@ -349,7 +349,7 @@ public sealed class ModelConfigTests
     [InlineData("vision_config", "[]", "must be an object")]
     [InlineData("image_token_index", "1536", "must be within 0 and 1535")]
     [InlineData("quantization_config", "7", "must be an object")]
-    public void Bad_top_level_value(string field, string json, string reason) =>
+    public void BadTopLevelValue(string field, string json, string reason) =>
         Refused("", field == "text_config" && json == "absent" ? "model_type" : field, reason, (field, json));
 
     [Theory]
@@ -360,14 +360,14 @@ public sealed class ModelConfigTests
     [InlineData("{\"hidden_size\":1,\"hidden_size\":2}")]
     [InlineData("{\"hidden_size\":1} // comment")]
     [InlineData("{\"model_type\":\"\\ud800\"}")]
-    public void Text_that_is_not_strict_json(string json) =>
+    public void TextThatIsNotStrictJson(string json) =>
         Assert.Equal("x.json", Assert.Throws<ModelFormatException>(() => ModelConfig.Parse(json, "x.json")).File);
 
     [Fact]
-    public void Deep_nesting_is_refused() =>
+    public void DeepNestingIsRefused() =>
         Assert.Contains("is not valid JSON", Assert.Throws<ModelFormatException>(() => ModelConfig.Parse(string.Concat(Enumerable.Repeat("{\"a\":", 100_000)), "x")).Message, StringComparison.Ordinal);
 
     [Fact]
-    public void Folder_without_config() =>
+    public void FolderWithoutConfig() =>
         Assert.Contains("does not exist", Assert.Throws<ModelFormatException>(() => ModelConfig.Load(GoldenFiles.Path("images"))).Message, StringComparison.Ordinal);
 }

@@ -12,7 +12,7 @@ public sealed class QuantizationConfigTests
         $$$$"""{"quant_method":"compressed-tensors","config_groups":{"group_0":{"weights":{{{{weights}}}}}},"ignore":["a.b","re:.*c"]}""";
 
     [Fact]
-    public void Names_and_patterns_of_the_ignore_list()
+    public void NamesAndPatternsOfTheIgnoreList()
     {
         QuantizationConfig config = Parse(Compressed("""{"num_bits":8,"type":"float","strategy":"channel"}""")).Quantization!;
         Assert.Equal(["a.b", "re:.*c"], config.Ignore);
@@ -23,7 +23,7 @@ public sealed class QuantizationConfigTests
     }
 
     [Fact]
-    public void Fbgemm_has_an_activation_bound()
+    public void FbgemmHasAnActivationBound()
     {
         QuantizationConfig config = Parse("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["lm_head"]}""").Quantization!;
         Assert.Equal(1200f, config.ActivationBound);
@@ -50,7 +50,7 @@ public sealed class QuantizationConfigTests
     [InlineData("""{"quant_method":"fbgemm_fp8","activation_scale_ub":0}""", "activation_scale_ub", "must be above 0")]
     [InlineData("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:("]}""", "modules_to_not_convert", "pattern 're:(' is not supported")]
     [InlineData("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(?=a"]}""", "modules_to_not_convert", "is not supported")]
-    public void Unknown_or_incomplete(string quantization, string field, string reason)
+    public void UnknownOrIncomplete(string quantization, string field, string reason)
     {
         ModelFormatException e = Assert.Throws<ModelFormatException>(() => Parse(quantization));
         Assert.Equal("quantization_config." + field, e.Field);
@@ -69,7 +69,7 @@ public sealed class QuantizationConfigTests
     [InlineData("""{"num_bits":8,"type":"float","strategy":"block"}""", "block_structure", "two sizes")]
     [InlineData("""{"num_bits":8,"type":"float","strategy":"block","block_structure":"128by128"}""", "block_structure", "two sizes")]
     [InlineData("""{"num_bits":8,"type":"float","strategy":"channel","symmetric":false}""", "symmetric", "asymmetric")]
-    public void Wrong_weights(string weights, string field, string reason)
+    public void WrongWeights(string weights, string field, string reason)
     {
         ModelFormatException e = Assert.Throws<ModelFormatException>(() => Parse(Compressed(weights)));
         Assert.Equal("quantization_config.config_groups.group_0.weights." + field, e.Field);
@@ -77,7 +77,7 @@ public sealed class QuantizationConfigTests
     }
 
     [Fact]
-    public void Pattern_that_would_backtrack_for_ever_is_linear()
+    public void PatternThatWouldBacktrackForEverIsLinear()
     {
         QuantizationConfig config = Parse("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(a+)+$"]}""").Quantization!;
         Assert.False(config.Ignores(new string('a', 5000) + "b"));
@@ -88,11 +88,11 @@ public sealed class QuantizationConfigTests
     [InlineData("re:^(?!.*(experts|shared_expert)).*$", "model.layers.0.feed_forward.experts.3.up_proj", false)]
     [InlineData("re:(?P<where>.*)lm_head$", "language_model.lm_head", true)]
     [InlineData("re:.*(?<!self_attn.)[qk]_proj", "model.layers.1.self_attn.q_proj", false)]
-    public void Lookarounds_and_named_groups_of_python(string pattern, string module, bool ignored) =>
+    public void LookaroundsAndNamedGroupsOfPython(string pattern, string module, bool ignored) =>
         Assert.Equal(ignored, Parse($$"""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["{{pattern}}"]}""").Quantization!.Ignores(module));
 
     [Fact]
-    public void Lookaround_that_takes_too_long_is_an_error()
+    public void LookaroundThatTakesTooLongIsAnError()
     {
         QuantizationConfig config = Parse("""{"quant_method":"fbgemm_fp8","modules_to_not_convert":["re:(?!b)(a+)+$"]}""").Quantization!;
         ModelFormatException e = Assert.Throws<ModelFormatException>(() => config.Ignores(new string('a', 40) + "b"));
@@ -106,10 +106,10 @@ public sealed class QuantizationConfigTests
     [InlineData("""{"num_bits":8,"type":"float"}""", "8-bit floats with one scale")]
     [InlineData("""{"num_bits":8,"type":"float","strategy":"block","block_structure":[128,64]}""", "8-bit floats in blocks of 128×64")]
     [InlineData("""{"num_bits":8,"type":"float","strategy":"block","block_structure":"64x128"}""", "8-bit floats in blocks of 64×128")]
-    public void What_a_group_says(string weights, string text) => Assert.Equal(text, Parse(Compressed(weights)).Quantization!.GroupOf("any.module")!.Text);
+    public void WhatAGroupSays(string weights, string text) => Assert.Equal(text, Parse(Compressed(weights)).Quantization!.GroupOf("any.module")!.Text);
 
     [Fact]
-    public void The_most_specific_group_wins()
+    public void TheMostSpecificGroupWins()
     {
         const string Four = """{"num_bits":4,"group_size":32}""", Eight = """{"num_bits":8,"group_size":-1}""", Float = """{"num_bits":8,"type":"float","strategy":"channel"}""";
         QuantizationConfig config = Parse($$"""
@@ -123,7 +123,7 @@ public sealed class QuantizationConfigTests
     }
 
     [Fact]
-    public void Modelopt_lists_names_and_beginnings()
+    public void ModeloptListsNamesAndBeginnings()
     {
         QuantizationConfig config = Parse("""{"quant_method":"modelopt","quant_algo":"FP8","ignore":["lm_head","vision_model*"]}""").Quantization!;
         Assert.Equal((true, true, false, true), (config.Ignores("language_model.lm_head"), config.Ignores("vision_model.x.y"), config.Ignores("model.x"), config.Covers("model.x")));
@@ -134,14 +134,14 @@ public sealed class QuantizationConfigTests
     [InlineData("""{"group_size":16,"bits":4}""", "group_size", "groups of 16")]
     [InlineData("""{"group_size":32,"bits":4,"mode":"mxfp4"}""", "mode", "'mxfp4' is not supported")]
     [InlineData("""{"group_size":64,"bits":4,"lm_head":{"group_size":64,"bits":6}}""", "lm_head.bits", "6-bit")]
-    public void Mlx_has_an_object_of_its_own(string quantization, string field, string reason)
+    public void MlxHasAnObjectOfItsOwn(string quantization, string field, string reason)
     {
         ModelFormatException e = Assert.Throws<ModelFormatException>(() => ModelConfig.Parse($$"""{"model_type":"llama4_text","hidden_size":64,"quantization":{{quantization}},"quantization_config":{{quantization}} }""", "config.json"));
         Assert.Equal(("quantization." + field, true), (e.Field, e.Reason.Contains(reason, StringComparison.Ordinal)));
     }
 
     [Fact]
-    public void Mlx_may_say_more_of_single_modules()
+    public void MlxMaySayMoreOfSingleModules()
     {
         QuantizationConfig config = ModelConfig.Parse("""{"model_type":"llama4_text","hidden_size":64,"quantization":{"group_size":64,"bits":4,"lm_head":{"group_size":32,"bits":8},"model.norm":false} }""", "config.json").Quantization!;
         Assert.Equal((4, 8, false), (config.GroupOf("model.x")!.Bits, config.GroupOf("lm_head")!.Bits, config.Covers("model.x")));

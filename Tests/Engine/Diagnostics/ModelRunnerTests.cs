@@ -14,7 +14,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
     private Llama4Model Scout => models.Get("tiny-scout");
 
     [Fact]
-    public void A_prompt_that_fills_the_context_names_both_numbers()
+    public void APromptThatFillsTheContextNamesBothNumbers()
     {
         using var runner = new ModelRunner(Scout, new EngineOptions { MaxContext = 16 });
         using Sequence sequence = runner.CreateSequence();
@@ -31,7 +31,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
     [InlineData(-1)]
     [InlineData(1536)]
     [InlineData(int.MaxValue)]
-    public void Ids_outside_the_vocabulary_are_refused(int id)
+    public void IdsOutsideTheVocabularyAreRefused(int id)
     {
         using var runner = new ModelRunner(Scout);
         using Sequence sequence = runner.CreateSequence();
@@ -59,7 +59,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void Cancelling_between_steps_leaves_a_clean_cache()
+    public void CancellingBetweenStepsLeavesACleanCache()
     {
         int[] ids = MetamorphicTests.Ids(64);
         using var runner = new ModelRunner(Scout, new EngineOptions { StepRows = 16 });
@@ -82,7 +82,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void Pictures_and_patch_tokens_must_match()
+    public void PicturesAndPatchTokensMustMatch()
     {
         int patch = Scout.Config.ImageToken, pixels = 3 * Scout.ImageOptions.Tile * Scout.ImageOptions.Tile;
         var options = new RunOptions { PixelValues = new ushort[pixels], Tiles = 1 };
@@ -96,7 +96,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_prompt_that_is_refused_leaves_the_sequence_as_it_was()
+    public void APromptThatIsRefusedLeavesTheSequenceAsItWas()
     {
         Llama4Model nano = models.Get("nano");
         using var runner = new ModelRunner(nano, new EngineOptions { MaxContext = 64 });
@@ -124,7 +124,7 @@ public sealed class ModelRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_step_of_two_that_one_does_not_fit_changes_neither()
+    public void AStepOfTwoThatOneDoesNotFitChangesNeither()
     {
         using var runner = new ModelRunner(Scout, new EngineOptions { MaxContext = 16 });
         using ModelRunner elsewhere = new(Scout, new EngineOptions { MaxContext = 16 });

@@ -20,7 +20,7 @@ public sealed class ReferenceComparisonTests(ModelFixture models) : IDisposable
     public void Dispose() => _scratch.Dispose();
 
     [Fact]
-    public void What_the_reference_has_is_judged()
+    public void WhatTheReferenceHasIsJudged()
     {
         using ReferenceFile reference = References.Open("tiny-scout", Golden);
         ReferenceReport report = ReferenceComparison.Run(Model, reference);
@@ -40,7 +40,7 @@ public sealed class ReferenceComparisonTests(ModelFixture models) : IDisposable
     [InlineData("router.1.experts", "router.1")]
     [InlineData("router.1.scores", "router.1.scores")]
     [InlineData("greedy", null)]
-    public void One_wrong_value_is_found_and_named(string tensor, string? stage)
+    public void OneWrongValueIsFoundAndNamed(string tensor, string? stage)
     {
         using ReferenceFile reference = Changed(tensor, (entry, bytes) =>
         {
@@ -64,7 +64,7 @@ public sealed class ReferenceComparisonTests(ModelFixture models) : IDisposable
     }
 
     [Fact]
-    public void Other_weights_are_skipped_and_why()
+    public void OtherWeightsAreSkippedAndWhy()
     {
         using ReferenceFile reference = References.Open("tiny-scout", "int4");
         ReferenceReport report = ReferenceComparison.Run(Model, reference);
@@ -79,7 +79,7 @@ public sealed class ReferenceComparisonTests(ModelFixture models) : IDisposable
     [InlineData("input_ids", -5)]
     [InlineData("input_ids", 1L << 40)]
     [InlineData("greedy", -1)]
-    public void Ids_that_cannot_be_are_the_files_fault(string tensor, long id)
+    public void IdsThatCannotBeAreTheFilesFault(string tensor, long id)
     {
         ModelFormatException error = Assert.Throws<ModelFormatException>(() => Changed(tensor, (_, bytes) => MemoryMarshal.Cast<byte, long>(bytes.AsSpan())[0] = id));
         Assert.Equal(tensor, error.Field);

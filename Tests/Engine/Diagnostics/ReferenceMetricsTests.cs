@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.Engine.Diagnostics;
 public sealed class ReferenceMetricsTests
 {
     [Fact]
-    public void Errors_are_shares_of_the_reference_range()
+    public void ErrorsAreSharesOfTheReferenceRange()
     {
         float[] reference = [-1, 0, 3];
         Assert.Equal(0, ReferenceMetrics.Relative(reference, reference));
@@ -16,7 +16,7 @@ public sealed class ReferenceMetricsTests
     }
 
     [Fact]
-    public void Divergence_is_that_of_the_definition()
+    public void DivergenceIsThatOfTheDefinition()
     {
         float half = MathF.Log(0.5f);
         // KL of (1/2, 1/2) from (1/4, 3/4), and of equal rows shifted by a constant.
@@ -27,13 +27,13 @@ public sealed class ReferenceMetricsTests
     }
 
     [Fact]
-    public void Rows_that_are_no_numbers_are_far()
+    public void RowsThatAreNoNumbersAreFar()
     {
         var divergence = LogitDivergence.Of([0, 1, float.NaN, 1, 0, 1], [0, 1, 0, 1, 0, 1], 2);
         Assert.Equal((3, 1), (divergence.Rows, divergence.RowsAbove001));
     }
 
     [Fact]
-    public void Top_token_is_the_first_of_equals() =>
+    public void TopTokenIsTheFirstOfEquals() =>
         Assert.Equal((1, 1), (ReferenceMetrics.Top([0, 2, 2]), ReferenceMetrics.SameTop1([0, 1, 1, 0], [0, 1, 0, 1], 2)));
 }

@@ -21,7 +21,7 @@ public sealed class PromptPictureTests(ModelFixture models)
     [InlineData("other", "one")]
     [InlineData("wide", "one", "other")]
     [InlineData("one", "wide", "one", "other", "wide")]
-    public void Logits_are_those_of_the_pixels_in_their_order_to_the_bit(params string[] names)
+    public void LogitsAreThoseOfThePixelsInTheirOrderToTheBit(params string[] names)
     {
         PreprocessedImage[] images = [.. names.Select(Picture)];
         Prompt prompt = Ask(images);
@@ -40,7 +40,7 @@ public sealed class PromptPictureTests(ModelFixture models)
     }
 
     [Fact]
-    public void Swapped_pictures_are_another_prompt()
+    public void SwappedPicturesAreAnotherPrompt()
     {
         float[] Logits(params string[] names)
         {
@@ -91,7 +91,7 @@ public sealed class PromptPictureTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_picture_that_the_model_cannot_see_is_refused_by_its_number()
+    public void APictureThatTheModelCannotSeeIsRefusedByItsNumber()
     {
         using var runner = new ModelRunner(Nano);
         using Sequence sequence = runner.CreateSequence();

@@ -10,7 +10,7 @@ public class BadImageTests
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Every_bad_file_gives_a_typed_error_or_exact_pixels(string file)
+    public void EveryBadFileGivesATypedErrorOrExactPixels(string file)
     {
         JsonElement row = ImageGoldens.Rows("bad.jsonl").Single(candidate => candidate.Text("file") == file);
         byte[] data = File.ReadAllBytes(GoldenFiles.Path("images", file));
@@ -47,11 +47,11 @@ public class BadImageTests
     [InlineData("bad/animated.gif")]
     [InlineData("bad/webp.webp")]
     [InlineData("bad/bmp.bmp")]
-    public void Harmless_oddities_and_other_types_decode(string file) =>
+    public void HarmlessOdditiesAndOtherTypesDecode(string file) =>
         Assert.Equal(60, ImageGoldens.Decode(file, ImageDecodeMode.Full).Width);
 
     [Fact]
-    public void A_file_cut_anywhere_is_refused_or_complete()
+    public void AFileCutAnywhereIsRefusedOrComplete()
     {
         foreach (string name in new[] { "palette4_adam7_13x9.png", "jpeg_420_7x5.jpg", "bad/webp.webp", "bad/gif.gif", "bad/bmp.bmp" })
         {
@@ -75,7 +75,7 @@ public class BadImageTests
     }
 
     [Fact]
-    public void Flipped_bits_give_pictures_or_typed_errors()
+    public void FlippedBitsGivePicturesOrTypedErrors()
     {
         Random random = new(7);
         foreach (string name in new[] { "rgba16_60x40.png", "jpeg_420_7x5.jpg", "jpeg_cmyk_64x48.jpg", "bad/webp.webp", "bad/gif.gif" })
@@ -101,7 +101,7 @@ public class BadImageTests
     [Theory]
     [InlineData("rgb_224x224.png")]
     [InlineData("jpeg_444_224x224.jpg")]
-    public void Limits_are_checked_before_decoding(string name)
+    public void LimitsAreCheckedBeforeDecoding(string name)
     {
         string path = GoldenFiles.Path("images", name);
         Assert.Equal(224, ImageDecoder.Decode(path, new ImageDecodeOptions { MaxPixels = 224 * 224, MaxSide = 224 }).Width);
@@ -113,7 +113,7 @@ public class BadImageTests
     }
 
     [Fact]
-    public void Empty_and_foreign_content_is_named()
+    public void EmptyAndForeignContentIsNamed()
     {
         Assert.Contains("empty", Assert.Throws<ImageFormatException>(() => ImageDecoder.Decode([])).Reason, StringComparison.Ordinal);
         ImageFormatException svg = Assert.Throws<ImageFormatException>(
@@ -124,6 +124,6 @@ public class BadImageTests
     }
 
     [Fact]
-    public void Pixels_must_fit_their_size() =>
+    public void PixelsMustFitTheirSize() =>
         Assert.Throws<ArgumentException>(() => new RgbImage(2, 2, new byte[11]));
 }

@@ -14,7 +14,7 @@ public class ExifOrientationTests
     [InlineData(6, 2, "daebfc")]
     [InlineData(7, 2, "fcebda")]
     [InlineData(8, 2, "cfbead")]
-    public void Every_orientation_turns_the_picture(int orientation, int width, string expected)
+    public void EveryOrientationTurnsThePicture(int orientation, int width, string expected)
     {
         RgbImage stored = new(3, 2, [.. "abcdef".SelectMany(letter => new[] { (byte)letter, (byte)1, (byte)2 })]);
         RgbImage upright = ExifOrientation.Apply(stored, orientation);
@@ -25,7 +25,7 @@ public class ExifOrientationTests
     }
 
     [Fact]
-    public void Both_byte_orders_are_read()
+    public void BothByteOrdersAreRead()
     {
         byte[] little = [.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
         byte[] big = [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 8, 0, 0];
@@ -34,7 +34,7 @@ public class ExifOrientationTests
     }
 
     [Fact]
-    public void Malformed_blocks_mean_as_stored()
+    public void MalformedBlocksMeanAsStored()
     {
         byte[] good = [.. "II*\0"u8, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0];
         for (int length = 0; length < good.Length; length++)
@@ -46,6 +46,6 @@ public class ExifOrientationTests
     }
 
     [Fact]
-    public void Other_orientations_do_not_exist() =>
+    public void OtherOrientationsDoNotExist() =>
         Assert.Throws<ArgumentOutOfRangeException>(() => ExifOrientation.Apply(new RgbImage(1, 1, new byte[3]), 9));
 }

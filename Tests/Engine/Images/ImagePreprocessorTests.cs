@@ -6,7 +6,7 @@ namespace Llama4Kernels.Tests.Engine.Images;
 public class ImagePreprocessorTests
 {
     [Fact]
-    public void Normalization_rounds_after_every_step()
+    public void NormalizationRoundsAfterEveryStep()
     {
         byte[] pixels = new byte[3 * 16 * 16];
         for (int i = 0; i < 256; i++)
@@ -27,7 +27,7 @@ public class ImagePreprocessorTests
     }
 
     [Fact]
-    public void The_hash_tells_pictures_and_tilings_apart()
+    public void TheHashTellsPicturesAndTilingsApart()
     {
         byte[] pixels = new byte[3 * 6];
         string hash = Hash(new RgbImage(3, 2, pixels), new TileOptions(28, 4));
@@ -47,7 +47,7 @@ public class ImagePreprocessorTests
     }
 
     [Fact]
-    public void A_flat_picture_stays_flat_at_any_size()
+    public void AFlatPictureStaysFlatAtAnySize()
     {
         RgbImage image = new(97, 41, [.. Enumerable.Repeat((byte)255, 3 * 97 * 41)]);
         foreach ((int width, int height) in new[] { (1, 1), (200, 7), (13, 300), (97, 20), (50, 41) })
@@ -62,7 +62,7 @@ public class ImagePreprocessorTests
     }
 
     [Fact]
-    public void Longest_sides_resize()
+    public void LongestSidesResize()
     {
         PreprocessedImage wide = ImagePreprocessor.Process(new RgbImage(65_535, 1, new byte[3 * 65_535]));
         Assert.Equal((1, 16, 1, 5376), (wide.Rows, wide.Columns, wide.ResizedHeight, wide.ResizedWidth));

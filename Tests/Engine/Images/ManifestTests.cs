@@ -11,7 +11,7 @@ public class ManifestTests
         [.. ImageGoldens.Rows("manifest.jsonl").Select(row => row.Text("file")).Distinct()];
 
     [Fact]
-    public void The_manifest_has_every_row()
+    public void TheManifestHasEveryRow()
     {
         List<JsonElement> rows = ImageGoldens.Rows("manifest.jsonl");
         Assert.Equal(548, rows.Count);
@@ -21,7 +21,7 @@ public class ManifestTests
     // PNG from the file's bytes; JPEG from the reference's decoded pixels, so that the resize alone is compared.
     [Theory]
     [MemberData(nameof(Files))]
-    public void Tiles_equal_the_reference_bit_for_bit(string file)
+    public void TilesEqualTheReferenceBitForBit(string file)
     {
         int seen = 0;
         foreach (JsonElement row in MetaRows(ImageGoldens.Rows("manifest.jsonl").Where(row => row.Text("file") == file)))
@@ -49,7 +49,7 @@ public class ManifestTests
     }
 
     [Fact]
-    public void Jpegs_stay_within_the_tolerance_from_end_to_end()
+    public void JpegsStayWithinTheToleranceFromEndToEnd()
     {
         int seen = 0;
         foreach (JsonElement row in MetaRows(ImageGoldens.Rows("manifest.jsonl")))

@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Engine.Images;
 public class PngDecoderTests
 {
     [Fact]
-    public void Grey_and_alpha_of_16_bits_use_high_bytes()
+    public void GreyAndAlphaOf16BitsUseHighBytes()
     {
         byte[] png = Png(2, 1, 16, 4, [0, 100, 255, 128, 0, 7, 9, 0, 3]);
         Assert.Equal([177, 177, 177, 255, 255, 255], ImageDecoder.Decode(png).Pixels);
@@ -17,7 +17,7 @@ public class PngDecoderTests
     }
 
     [Fact]
-    public void A_transparent_16_bit_colour_must_match_in_both_bytes()
+    public void ATransparent16BitColourMustMatchInBothBytes()
     {
         byte[] key = Chunk("tRNS", [1, 2, 3, 4, 5, 6]);
         byte[] png = Png(2, 1, 16, 2, [0, 1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 7], key);
@@ -26,7 +26,7 @@ public class PngDecoderTests
     }
 
     [Fact]
-    public void A_transparent_16_bit_grey_turns_white_unless_reference()
+    public void ATransparent16BitGreyTurnsWhiteUnlessReference()
     {
         byte[] png = Png(3, 1, 16, 0, [0, 1, 2, 1, 3, 0, 9], Chunk("tRNS", [1, 2]));
         Assert.Equal([255, 1, 0], ImageDecoder.Decode(png).Pixels.Where((_, i) => i % 3 == 0));
@@ -36,11 +36,11 @@ public class PngDecoderTests
     [Theory]
     [InlineData(1, 0b10100000, new byte[] { 255, 0, 255 })]
     [InlineData(2, 0b00011000, new byte[] { 0, 85, 170 })]
-    public void Small_depths_are_scaled_to_the_full_range(int depth, int row, byte[] expected) =>
+    public void SmallDepthsAreScaledToTheFullRange(int depth, int row, byte[] expected) =>
         Assert.Equal(expected, ImageDecoder.Decode(Png(3, 1, depth, 0, [0, (byte)row])).Pixels.Where((_, i) => i % 3 == 0));
 
     [Fact]
-    public void Every_filter_restores_its_row()
+    public void EveryFilterRestoresItsRow()
     {
         // Four grey pixels a row; the expected rows follow the specification's predictors by hand.
         byte[] rows =
@@ -57,7 +57,7 @@ public class PngDecoderTests
     }
 
     [Fact]
-    public void Exif_orientation_turns_a_png_unless_reference()
+    public void ExifOrientationTurnsAPngUnlessReference()
     {
         byte[] exif = Chunk("eXIf", [.. "MM\0*"u8, 0, 0, 0, 8, 0, 1, 1, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0]);
         byte[] png = Png(2, 1, 8, 0, [0, 5, 6], exif);
@@ -67,7 +67,7 @@ public class PngDecoderTests
     }
 
     [Fact]
-    public void Pixel_data_may_be_split_and_ancillary_chunks_are_skipped()
+    public void PixelDataMayBeSplitAndAncillaryChunksAreSkipped()
     {
         byte[] data = Deflate([0, 1, 2, 3]);
         byte[] png = Assemble(
@@ -77,7 +77,7 @@ public class PngDecoderTests
     }
 
     [Fact]
-    public void Structure_faults_are_named()
+    public void StructureFaultsAreNamed()
     {
         byte[] rows = [0, 1];
         Refused("critical chunk ABCD", Png(1, 1, 8, 0, rows, Chunk("ABCD", [])));

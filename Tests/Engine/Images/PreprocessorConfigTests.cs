@@ -10,11 +10,11 @@ public sealed class PreprocessorConfigTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void A_checkpoint_states_its_tiling() =>
+    public void ACheckpointStatesItsTiling() =>
         Assert.Equal(new TileOptions(56, 16, false), PreprocessorConfig.Load(GoldenFiles.Path("tiny-scout")));
 
     [Fact]
-    public void What_is_missing_is_as_released()
+    public void WhatIsMissingIsAsReleased()
     {
         Assert.Equal(new TileOptions(336, 16, false), PreprocessorConfig.Load(_folder));
         Assert.Equal(new TileOptions(336, 16, false), Load("{}"));
@@ -39,7 +39,7 @@ public sealed class PreprocessorConfigTests : IDisposable
     [InlineData("""{"resample": 3}""", "resample")]
     [InlineData("""{"rescale_factor": 1}""", "rescale_factor")]
     [InlineData("""{"do_resize": false}""", "do_resize")]
-    public void Faults_name_the_field(string json, string? field)
+    public void FaultsNameTheField(string json, string? field)
     {
         ModelFormatException error = Assert.Throws<ModelFormatException>(() => Load(json));
         Assert.Equal(field, error.Field);
@@ -47,7 +47,7 @@ public sealed class PreprocessorConfigTests : IDisposable
     }
 
     [Fact]
-    public void The_merged_file_goes_first()
+    public void TheMergedFileGoesFirst()
     {
         string merged = Path.Combine(_folder, PreprocessorConfig.MergedFileName);
         File.WriteAllText(merged, """{"image_processor": {"max_patches": 3}, "patch_size": 14}""");
@@ -61,7 +61,7 @@ public sealed class PreprocessorConfigTests : IDisposable
     }
 
     [Fact]
-    public void An_oversized_file_is_not_read() =>
+    public void AnOversizedFileIsNotRead() =>
         Assert.Contains("larger", Assert.Throws<ModelFormatException>(() => Load(new string(' ', 2 << 20))).Reason, StringComparison.Ordinal);
 
     private TileOptions Load(string json)

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Tests.Engine.Images;
 public class TileCanvasTests
 {
     [Fact]
-    public void Every_reference_canvas_is_chosen()
+    public void EveryReferenceCanvasIsChosen()
     {
         List<JsonElement> rows = ImageGoldens.Rows("canvas.jsonl");
         Assert.Equal(1920, rows.Count);
@@ -36,11 +36,11 @@ public class TileCanvasTests
     [InlineData(1, -1, 336, 16)]
     [InlineData(1, 1, 0, 16)]
     [InlineData(1, 1, 336, 0)]
-    public void Sizes_must_be_positive(int width, int height, int tile, int maxTiles) =>
+    public void SizesMustBePositive(int width, int height, int tile, int maxTiles) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => TileCanvas.Choose(width, height, tile, maxTiles));
 
     [Fact]
-    public void Token_counts_refuse_nonsense()
+    public void TokenCountsRefuseNonsense()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageTokens.Count(0, 1, 144));
         Assert.Throws<ArgumentOutOfRangeException>(() => ImageTokens.Count(1, 0, 144));
@@ -49,7 +49,7 @@ public class TileCanvasTests
     }
 
     [Fact]
-    public void Extreme_sides_keep_at_least_one_pixel()
+    public void ExtremeSidesKeepAtLeastOnePixel()
     {
         TileGrid grid = TileCanvas.Choose(65_535, 1, 336, 1);
         Assert.Equal(new TileGrid(1, 1, 1, 336), grid);

@@ -9,7 +9,7 @@ public sealed class TileOverlayTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void The_written_picture_shows_canvas_padding_and_grid()
+    public void TheWrittenPictureShowsCanvasPaddingAndGrid()
     {
         // 40x20 on tiles of 28: two columns, one row, padding below and right.
         RgbImage image = new(40, 20, [.. Enumerable.Repeat((byte)200, 3 * 40 * 20)]);
@@ -29,7 +29,7 @@ public sealed class TileOverlayTests : IDisposable
     }
 
     [Fact]
-    public void A_folder_that_does_not_exist_is_an_error() =>
+    public void AFolderThatDoesNotExistIsAnError() =>
         Assert.Throws<DirectoryNotFoundException>(
             () => TileOverlay.Write(Path.Combine(_folder, "none", "out.png"), new RgbImage(1, 1, new byte[3])));
 }

@@ -15,7 +15,7 @@ public sealed class BlockPoolTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void Blocks_in_use_never_overlap_and_all_memory_serves_either_kind(int seed)
+    public void BlocksInUseNeverOverlapAndAllMemoryServesEitherKind(int seed)
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         long[] sizes = [.. Enum.GetValues<BlockKind>().Select(kind => Size(backend, kind))];
@@ -80,7 +80,7 @@ public sealed class BlockPoolTests
     }
 
     [Fact]
-    public void A_block_that_is_not_in_use_cannot_be_released_or_referenced()
+    public void ABlockThatIsNotInUseCannotBeReleasedOrReferenced()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using BlockPool pool = SequenceBlocksTests.Pool(backend, "tiny-scout", 16, 1 << 20);
@@ -94,7 +94,7 @@ public sealed class BlockPoolTests
     }
 
     [Fact]
-    public void A_budget_without_room_for_a_block_is_refused_with_what_is_needed()
+    public void ABudgetWithoutRoomForABlockIsRefusedWithWhatIsNeeded()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         long least = Enum.GetValues<BlockKind>().Sum(kind => Size(backend, kind));
@@ -104,7 +104,7 @@ public sealed class BlockPoolTests
     }
 
     [Fact]
-    public void The_memory_that_a_sequence_takes_is_known_before()
+    public void TheMemoryThatASequenceTakesIsKnownBefore()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         // 100 positions: seven blocks of full layers, two of a chunk of 32 positions.

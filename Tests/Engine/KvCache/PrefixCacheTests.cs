@@ -29,7 +29,7 @@ public sealed class PrefixCacheTests : IDisposable
     [InlineData("tiny-scout", 33, 32)]
     [InlineData("tiny-scout", 3, 2)]
     [InlineData("tiny-flat", 24, 24)]
-    public void A_block_never_straddles_a_chunk_edge(string model, int wanted, int expected)
+    public void ABlockNeverStraddlesAChunkEdge(string model, int wanted, int expected)
     {
         using BlockPool pool = SequenceBlocksTests.Pool(_backend, model, wanted, 1 << 22);
         Assert.Equal(expected, pool.BlockTokens);
@@ -45,7 +45,7 @@ public sealed class PrefixCacheTests : IDisposable
     [InlineData(32)]
     [InlineData(33)]
     [InlineData(100)]
-    public void A_prompt_finds_what_it_shares(int length)
+    public void APromptFindsWhatItShares(int length)
     {
         long[] keys = Keys(length);
         Cache(keys);
@@ -59,7 +59,7 @@ public sealed class PrefixCacheTests : IDisposable
     }
 
     [Fact]
-    public void Another_salt_or_key_shares_nothing()
+    public void AnotherSaltOrKeySharesNothing()
     {
         long[] keys = Keys(20);
         Cache(keys, "a");
@@ -73,7 +73,7 @@ public sealed class PrefixCacheTests : IDisposable
     }
 
     [Fact]
-    public void Without_chunked_blocks_only_chunk_edges_before_them_are_left()
+    public void WithoutChunkedBlocksOnlyChunkEdgesBeforeThemAreLeft()
     {
         long[] keys = Keys(90);
         Cache(keys);
@@ -91,7 +91,7 @@ public sealed class PrefixCacheTests : IDisposable
     }
 
     [Fact]
-    public void What_was_used_longest_ago_goes_first_and_ends_before_beginnings()
+    public void WhatWasUsedLongestAgoGoesFirstAndEndsBeforeBeginnings()
     {
         long[] common = Keys(16), a = [.. common, .. Keys(16, 100)], b = [.. common, .. Keys(16, 200)];
         Cache(a);
@@ -109,7 +109,7 @@ public sealed class PrefixCacheTests : IDisposable
     }
 
     [Fact]
-    public void What_a_sequence_stands_on_stays()
+    public void WhatASequenceStandsOnStays()
     {
         long[] keys = Keys(20);
         var running = new Holder(this, keys, "");
@@ -123,7 +123,7 @@ public sealed class PrefixCacheTests : IDisposable
     }
 
     [Fact]
-    public void Equal_sequences_that_run_together_come_to_share_their_blocks()
+    public void EqualSequencesThatRunTogetherComeToShareTheirBlocks()
     {
         long[] keys = Keys(40);
         Holder first = new(this, keys, ""), second = new(this, keys, "");
@@ -139,7 +139,7 @@ public sealed class PrefixCacheTests : IDisposable
     }
 
     [Fact]
-    public void A_longer_end_takes_the_place_of_a_shorter_one()
+    public void ALongerEndTakesThePlaceOfAShorterOne()
     {
         long[] keys = Keys(20);
         Cache(keys[..3]);
@@ -157,7 +157,7 @@ public sealed class PrefixCacheTests : IDisposable
 
     /// <summary>Random sequences, prompts, evictions: what is found was cached, and in the end nothing is left.</summary>
     [Fact]
-    public void References_add_up_whatever_happens()
+    public void ReferencesAddUpWhateverHappens()
     {
         for (int seed = 0; seed < 20; seed++)
         {

@@ -11,7 +11,7 @@ public sealed class SequenceBlocksTests
     [Theory]
     [InlineData("tiny-scout", 32)] // chunk 32
     [InlineData("tiny-long", 8192)]
-    public void Blocks_of_chunked_layers_go_when_their_chunk_is_over(string model, int chunk)
+    public void BlocksOfChunkedLayersGoWhenTheirChunkIsOver(string model, int chunk)
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using BlockPool pool = Pool(backend, model, 16, 64 << 20);
@@ -33,7 +33,7 @@ public sealed class SequenceBlocksTests
     }
 
     [Fact]
-    public void Without_chunks_every_layer_keeps_everything()
+    public void WithoutChunksEveryLayerKeepsEverything()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using BlockPool pool = Pool(backend, "tiny-flat", 16, 8 << 20);
@@ -50,7 +50,7 @@ public sealed class SequenceBlocksTests
     }
 
     [Fact]
-    public void A_step_that_is_cancelled_or_finds_no_room_leaves_what_was_there()
+    public void AStepThatIsCancelledOrFindsNoRoomLeavesWhatWasThere()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         TextConfig config = ModelConfig.Load(GoldenFiles.Path("tiny-scout")).Text;

@@ -22,7 +22,7 @@ public sealed class ImageGoldenTests(ModelFixture models)
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Features_and_logits_equal_the_reference(string name, string file)
+    public void FeaturesAndLogitsEqualTheReference(string name, string file)
     {
         Llama4Model model = models.Get(name);
         using ReferenceFile golden = References.Open(name, file);

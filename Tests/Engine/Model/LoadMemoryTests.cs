@@ -10,7 +10,7 @@ namespace Llama4Kernels.Tests.Engine.Model;
 public sealed class LoadMemoryTests
 {
     [Fact]
-    public void Pages_are_given_back_as_they_are_packed()
+    public void PagesAreGivenBackAsTheyArePacked()
     {
         if (!File.Exists("/proc/self/smaps"))
         {

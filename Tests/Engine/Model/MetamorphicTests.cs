@@ -18,7 +18,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     [InlineData("tiny-scout", 33)]
     [InlineData("tiny-maverick", 5)]
     [InlineData("tiny-flat", 13)]
-    public void Prefill_in_pieces_equals_prefill_at_once(string name, int piece)
+    public void PrefillInPiecesEqualsPrefillAtOnce(string name, int piece)
     {
         Llama4Model model = models.Get(name);
         int[] ids = Ids(97);
@@ -28,7 +28,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     }
 
     [Fact]
-    public void Cached_decode_equals_recomputation()
+    public void CachedDecodeEqualsRecomputation()
     {
         Llama4Model model = models.Get("tiny-scout");
         int[] ids = Ids(70);
@@ -44,7 +44,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_batch_of_sequences_of_different_length_equals_each_alone()
+    public void ABatchOfSequencesOfDifferentLengthEqualsEachAlone()
     {
         Llama4Model model = models.Get("tiny-scout");
         int[] lengths = [3, 31, 32, 33, 64, 90];
@@ -75,7 +75,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     [Theory]
     [InlineData(ActivationPrecision.Float32)]
     [InlineData(ActivationPrecision.BFloat16)]
-    public void More_threads_give_the_same_bits(ActivationPrecision precision)
+    public void MoreThreadsGiveTheSameBits(ActivationPrecision precision)
     {
         int[] ids = Ids(60);
         float[] one = ModelRunner.Run(models.Get("tiny-scout", new ModelOptions { Threads = 1, Activations = precision }), ids, new RunOptions()).Logits;
@@ -87,7 +87,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_decode_step_allocates_nothing()
+    public void ADecodeStepAllocatesNothing()
     {
         Llama4Model model = models.Get("tiny-scout");
         using var runner = new ModelRunner(model);
@@ -109,7 +109,7 @@ public sealed class MetamorphicTests(ModelFixture models)
     }
 
     [Fact]
-    public void Chunked_layers_hold_one_chunk_and_full_layers_everything()
+    public void ChunkedLayersHoldOneChunkAndFullLayersEverything()
     {
         Llama4Model model = models.Get("tiny-scout");
         using var runner = new ModelRunner(model, new EngineOptions { BlockTokens = 8 });

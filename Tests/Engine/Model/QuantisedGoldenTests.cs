@@ -35,7 +35,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     [InlineData("tiny-scout", "int4", WeightScheme.Int4, true)]
     [InlineData("tiny-flat", "int4", WeightScheme.Int4, true)]
     [InlineData("tiny-fp8", "fp8", WeightScheme.Stored, true)]
-    public void Logits_equal_the_reference(string name, string file, WeightScheme weights, bool onDevice)
+    public void LogitsEqualTheReference(string name, string file, WeightScheme weights, bool onDevice)
     {
         Llama4Model model = Load(name, weights, onDevice);
         using var golden = References.Open(name, file);
@@ -45,7 +45,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     [Theory]
     [InlineData("tiny-scout", 0)]
     [InlineData("tiny-flat", 1)]
-    public void Int4_codes_and_scales_equal_the_reference(string name, int layer)
+    public void Int4CodesAndScalesEqualTheReference(string name, int layer)
     {
         LayerWeights w = models.Get(name, new ModelOptions { Weights = WeightScheme.Int4 }).Text.Weights.Layers[layer];
         using SafeTensorsFile file = SafeTensorsFile.Open(GoldenFiles.Path(name, "golden", "int4.safetensors"));
@@ -57,7 +57,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     [Theory]
     [InlineData("tiny-scout", 0)]
     [InlineData("tiny-flat", 1)]
-    public void Int4_codes_and_scales_on_the_device_equal_the_reference(string name, int layer)
+    public void Int4CodesAndScalesOnTheDeviceEqualTheReference(string name, int layer)
     {
         Llama4Model model = Load(name, WeightScheme.Int4, onDevice: true);
         LayerWeights w = model.Text.Weights.Layers[layer];
@@ -74,7 +74,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     [InlineData("tiny-scout", "fp8-mixed", new[] { 1, 2, 3 }, true)]
     [InlineData("tiny-flat", "fp8-mixed", new[] { 1, 2 }, true)]
     [InlineData("tiny-fp8", "fp8", new[] { 1, 3 }, true)]
-    public void Fp8_blocks_equal_the_reference(string name, string file, int[] layers, bool onDevice)
+    public void Fp8BlocksEqualTheReference(string name, string file, int[] layers, bool onDevice)
     {
         Llama4Model model = Load(name, WeightScheme.Fp8, onDevice);
         using var golden = References.Open(name, file);
@@ -93,7 +93,7 @@ public sealed class QuantisedGoldenTests(ModelFixture models) : IDisposable
     }
 
     [Fact]
-    public void First_and_last_layer_stay_unquantised_in_fp8()
+    public void FirstAndLastLayerStayUnquantisedInFp8()
     {
         LayerWeights[] layers = models.Get("tiny-scout", new ModelOptions { Weights = WeightScheme.Fp8 }).Text.Weights.Layers;
         Assert.All((LayerWeights[])[layers[0], layers[^1]], layer => Assert.All(layer.Experts, e => Assert.Equal(ScaleKind.None, e.GateUp.Format.Scale)));

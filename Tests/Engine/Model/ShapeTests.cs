@@ -47,7 +47,7 @@ public sealed class ShapeTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Logits_and_routers_equal_the_plain_forward_pass(string name, bool nested)
+    public void LogitsAndRoutersEqualThePlainForwardPass(string name, bool nested)
     {
         (ForwardOracleShape shape, Dictionary<string, object?> settings) = s_cases[name];
         using var checkpoint = new RandomCheckpoint(shape, settings, nested, seed: 11);

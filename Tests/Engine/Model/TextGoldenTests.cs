@@ -27,7 +27,7 @@ public sealed class TextGoldenTests(ModelFixture models)
 
     [Theory]
     [MemberData(nameof(Files))]
-    public void Logits_routers_and_continuation_equal_the_reference(string name, string file)
+    public void LogitsRoutersAndContinuationEqualTheReference(string name, string file)
     {
         Llama4Model model = models.Get(name);
         using ReferenceFile golden = References.Open(name, file);
@@ -38,7 +38,7 @@ public sealed class TextGoldenTests(ModelFixture models)
     [Theory]
     [InlineData(0)]
     [InlineData(1000)]
-    public void Sixteen_thousand_tokens_cross_two_chunk_edges(int prefillChunk)
+    public void SixteenThousandTokensCrossTwoChunkEdges(int prefillChunk)
     {
         Llama4Model model = models.Get("tiny-long");
         using ReferenceFile golden = References.Open("tiny-long", "text-16500");
@@ -47,7 +47,7 @@ public sealed class TextGoldenTests(ModelFixture models)
     }
 
     [Fact]
-    public void Bf16_activations_stay_close_to_the_reference()
+    public void Bf16ActivationsStayCloseToTheReference()
     {
         Llama4Model model = models.Get("nano", new ModelOptions { Activations = ActivationPrecision.BFloat16 });
         foreach (string file in (string[])["chat-fact", "chat-hello-th", "chat-tool", "text-700"])

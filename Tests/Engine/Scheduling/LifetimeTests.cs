@@ -16,7 +16,7 @@ public sealed class LifetimeTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public void Nothing_runs_after_the_runner_or_the_model_is_disposed(bool disposeModel)
+    public void NothingRunsAfterTheRunnerOrTheModelIsDisposed(bool disposeModel)
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         using var runner = new ModelRunner(model, s_sizes);
@@ -47,7 +47,7 @@ public sealed class LifetimeTests
     }
 
     [Fact]
-    public void A_disposed_sequence_is_refused_and_has_given_its_blocks_back()
+    public void ADisposedSequenceIsRefusedAndHasGivenItsBlocksBack()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         using var runner = new ModelRunner(model, s_sizes);
@@ -65,7 +65,7 @@ public sealed class LifetimeTests
     }
 
     [Fact]
-    public void A_model_cannot_be_disposed_within_its_own_step()
+    public void AModelCannotBeDisposedWithinItsOwnStep()
     {
         FailingBackend? backend = null;
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions
@@ -88,7 +88,7 @@ public sealed class LifetimeTests
     }
 
     [Fact]
-    public void What_options_ask_of_a_backend_that_is_handed_in_is_not_ignored()
+    public void WhatOptionsAskOfABackendThatIsHandedInIsNotIgnored()
     {
         static CpuBackend Backend() => new(new CpuBackendOptions { Threads = 1 });
         ArgumentException precision = Assert.Throws<ArgumentException>(() =>

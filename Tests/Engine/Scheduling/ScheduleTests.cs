@@ -17,7 +17,7 @@ public sealed class ScheduleTests(ModelFixture models)
     [InlineData("tiny-maverick", ActivationPrecision.Float32, null)]
     [InlineData("tiny-fp8", ActivationPrecision.BFloat16, KvFormat.F32)]
     [InlineData("tiny-flat", ActivationPrecision.Float32, null)]
-    public void Random_schedules_give_every_sequence_its_single_runs_logits(string name, ActivationPrecision precision, KvFormat? format)
+    public void RandomSchedulesGiveEverySequenceItsSingleRunsLogits(string name, ActivationPrecision precision, KvFormat? format)
     {
         Llama4Model model = models.Get(name, new ModelOptions { Activations = precision, Weights = precision == ActivationPrecision.Int8 ? WeightScheme.Int4 : WeightScheme.Stored });
         EngineOptions sizes = new() { StepRows = 40, MaxLogitRows = 6, BlockTokens = 8, MaxContext = 128, CacheFormat = format };

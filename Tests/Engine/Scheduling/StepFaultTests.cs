@@ -15,7 +15,7 @@ public sealed class StepFaultTests
     [Theory]
     [InlineData("tiny-scout")]
     [InlineData("tiny-maverick")]
-    public void On_the_processor(string name)
+    public void OnTheProcessor(string name)
     {
         FailingBackend? backend = null;
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), new ModelOptions
@@ -27,7 +27,7 @@ public sealed class StepFaultTests
     }
 
     [Fact]
-    public void On_a_device()
+    public void OnADevice()
     {
         using var driver = new EmulatedCudaDriver();
         FailingBackend? backend = null;

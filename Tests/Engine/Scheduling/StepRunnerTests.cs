@@ -16,7 +16,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     private Llama4Model Scout => models.Get("tiny-scout");
 
     [Fact]
-    public void A_sequence_stands_in_a_step_once()
+    public void ASequenceStandsInAStepOnce()
     {
         using var runner = new StepRunner(Scout, s_sizes);
         using Sequence sequence = runner.CreateSequence();
@@ -27,7 +27,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void Another_runners_sequence_is_refused()
+    public void AnotherRunnersSequenceIsRefused()
     {
         using StepRunner runner = new(Scout, s_sizes), other = new(Scout, s_sizes with { BlockTokens = 16 });
         using Sequence own = runner.CreateSequence(), foreign = other.CreateSequence();
@@ -44,7 +44,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     [InlineData(1, 2)]
     [InlineData(1, -1)]
     [InlineData(-1, 0)]
-    public void A_part_has_rows_that_are_pending_and_wants_some_of_them(int rows, int logits)
+    public void APartHasRowsThatArePendingAndWantsSomeOfThem(int rows, int logits)
     {
         using var runner = new StepRunner(Scout, s_sizes);
         using Sequence sequence = runner.CreateSequence();
@@ -55,7 +55,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_step_keeps_to_its_rows_its_logits_and_the_chunk()
+    public void AStepKeepsToItsRowsItsLogitsAndTheChunk()
     {
         using var runner = new StepRunner(Scout, s_sizes);
         using Sequence sequence = runner.CreateSequence();
@@ -71,7 +71,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void Tokens_beyond_the_context_or_the_vocabulary_are_not_taken()
+    public void TokensBeyondTheContextOrTheVocabularyAreNotTaken()
     {
         using var runner = new StepRunner(Scout, s_sizes);
         using Sequence sequence = runner.CreateSequence();
@@ -84,7 +84,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void Only_wanted_rows_have_logits_and_only_until_the_next_step()
+    public void OnlyWantedRowsHaveLogitsAndOnlyUntilTheNextStep()
     {
         using var runner = new StepRunner(Scout, s_sizes);
         using Sequence a = runner.CreateSequence(), b = runner.CreateSequence();
@@ -102,7 +102,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     }
 
     [Fact]
-    public void A_full_cache_fails_the_step_and_changes_nothing()
+    public void AFullCacheFailsTheStepAndChangesNothing()
     {
         long bytes = StepRunner.CacheBytes(Scout, s_sizes, 16, 1);
         using var runner = new StepRunner(Scout, s_sizes with { CacheBytes = bytes });
@@ -123,7 +123,7 @@ public sealed class StepRunnerTests(ModelFixture models)
     [Theory]
     [InlineData(0)]
     [InlineData(-1)]
-    public void Options_validate_themselves(int value)
+    public void OptionsValidateThemselves(int value)
     {
         Assert.Throws<ArgumentException>(() => new EngineOptions { MaxContext = value });
         Assert.Throws<ArgumentException>(() => new EngineOptions { StepRows = value });

@@ -29,7 +29,7 @@ public sealed class ConversationTests(ModelFixture models)
     private Llama4Model Nano => models.Get("nano");
 
     [Fact]
-    public async Task A_turn_computes_only_what_is_new_and_says_what_the_whole_prompt_would()
+    public async Task ATurnComputesOnlyWhatIsNewAndSaysWhatTheWholePromptWould()
     {
         await using var engine = new Llama4Engine(Nano);
         Conversation conversation = engine.CreateConversation(s_greedy with { System = "Answer shortly." });
@@ -51,7 +51,7 @@ public sealed class ConversationTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Pictures_come_before_the_text_of_their_turn_and_stay()
+    public async Task PicturesComeBeforeTheTextOfTheirTurnAndStay()
     {
         await using var engine = new Llama4Engine(Nano);
         Conversation conversation = engine.CreateConversation(s_greedy);
@@ -73,7 +73,7 @@ public sealed class ConversationTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Calls_are_read_and_their_results_answered()
+    public async Task CallsAreReadAndTheirResultsAnswered()
     {
         await using var engine = new Llama4Engine(Nano);
         Conversation conversation = engine.CreateConversation(s_greedy with { Tools = s_tools });
@@ -93,7 +93,7 @@ public sealed class ConversationTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Answers_keep_to_the_choice_of_tools()
+    public async Task AnswersKeepToTheChoiceOfTools()
     {
         await using var engine = new Llama4Engine(Nano);
         Conversation conversation = engine.CreateConversation(s_greedy with { Tools = s_tools, ToolChoice = ToolChoice.Named("get_time") });
@@ -122,7 +122,7 @@ public sealed class ConversationTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task What_cannot_be_is_an_error_and_changes_nothing()
+    public async Task WhatCannotBeIsAnErrorAndChangesNothing()
     {
         await using var engine = new Llama4Engine(Nano);
         Conversation conversation = engine.CreateConversation(s_greedy);
@@ -147,7 +147,7 @@ public sealed class ConversationTests(ModelFixture models)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_cut_answer_is_kept_and_ended(bool cancel)
+    public async Task ACutAnswerIsKeptAndEnded(bool cancel)
     {
         await using var engine = new Llama4Engine(Nano);
         Conversation conversation = engine.CreateConversation(s_greedy);
@@ -187,7 +187,7 @@ public sealed class ConversationTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task An_answer_of_which_nothing_came_was_not_asked_for()
+    public async Task AnAnswerOfWhichNothingCameWasNotAskedFor()
     {
         using Llama4Model model = Llama4Model.Load(GoldenFiles.SampleModel);
         var engine = new Llama4Engine(model, new EngineOptions { MaxContext = 64 });

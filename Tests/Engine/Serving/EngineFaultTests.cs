@@ -18,7 +18,7 @@ public sealed class EngineFaultTests
     [Theory]
     [InlineData("tiny-scout")]
     [InlineData("nano")]
-    public async Task A_failing_operation_fails_its_step_and_nothing_else(string name)
+    public async Task AFailingOperationFailsItsStepAndNothingElse(string name)
     {
         FailingBackend? backend = null;
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), new ModelOptions
@@ -68,7 +68,7 @@ public sealed class EngineFaultTests
     }
 
     [Fact]
-    public async Task A_constraint_that_throws_fails_its_request_only()
+    public async Task AConstraintThatThrowsFailsItsRequestOnly()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("nano"), new ModelOptions { Threads = 1 });
         await using var engine = new Llama4Engine(model, new EngineOptions { MaxContext = 128 });

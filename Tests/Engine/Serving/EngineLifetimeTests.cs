@@ -18,7 +18,7 @@ public sealed class EngineLifetimeTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Disposing_at_any_moment_ends_all_requests_with_a_typed_error(bool disposeModel)
+    public async Task DisposingAtAnyMomentEndsAllRequestsWithATypedError(bool disposeModel)
     {
         var random = new Random(disposeModel ? 1 : 2);
         int interrupted = 0;
@@ -57,7 +57,7 @@ public sealed class EngineLifetimeTests
     }
 
     [Fact]
-    public async Task Disposing_between_tokens_is_an_error_at_the_next_one()
+    public async Task DisposingBetweenTokensIsAnErrorAtTheNextOne()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         await using var engine = new Llama4Engine(model, s_sizes);
@@ -71,7 +71,7 @@ public sealed class EngineLifetimeTests
     }
 
     [Fact]
-    public async Task Draining_finishes_what_was_taken_in_and_takes_no_more()
+    public async Task DrainingFinishesWhatWasTakenInAndTakesNoMore()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         var engine = new Llama4Engine(model, s_sizes with { MaxLogitRows = 2 });
@@ -95,7 +95,7 @@ public sealed class EngineLifetimeTests
     }
 
     [Fact]
-    public async Task An_engine_cannot_be_ended_from_within_its_own_step()
+    public async Task AnEngineCannotBeEndedFromWithinItsOwnStep()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         await using var engine = new Llama4Engine(model, s_sizes);
@@ -106,7 +106,7 @@ public sealed class EngineLifetimeTests
     }
 
     [Fact]
-    public async Task An_enumerator_that_is_left_frees_its_slot()
+    public async Task AnEnumeratorThatIsLeftFreesItsSlot()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 });
         var engine = new Llama4Engine(model, s_sizes with { MaxLogitRows = 1 });
@@ -118,7 +118,7 @@ public sealed class EngineLifetimeTests
     }
 
     [Fact]
-    public async Task Loading_ends_at_all_bytes_and_the_model_goes_with_the_engine()
+    public async Task LoadingEndsAtAllBytesAndTheModelGoesWithTheEngine()
     {
         var seen = new Seen();
         Llama4Engine engine = await Llama4Engine.LoadAsync(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 }, s_sizes, seen);
@@ -131,7 +131,7 @@ public sealed class EngineLifetimeTests
     }
 
     [Fact]
-    public async Task What_cannot_be_is_refused_before_a_weight_is_packed()
+    public async Task WhatCannotBeIsRefusedBeforeAWeightIsPacked()
     {
         var seen = new Seen();
         ArgumentException error = await Assert.ThrowsAsync<ArgumentException>(() => Llama4Engine.LoadAsync(ModelFixture.Folder("tiny-flat"), new ModelOptions { Threads = 1 }, s_sizes with { CacheBytes = 100 }, seen));

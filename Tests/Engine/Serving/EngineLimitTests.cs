@@ -19,7 +19,7 @@ public sealed class EngineLimitTests(ModelFixture models)
     private Llama4Model Scout => models.Get("tiny-scout");
 
     [Fact]
-    public async Task More_requests_than_may_wait_are_refused()
+    public async Task MoreRequestsThanMayWaitAreRefused()
     {
         await using var engine = new Llama4Engine(Scout, s_sizes with { MaxQueue = 2, MaxLogitRows = 1 });
         using var held = new HeldStep(engine);
@@ -35,7 +35,7 @@ public sealed class EngineLimitTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task A_deadline_counts_while_waiting_and_while_running()
+    public async Task ADeadlineCountsWhileWaitingAndWhileRunning()
     {
         var clock = new Clock();
         await using var engine = new Llama4Engine(Scout, s_sizes with { MaxLogitRows = 1 }, false, clock);
@@ -54,7 +54,7 @@ public sealed class EngineLimitTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task What_does_not_fit_is_refused_with_both_sizes()
+    public async Task WhatDoesNotFitIsRefusedWithBothSizes()
     {
         await using var engine = new Llama4Engine(Scout, s_sizes with { CacheBytes = StepRunner.CacheBytes(Scout, s_sizes, 40, 1) });
         ContextOverflowException context = Assert.IsType<ContextOverflowException>((await engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(128)), s_greedy))).Failure);
@@ -74,7 +74,7 @@ public sealed class EngineLimitTests(ModelFixture models)
 
     /// <summary>A budget that just holds it, whatever lay where before.</summary>
     [Fact]
-    public async Task A_request_that_fits_alone_is_answered_beside_others()
+    public async Task ARequestThatFitsAloneIsAnsweredBesideOthers()
     {
         EngineOptions options = s_sizes with { MaxContext = 200, CacheBytes = StepRunner.CacheBytes(Scout, s_sizes, 120, 1) };
         await using var engine = new Llama4Engine(Scout, options);
@@ -91,7 +91,7 @@ public sealed class EngineLimitTests(ModelFixture models)
     }
 
     [Fact]
-    public void Who_waits_goes_by_priority_then_arrival_and_is_not_overtaken_for_ever()
+    public void WhoWaitsGoesByPriorityThenArrivalAndIsNotOvertakenForEver()
     {
         var waiting = new WaitingJobs(maxOvertakes: 2);
         Job Add(long number, int priority)
@@ -117,7 +117,7 @@ public sealed class EngineLimitTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task The_place_in_the_queue_and_the_prompt_are_told()
+    public async Task ThePlaceInTheQueueAndThePromptAreTold()
     {
         await using var engine = new Llama4Engine(Scout, s_sizes with { MaxLogitRows = 1 });
         using var held = new HeldStep(engine);
@@ -134,7 +134,7 @@ public sealed class EngineLimitTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task A_prompt_leaves_the_steps_of_others_within_the_budget()
+    public async Task APromptLeavesTheStepsOfOthersWithinTheBudget()
     {
         await using var engine = new Llama4Engine(Scout, s_sizes);
         using var held = new HeldStep(engine, 3);

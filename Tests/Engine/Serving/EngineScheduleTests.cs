@@ -27,7 +27,7 @@ public sealed class EngineScheduleTests(ModelFixture models)
     [InlineData("tiny-fp8", ActivationPrecision.BFloat16)]
     [InlineData("tiny-scout", ActivationPrecision.Int8)]
     [InlineData("nano", ActivationPrecision.Float32)]
-    public async Task Random_schedules_give_every_request_its_single_runs_answer(string name, ActivationPrecision precision)
+    public async Task RandomSchedulesGiveEveryRequestItsSingleRunsAnswer(string name, ActivationPrecision precision)
     {
         Llama4Model model = models.Get(name, new ModelOptions { Activations = precision, Weights = precision == ActivationPrecision.Int8 ? WeightScheme.Int4 : WeightScheme.Stored });
         await using var single = new Llama4Engine(model, new EngineOptions { MaxContext = Context, MaxLogitRows = 1, KeepPrefixes = false });
@@ -40,7 +40,7 @@ public sealed class EngineScheduleTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Who_gives_way_goes_on_where_it_was()
+    public async Task WhoGivesWayGoesOnWhereItWas()
     {
         Llama4Model model = models.Get("tiny-scout");
         EngineOptions options = new() { MaxContext = Context, BlockTokens = 4, StepRows = 64 };
@@ -60,7 +60,7 @@ public sealed class EngineScheduleTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task On_the_emulator()
+    public async Task OnTheEmulator()
     {
         using var driver = new EmulatedCudaDriver();
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-flat"), new ModelOptions { CreateBackend = () => EmulatedBackend.Create(driver) });

@@ -14,7 +14,7 @@ public sealed class EngineSoakTests
     private const int Callers = 24;
 
     [Fact]
-    public async Task After_many_requests_everything_is_as_it_was()
+    public async Task AfterManyRequestsEverythingIsAsItWas()
     {
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-scout"), new ModelOptions { Threads = 1, LoadVision = false });
         var options = new EngineOptions { StepRows = 64, StepTokens = 24, MaxLogitRows = 8, MaxContext = 96, BlockTokens = 8, MaxQueue = 14 };

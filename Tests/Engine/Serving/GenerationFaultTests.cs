@@ -16,7 +16,7 @@ public sealed class GenerationFaultTests
     private static readonly GenerationOptions s_greedy = new() { Temperature = 0, MaxTokens = 8, IgnoreEos = true };
 
     [Fact]
-    public async Task What_a_failed_step_left_is_not_reused()
+    public async Task WhatAFailedStepLeftIsNotReused()
     {
         FailingBackend? backend = null;
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("tiny-maverick"), new ModelOptions
@@ -40,7 +40,7 @@ public sealed class GenerationFaultTests
 
     /// <summary>On a device operations are collected before they run: what was collected of a step that failed never does.</summary>
     [Fact]
-    public async Task Launches_of_a_step_that_failed_never_run()
+    public async Task LaunchesOfAStepThatFailedNeverRun()
     {
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { RecordLaunches = true });
         FailingBackend? backend = null;

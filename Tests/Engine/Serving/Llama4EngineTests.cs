@@ -18,7 +18,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     private Llama4Model Nano => models.Get("nano");
 
     [Fact]
-    public async Task Answers_what_the_sample_model_was_taught()
+    public async Task AnswersWhatTheSampleModelWasTaught()
     {
         // The README's library sample.
         await using var engine = new Llama4Engine(Nano);
@@ -30,7 +30,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task The_same_seed_gives_the_same_text_and_another_seed_another()
+    public async Task TheSameSeedGivesTheSameTextAndAnotherSeedAnother()
     {
         await using var engine = new Llama4Engine(Nano);
         Prompt prompt = Question("Tell me something.");
@@ -45,7 +45,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     [InlineData(" 16 ex", "Scout has", FinishReason.Stop)]
     [InlineData("experts.", "Scout has 16 ", FinishReason.Stop)]
     [InlineData("experts!", "Scout has 16 experts.", FinishReason.EndOfTurn)]
-    public async Task Stop_strings_span_tokens(string stop, string expected, FinishReason reason)
+    public async Task StopStringsSpanTokens(string stop, string expected, FinishReason reason)
     {
         await using var engine = new Llama4Engine(Nano);
         (string text, GenerationUpdate last) = await Collect(engine, Question("How many experts does Scout have?"), s_greedy with { StopStrings = [stop] });
@@ -53,7 +53,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Ends_at_the_token_limit_and_reports_log_probabilities()
+    public async Task EndsAtTheTokenLimitAndReportsLogProbabilities()
     {
         await using var engine = new Llama4Engine(Nano);
         List<GenerationUpdate> updates = [];
@@ -72,7 +72,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Cancelling_stops_between_tokens_and_the_next_prompt_is_unharmed()
+    public async Task CancellingStopsBetweenTokensAndTheNextPromptIsUnharmed()
     {
         await using var engine = new Llama4Engine(Nano);
         using var cancel = new CancellationTokenSource();
@@ -93,7 +93,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Concurrent_engines_of_one_model_do_not_disturb_each_other()
+    public async Task ConcurrentEnginesOfOneModelDoNotDisturbEachOther()
     {
         async Task<string> Ask()
         {
@@ -105,7 +105,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task A_second_turn_about_a_picture_reuses_the_first()
+    public async Task ASecondTurnAboutAPictureReusesTheFirst()
     {
         await using var engine = new Llama4Engine(Nano);
         PreprocessedImage image = ImagePreprocessor.Process(ImageDecoder.Decode(GoldenFiles.Path("nano", "pictures", "one.png")), Nano.ImageOptions);
@@ -121,7 +121,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Another_picture_under_the_same_tokens_is_not_taken_from_the_cache()
+    public async Task AnotherPictureUnderTheSameTokensIsNotTakenFromTheCache()
     {
         await using var engine = new Llama4Engine(Nano);
         string[] answers = new string[2];
@@ -141,7 +141,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     [InlineData(2)]
     [InlineData(8)]
     [InlineData(48)]
-    public async Task A_prompt_may_hold_many_pictures(int count)
+    public async Task APromptMayHoldManyPictures(int count)
     {
         Prompt prompt = Pictures(count);
         await using var engine = new Llama4Engine(Nano);
@@ -156,7 +156,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public void More_pictures_than_allowed_are_refused_with_both_numbers()
+    public void MorePicturesThanAllowedAreRefusedWithBothNumbers()
     {
         using var runner = new ModelRunner(Nano);
         using Sequence sequence = runner.CreateSequence();
@@ -166,7 +166,7 @@ public sealed class Llama4EngineTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Pictures_need_the_vision_tower()
+    public async Task PicturesNeedTheVisionTower()
     {
         using Llama4Model blind = Llama4Model.Load(GoldenFiles.SampleModel, new ModelOptions { LoadVision = false });
         Assert.True(blind.WeightBytes < Nano.WeightBytes);

@@ -24,7 +24,7 @@ public sealed class PrefixReuseTests(ModelFixture models)
     [InlineData("tiny-scout", 33)]
     [InlineData("tiny-scout", 70)]
     [InlineData("tiny-flat", 33)]
-    public async Task Repeating_a_prompt_computes_one_token(string name, int length)
+    public async Task RepeatingAPromptComputesOneToken(string name, int length)
     {
         await using var engine = new Llama4Engine(models.Get(name), s_sizes);
         var watch = new StepWatch();
@@ -42,7 +42,7 @@ public sealed class PrefixReuseTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Requests_that_run_together_share_what_one_has_computed()
+    public async Task RequestsThatRunTogetherShareWhatOneHasComputed()
     {
         await using var engine = new Llama4Engine(models.Get("tiny-scout"), s_sizes with { StepTokens = 8 });
         int[] ids = MetamorphicTests.Ids(60);
@@ -58,7 +58,7 @@ public sealed class PrefixReuseTests(ModelFixture models)
     }
 
     [Fact]
-    public async Task Without_the_option_nothing_is_kept()
+    public async Task WithoutTheOptionNothingIsKept()
     {
         await using var engine = new Llama4Engine(models.Get("tiny-scout"), s_sizes with { KeepPrefixes = false });
         GenerationRequest request = new(Prompt.FromIds(MetamorphicTests.Ids(20)), s_greedy);
@@ -69,7 +69,7 @@ public sealed class PrefixReuseTests(ModelFixture models)
 
     /// <summary>The same on both sides of an eviction, and nothing beyond the budget is used for prefixes.</summary>
     [Fact]
-    public async Task Kept_prefixes_give_way_to_requests()
+    public async Task KeptPrefixesGiveWayToRequests()
     {
         Llama4Model model = models.Get("tiny-scout");
         await using var engine = new Llama4Engine(model, s_sizes with { CacheBytes = StepRunner.CacheBytes(model, s_sizes, 64, 2) });
@@ -84,7 +84,7 @@ public sealed class PrefixReuseTests(ModelFixture models)
 
     /// <summary>Decoding allocates what its updates are, and little else.</summary>
     [Fact]
-    public async Task A_step_that_decodes_allocates_only_its_updates()
+    public async Task AStepThatDecodesAllocatesOnlyItsUpdates()
     {
         await using var engine = new Llama4Engine(models.Get("tiny-scout"), s_sizes);
         long last = 0;

@@ -20,7 +20,7 @@ public sealed class AddedTokenTests
     private static int[] Plain(string text) => TokenizerFiles.Nano.Encode(text);
 
     [Fact]
-    public void A_word_that_is_not_special_is_found_in_every_text()
+    public void AWordThatIsNotSpecialIsFoundInEveryText()
     {
         Llama4Tokenizer tokenizer = With("""{"id": 1536, "content": "<think>", "special": false}""");
         Assert.Equal([1536, .. Plain("hi"), 1536], tokenizer.Encode("<think>hi<think>"));
@@ -29,7 +29,7 @@ public sealed class AddedTokenTests
     }
 
     [Fact]
-    public void A_special_word_needs_to_be_allowed_and_hides_what_is_inside()
+    public void ASpecialWordNeedsToBeAllowedAndHidesWhatIsInside()
     {
         Llama4Tokenizer tokenizer = With("""{"id": 1536, "content": "<think>", "special": true, "normalized": false}""", """{"id": 1537, "content": "think", "special": false, "normalized": false}""");
         Assert.Equal(Plain("<think>"), tokenizer.Encode("<think>"));
@@ -37,7 +37,7 @@ public sealed class AddedTokenTests
     }
 
     [Fact]
-    public void A_control_token_stays_special_whatever_the_file_says()
+    public void AControlTokenStaysSpecialWhateverTheFileSays()
     {
         using TemporaryFolder folder = new();
         string json = File.ReadAllText(Path.Combine(GoldenFiles.SampleModel, "tokenizer.json")).Replace("\"special\": true", "\"special\": false", StringComparison.Ordinal);
@@ -46,7 +46,7 @@ public sealed class AddedTokenTests
     }
 
     [Fact]
-    public void The_longest_of_several_wins_and_normalized_ones_come_last()
+    public void TheLongestOfSeveralWinsAndNormalizedOnesComeLast()
     {
         Llama4Tokenizer tokenizer = With(
             """{"id": 1536, "content": "ab", "normalized": false}""", """{"id": 1537, "content": "abc", "normalized": false}""", """{"id": 1538, "content": "xab", "normalized": true}""");
@@ -56,7 +56,7 @@ public sealed class AddedTokenTests
     }
 
     [Fact]
-    public void Single_words_and_blanks_around()
+    public void SingleWordsAndBlanksAround()
     {
         Llama4Tokenizer tokenizer = With(
             """{"id": 1536, "content": "cat", "single_word": true}""", """{"id": 1537, "content": "[M]", "lstrip": true, "rstrip": true}""");
@@ -66,7 +66,7 @@ public sealed class AddedTokenTests
     }
 
     [Fact]
-    public void Gaps_decode_to_nothing()
+    public void GapsDecodeToNothing()
     {
         Llama4Tokenizer tokenizer = With("""{"id": 1546, "content": "<pad>", "special": true}""");
         Assert.Equal(1547, tokenizer.VocabularySize);

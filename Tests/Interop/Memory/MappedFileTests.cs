@@ -10,7 +10,7 @@ public sealed partial class MappedFileTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public unsafe void Bytes_are_those_of_the_file()
+    public unsafe void BytesAreThoseOfTheFile()
     {
         byte[] bytes = new byte[10_001];
         new Random(1).NextBytes(bytes);
@@ -23,7 +23,7 @@ public sealed partial class MappedFileTests : IDisposable
     }
 
     [Fact]
-    public unsafe void Empty_file_has_no_pointer()
+    public unsafe void EmptyFileHasNoPointer()
     {
         string path = Path.Combine(_folder, "x");
         File.WriteAllBytes(path, []);
@@ -33,7 +33,7 @@ public sealed partial class MappedFileTests : IDisposable
     }
 
     [Fact]
-    public unsafe void Long_path()
+    public unsafe void LongPath()
     {
         string folder = _folder;
         for (int i = 0; i < 8; i++)
@@ -48,7 +48,7 @@ public sealed partial class MappedFileTests : IDisposable
     }
 
     [Fact]
-    public unsafe void Sparse_file_beyond_two_gigabytes()
+    public unsafe void SparseFileBeyondTwoGigabytes()
     {
         string path = Path.Combine(_folder, "x");
         using (FileStream stream = File.Create(path))
@@ -62,13 +62,13 @@ public sealed partial class MappedFileTests : IDisposable
     }
 
     [Fact]
-    public void Missing_file() => Assert.Throws<FileNotFoundException>(() => MappedFile.Open(Path.Combine(_folder, "none")));
+    public void MissingFile() => Assert.Throws<FileNotFoundException>(() => MappedFile.Open(Path.Combine(_folder, "none")));
 
     [Fact]
     public void Folder() => Assert.Contains("is a directory", Assert.Throws<IOException>(() => MappedFile.Open(_folder)).Message, StringComparison.Ordinal);
 
     [Fact]
-    public async Task Pipe_is_refused_at_once()
+    public async Task PipeIsRefusedAtOnce()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no FIFO files.");
         string path = Path.Combine(_folder, "pipe");
@@ -79,7 +79,7 @@ public sealed partial class MappedFileTests : IDisposable
     }
 
     [Fact]
-    public void Truncation_is_noticed()
+    public void TruncationIsNoticed()
     {
         string path = Path.Combine(_folder, "x");
         File.WriteAllBytes(path, new byte[100]);
@@ -92,7 +92,7 @@ public sealed partial class MappedFileTests : IDisposable
     }
 
     [Fact]
-    public unsafe void Use_after_disposal()
+    public unsafe void UseAfterDisposal()
     {
         string path = Path.Combine(_folder, "x");
         File.WriteAllBytes(path, [1]);

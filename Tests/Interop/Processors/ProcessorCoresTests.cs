@@ -36,7 +36,7 @@ public sealed class ProcessorCoresTests : IDisposable
     [InlineData("1,3-4,7", 4, 3)]
     [InlineData("0-7", 2, 2)] // a quota of two processors' time
     [InlineData("6", 1, 1)]
-    public void Processors_of_a_core_count_once(string allowed, int most, int cores)
+    public void ProcessorsOfACoreCountOnce(string allowed, int most, int cores)
     {
         Machine("0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7");
         Assert.Equal(cores, Cores(allowed, most));
@@ -45,7 +45,7 @@ public sealed class ProcessorCoresTests : IDisposable
     [Theory]
     [InlineData("0-1", 2, 2)]
     [InlineData("0", 1, 1)]
-    public void Cores_without_siblings_count_as_they_are(string allowed, int most, int cores)
+    public void CoresWithoutSiblingsCountAsTheyAre(string allowed, int most, int cores)
     {
         Machine("0", "1");
         Assert.Equal(cores, Cores(allowed, most));
@@ -56,10 +56,10 @@ public sealed class ProcessorCoresTests : IDisposable
     [InlineData("")]
     [InlineData("x-y")]
     [InlineData("0-99999999999")]
-    public void What_cannot_be_read_counts_as_the_runtime_counts(string allowed) => Assert.Equal(6, Cores(allowed, 6));
+    public void WhatCannotBeReadCountsAsTheRuntimeCounts(string allowed) => Assert.Equal(6, Cores(allowed, 6));
 
     [Fact]
-    public void A_system_without_such_files_counts_as_the_runtime_counts()
+    public void ASystemWithoutSuchFilesCountsAsTheRuntimeCounts()
     {
         Assert.Equal(6, ProcessorCores.Usable(Status, _folder.FullName, 6));
         File.WriteAllText(Status, "Name:\tllama4\n");
@@ -67,5 +67,5 @@ public sealed class ProcessorCoresTests : IDisposable
     }
 
     [Fact]
-    public void This_machine_has_a_core() => Assert.InRange(ProcessorCores.Usable(), 1, Environment.ProcessorCount);
+    public void ThisMachineHasACore() => Assert.InRange(ProcessorCores.Usable(), 1, Environment.ProcessorCount);
 }

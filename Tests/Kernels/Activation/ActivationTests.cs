@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Kernels.Activation;
 public sealed class ActivationTests
 {
     [Fact]
-    public void Exp_is_right_to_2e_7_relative()
+    public void ExpIsRightTo2e7Relative()
     {
         for (double x = -87; x <= 88.7; x += 0.00137)
         {
@@ -20,7 +20,7 @@ public sealed class ActivationTests
     }
 
     [Fact]
-    public void Exp_keeps_special_values()
+    public void ExpKeepsSpecialValues()
     {
         Assert.Equal(1f, VectorMath.Exp(0f));
         Assert.Equal(0f, VectorMath.Exp(float.NegativeInfinity));
@@ -32,7 +32,7 @@ public sealed class ActivationTests
     }
 
     [Fact]
-    public void Gelu_is_right_to_float_accuracy()
+    public void GeluIsRightToFloatAccuracy()
     {
         for (double x = -12; x <= 12; x += 0.000713)
         {
@@ -52,7 +52,7 @@ public sealed class ActivationTests
     [InlineData(5, 17)]
     [InlineData(3, 4099)]
     [InlineData(1, 16384)]
-    public void SwiGlu_agrees_with_the_oracle(int rows, int width)
+    public void SwiGluAgreesWithTheOracle(int rows, int width)
     {
         using var team = new ThreadTeam(3);
         using HostTensor gateUp = HostTensor.Random(rows, 2 * width, 1, 20f);
@@ -73,7 +73,7 @@ public sealed class ActivationTests
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 5003)]
-    public void Gelu_and_add_cover_every_element(int rows, int columns)
+    public void GeluAndAddCoverEveryElement(int rows, int columns)
     {
         using var team = new ThreadTeam(2);
         using HostTensor x = HostTensor.Random(rows, columns, 1);

@@ -15,7 +15,7 @@ public sealed class PagedAttentionTests
     [InlineData(5, 1, 128, 64, KvFormat.F32, 77)]
     [InlineData(6, 3, 20, 16, KvFormat.BF16, 200)]
     [InlineData(2, 2, 32, 48, KvFormat.F32, 1100)]
-    public void Agrees_with_the_oracle(int heads, int kvHeads, int dim, int pageTokens, KvFormat format, int tokens)
+    public void AgreesWithTheOracle(int heads, int kvHeads, int dim, int pageTokens, KvFormat format, int tokens)
     {
         AttentionShape shape = new(heads, kvHeads, dim);
         using var team = new ThreadTeam(2);
@@ -47,7 +47,7 @@ public sealed class PagedAttentionTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(5)]
-    public void Cuts_and_threads_do_not_change_a_bit(int threads)
+    public void CutsAndThreadsDoNotChangeABit(int threads)
     {
         AttentionShape shape = new(5, 1, 24);
         KvLayout layout = PagedSequence.NewLayout(32, 1, 24, KvFormat.BF16);
@@ -71,7 +71,7 @@ public sealed class PagedAttentionTests
     }
 
     [Fact]
-    public void Sequences_of_one_batch_do_not_touch_each_other()
+    public void SequencesOfOneBatchDoNotTouchEachOther()
     {
         AttentionShape shape = new(2, 1, 16);
         KvLayout layout = PagedSequence.NewLayout(16, 1, 16, KvFormat.F32);
@@ -105,7 +105,7 @@ public sealed class PagedAttentionTests
     }
 
     [Fact]
-    public void Large_scores_do_not_overflow_and_NaN_stays_in_its_row()
+    public void LargeScoresDoNotOverflowAndNaNStaysInItsRow()
     {
         AttentionShape shape = new(1, 1, 8);
         using var team = new ThreadTeam(1);
@@ -124,7 +124,7 @@ public sealed class PagedAttentionTests
     }
 
     [Fact]
-    public void Wrong_calls_are_refused()
+    public void WrongCallsAreRefused()
     {
         using var team = new ThreadTeam(1);
         using var scratch = new CpuScratch();
@@ -160,7 +160,7 @@ public sealed class PagedAttentionTests
 
     [Theory]
     [MemberData(nameof(WrongSteps))]
-    public void A_step_that_reaches_beyond_its_rows_or_blocks_is_refused(int firstRow, int rows, int position, int table, int[] tables)
+    public void AStepThatReachesBeyondItsRowsOrBlocksIsRefused(int firstRow, int rows, int position, int table, int[] tables)
     {
         KvLayout layout = new(16, 1, 1, 8, KvFormat.F32);
         using var memory = new CpuMemory(2 * layout.BlockBytes);
@@ -173,6 +173,6 @@ public sealed class PagedAttentionTests
     [InlineData(16, 0, 1, 8)]
     [InlineData(16, 1, -1, 8)]
     [InlineData(16, 1, 1, 0)]
-    public void A_layout_has_positive_numbers(int blockTokens, int layers, int kvHeads, int dim) =>
+    public void ALayoutHasPositiveNumbers(int blockTokens, int layers, int kvHeads, int dim) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => new KvLayout(blockTokens, layers, kvHeads, dim, KvFormat.F32));
 }

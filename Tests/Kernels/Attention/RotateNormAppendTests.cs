@@ -14,7 +14,7 @@ public sealed unsafe class RotateNormAppendTests
     [InlineData(22, KvFormat.BF16, true, false)]
     [InlineData(40, KvFormat.F32, false, true)]
     [InlineData(6, KvFormat.BF16, true, true)]
-    public void Rotates_normalises_scales_and_writes(int dim, KvFormat format, bool rotate, bool norm)
+    public void RotatesNormalisesScalesAndWrites(int dim, KvFormat format, bool rotate, bool norm)
     {
         AttentionShape shape = new(4, 2, dim);
         KvLayout layout = new(8, 2, 2, dim, format);
@@ -60,7 +60,7 @@ public sealed unsafe class RotateNormAppendTests
     }
 
     [Fact]
-    public void Bf16_pages_round_every_special_value_like_the_scalar()
+    public void Bf16PagesRoundEverySpecialValueLikeTheScalar()
     {
         AttentionShape shape = new(1, 1, 16);
         KvLayout layout = new(1, 1, 1, 16, KvFormat.BF16);
@@ -84,7 +84,7 @@ public sealed unsafe class RotateNormAppendTests
     }
 
     [Fact]
-    public void Odd_heads_cannot_rotate()
+    public void OddHeadsCannotRotate()
     {
         AttentionShape shape = new(1, 1, 5);
         using var team = new ThreadTeam(1);

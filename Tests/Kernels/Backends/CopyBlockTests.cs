@@ -21,7 +21,7 @@ public sealed class CopyBlockTests : IDisposable
     [InlineData(false, KvFormat.BF16)]
     [InlineData(true, KvFormat.F32)]
     [InlineData(true, KvFormat.BF16)]
-    public void One_block_becomes_like_another(bool onDevice, KvFormat format)
+    public void OneBlockBecomesLikeAnother(bool onDevice, KvFormat format)
     {
         IBackend backend = onDevice ? _emulated.Backend : _cpu;
         const int Blocks = 4, Offset = 512;
@@ -42,7 +42,7 @@ public sealed class CopyBlockTests : IDisposable
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Blocks_that_there_are_not_and_other_backends_are_refused(bool onDevice)
+    public void BlocksThatThereAreNotAndOtherBackendsAreRefused(bool onDevice)
     {
         (IBackend backend, IBackend other) = onDevice ? ((IBackend)_emulated.Backend, (IBackend)_cpu) : (_cpu, _emulated.Backend);
         KvLayout layout = backend.LayoutOf(3, 2, new AttentionShape(2, 1, 8), KvFormat.F32);

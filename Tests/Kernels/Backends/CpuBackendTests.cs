@@ -7,7 +7,7 @@ namespace Llama4Kernels.Tests.Kernels.Backends;
 public sealed unsafe class CpuBackendTests
 {
     [Fact]
-    public void A_layer_allocates_nothing_once_buffers_have_grown()
+    public void ALayerAllocatesNothingOnceBuffersHaveGrown()
     {
         const int tokens = 5, dim = 32, experts = 4;
         AttentionShape shape = new(2, 1, 16);
@@ -65,7 +65,7 @@ public sealed unsafe class CpuBackendTests
     }
 
     [Fact]
-    public void Copies_round_trip_and_sizes_are_checked()
+    public void CopiesRoundTripAndSizesAreChecked()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using DeviceMemory memory = backend.Allocate(48);
@@ -83,7 +83,7 @@ public sealed unsafe class CpuBackendTests
     }
 
     [Fact]
-    public void Says_what_it_is()
+    public void SaysWhatItIs()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 3 });
         Assert.Equal("cpu", backend.Name);
@@ -91,7 +91,7 @@ public sealed unsafe class CpuBackendTests
     }
 
     [Fact]
-    public void Shapes_and_owners_of_matrices_are_checked()
+    public void ShapesAndOwnersOfMatricesAreChecked()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using HostTensor w = HostTensor.Random(6, 8, 1);

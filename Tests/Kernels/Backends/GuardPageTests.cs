@@ -27,7 +27,7 @@ public sealed unsafe class GuardPageTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void No_operation_steps_beyond_its_tensors(int width, ActivationPrecision precision)
+    public void NoOperationStepsBeyondItsTensors(int width, ActivationPrecision precision)
     {
         foreach (int rows in (int[])[1, 3, 13])
         {

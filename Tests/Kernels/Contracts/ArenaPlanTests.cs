@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.Kernels.Contracts;
 public sealed class ArenaPlanTests
 {
     [Fact]
-    public void Tensors_lie_apart_and_aligned()
+    public void TensorsLieApartAndAligned()
     {
         (int Rows, int Columns)[] shapes = [(3, 5), (0, 7), (1, 1), (2, 16), (7, 33)];
         var plan = new ArenaPlan(shapes);

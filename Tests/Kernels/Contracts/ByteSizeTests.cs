@@ -10,7 +10,7 @@ public sealed class ByteSizeTests
     [InlineData("4096", 4096)]
     [InlineData("0B", 0)]
     [InlineData("8388607.5TiB", 9_223_371_487_098_961_920L)]
-    public void Amounts_of_memory_are_read(string text, long expected)
+    public void AmountsOfMemoryAreRead(string text, long expected)
     {
         Assert.True(ByteSize.TryParse(text, out long bytes));
         Assert.Equal(expected, bytes);
@@ -28,9 +28,9 @@ public sealed class ByteSizeTests
     [InlineData("99999999999999999999999999999999")]
     [InlineData("1e9")]
     [InlineData("2 GiB more")]
-    public void Anything_else_is_none(string text) => Assert.False(ByteSize.TryParse(text, out _));
+    public void AnythingElseIsNone(string text) => Assert.False(ByteSize.TryParse(text, out _));
 
     [Fact]
-    public void What_is_written_is_read() =>
+    public void WhatIsWrittenIsRead() =>
         Assert.All([1L, 1023, 1024, 3 << 19, 5L << 40], bytes => Assert.True(ByteSize.TryParse(ByteSize.Text(bytes), out long read) && read == bytes));
 }

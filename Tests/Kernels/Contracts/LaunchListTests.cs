@@ -12,7 +12,7 @@ public sealed class LaunchListTests
     [InlineData(64)]
     [InlineData(100)]
     [InlineData(130)]
-    public unsafe void Every_launch_keeps_its_arguments_while_the_list_grows(int bytes)
+    public unsafe void EveryLaunchKeepsItsArgumentsWhileTheListGrows(int bytes)
     {
         var random = new Random(bytes);
         var list = new LaunchList();

@@ -30,7 +30,7 @@ public sealed unsafe class MatrixSourceTests : IDisposable
     [InlineData(ElementType.F32, true)]
     [InlineData(ElementType.BF16, false)]
     [InlineData(ElementType.BF16, true)]
-    public void Rows_and_columns_in_pieces(ElementType type, bool transposed)
+    public void RowsAndColumnsInPieces(ElementType type, bool transposed)
     {
         fixed (byte* stored = Stored(type, transposed))
         {
@@ -61,7 +61,7 @@ public sealed unsafe class MatrixSourceTests : IDisposable
     }
 
     [Fact]
-    public void Pieces_with_scales_become_the_products()
+    public void PiecesWithScalesBecomeTheProducts()
     {
         byte[] codes = [.. Enumerable.Range(0, Rows * Columns).Select(i => (byte)(i * 7 % 120))];
         float[] scales = [.. Enumerable.Range(0, 2 * Rows).Select(i => MathF.ScaleB(1, i % 5 - 2))];
@@ -90,7 +90,7 @@ public sealed unsafe class MatrixSourceTests : IDisposable
     }
 
     [Fact]
-    public void Pieces_that_do_not_fit_are_refused()
+    public void PiecesThatDoNotFitAreRefused()
     {
         float value = 0;
         nint at = (nint)(&value);

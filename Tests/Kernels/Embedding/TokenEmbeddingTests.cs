@@ -14,7 +14,7 @@ public sealed unsafe class TokenEmbeddingTests
     [InlineData(ElementType.BF16, 16)]
     [InlineData(ElementType.BF16, 39)]
     [InlineData(ElementType.F16, 39)]
-    public void Reads_rows_where_they_lie_even_unaligned(ElementType type, int columns)
+    public void ReadsRowsWhereTheyLieEvenUnaligned(ElementType type, int columns)
     {
         using var team = new ThreadTeam(2);
         using var memory = new CpuMemory(50L * columns * 4 + 1);
@@ -54,7 +54,7 @@ public sealed unsafe class TokenEmbeddingTests
     }
 
     [Fact]
-    public void Refuses_tables_it_cannot_read()
+    public void RefusesTablesItCannotRead()
     {
         Assert.Throws<ArgumentException>(() => new CpuEmbedding(MatrixSource.RowMajor(64, ElementType.F8E4M3, 2, 2)));
         Assert.Throws<ArgumentException>(() => new CpuEmbedding(new StridedMatrix(64, ElementType.F32, 2, 2, 1, 2)));

@@ -11,7 +11,7 @@ namespace Llama4Kernels.Tests.Kernels.ExpertRouting;
 public sealed class ExpertTests
 {
     [Fact]
-    public void Ties_go_to_the_lower_index_and_NaN_comes_last()
+    public void TiesGoToTheLowerIndexAndNaNComesLast()
     {
         using var team = new ThreadTeam(1);
         using var logits = new HostTensor(3, 5);
@@ -27,7 +27,7 @@ public sealed class ExpertTests
     }
 
     [Fact]
-    public void Chooses_what_sorting_chooses()
+    public void ChoosesWhatSortingChooses()
     {
         using var team = new ThreadTeam(3);
         using HostTensor logits = HostTensor.Random(301, 128, 4, 5f);
@@ -45,7 +45,7 @@ public sealed class ExpertTests
     [InlineData(1, 1, 16, 8)]
     [InlineData(13, 2, 19, 7)]
     [InlineData(70, 3, 33, 12)]
-    public void Feed_forward_agrees_with_the_oracle(int rows, int topK, int dim, int width)
+    public void FeedForwardAgreesWithTheOracle(int rows, int topK, int dim, int width)
     {
         const int experts = 5;
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 2 });
@@ -96,7 +96,7 @@ public sealed class ExpertTests
     }
 
     [Fact]
-    public void Wrong_calls_are_refused()
+    public void WrongCallsAreRefused()
     {
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
         using var x = new HostTensor(2, 8);

@@ -36,7 +36,7 @@ public abstract partial class DeviceKernelTests
 
     [Theory]
     [MemberData(nameof(AffineShapes))]
-    public void Products_with_codes_as_they_are_stored(string name, int tokens, int outputs, int inner)
+    public void ProductsWithCodesAsTheyAreStored(string name, int tokens, int outputs, int inner)
     {
         using var stored = new RandomCodes(name, outputs, inner, seed: 30);
         (DeviceBuffer w, object[] layout) = Panels(stored.Matrix);
@@ -56,7 +56,7 @@ public abstract partial class DeviceKernelTests
     [InlineData("Q6_K", 256)]
     [InlineData("uint4g32-bf16-zero", 96)]
     [InlineData("int8row-f32", 7)]
-    public void Experts_with_codes_as_they_are_stored(string name, int inner)
+    public void ExpertsWithCodesAsTheyAreStored(string name, int inner)
     {
         const int Experts = 3, Outputs = 35;
         int many = 4 * _device.Side + 1;
@@ -95,7 +95,7 @@ public abstract partial class DeviceKernelTests
     [InlineData("uint4row-bf16-zero", 77)]
     [InlineData("uint8g64-f16-affine", 128)]
     [InlineData("fp8g128-f32", 131)]
-    public void Embeddings_of_codes_as_they_are_stored(string name, int columns)
+    public void EmbeddingsOfCodesAsTheyAreStored(string name, int columns)
     {
         using var stored = new RandomCodes(name, 70, columns, seed: 37);
         (DeviceBuffer table, object[] layout) = Panels(stored.Matrix);
@@ -107,7 +107,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Parts_of_outputs_come_to_their_columns()
+    public void PartsOfOutputsComeToTheirColumns()
     {
         float[] x = Numbers(3 * 5, 38), y = Numbers(3 * 9, 39);
         DeviceBuffer to = _device.Upload(y);

@@ -11,7 +11,7 @@ public abstract partial class DeviceKernelTests
     [InlineData("f32", false, true, true)]
     [InlineData("f32", true, false, false)]
     [InlineData("bf16", false, false, false)]
-    public void Rotation_norm_and_the_cache_write(string format, bool rotates, bool norms, bool scales)
+    public void RotationNormAndTheCacheWrite(string format, bool rotates, bool norms, bool scales)
     {
         int d = N + 2;
         const int Heads = 3, KvHeads = 2, BlockTokens = 3, Rows = 4;
@@ -58,7 +58,7 @@ public abstract partial class DeviceKernelTests
     [InlineData("f32", 5, 1)]
     [InlineData("bf16", 6, 2)]
     [InlineData("f32", 18, 2)]
-    public void Attention_of_prefill_and_decode(string format, int heads, int kvHeads)
+    public void AttentionOfPrefillAndDecode(string format, int heads, int kvHeads)
     {
         int d = Math.Max(2, N - 1);
         const int BlockTokens = 3, MaxSplits = 6;

@@ -47,7 +47,7 @@ public abstract partial class DeviceKernelTests
     [InlineData("fp8", 1)]
     [InlineData("fp8a", 0)]
     [InlineData("int4", -1)]
-    public void Products_of_several_tiles_and_turns(string format, int odd) =>
+    public void ProductsOfSeveralTilesAndTurns(string format, int odd) =>
         Products(format, 4 * _device.Side + 3, 8 * _device.Side + 1, odd < 0 ? 384 : 4 * N + 20 + odd);
 
     [Theory]
@@ -56,7 +56,7 @@ public abstract partial class DeviceKernelTests
     [InlineData("fp8", 7)]
     [InlineData("fp8a", 12)]
     [InlineData("int4", 128)]
-    public void Experts_take_their_own_rows_in_one_launch(string format, int inner)
+    public void ExpertsTakeTheirOwnRowsInOneLaunch(string format, int inner)
     {
         const int Experts = 4, Outputs = 5;
         // Expert 1 has no rows, expert 2 more than a tile.
@@ -76,7 +76,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void A_product_keeps_what_is_not_a_number_in_its_row()
+    public void AProductKeepsWhatIsNotANumberInItsRow()
     {
         float[] x = Numbers(3 * 8, 22), w = Numbers(4 * 8, 23);
         x[8] = float.NaN;
@@ -105,7 +105,7 @@ public abstract partial class DeviceKernelTests
     [Theory]
     [InlineData(1200f)]
     [InlineData(float.PositiveInfinity)]
-    public void Activations_become_the_processors_fp8_codes(float bound)
+    public void ActivationsBecomeTheProcessorsFp8Codes(float bound)
     {
         const int Columns = 9;
         float[] x = [.. Numbers(Columns, 24), .. Numbers(Columns, 25, 5000f), .. new float[Columns], .. Numbers(Columns, 26, 1e-4f), .. Numbers(Columns, 27)];

@@ -8,7 +8,7 @@ public abstract partial class DeviceKernelTests
     [InlineData(1, 1)]
     [InlineData(16, 1)]
     [InlineData(9, 3)]
-    public void The_best_experts_of_each_row(int experts, int topK)
+    public void TheBestExpertsOfEachRow(int experts, int topK)
     {
         const int Rows = 5;
         float[] logits = Numbers(Rows * experts, 40, 8f);
@@ -38,7 +38,7 @@ public abstract partial class DeviceKernelTests
     [InlineData(1, 4, 1)]
     [InlineData(11, 5, 2)]
     [InlineData(150, 17, 1)]
-    public void Rows_go_to_their_experts_and_back(int tokens, int experts, int topK)
+    public void RowsGoToTheirExpertsAndBack(int tokens, int experts, int topK)
     {
         const int Columns = 5;
         int slots = tokens * topK;
@@ -67,7 +67,7 @@ public abstract partial class DeviceKernelTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_feed_forward_of_experts(bool tiled)
+    public void AFeedForwardOfExperts(bool tiled)
     {
         const int Tokens = 5, Experts = 4, TopK = 2, D = 6, F = 7, Slots = Tokens * TopK;
         float[] x = Numbers(Tokens * D, 60), logits = Numbers(Tokens * Experts, 61, 3f), before = Numbers(Tokens * D, 62);
@@ -115,7 +115,7 @@ public abstract partial class DeviceKernelTests
     [InlineData(1, 3)]
     [InlineData(7, 1)]
     [InlineData(5, 4)]
-    public void The_first_of_the_logits(int k, int parts)
+    public void TheFirstOfTheLogits(int k, int parts)
     {
         int columns = 4 * N + 7;
         const int Rows = 4;
@@ -135,7 +135,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Fewer_logits_than_asked_for_leave_the_rest_empty()
+    public void FewerLogitsThanAskedForLeaveTheRestEmpty()
     {
         DeviceBuffer values = Zeros<float>(3), ids = Zeros<int>(3);
         Run("top_k", (1, 1, 1), _device.Upload<float>([1f, 2f]), null, values, ids, 2, 3);
@@ -144,7 +144,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Softmax_sums_of_large_logits()
+    public void SoftmaxSumsOfLargeLogits()
     {
         const int Columns = 37;
         float[] logits = [.. Numbers(Columns, 46, 20f).Select(value => value + 1000f), .. Numbers(Columns, 47)];

@@ -15,7 +15,7 @@ public abstract partial class DeviceKernelTests
     [InlineData(0.6f)]
     [InlineData(1.7f)]
     [InlineData(1e-38f)]
-    public void Temperatures_give_the_bits_of_the_processor(float temperature)
+    public void TemperaturesGiveTheBitsOfTheProcessor(float temperature)
     {
         int columns = 2 * N + 5;
         float[] logits = Numbers(2 * columns, 70, 9f);
@@ -27,7 +27,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void The_k_largest_and_their_equals_stay()
+    public void TheKLargestAndTheirEqualsStay()
     {
         int columns = 2 * N + 5;
         float[] logits = [.. Numbers(columns, 71).Select(value => MathF.Round(value * 4) / 4)];
@@ -45,7 +45,7 @@ public abstract partial class DeviceKernelTests
     [Theory]
     [InlineData(6f)]
     [InlineData(0.5f)]
-    public void The_nucleus_is_cut_at_every_rank(float range)
+    public void TheNucleusIsCutAtEveryRank(float range)
     {
         int columns = N + 13;
         float[] logits = Numbers(columns, 73, range);
@@ -76,7 +76,7 @@ public abstract partial class DeviceKernelTests
 
     /// <summary>Equal values have exact weights: here the cut is at p itself, and rounding decides as on the processor.</summary>
     [Fact]
-    public void A_cut_among_equals_is_the_processors()
+    public void ACutAmongEqualsIsTheProcessors()
     {
         int columns = 2 * N + 1;
         List<float> logits = [], ps = [], expected = [];
@@ -101,7 +101,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Small_probabilities_beside_the_largest_go_by_ratio()
+    public void SmallProbabilitiesBesideTheLargestGoByRatio()
     {
         int columns = N + 3;
         float[] logits = Numbers(3 * columns, 74, 4f), minPs = [0f, 0.05f, 1f];
@@ -113,7 +113,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Draws_go_by_the_cumulated_weights()
+    public void DrawsGoByTheCumulatedWeights()
     {
         int columns = 3 * N + 1;
         float[] logits = Numbers(columns, 75, 3f);
@@ -128,7 +128,7 @@ public abstract partial class DeviceKernelTests
 
     /// <summary>Equal values have exact weights, so a uniform that is a border belongs to the next column.</summary>
     [Fact]
-    public void Draws_at_borders_are_exact()
+    public void DrawsAtBordersAreExact()
     {
         float[] uniforms = [0f, 0.25f, MathF.BitDecrement(0.25f), 0.5f, 0.75f, MathF.BitDecrement(1f)];
         DeviceBuffer ids = Zeros<int>(uniforms.Length), only = Zeros<int>(1);
@@ -139,7 +139,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void No_token_comes_from_invalid_logits()
+    public void NoTokenComesFromInvalidLogits()
     {
         int columns = N + 2;
         float[] plain = Numbers(columns, 76);
@@ -155,7 +155,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void All_steps_give_the_processors_tokens()
+    public void AllStepsGiveTheProcessorsTokens()
     {
         int columns = 4 * N + 7;
         const int Rows = 12;
@@ -182,7 +182,7 @@ public abstract partial class DeviceKernelTests
 
     /// <summary>All reference rows without penalties as one batch, each row with its own parameters.</summary>
     [Fact]
-    public void Sampling_references_come_out()
+    public void SamplingReferencesComeOut()
     {
         List<float> logits = [];
         List<float[]> expected = [];

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 public abstract partial class DeviceKernelTests
 {
     [Fact]
-    public void Patches_of_tiles()
+    public void PatchesOfTiles()
     {
         const int Tiles = 2, Channels = 3, Size = 6, Patch = 2, Grid = Size / Patch, Columns = Channels * Patch * Patch;
         ushort[] pixels = Array.ConvertAll(Numbers(Tiles * Channels * Size * Size, 50), Bf16.FromSingle);
@@ -31,7 +31,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Class_token_and_positions()
+    public void ClassTokenAndPositions()
     {
         const int Tiles = 2, Rows = 4, Columns = 5;
         float[] patches = Numbers(Tiles * (Rows - 1) * Columns, 51), token = Numbers(Columns, 52), positions = Numbers(Rows * Columns, 53);
@@ -44,7 +44,7 @@ public abstract partial class DeviceKernelTests
     [Theory]
     [InlineData(1, 1)]
     [InlineData(10, 2)]
-    public void Attention_within_tiles(int tokens, int heads)
+    public void AttentionWithinTiles(int tokens, int heads)
     {
         int d = N, columns = 3 * heads * d;
         const int Tiles = 2;
@@ -73,7 +73,7 @@ public abstract partial class DeviceKernelTests
     }
 
     [Fact]
-    public void Pixels_are_shuffled()
+    public void PixelsAreShuffled()
     {
         const int Tiles = 2, Grid = 4, Columns = 3, Half = Grid / 2;
         float[] x = Numbers(Tiles * (Grid * Grid + 1) * Columns, 56);

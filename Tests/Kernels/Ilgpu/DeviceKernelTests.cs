@@ -50,7 +50,7 @@ public abstract partial class DeviceKernelTests : IDisposable
     }
 
     [Fact]
-    public void Embeddings_of_three_formats()
+    public void EmbeddingsOfThreeFormats()
     {
         float[] table = [.. Numbers(5 * 7, 5).Select(Bf16.Round)];
         int[] ids = [4, 0, 4];

@@ -8,11 +8,11 @@ public sealed class IlgpuCompilerTests
     [Theory]
     [InlineData("rms_norm")]
     [InlineData("matmul_bf16")]
-    public void Two_fresh_contexts_give_the_same_text(string name) =>
+    public void TwoFreshContextsGiveTheSameText(string name) =>
         Assert.Equal(IlgpuCompiler.Compile(IlgpuKernels.Get(name), 80).Text, IlgpuCompiler.Compile(IlgpuKernels.Get(name), 80).Text);
 
     [Fact]
-    public void The_cache_is_used_and_a_damaged_file_is_made_again()
+    public void TheCacheIsUsedAndADamagedFileIsMadeAgain()
     {
         string folder = Directory.CreateTempSubdirectory("ptx").FullName;
         try
@@ -36,7 +36,7 @@ public sealed class IlgpuCompilerTests
     }
 
     [Fact]
-    public void Arguments_have_the_sizes_of_the_launch()
+    public void ArgumentsHaveTheSizesOfTheLaunch()
     {
         KernelModule module = IlgpuCompiler.Compile(IlgpuKernels.Get("rms_norm"), 90);
         Assert.Equal([16, 16, 16, 4, 4], module.Spec.Arguments.Select(argument => argument.Bytes));
@@ -46,7 +46,7 @@ public sealed class IlgpuCompilerTests
     }
 
     [Fact]
-    public void Unknown_targets_and_names_are_refused()
+    public void UnknownTargetsAndNamesAreRefused()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => IlgpuCompiler.Compile(IlgpuKernels.Get("gelu"), 75));
         Assert.Throws<ArgumentException>(() => IlgpuKernels.Get("nothing"));
@@ -56,7 +56,7 @@ public sealed class IlgpuCompilerTests
     }
 
     [Fact]
-    public void Modules_compiled_on_demand_are_for_the_nearest_lower_target()
+    public void ModulesCompiledOnDemandAreForTheNearestLowerTarget()
     {
         var modules = new IlgpuKernelModules();
         Assert.Equal(IlgpuKernels.All.Count, modules.Names.Count);
@@ -67,7 +67,7 @@ public sealed class IlgpuCompilerTests
     }
 
     [Fact]
-    public void A_folder_of_modules_stands_for_the_compiler()
+    public void AFolderOfModulesStandsForTheCompiler()
     {
         string folder = Directory.CreateTempSubdirectory("modules").FullName;
         try

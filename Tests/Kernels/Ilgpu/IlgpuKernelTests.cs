@@ -6,7 +6,7 @@ namespace Llama4Kernels.Tests.Kernels.Ilgpu;
 public sealed class IlgpuKernelTests() : DeviceKernelTests(new CpuDeviceRunner(threads: 4))
 {
     [Fact]
-    public void Number_formats_agree_with_the_processor_over_all_codes()
+    public void NumberFormatsAgreeWithTheProcessorOverAllCodes()
     {
         for (int code = 0; code < 0x10000; code++)
         {

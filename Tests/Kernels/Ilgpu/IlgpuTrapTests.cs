@@ -32,7 +32,7 @@ public sealed class IlgpuTrapTests
 
     [Theory]
     [MemberData(nameof(Traps))]
-    public void No_module_falls_into(string trap, string pattern)
+    public void NoModuleFallsInto(string trap, string pattern)
     {
         MethodInfo method = typeof(IlgpuTrapTests).GetMethod(trap, BindingFlags.NonPublic | BindingFlags.Static)!;
         Assert.Matches(pattern, IlgpuCompiler.Compile(new IlgpuKernel("trap", method, 32), 90).Text);
@@ -40,7 +40,7 @@ public sealed class IlgpuTrapTests
     }
 
     [Fact]
-    public void Modules_stand_alone_with_exact_arithmetic()
+    public void ModulesStandAloneWithExactArithmetic()
     {
         foreach (KernelModule module in s_modules.Value)
         {
@@ -59,7 +59,7 @@ public sealed class IlgpuTrapTests
 
     /// <summary>ILGPU marks conditional branches as uniform that are not, which the ISA leaves undefined: no module keeps such a mark; a branch that all take keeps its own.</summary>
     [Fact]
-    public void No_conditional_branch_claims_to_be_uniform()
+    public void NoConditionalBranchClaimsToBeUniform()
     {
         const string Conditional = @"@!?%?\w+\s+bra\.uni\b";
         const string Marked = ".target sm_80\n.entry kernel_7()\n{\n\t@%p1\tbra.uni L_5;\n\t@!%p2 bra.uni L_6;\n\tbra.uni L_5;\n}\n";
@@ -70,11 +70,11 @@ public sealed class IlgpuTrapTests
     }
 
     [Fact]
-    public void Every_module_parses_as_ptx() =>
+    public void EveryModuleParsesAsPtx() =>
         Assert.All(s_modules.Value, module => Assert.Equal(module.Name, Assert.Single(Llama4Kernels.PtxEmulator.Parsing.PtxModule.Parse(module.Text).Functions).Name));
 
     [Fact]
-    public void Static_shared_memory_and_text_stay_small()
+    public void StaticSharedMemoryAndTextStaySmall()
     {
         foreach (KernelModule module in s_modules.Value)
         {
@@ -86,7 +86,7 @@ public sealed class IlgpuTrapTests
     }
 
     [Fact]
-    public void Vectors_in_shared_memory_are_aligned()
+    public void VectorsInSharedMemoryAreAligned()
     {
         // Views of device memory begin at allocations; shared memory is where the module itself must ask for it.
         Assert.Contains(s_modules.Value, module => module.Text.Contains("ld.shared.v4.f32", StringComparison.Ordinal));

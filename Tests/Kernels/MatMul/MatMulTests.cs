@@ -14,7 +14,7 @@ public sealed unsafe class MatMulTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Records))]
-    public void Equals_the_oracle_over_odd_sizes(string name)
+    public void EqualsTheOracleOverOddSizes(string name)
     {
         CpuProduct record = CpuRecords.Get(name);
         foreach (int tokens in (int[])[1, 2, 3, 5, 11, 12, 13, 25])
@@ -35,7 +35,7 @@ public sealed unsafe class MatMulTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Records))]
-    public void Does_not_depend_on_the_batch_or_the_threads(string name)
+    public void DoesNotDependOnTheBatchOrTheThreads(string name)
     {
         Case all = new(29, 75, 121, CpuRecords.Get(name), seed: 5);
         float[] together = all.Run(_team, true);
@@ -49,7 +49,7 @@ public sealed unsafe class MatMulTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Records))]
-    public void Special_values_propagate_and_stay_in_their_row(string name)
+    public void SpecialValuesPropagateAndStayInTheirRow(string name)
     {
         Case c = new(4, 40, 33, CpuRecords.Get(name), seed: 9);
         c.X[5] = float.NaN;
@@ -65,7 +65,7 @@ public sealed unsafe class MatMulTests : IDisposable
     }
 
     [Fact]
-    public void Packs_stacked_strided_and_unaligned_sources()
+    public void PacksStackedStridedAndUnalignedSources()
     {
         // Logical [3, 5] twice: once transposed in memory at an odd address, once row-major.
         byte* memory = stackalloc byte[128];
@@ -93,7 +93,7 @@ public sealed unsafe class MatMulTests : IDisposable
     }
 
     [Fact]
-    public void Fp8_weights_are_code_times_row_scale()
+    public void Fp8WeightsAreCodeTimesRowScale()
     {
         byte* column = stackalloc byte[2];
         float[] y = new float[2];
@@ -112,7 +112,7 @@ public sealed unsafe class MatMulTests : IDisposable
     }
 
     [Fact]
-    public void Refuses_sources_of_different_width()
+    public void RefusesSourcesOfDifferentWidth()
     {
         ushort* data = stackalloc ushort[12];
         using var team = new ThreadTeam(1);

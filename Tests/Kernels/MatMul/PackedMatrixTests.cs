@@ -18,7 +18,7 @@ public sealed unsafe class PackedMatrixTests : IDisposable
     [InlineData(ElementType.F32, 300, 71)]
     [InlineData(ElementType.F16, 40, 65)]
     [InlineData(ElementType.F8E4M3, 300, 67)]
-    public void Every_layout_of_a_source_packs_to_the_documented_panels(ElementType type, int rows, int columns)
+    public void EveryLayoutOfASourcePacksToTheDocumentedPanels(ElementType type, int rows, int columns)
     {
         // Codes of few bits are exact in all types; scales are powers of two.
         int size = type.Size();
@@ -53,7 +53,7 @@ public sealed unsafe class PackedMatrixTests : IDisposable
     }
 
     [Fact]
-    public void A_disposed_matrix_and_a_source_without_data_are_refused()
+    public void ADisposedMatrixAndASourceWithoutDataAreRefused()
     {
         float value = 1;
         nint data = (nint)(&value);

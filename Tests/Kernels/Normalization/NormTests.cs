@@ -13,7 +13,7 @@ public sealed class NormTests
     [InlineData(7, 17)]
     [InlineData(33, 1408)]
     [InlineData(2, 5120)]
-    public void RmsNorm_agrees_with_the_oracle(int rows, int columns)
+    public void RmsNormAgreesWithTheOracle(int rows, int columns)
     {
         using var team = new ThreadTeam(2);
         using HostTensor x = HostTensor.Random(rows, columns, 1, 3f);
@@ -30,7 +30,7 @@ public sealed class NormTests
     [InlineData(3, 15)]
     [InlineData(7, 17)]
     [InlineData(33, 1408)]
-    public void LayerNorm_agrees_with_the_oracle_far_from_zero(int rows, int columns)
+    public void LayerNormAgreesWithTheOracleFarFromZero(int rows, int columns)
     {
         using var team = new ThreadTeam(2);
         using HostTensor x = HostTensor.Random(rows, columns, 1);
@@ -47,7 +47,7 @@ public sealed class NormTests
     }
 
     [Fact]
-    public void Wrong_shapes_are_named()
+    public void WrongShapesAreNamed()
     {
         using var team = new ThreadTeam(1);
         using var x = new HostTensor(2, 8);
@@ -59,7 +59,7 @@ public sealed class NormTests
     }
 
     [Fact]
-    public void NaN_stays_in_its_row()
+    public void NaNStaysInItsRow()
     {
         using var team = new ThreadTeam(2);
         using HostTensor x = HostTensor.Random(3, 40, 1);

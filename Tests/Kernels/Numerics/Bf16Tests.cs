@@ -5,7 +5,7 @@ namespace Llama4Kernels.Tests.Kernels.Numerics;
 public sealed class Bf16Tests
 {
     [Fact]
-    public void Every_value_survives_the_round_trip()
+    public void EveryValueSurvivesTheRoundTrip()
     {
         for (int bits = 0; bits <= ushort.MaxValue; bits++)
         {
@@ -29,12 +29,12 @@ public sealed class Bf16Tests
     [InlineData(0x7f7fffffu, 0x7f80)] // largest float rounds to infinity
     [InlineData(0x00000001u, 0x0000)]
     [InlineData(0x80000001u, 0x8000)]
-    public void Rounds_to_nearest_even(uint single, int expected) =>
+    public void RoundsToNearestEven(uint single, int expected) =>
         Assert.Equal(expected, Bf16.FromSingle(BitConverter.UInt32BitsToSingle(single)));
 
     /// <summary>Spans of all lengths around the vectors' give the bits of single numbers, and touch nothing beside.</summary>
     [Fact]
-    public void Spans_are_converted_as_single_numbers_are()
+    public void SpansAreConvertedAsSingleNumbersAre()
     {
         var random = new Random(5);
         float[] special = [float.NaN, BitConverter.UInt32BitsToSingle(0xff800001), float.PositiveInfinity, float.NegativeInfinity, -0f, float.Epsilon, float.MaxValue, 1.00390625f, 1.01171875f];

@@ -33,7 +33,7 @@ public sealed unsafe class AffineProductTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Matrices))]
-    public void Weights_are_kept_and_all_products_have_the_same_bits(string name, int rows, int columns)
+    public void WeightsAreKeptAndAllProductsHaveTheSameBits(string name, int rows, int columns)
     {
         const int Tokens = 14;
         using var stored = new RandomCodes(name, rows, columns, seed: 3);
@@ -64,7 +64,7 @@ public sealed unsafe class AffineProductTests : IDisposable
     }
 
     [Fact]
-    public void Every_code_meets_every_lane()
+    public void EveryCodeMeetsEveryLane()
     {
         foreach (string name in (string[])["uint2g16-f32-affine", "Q3_K", "int4g32-bf16", "Q5_K", "Q6_K", "int8g32-bf16", "fp8g128-f32", "IQ4_NL"])
         {
@@ -86,7 +86,7 @@ public sealed unsafe class AffineProductTests : IDisposable
     }
 
     [Fact]
-    public void Blocks_of_tokens_and_stacked_matrices_change_nothing()
+    public void BlocksOfTokensAndStackedMatricesChangeNothing()
     {
         const int Columns = 64, Tokens = 203;
         using var upper = new RandomCodes("uint4g32-bf16-zero", 19, Columns, seed: 7);
@@ -102,7 +102,7 @@ public sealed unsafe class AffineProductTests : IDisposable
     }
 
     [Fact]
-    public void What_is_not_a_number_stays_in_its_row_and_token()
+    public void WhatIsNotANumberStaysInItsRowAndToken()
     {
         using var stored = new RandomCodes("Q4_K", 32, 256, seed: 10);
         using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
@@ -115,7 +115,7 @@ public sealed unsafe class AffineProductTests : IDisposable
     }
 
     [Fact]
-    public void Wrong_stacks_and_calls_are_refused()
+    public void WrongStacksAndCallsAreRefused()
     {
         using var four = new RandomCodes("int4g32-bf16", 2, 64, seed: 12);
         using var eight = new RandomCodes("int8g32-bf16", 2, 64, seed: 12);

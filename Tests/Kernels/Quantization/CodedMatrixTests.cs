@@ -16,7 +16,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
     [InlineData("int4.odd-asym", 4)]
     [InlineData("int8.odd", 8)]
     [InlineData("int8.odd-asym", 8)]
-    public void Packed_integers_have_the_reference_values(string name, int bits)
+    public void PackedIntegersHaveTheReferenceValues(string name, int bits)
     {
         (int rows, int columns) = Shape($"{name}.values");
         int groups = (int)_golden.Get($"{name}.weight_scale").Shape[1];
@@ -33,7 +33,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
     [InlineData("mlx.2bit", 2)]
     [InlineData("mlx.4bit", 4)]
     [InlineData("mlx.8bit", 8)]
-    public void Affine_integers_have_the_reference_values(string name, int bits)
+    public void AffineIntegersHaveTheReferenceValues(string name, int bits)
     {
         (int rows, int columns) = Shape($"{name}.values");
         int groups = (int)_golden.Get($"{name}.scales").Shape[1];
@@ -44,7 +44,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
     }
 
     [Fact]
-    public void Blocks_share_a_scale_over_their_rows_and_a_short_block_has_its_own()
+    public void BlocksShareAScaleOverTheirRowsAndAShortBlockHasItsOwn()
     {
         const int Rows = 5, Columns = 7;
         byte[] codes = [.. Enumerable.Range(0, Rows * Columns).Select(i => (byte)(3 * i + 11))];
@@ -59,7 +59,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
     }
 
     [Fact]
-    public void Bytes_with_signs_and_zero_points_count_from_minus_128()
+    public void BytesWithSignsAndZeroPointsCountFromMinus128()
     {
         sbyte[] codes = [-128, -1, 0, 1, 127, 5], zeros = [-128, 127];
         float[] scales = [0.5f, 2f];
@@ -75,7 +75,7 @@ public sealed unsafe class CodedMatrixTests : IDisposable
     }
 
     [Fact]
-    public void What_cannot_be_read_is_refused()
+    public void WhatCannotBeReadIsRefused()
     {
         WeightFormat format = KeptFormats.Integers(4, 32, ScaleKind.BF16, OffsetKind.None);
         var matrix = new IntegerMatrix(1, 16, 1, 32, format, new GroupNumbers(1, ElementType.BF16, 1));

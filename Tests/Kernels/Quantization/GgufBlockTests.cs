@@ -18,7 +18,7 @@ public sealed unsafe class GgufBlockTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void Random_blocks_have_the_reference_values_to_the_bit(string name)
+    public void RandomBlocksHaveTheReferenceValuesToTheBit(string name)
     {
         byte[] bytes = _golden.ReadBytes($"{name}.random.bytes");
         float[] expected = _golden.ReadFloats($"{name}.random.values"), actual = Decode(name, bytes);
@@ -33,7 +33,7 @@ public sealed unsafe class GgufBlockTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Written))]
-    public void Weights_become_the_reference_bytes_and_those_the_reference_values(string name)
+    public void WeightsBecomeTheReferenceBytesAndThoseTheReferenceValues(string name)
     {
         TensorInfo stored = _golden.Get($"{name}.weights");
         int columns = (int)stored.Shape[1];
@@ -49,7 +49,7 @@ public sealed unsafe class GgufBlockTests : IDisposable
     }
 
     [Fact]
-    public void A_type_has_the_size_that_its_format_keeps_within_a_tenth()
+    public void ATypeHasTheSizeThatItsFormatKeepsWithinATenth()
     {
         foreach (GgufBlockType type in GgufBlockType.All)
         {

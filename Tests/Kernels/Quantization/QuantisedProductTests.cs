@@ -14,7 +14,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
     private readonly Random _random = new(7);
 
     [Fact]
-    public void Every_fp8_code_survives_the_round_trip()
+    public void EveryFp8CodeSurvivesTheRoundTrip()
     {
         for (int code = 0; code < 256; code++)
         {
@@ -24,7 +24,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
     }
 
     [Fact]
-    public void The_fp8_encoder_takes_the_nearest_code()
+    public void TheFp8EncoderTakesTheNearestCode()
     {
         List<float> values = [0, -0f, 448, 449, 464, 1e30f, float.PositiveInfinity, float.NegativeInfinity, float.Epsilon, 1e-3f];
         for (int code = 0; code < 0x7e; code++)
@@ -51,7 +51,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
     [InlineData("fp8a", 33, 67, 6, false)]
     [InlineData("fp8a", 33, 67, 6, true)]
     [InlineData("fp8a", 64, 300, 3, false)]
-    public void Products_equal_the_oracle_on_the_decoded_weights(string name, int rows, int columns, int tokens, bool scalar)
+    public void ProductsEqualTheOracleOnTheDecodedWeights(string name, int rows, int columns, int tokens, bool scalar)
     {
         WeightFormat format = WeightFormat.Get(name);
         float[] w = Numbers(rows * columns), x = Numbers(tokens * columns), bias = Numbers(rows), y = new float[tokens * rows];
@@ -74,7 +74,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
     }
 
     [Fact]
-    public void All_256_stored_codes_are_kept_and_decoded_in_every_lane()
+    public void All256StoredCodesAreKeptAndDecodedInEveryLane()
     {
         // Row r, column c has code r + c: every code meets every lane. One column times 1 is the value itself.
         byte[] codes = [.. Enumerable.Range(0, 64 * 256).Select(i => (byte)(i / 256 + i % 256))];
@@ -97,7 +97,7 @@ public sealed unsafe class QuantisedProductTests : IDisposable
     }
 
     [Fact]
-    public void Wrong_sources_are_refused()
+    public void WrongSourcesAreRefused()
     {
         float[] w = Numbers(130);
         Assert.Contains("multiple of 128", Assert.Throws<ArgumentException>(() => Pack(w, 1, 130, WeightFormat.Int4)).Message, StringComparison.Ordinal);

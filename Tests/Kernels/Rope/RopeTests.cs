@@ -25,12 +25,12 @@ public sealed class RopeTests
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Frequencies_equal_the_reference_to_the_bit(string model) =>
+    public void FrequenciesEqualTheReferenceToTheBit(string model) =>
         Assert.Equal(Golden<float>($"{model}.inv_freq"), Frequencies(model));
 
     [Theory]
     [MemberData(nameof(Models))]
-    public void Angles_agree_up_to_ten_million(string model)
+    public void AnglesAgreeUpToTenMillion(string model)
     {
         int[] positions = Array.ConvertAll(Golden<long>("positions"), p => (int)p);
         float[] cos = Golden<float>($"{model}.cos");
@@ -46,7 +46,7 @@ public sealed class RopeTests
     }
 
     [Fact]
-    public void Interpolates_between_the_limits()
+    public void InterpolatesBetweenTheLimits()
     {
         float[] plain = RopeFrequencies.Compute(128, 500000f);
         float[] scaled = RopeFrequencies.Compute(128, 500000f, new RopeScaling(8, 1, 4, 8192));
@@ -67,7 +67,7 @@ public sealed class RopeTests
     }
 
     [Fact]
-    public void Rejects_what_cannot_be_rotated()
+    public void RejectsWhatCannotBeRotated()
     {
         Assert.Throws<ArgumentException>(() => RopeFrequencies.Compute(7, 1e4f));
         Assert.Throws<ArgumentOutOfRangeException>(() => RopeFrequencies.Compute(8, float.NaN));
@@ -80,7 +80,7 @@ public sealed class RopeTests
     [InlineData(16383, 1.10986123)]
     [InlineData(1048575, 1.48598124)]
     [InlineData(10485759, 1.71553963)]
-    public void Query_scales_step_one_before_the_edge(int position, double expected)
+    public void QueryScalesStepOneBeforeTheEdge(int position, double expected)
     {
         using var scale = new HostTensor(1, 1);
         QueryScales.Run([position], 0.1f, 8192f, scale.View);

@@ -23,7 +23,7 @@ public sealed class ArgMaxTests
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void The_first_of_the_largest_and_none_from_invalid_rows(int columns, bool onDevice)
+    public void TheFirstOfTheLargestAndNoneFromInvalidRows(int columns, bool onDevice)
     {
         using var emulated = new EmulatedBackend();
         using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 2 });
@@ -51,7 +51,7 @@ public sealed class ArgMaxTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void A_place_for_each_row_is_needed(bool onDevice)
+    public void APlaceForEachRowIsNeeded(bool onDevice)
     {
         using var emulated = new EmulatedBackend();
         using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });

@@ -47,7 +47,7 @@ public sealed unsafe class ThreadTeamFailureTests
     [InlineData(2)]
     [InlineData(4)]
     [InlineData(32)]
-    public void The_failure_of_the_lowest_item_is_thrown_and_the_team_goes_on(int threads)
+    public void TheFailureOfTheLowestItemIsThrownAndTheTeamGoesOn(int threads)
     {
         const int Items = 60;
         using var team = new ThreadTeam(threads, threads);
@@ -79,7 +79,7 @@ public sealed unsafe class ThreadTeamFailureTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void An_item_that_is_cancelled_ends_the_run(int threads)
+    public void AnItemThatIsCancelledEndsTheRun(int threads)
     {
         using var team = new ThreadTeam(threads, threads);
         using var cancellation = new CancellationTokenSource();
@@ -101,7 +101,7 @@ public sealed unsafe class ThreadTeamFailureTests
     [InlineData(1, 3)]
     [InlineData(3, 1)]
     [InlineData(3, 20)]
-    public void A_run_within_an_item_is_refused(int threads, int count)
+    public void ARunWithinAnItemIsRefused(int threads, int count)
     {
         using var team = new ThreadTeam(threads, threads);
         using var other = new ThreadTeam(2, 2);
@@ -121,7 +121,7 @@ public sealed unsafe class ThreadTeamFailureTests
     [Theory]
     [InlineData(1)]
     [InlineData(4)]
-    public void A_disposed_team_says_so(int threads)
+    public void ADisposedTeamSaysSo(int threads)
     {
         var team = new ThreadTeam(threads, threads);
         int done = 0;
@@ -138,7 +138,7 @@ public sealed unsafe class ThreadTeamFailureTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public void A_team_disposed_by_an_item_finishes_the_run(int threads)
+    public void ATeamDisposedByAnItemFinishesTheRun(int threads)
     {
         var team = new ThreadTeam(threads, threads);
         int done = 0;
@@ -156,7 +156,7 @@ public sealed unsafe class ThreadTeamFailureTests
 
     /// <summary>Moments before, while and after two threads run; every run is whole or says that the team is disposed.</summary>
     [Fact]
-    public void Disposing_at_any_moment_leaves_whole_runs_and_typed_errors()
+    public void DisposingAtAnyMomentLeavesWholeRunsAndTypedErrors()
     {
         const int Items = 20;
         var random = new Random(7);
@@ -202,7 +202,7 @@ public sealed unsafe class ThreadTeamFailureTests
 
     /// <summary>An interrupt meant for the caller's next wait must not end a run while workers hold its job.</summary>
     [Fact]
-    public void An_interrupted_caller_finishes_its_run_first()
+    public void AnInterruptedCallerFinishesItsRunFirst()
     {
         using var team = new ThreadTeam(3, 3);
         Exception? failure = null;

@@ -39,7 +39,7 @@ public sealed unsafe class ThreadTeamScheduleTests
     [InlineData(5, (int)ThreadTeam.Stop.Parking)]
     [InlineData(2, (int)ThreadTeam.Stop.Parked)]
     [InlineData(5, (int)ThreadTeam.Stop.Parked)]
-    public void A_run_does_not_wait_for_workers_that_took_no_item(int threads, int stop)
+    public void ARunDoesNotWaitForWorkersThatTookNoItem(int threads, int stop)
     {
         using var release = new ManualResetEventSlim();
         using var held = new CountdownEvent(threads - 1);
@@ -74,7 +74,7 @@ public sealed unsafe class ThreadTeamScheduleTests
 
     /// <summary>A worker held up inside is waited for: its item is not done.</summary>
     [Fact]
-    public void A_run_waits_for_a_worker_that_is_inside()
+    public void ARunWaitsForAWorkerThatIsInside()
     {
         using var release = new ManualResetEventSlim();
         using var held = new ManualResetEventSlim();
@@ -104,7 +104,7 @@ public sealed unsafe class ThreadTeamScheduleTests
     [InlineData(2, 1500)]
     [InlineData(3, 700)]
     [InlineData(6, 150)]
-    public void No_wake_up_is_lost(int threads, int rounds)
+    public void NoWakeUpIsLost(int threads, int rounds)
     {
         var random = new ThreadLocal<Random>(() => new Random(Environment.CurrentManagedThreadId));
         using var team = new ThreadTeam(threads, threads, (_, _) => Pause(random.Value!));
@@ -123,7 +123,7 @@ public sealed unsafe class ThreadTeamScheduleTests
     }
 
     [Fact]
-    public void Wakes_parked_workers()
+    public void WakesParkedWorkers()
     {
         using var team = new ThreadTeam(3, 3);
         int arrived = 0, gaveUp = 0;

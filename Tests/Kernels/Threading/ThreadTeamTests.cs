@@ -45,7 +45,7 @@ public sealed unsafe class ThreadTeamTests
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void Every_item_runs_exactly_once(int threads, int processors)
+    public void EveryItemRunsExactlyOnce(int threads, int processors)
     {
         using var team = new ThreadTeam(threads, processors);
         int* items = stackalloc int[257];
@@ -66,7 +66,7 @@ public sealed unsafe class ThreadTeamTests
 
     [Theory]
     [MemberData(nameof(Sizes))]
-    public void Callers_take_turns_and_a_worker_has_one_item_at_a_time(int threads, int processors)
+    public void CallersTakeTurnsAndAWorkerHasOneItemAtATime(int threads, int processors)
     {
         const int Callers = 4, Rounds = 50, Items = 40;
         using var team = new ThreadTeam(threads, processors);
@@ -95,7 +95,7 @@ public sealed unsafe class ThreadTeamTests
     [InlineData(64, 1)]
     [InlineData(64, 2)]
     [InlineData(256, 4)]
-    public void No_more_members_work_than_there_are_processors(int threads, int processors)
+    public void NoMoreMembersWorkThanThereAreProcessors(int threads, int processors)
     {
         using var team = new ThreadTeam(threads, processors);
         int* busy = stackalloc int[threads], done = stackalloc int[threads];
@@ -113,7 +113,7 @@ public sealed unsafe class ThreadTeamTests
     }
 
     [Fact]
-    public void Dispatch_allocates_nothing()
+    public void DispatchAllocatesNothing()
     {
         using var team = new ThreadTeam(2);
         int* items = stackalloc int[4];
@@ -127,7 +127,7 @@ public sealed unsafe class ThreadTeamTests
     }
 
     [Fact]
-    public void Sizes_and_counts_are_checked()
+    public void SizesAndCountsAreChecked()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new ThreadTeam(-1));
         Assert.Throws<ArgumentOutOfRangeException>(() => new ThreadTeam(ThreadTeam.MaxThreads + 1));

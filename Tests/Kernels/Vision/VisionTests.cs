@@ -10,7 +10,7 @@ namespace Llama4Kernels.Tests.Kernels.Vision;
 public sealed class VisionTests
 {
     [Fact]
-    public void Rotary_table_turns_by_column_then_row_and_not_for_the_class_token()
+    public void RotaryTableTurnsByColumnThenRowAndNotForTheClassToken()
     {
         float[] angles = VisionRope.Angles(24, 88, 10000f);
         Assert.Equal(577 * 88, angles.Length);
@@ -34,7 +34,7 @@ public sealed class VisionTests
     [InlineData(2, 3, 24, 5)]
     [InlineData(1, 2, 88, 577)]
     [InlineData(3, 2, 10, 70)]
-    public void Attention_agrees_with_the_oracle(int tiles, int heads, int dim, int tokens)
+    public void AttentionAgreesWithTheOracle(int tiles, int heads, int dim, int tokens)
     {
         using var team = new ThreadTeam(2);
         using var scratch = new CpuScratch();
@@ -64,7 +64,7 @@ public sealed class VisionTests
     }
 
     [Fact]
-    public void Unfolds_patches_by_channel_row_and_column()
+    public void UnfoldsPatchesByChannelRowAndColumn()
     {
         using var team = new ThreadTeam(2);
         ushort[] pixels = new ushort[2 * 3 * 12 * 12];
@@ -85,7 +85,7 @@ public sealed class VisionTests
     }
 
     [Fact]
-    public void Class_token_comes_last()
+    public void ClassTokenComesLast()
     {
         using var team = new ThreadTeam(2);
         using HostTensor patches = HostTensor.Random(2 * 4, 7, 1);
@@ -105,7 +105,7 @@ public sealed class VisionTests
     }
 
     [Fact]
-    public void Pixel_shuffle_follows_its_formula()
+    public void PixelShuffleFollowsItsFormula()
     {
         const int grid = 6, d = 5, tiles = 2;
         using var team = new ThreadTeam(2);

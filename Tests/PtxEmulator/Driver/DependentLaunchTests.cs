@@ -21,7 +21,7 @@ public sealed class DependentLaunchTests
     [InlineData(Trigger, "setp.eq.u32 p, t, 0; @p griddepcontrol.wait; bar.sync 0;" + Load + Store)]
     [InlineData(Trigger, "setp.eq.u32 p, t, 0; @!p bra A; griddepcontrol.wait; A: bar.warp.sync -1; bar.sync 0;" + Load + Store)]
     [InlineData(Trigger, "cp.async.ca.shared.global [s], [c], 4; cp.async.commit_group;" + Wait + "cp.async.wait_all;" + Load + Store)]
-    public void What_waits_reads_what_was_written(string first, string second)
+    public void WhatWaitsReadsWhatWasWritten(string first, string second)
     {
         foreach (bool graph in new[] { false, true })
         {
@@ -44,7 +44,7 @@ public sealed class DependentLaunchTests
     [InlineData("cp.async.ca.shared.global [s], [a], 4; //!\n cp.async.commit_group;" + Wait + "cp.async.wait_all; ld.shared.u32 v, [s];" + Store)]
     [InlineData("setp.eq.u32 p, t, 0; @p griddepcontrol.wait;\n ld.global.u32 v, [a]; //!\n" + Store)]
     [InlineData("setp.lt.u32 p, t, 32; @p griddepcontrol.wait; bar.warp.sync -1;\n ld.global.u32 v, [a]; //!\n" + Store)]
-    public void What_is_touched_too_early_is_found(string second)
+    public void WhatIsTouchedTooEarlyIsFound(string second)
     {
         foreach (bool graph in new[] { false, true })
         {
@@ -64,7 +64,7 @@ public sealed class DependentLaunchTests
     }
 
     [Fact]
-    public void Grids_overlap_in_an_order_of_the_seed()
+    public void GridsOverlapInAnOrderOfTheSeed()
     {
         HashSet<string> found = [];
         for (int seed = 0; seed < 20 && found.Count < 2; seed++)
@@ -78,7 +78,7 @@ public sealed class DependentLaunchTests
     }
 
     [Fact]
-    public void A_launch_without_the_attribute_waits_for_everything()
+    public void ALaunchWithoutTheAttributeWaitsForEverything()
     {
         foreach (bool graph in new[] { false, true })
         {
@@ -92,7 +92,7 @@ public sealed class DependentLaunchTests
     [InlineData("context")]
     [InlineData("event")]
     [InlineData("fill")]
-    public void What_was_waited_for_cannot_be_overlapped(string how)
+    public void WhatWasWaitedForCannotBeOverlapped(string how)
     {
         using var run = new Run(0, false, Producer(Trigger), Kernel("consumer", Load + Store)) { Between = how };
         Assert.Equal(CudaResult.Success, run.Result);
@@ -106,7 +106,7 @@ public sealed class DependentLaunchTests
     [InlineData("", Wait + Load + Store, false)]
     [InlineData(Wait + Trigger, Load + Wait + Store, true)]
     [InlineData(Trigger + Wait, Load + Wait + Store, false)]
-    public void Two_grids_back(string between, string last, bool good)
+    public void TwoGridsBack(string between, string last, bool good)
     {
         foreach (bool graph in new[] { false, true })
         {
@@ -117,7 +117,7 @@ public sealed class DependentLaunchTests
     }
 
     [Fact]
-    public void A_kernel_that_never_waits_is_found_though_nothing_was_kept_of_the_first()
+    public void AKernelThatNeverWaitsIsFoundThoughNothingWasKeptOfTheFirst()
     {
         using var good = new Run(0, false, Producer(""), Kernel("consumer", Wait + Load + Store)) { LoadsLate = true };
         Assert.Equal(CudaResult.Success, good.Result);
@@ -127,7 +127,7 @@ public sealed class DependentLaunchTests
     }
 
     [Fact]
-    public void Before_sm_90_there_is_no_such_launch()
+    public void BeforeSm90ThereIsNoSuchLaunch()
     {
         using var fixture = new DriverFixture(new EmulatedDriverOptions { Capability = 89 });
         CudaException error = Assert.Throws<CudaException>(() => CudaModule.Load(fixture.Context, Producer(Trigger).Replace("sm_90", "sm_89", StringComparison.Ordinal)));

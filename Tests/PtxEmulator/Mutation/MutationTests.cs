@@ -15,7 +15,7 @@ public class MutationTests(ITestOutputHelper output)
     private static readonly Lazy<IReadOnlyList<MutationCase>> s_cases = new(MutationCases.Load);
 
     [Fact]
-    public void Unchanged_kernels_pass()
+    public void UnchangedKernelsPass()
     {
         var verdicts = new Verdict[s_cases.Value.Count];
         Parallel.For(0, verdicts.Length, i => verdicts[i] = MutationRunner.Run(s_cases.Value[i], s_cases.Value[i].Text));
@@ -23,7 +23,7 @@ public class MutationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void At_least_95_of_100_mutants_are_caught()
+    public void AtLeast95Of100MutantsAreCaught()
     {
         (MutationCase Kernel, Mutant Mutant)[] mutants = [.. s_cases.Value.SelectMany(kernel => new PtxMutator(kernel.Text).Draw(kernel.Lines, MutantsOfKernel, Seed).Select(mutant => (kernel, mutant)))];
         var verdicts = new Verdict[mutants.Length];
@@ -71,7 +71,7 @@ public class MutationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void A_branch_that_is_not_uniform_and_says_so_is_found()
+    public void ABranchThatIsNotUniformAndSaysSoIsFound()
     {
         (MutationCase Kernel, Mutant Mutant)[] mutants = [.. s_cases.Value.SelectMany(kernel => new PtxMutator(kernel.Text).MarkUniform(kernel.Divergent, 2).Select(mutant => (kernel, mutant)))];
         string[] kernels = [.. mutants.Select(one => one.Kernel.Name).Distinct()];
@@ -86,7 +86,7 @@ public class MutationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void No_device_kernel_has_a_conditional_branch_that_says_it_is_uniform() => Assert.All(IlgpuKernels.All, kernel =>
+    public void NoDeviceKernelHasAConditionalBranchThatSaysItIsUniform() => Assert.All(IlgpuKernels.All, kernel =>
         Assert.DoesNotMatch(@"@\S+\s+bra\.uni", KernelTexts.Get(kernel.Name)));
 
     /// <summary>Mistakes that only one check can see, or that one missed once: one line that holds the text is deleted.</summary>
@@ -101,7 +101,7 @@ public class MutationTests(ITestOutputHelper output)
     [InlineData("named_barriers", "bar.arrive", 0, "Deadlock")]
     [InlineData("syncwarp_exchange", "bar.warp.sync", 0, "Race")]
     [InlineData("route_group", "st.global.b32", 0, "WrongOutput")]
-    public void A_line_less(string name, string text, int which, string checker)
+    public void ALineLess(string name, string text, int which, string checker)
     {
         MutationCase kernel = s_cases.Value.Single(one => one.Name == name);
         string[] lines = kernel.Text.ReplaceLineEndings("\n").Split('\n');
@@ -111,7 +111,7 @@ public class MutationTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Beside_an_allocation_lies_no_other()
+    public void BesideAnAllocationLiesNoOther()
     {
         using var memory = new GlobalMemory();
         nint[] addresses = [.. Enumerable.Range(0, 100).Select(i => memory.Allocate(i))];
@@ -126,7 +126,7 @@ public class MutationTests(ITestOutputHelper output)
 
     /// <summary>Nearly every line that can be mutated runs, in the launches that have a choice of inputs: our own.</summary>
     [Fact]
-    public void Launches_reach_the_lines_of_the_device_kernels()
+    public void LaunchesReachTheLinesOfTheDeviceKernels()
     {
         int lines = 0, executed = 0;
         foreach (MutationCase kernel in s_cases.Value.Where(kernel => IlgpuKernels.All.Any(one => one.Name == kernel.Name)))

@@ -27,7 +27,7 @@ public class PtxMutatorTests
     [InlineData("sub.rn.f32 %f1, %f2, %f3;", "SwapSub", "sub.rn.f32 %f1, %f3, %f2;")]
     [InlineData("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r5,%r6}, {%f5,%f6,%f7,%f8};", "FragmentOrder",
         "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1,%f2,%f3,%f4}, {%r1,%r2,%r3,%r4}, {%r6,%r5}, {%f5,%f6,%f7,%f8};")]
-    public void Mutations_of_an_instruction(string line, string kind, string changed) => Assert.Contains((Enum.Parse<MutationKind>(kind), changed), Drawn(line));
+    public void MutationsOfAnInstruction(string line, string kind, string changed) => Assert.Contains((Enum.Parse<MutationKind>(kind), changed), Drawn(line));
 
     [Theory]
     [InlineData("add.s32 %r1, %r2, 32;", "IndexConstant", "add.s32 %r1, %r2, 48;")]
@@ -36,7 +36,7 @@ public class PtxMutatorTests
     [InlineData("shl.b32 %r1, %r2, 5;", "IndexShift", "shl.b32 %r1, %r2, 4;")]
     [InlineData("add.s32 %r1, %r2, %r3;", "IndexSign", "sub.s32 %r1, %r2, %r3;")]
     [InlineData("sub.s32 %r1, %r2, %r3;", "SwapSub", "sub.s32 %r1, %r3, %r2;")]
-    public void Mutations_of_what_reaches_an_address(string line, string kind, string changed) =>
+    public void MutationsOfWhatReachesAnAddress(string line, string kind, string changed) =>
         Assert.Contains((Enum.Parse<MutationKind>(kind), changed), Drawn(line, "mul.wide.s32 %rd1, %r1, 4;", "add.s64 %rd2, %rd3, %rd1;", "ld.global.f32 %f1, [%rd2];"));
 
     [Theory]
@@ -47,10 +47,10 @@ public class PtxMutatorTests
     [InlineData("$L_1:")]
     [InlineData("// bar.sync 0;")]
     [InlineData("{.reg .pred p; setp.lt.s32 p, %r1, 0;}")]
-    public void Lines_without_mutants(string line) => Assert.Empty(Drawn(line));
+    public void LinesWithoutMutants(string line) => Assert.Empty(Drawn(line));
 
     [Fact]
-    public void Branches_at_which_lanes_go_apart_are_marked_uniform()
+    public void BranchesAtWhichLanesGoApartAreMarkedUniform()
     {
         var mutator = new PtxMutator("@%p1 bra L_1;\n@!%p2 bra L_1;\nbra L_1;\n@%p1 bra.uni L_1;\nL_1:");
         Assert.Equal(["@%p1 bra.uni L_1;", "@!%p2 bra.uni L_1;"], mutator.MarkUniform(new HashSet<int> { 1, 2, 3, 4 }, 9).Select(mutant => mutant.After));
@@ -59,7 +59,7 @@ public class PtxMutatorTests
     }
 
     [Fact]
-    public void Equal_seeds_draw_equal_mutants_that_differ_in_one_line()
+    public void EqualSeedsDrawEqualMutantsThatDifferInOneLine()
     {
         string text = File.ReadAllText(GoldenFiles.Path("ptx", "gemm_pipeline.ptx")).ReplaceLineEndings("\n");
         HashSet<int> lines = [.. Enumerable.Range(1, 600)];

@@ -22,10 +22,10 @@ public sealed class GgufHeaderTests : IDisposable
     [InlineData("GGUF\x04\0\0\0", "version: is 4; 2 and 3 are supported")]
     [InlineData("GGUF\0\0\0\x03", "version: has its bytes in big-endian order")]
     [InlineData("GGUF\x03\0\0\0\x01\0", "tensor count: passes the end of the file")]
-    public void Case_39_magic_and_version(string content, string expected) => AssertRefused(expected, Encoding.Latin1.GetBytes(content));
+    public void Case39MagicAndVersion(string content, string expected) => AssertRefused(expected, Encoding.Latin1.GetBytes(content));
 
     [Fact]
-    public void Case_40_counts_beyond_the_file()
+    public void Case40CountsBeyondTheFile()
     {
         AssertRefused("tensor count: is 18446744073709551615; the limit is 1000000", new GgufWriter { TensorCount = ulong.MaxValue });
         AssertRefused("metadata count: is 18446744073709551615; the limit is 1000000", new GgufWriter { Keys = ulong.MaxValue });
@@ -35,7 +35,7 @@ public sealed class GgufHeaderTests : IDisposable
     }
 
     [Fact]
-    public void Case_41_strings()
+    public void Case41Strings()
     {
         AssertRefused("a: a string of 72057594037927935 bytes passes the end of the file", new GgufWriter().Raw("a", 8, 255, 255, 255, 255, 255, 255, 255, 0));
         AssertRefused("b: a string of 1000 bytes passes the end of the file", new GgufWriter().Text("a", "x").Raw("b", 8, BitConverter.GetBytes(1000UL)));
@@ -48,7 +48,7 @@ public sealed class GgufHeaderTests : IDisposable
     }
 
     [Fact]
-    public void Case_42_arrays_and_types()
+    public void Case42ArraysAndTypes()
     {
         AssertRefused("a: is an array of arrays", new GgufWriter().Raw("a", 9, [9, 0, 0, 0, .. new byte[16]]));
         AssertRefused("a: has the unknown value type 13", new GgufWriter().Raw("a", 13, new byte[8]));
@@ -62,11 +62,11 @@ public sealed class GgufHeaderTests : IDisposable
     [InlineData(0u, "must be within 1 and 1048576, is 0")]
     [InlineData(13u, "must be a power of two, is 13")]
     [InlineData(1u << 31, "must be within 1 and 1048576, is 2147483648")]
-    public void Case_43_alignment(uint alignment, string expected) =>
+    public void Case43Alignment(uint alignment, string expected) =>
         AssertRefused("general.alignment: " + expected, new GgufWriter().UInt("general.alignment", alignment));
 
     [Fact]
-    public void Case_43_alignment_of_another_type_and_one_that_is_right()
+    public void Case43AlignmentOfAnotherTypeAndOneThatIsRight()
     {
         AssertRefused("general.alignment: is String; UInt32 is needed", new GgufWriter().Text("general.alignment", "32"));
         AssertRefused("general.alignment: is UInt16; UInt32 is needed", new GgufWriter().UShort("general.alignment", 32));
@@ -79,7 +79,7 @@ public sealed class GgufHeaderTests : IDisposable
     }
 
     [Fact]
-    public void Case_44_dimensions()
+    public void Case44Dimensions()
     {
         AssertRefused("t: has 5 dimensions; 1 to 4 are possible", new GgufWriter().Tensor("t", 0, [1, 1, 1, 1, 1], new byte[4]));
         AssertRefused("t: has 0 dimensions", new GgufWriter().Tensor("t", 0, [], new byte[4]));
@@ -90,7 +90,7 @@ public sealed class GgufHeaderTests : IDisposable
     }
 
     [Fact]
-    public void Case_45_partial_blocks_and_unknown_types()
+    public void Case45PartialBlocksAndUnknownTypes()
     {
         AssertRefused("t: has rows of 33 elements, which are no whole blocks of Q8_0: 32 elements", new GgufWriter().Tensor("t", 8, [33, 2], new byte[68]));
         AssertRefused("t: has rows of 128 elements, which are no whole blocks of Q4_K: 256 elements", new GgufWriter().Tensor("t", 12, [128, 2], new byte[144]));
@@ -99,7 +99,7 @@ public sealed class GgufHeaderTests : IDisposable
     }
 
     [Fact]
-    public void Case_46_offsets()
+    public void Case46Offsets()
     {
         AssertRefused("b: begins at 0 of the data; the tensors before it end at 32", new GgufWriter().Tensor("a", 0, [4], new byte[16]).Tensor("b", 0, [4], new byte[16], offset: 0));
         AssertRefused("a: begins at 32 of the data; the tensors before it end at 0", new GgufWriter().Tensor("a", 0, [4], new byte[16], offset: 32).Tensor("b", 0, [4], new byte[16], offset: 0));
@@ -111,7 +111,7 @@ public sealed class GgufHeaderTests : IDisposable
     }
 
     [Fact]
-    public void Case_47_tokenizer_arrays()
+    public void Case47TokenizerArrays()
     {
         Refused("tokenizer.ggml.tokens: is an array of UInt8; an array of String is needed", file => file.Raw("tokenizer.ggml.tokens", 9, [0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 65, 66]));
         Refused("tokenizer.ggml.token_type: has 1 entries for 2 tokens", file => file.Texts("tokenizer.ggml.tokens", ["a", "b"]).Ints("tokenizer.ggml.token_type", [1]));
@@ -129,11 +129,11 @@ public sealed class GgufHeaderTests : IDisposable
     [Theory]
     [InlineData("llama3", "general.architecture: is 'llama3'; this engine runs 'llama4'")]
     [InlineData("llama4", "llama4.block_count: is missing")]
-    public void Other_models_are_named(string architecture, string expected) =>
+    public void OtherModelsAreNamed(string architecture, string expected) =>
         AssertRefused(expected, new GgufWriter().Text("general.architecture", architecture));
 
     [Fact]
-    public void Both_versions_and_all_value_types_are_read()
+    public void BothVersionsAndAllValueTypesAreRead()
     {
         byte[] file = new GgufWriter { Version = 2 }.Raw("u8", 0, 200).Raw("i8", 1, 200).UShort("u16", 65535).Raw("i16", 3, 255, 255).UInt("u32", 7).Int("i32", -7)
             .Float("f32", 0.5f).Bool("b", true).Text("s", "ü").Ints("a", [1, 2]).Raw("u64", 10, 1, 0, 0, 0, 0, 0, 0, 0).Raw("i64", 11, [.. Enumerable.Repeat((byte)255, 8)])

@@ -18,7 +18,7 @@ public sealed class GgufLogitsTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Float32_rows_and_their_top_five_equal_the_reference()
+    public void Float32RowsAndTheirTopFiveEqualTheReference()
     {
         string path = _folder.File("tiny-F32.gguf");
         TinyGguf.Write(path, 0, TinyGguf.Bytes, 0);

@@ -30,7 +30,7 @@ public sealed class GgufMixedTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Mixes))]
-    public void Weights_are_the_stored_values_bit_for_bit_and_logits_those_of_the_decoded_file(string mix, bool isSeparate)
+    public void WeightsAreTheStoredValuesBitForBitAndLogitsThoseOfTheDecodedFile(string mix, bool isSeparate)
     {
         string mixed = Write(mix, isSeparate), plain = WriteDecoded(mix, isSeparate);
         using (Checkpoint a = Checkpoint.Open(mixed), b = Checkpoint.Open(plain))
@@ -50,7 +50,7 @@ public sealed class GgufMixedTests : IDisposable
     }
 
     [Fact]
-    public void Parts_keep_their_types_layer_by_layer()
+    public void PartsKeepTheirTypesLayerByLayer()
     {
         using Llama4Model model = Llama4Model.Load(Write("Q4_K_M", isSeparate: false));
         IReadOnlyList<LayerWeights> layers = model.Text.Weights.Layers;
@@ -66,7 +66,7 @@ public sealed class GgufMixedTests : IDisposable
     [Theory]
     [InlineData("Q4_K_M")]
     [InlineData("gate-up")]
-    public void A_device_computes_the_processors_logits_from_the_same_bits(string mix)
+    public void ADeviceComputesTheProcessorsLogitsFromTheSameBits(string mix)
     {
         string path = Write(mix, isSeparate: false);
         using var driver = new EmulatedCudaDriver();

@@ -21,7 +21,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Fact]
-    public void Pictures_and_chats_equal_the_reference_with_the_projector_beside_the_model()
+    public void PicturesAndChatsEqualTheReferenceWithTheProjectorBesideTheModel()
     {
         _nano.Model().Write(_folder.File("nano.gguf"));
         _nano.Projector().Write(_folder.File("mmproj-nano-BF16.gguf"));
@@ -38,7 +38,7 @@ public sealed class GgufModelTests : IDisposable
     [Theory]
     [InlineData(ExpertForm.Fused)]
     [InlineData(ExpertForm.Separate)]
-    internal void Experts_in_every_form(ExpertForm form)
+    internal void ExpertsInEveryForm(ExpertForm form)
     {
         string path = _folder.File("nano.gguf");
         _nano.Model(form).Write(path);
@@ -48,7 +48,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Fact]
-    public void A_split_model_opens_from_any_part()
+    public void ASplitModelOpensFromAnyPart()
     {
         _nano.WriteSplit(_folder.Path, 3);
         using (Llama4Model model = Llama4Model.Load(_folder.Path))
@@ -65,14 +65,14 @@ public sealed class GgufModelTests : IDisposable
     [InlineData(0, 3, 0, "split.no: is 0 of split.count 3; by the file's name it is 0 of 2")]
     [InlineData(0, 2, 1, "split.no: is 1 of split.count 2; by the file's name it is 0 of 2")]
     [InlineData(7, 2, 0, "split.tensors.count: is 7; the 2 files have")]
-    public void Parts_that_contradict_each_other_are_refused(int total, ushort count, ushort shift, string expected)
+    public void PartsThatContradictEachOtherAreRefused(int total, ushort count, ushort shift, string expected)
     {
         _nano.WriteSplit(_folder.Path, 2, (part, file) => file.UShort("split.no", (ushort)(part + shift)).UShort("split.count", count).Int("split.tensors.count", total));
         AssertFault(expected, _folder.Path);
     }
 
     [Fact]
-    public void A_part_under_another_name_is_refused()
+    public void APartUnderAnotherNameIsRefused()
     {
         _nano.WriteSplit(_folder.Path, 2);
         File.Move(_folder.File("nano-00001-of-00002.gguf"), _folder.File("renamed.gguf"));
@@ -80,7 +80,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Fact]
-    public void The_embedded_tokenizer_is_the_sample_models()
+    public void TheEmbeddedTokenizerIsTheSampleModels()
     {
         string path = _folder.File("nano.gguf");
         _nano.Model().Write(path);
@@ -100,7 +100,7 @@ public sealed class GgufModelTests : IDisposable
 
     /// <summary>The small file fills its vocabulary up with unused ids before the special tokens.</summary>
     [Fact]
-    public void Unused_ids_decode_to_nothing_and_no_text_becomes_them()
+    public void UnusedIdsDecodeToNothingAndNoTextBecomesThem()
     {
         string path = _folder.File("tiny.gguf");
         TinyGguf.Write(path, 0, TinyGguf.Bytes, 0);
@@ -114,7 +114,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Fact]
-    public void The_rotary_divisors_become_a_scaling_rule_where_one_gives_them()
+    public void TheRotaryDivisorsBecomeAScalingRuleWhereOneGivesThem()
     {
         string path = _folder.File("nano.gguf");
         _nano.Model().Write(path);
@@ -129,7 +129,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Fact]
-    public void A_model_without_output_head_is_tied()
+    public void AModelWithoutOutputHeadIsTied()
     {
         string path = _folder.File("nano.gguf");
         _nano.Model(tied: true).Write(path);
@@ -138,7 +138,7 @@ public sealed class GgufModelTests : IDisposable
     }
 
     [Fact]
-    public void Projectors_are_found_named_and_left_out()
+    public void ProjectorsAreFoundNamedAndLeftOut()
     {
         string model = _folder.File("nano.gguf");
         _nano.Model().Write(model);

@@ -23,7 +23,7 @@ public sealed class GgufTypesTests : IDisposable
     /// random weights flip routers, so the distances are large; those are twice what another engine has on the same weights.
     /// </summary>
     [Fact]
-    public void Types_load_as_they_are_at_the_distance_from_float32_that_is_theirs()
+    public void TypesLoadAsTheyAreAtTheDistanceFromFloat32ThatIsTheirs()
     {
         float[] reference = MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(GoldenFiles.Path("gguf", "tiny-F32-seed1.rows.f32")))[..(Referenced * TinyGguf.Vocabulary)].ToArray();
         float[] plain;
@@ -54,7 +54,7 @@ public sealed class GgufTypesTests : IDisposable
     }
 
     [Fact]
-    public void What_is_stored_quantised_is_not_quantised_again()
+    public void WhatIsStoredQuantisedIsNotQuantisedAgain()
     {
         string path = Write("Q8_0", 8, values => GgufBlockEncoder.Encode("Q8_0", values));
         using Llama4Model model = Llama4Model.Load(path, new ModelOptions { Weights = WeightScheme.Int4 });
@@ -63,7 +63,7 @@ public sealed class GgufTypesTests : IDisposable
     }
 
     [Fact]
-    public void Types_that_need_tables_are_refused_by_name()
+    public void TypesThatNeedTablesAreRefusedByName()
     {
         string path = Write("IQ2_XXS", 16, values => new byte[values.Length / 256 * 66]);
         Assert.Contains(

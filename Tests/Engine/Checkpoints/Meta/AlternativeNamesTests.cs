@@ -17,7 +17,7 @@ public sealed class AlternativeNamesTests : IDisposable
     [Theory]
     [InlineData("tiny-scout-1", 1)]
     [InlineData("tiny-maverick", 2)]
-    public void Every_other_name_of_a_weight_is_known(string golden, int ranks)
+    public void EveryOtherNameOfAWeightIsKnown(string golden, int ranks)
     {
         string from = GoldenFiles.Path("meta", golden);
         File.Copy(Path.Combine(from, "params.json"), _folder.File("params.json"));

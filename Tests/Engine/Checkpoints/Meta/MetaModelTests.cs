@@ -18,7 +18,7 @@ public sealed class MetaModelTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Two_ranks_join_to_the_published_weights_bit_for_bit()
+    public void TwoRanksJoinToThePublishedWeightsBitForBit()
     {
         using Checkpoint meta = Checkpoint.Open(GoldenFiles.Path("meta", "tiny-maverick")), published = Checkpoint.Open(GoldenFiles.Path("tiny-maverick"));
         Assert.Equal(published.Weights.Weights, meta.Weights.Weights);
@@ -33,7 +33,7 @@ public sealed class MetaModelTests : IDisposable
     [Theory]
     [InlineData("meta/tiny-maverick", "tiny-maverick", "text-5", "text-40", "image-one-tile")]
     [InlineData("meta/tiny-scout-1", "meta/tiny-scout-1/hf", "text-5", "text-40", "text-260", "image-one-tile")]
-    public void Logits_equal_the_reference(string folder, string goldens, params string[] names)
+    public void LogitsEqualTheReference(string folder, string goldens, params string[] names)
     {
         using Llama4Model model = Llama4Model.Load(GoldenFiles.Path(folder.Split('/')));
         Assert.True(model.HasVision);
@@ -51,7 +51,7 @@ public sealed class MetaModelTests : IDisposable
     [InlineData("strides.pth", "is not inside its storage of 1024 elements")]
     [InlineData("negative-offset.pth", "offset -8 is not inside its storage")]
     [InlineData("legacy.pth", "is in the format of torch.save before PyTorch 1.6")]
-    public void Bad_files_are_refused(string name, string expected)
+    public void BadFilesAreRefused(string name, string expected)
     {
         Assert.Contains(name, File.ReadAllText(GoldenFiles.Path("meta", "bad.jsonl")), StringComparison.Ordinal);
         File.Copy(GoldenFiles.Path("meta", "tiny-scout-1", "params.json"), _folder.File("params.json"));
@@ -60,7 +60,7 @@ public sealed class MetaModelTests : IDisposable
     }
 
     [Fact]
-    public void Every_bad_file_of_the_list_is_tried()
+    public void EveryBadFileOfTheListIsTried()
     {
         string[] listed = [.. File.ReadAllLines(GoldenFiles.Path("meta", "bad.jsonl")).Select(line => Path.GetFileName(JsonDocument.Parse(line).RootElement.GetProperty("file").GetString()!))];
         Assert.Equal(6, listed.Length);
@@ -68,7 +68,7 @@ public sealed class MetaModelTests : IDisposable
     }
 
     [Fact]
-    public void Ranks_that_are_missing_or_do_not_divide_are_named()
+    public void RanksThatAreMissingOrDoNotDivideAreNamed()
     {
         Copy("tiny-maverick");
         File.Move(_folder.File("consolidated.00.pth"), _folder.File("consolidated.02.pth"));
@@ -96,7 +96,7 @@ public sealed class MetaModelTests : IDisposable
     [Theory]
     [InlineData("fp8_scales_0.pt")]
     [InlineData("int4_scales_0.pt")]
-    public void Quantised_variants_are_refused_with_advice(string scales)
+    public void QuantisedVariantsAreRefusedWithAdvice(string scales)
     {
         Copy("tiny-scout-1");
         _folder.Write(scales, "x");
@@ -107,7 +107,7 @@ public sealed class MetaModelTests : IDisposable
     }
 
     [Fact]
-    public void A_missing_field_and_a_wrong_one_are_named()
+    public void AMissingFieldAndAWrongOneAreNamed()
     {
         Copy("tiny-scout-1");
         Change(json => json.Remove("dim"));
@@ -119,7 +119,7 @@ public sealed class MetaModelTests : IDisposable
     }
 
     [Fact]
-    public void The_vocabulary_may_be_left_to_the_table()
+    public void TheVocabularyMayBeLeftToTheTable()
     {
         Copy("tiny-maverick");
         Change(json => json["vocab_size"] = -1);

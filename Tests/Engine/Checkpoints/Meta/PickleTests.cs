@@ -13,7 +13,7 @@ public sealed class PickleTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public void Views_share_storages_with_offsets_and_strides()
+    public void ViewsShareStoragesWithOffsetsAndStrides()
     {
         var file = new PthWriter { Prefix = "any folder/" };
         int storage = file.Storage([.. Enumerable.Range(0, 48).Select(i => (byte)i)]);
@@ -45,7 +45,7 @@ public sealed class PickleTests : IDisposable
     [InlineData("X\u0002\0\0\0", "has a text that is not valid UTF-8")]
     [InlineData("K\u0001Nb", "gives a state to something that is no byte stream")]
     [InlineData("X\u0001\0\0\0aK\u0007s", "a: is no tensor: the file must be one flat dictionary of tensors")]
-    public void Streams_that_do_anything_else_are_refused(string instructions, string expected)
+    public void StreamsThatDoAnythingElseAreRefused(string instructions, string expected)
     {
         // The text is cut in one case: two bytes are declared, and what follows is no text.
         PthWriter file = new PthWriter().Raw(instructions);
@@ -61,7 +61,7 @@ public sealed class PickleTests : IDisposable
     }
 
     [Fact]
-    public void Tensors_outside_their_storage_are_refused()
+    public void TensorsOutsideTheirStorageAreRefused()
     {
         foreach ((long[] size, long[] strides, long offset) in ((long[], long[], long)[])[([25], [1], 0), ([4, 6], [6, 1], 1), ([2], [-1], 1), ([2, 2], [long.MaxValue, 1], 0), ([-1], [1], 0), ([long.MaxValue, long.MaxValue], [0, 0], 0), ([1], [1], 24)])
         {
@@ -76,7 +76,7 @@ public sealed class PickleTests : IDisposable
     }
 
     [Fact]
-    public void Archives_that_cannot_be_used_in_place_are_refused()
+    public void ArchivesThatCannotBeUsedInPlaceAreRefused()
     {
         var packed = new PthWriter { Compression = CompressionLevel.Optimal };
         AssertFault("is compressed; torch.save stores entries as they are", packed.Tensor("a", packed.Storage(new byte[48]), [2], [1]).ToArray());

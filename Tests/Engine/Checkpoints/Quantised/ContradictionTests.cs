@@ -18,7 +18,7 @@ public sealed class ContradictionTests : IDisposable
     [InlineData("mlx-4bit", "\"bits\": 4", "\"bits\": 8", "has 4-bit codes in groups of 64")]
     [InlineData("mlx-4bit", "\"group_size\": 64", "\"group_size\": 32", "says 4-bit integers with zero points in groups of 32")]
     [InlineData("modelopt-fp8", "\"quant_algo\": \"FP8\"", "\"quant_algo\": \"NVFP4\"", "'NVFP4' is not supported; FP8 is")]
-    public void Other_bits_groups_and_zero_points_are_refused(string name, string said, string instead, string reason)
+    public void OtherBitsGroupsAndZeroPointsAreRefused(string name, string said, string instead, string reason)
     {
         string folder = Copy(name, config => config.Replace(said, instead, StringComparison.Ordinal));
         ModelFormatException e = Assert.Throws<ModelFormatException>(() => Checkpoint.Open(folder));
@@ -26,7 +26,7 @@ public sealed class ContradictionTests : IDisposable
     }
 
     [Fact]
-    public void Without_a_configuration_the_tensors_are_enough()
+    public void WithoutAConfigurationTheTensorsAreEnough()
     {
         string folder = Copy("pack-int4-asym-group32", config => config.Replace("\"quantization_config\"", "\"was_quantization_config\"", StringComparison.Ordinal));
         using Checkpoint checkpoint = Checkpoint.Open(folder);

@@ -17,7 +17,7 @@ public sealed class PublishedCheckpointTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Logits_equal_the_reference(string name)
+    public void LogitsEqualTheReference(string name)
     {
         using Llama4Model model = Llama4Model.Load(Folder(name));
         using ReferenceFile golden = References.Open(Folder(name), "text-40");
@@ -26,7 +26,7 @@ public sealed class PublishedCheckpointTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Weights_equal_the_reference_to_the_bit(string name)
+    public void WeightsEqualTheReferenceToTheBit(string name)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder(name));
         using SafeTensorsFile golden = SafeTensorsFile.Open(Path.Combine(Folder(name), "dequantised.safetensors"));
@@ -56,7 +56,7 @@ public sealed class PublishedCheckpointTests
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Quantised_weights_take_what_they_take_in_the_file(string name)
+    public void QuantisedWeightsTakeWhatTheyTakeInTheFile(string name)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder(name));
         using var backend = new CpuBackend();
@@ -79,7 +79,7 @@ public sealed class PublishedCheckpointTests
     }
 
     [Fact]
-    public void Symmetric_groups_of_128_are_the_engines_int4_bit_for_bit()
+    public void SymmetricGroupsOf128AreTheEnginesInt4BitForBit()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder("pack-int4-group128"));
         using var backend = new CpuBackend();

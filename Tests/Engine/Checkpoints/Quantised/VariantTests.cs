@@ -37,7 +37,7 @@ public sealed class VariantTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Variants))]
-    public void Values_to_the_bit_logits_and_memory(int index, string name)
+    public void ValuesToTheBitLogitsAndMemory(int index, string name)
     {
         (string stored, string plain) = Write(s_variants[index]);
         using Checkpoint a = Checkpoint.Open(stored), b = Checkpoint.Open(plain);
@@ -58,11 +58,11 @@ public sealed class VariantTests : IDisposable
     [InlineData("\"group\"", "use a file quantised with actorder 'weight' or null")]
     [InlineData("\"dynamic\"", "use a file quantised with actorder 'weight' or null")]
     [InlineData("true", "use a file quantised with actorder 'weight' or null")]
-    public void Regrouped_columns_are_refused(string order, string expected) =>
+    public void RegroupedColumnsAreRefused(string order, string expected) =>
         Refused(StoredVariant.Packed(4, 32, false, SafeTensorsType.BF16, order), expected);
 
     [Fact]
-    public void An_order_that_is_used_is_refused_although_the_configuration_is_silent()
+    public void AnOrderThatIsUsedIsRefusedAlthoughTheConfigurationIsSilent()
     {
         StoredVariant plain = StoredVariant.Packed(4, 64, false, SafeTensorsType.BF16);
         Refused(
@@ -101,7 +101,7 @@ public sealed class VariantTests : IDisposable
     }
 
     [Fact]
-    public void Experts_of_one_layer_may_be_stored_each_in_its_own_way()
+    public void ExpertsOfOneLayerMayBeStoredEachInItsOwnWay()
     {
         StoredVariant four = StoredVariant.Packed(4, 32, true, SafeTensorsType.BF16), eight = StoredVariant.Packed(8, 64, false, SafeTensorsType.F16), bytes = StoredVariant.SignedBytes(true, false, SafeTensorsType.BF16);
         StoredVariant mixed = new("mixed", null, m => (m.Name.Contains("experts.1.", StringComparison.Ordinal) ? eight : m.Name.EndsWith("experts.2.up_proj", StringComparison.Ordinal) ? bytes : four).Store(m));

@@ -26,7 +26,7 @@ public sealed unsafe class CudaKeptFormatTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Names))]
-    public void Every_kept_format_is_kept_and_multiplied(string name)
+    public void EveryKeptFormatIsKeptAndMultiplied(string name)
     {
         const int Rows = 64, Columns = 256, Tokens = 2;
         using IBackend backend = EmulatedBackend.Create(_driver);
@@ -47,7 +47,7 @@ public sealed unsafe class CudaKeptFormatTests : IDisposable
     [Theory]
     [InlineData(3)]
     [InlineData(21)]
-    public void Parts_of_a_stack_keep_formats_of_their_own(int tokens)
+    public void PartsOfAStackKeepFormatsOfTheirOwn(int tokens)
     {
         const int Columns = 256;
         using IBackend backend = EmulatedBackend.Create(_driver);
@@ -67,7 +67,7 @@ public sealed unsafe class CudaKeptFormatTests : IDisposable
     [InlineData("Q4_K", "Q6_K", "Q5_K", 3)]
     [InlineData("Q4_K", "Q6_K", "Q5_K", 30)]
     [InlineData("Q4_K", "Q4_K", "plain", 5)]
-    public void Experts_of_mixed_types_give_the_processors_results(string gate, string up, string down, int tokens)
+    public void ExpertsOfMixedTypesGiveTheProcessorsResults(string gate, string up, string down, int tokens)
     {
         const int Hidden = 256, Width = 256, Count = 3;
         float[] x = Numbers(tokens * Hidden, 26), logits = Numbers(tokens * Count, 27);
@@ -89,7 +89,7 @@ public sealed unsafe class CudaKeptFormatTests : IDisposable
     [Theory]
     [InlineData("Q6_K", 256)]
     [InlineData("uint4g32-bf16-affine", 96)]
-    public void Tables_stay_codes(string name, int columns)
+    public void TablesStayCodes(string name, int columns)
     {
         using IBackend backend = EmulatedBackend.Create(_driver);
         CodedMatrix stored = Stored(name, 37, columns, out float[] values);
@@ -104,7 +104,7 @@ public sealed unsafe class CudaKeptFormatTests : IDisposable
     }
 
     [Fact]
-    public void Symmetric_groups_of_128_are_the_devices_int4()
+    public void SymmetricGroupsOf128AreTheDevicesInt4()
     {
         using IBackend backend = EmulatedBackend.Create(_driver);
         using IMatrix packed = backend.Pack([Stored("int4g128-bf16", 3, 256, out float[] _)]);
@@ -112,7 +112,7 @@ public sealed unsafe class CudaKeptFormatTests : IDisposable
     }
 
     [Fact]
-    public void What_was_packed_before_a_failure_is_freed()
+    public void WhatWasPackedBeforeAFailureIsFreed()
     {
         using IBackend backend = EmulatedBackend.Create(_driver);
         int before = _driver.LiveResources;
