@@ -44,10 +44,7 @@ public sealed class CudaScheduleTests(ITestOutputHelper output)
     public void NoOrderOfTurnsMakesAFindingOrAnotherBit(string name, WeightScheme weights, bool isLong)
     {
         int seeds = (int)Fuzzing.Iterations(1);
-        if (isLong && seeds == 1)
-        {
-            return;
-        }
+        Assert.SkipWhen(isLong && seeds == 1, "LLAMA4_FUZZ=20 runs all models.");
         float[] expected = Run(name, weights, new LaunchOptions());
         for (int seed = 1; seed <= seeds; seed++)
         {
