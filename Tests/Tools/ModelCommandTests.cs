@@ -73,6 +73,7 @@ public sealed class ModelCommandTests
         JsonNode report = JsonNode.Parse(run.Out)!;
         Assert.Equal(0, run.ExitCode);
         Assert.True(report["passed"]!.GetValue<bool>());
+        Assert.Equal("Float32", report["activations"]!.GetValue<string>());
         Assert.Equal(40, report["files"]![0]!["sameTop1"]!.GetValue<int>());
         Assert.Equal(200, report["files"]![0]!["routerChoices"]!.GetValue<int>());
         CliRun strict = await CliRun.Of("verify", s_scout, "--golden", golden, "--tolerance", "1e-12");
@@ -198,6 +199,7 @@ public sealed class ModelCommandTests
         JsonNode report = JsonNode.Parse(run.Out)!;
         Assert.True(report["prefillTokensPerSecond"]!.GetValue<double>() > 0);
         Assert.True(report["decodeTokensPerSecond"]!.GetValue<double>() > 0);
+        Assert.Equal("Int8", report["activations"]!.GetValue<string>());
         (await CliRun.Of("bench", "--new-tokens", "0")).AssertFails("--new-tokens");
     }
 

@@ -4,6 +4,8 @@ using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Serving;
+using Llama4Kernels.Kernels.Backends;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Tests.Engine.Model;
 
 namespace Llama4Kernels.Tests.Engine.Serving;
@@ -141,6 +143,26 @@ public sealed class EngineLifetimeTests
         seen.OnReport = cancel.Cancel;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Llama4Engine.LoadAsync(ModelFixture.Folder("tiny-flat"), null, s_sizes, seen, cancel.Token));
         Assert.True(seen.All[^1].BytesDone < seen.All[^1].BytesTotal);
+    }
+
+    /// <summary>Answers that people read are rounded as far as the weights are; who says otherwise, or hands in a backend, is heard.</summary>
+    [Fact]
+    public async Task ActivationsAreRoundedUnlessSomebodySaysOtherwise()
+    {
+        string folder = ModelFixture.Folder("tiny-flat");
+        Assert.Equal((ActivationPrecision.Int8, KvFormat.BF16), await Loaded(null));
+        Assert.Equal((ActivationPrecision.Int8, KvFormat.BF16), await Loaded(new ModelOptions { Weights = WeightScheme.Int4 }));
+        Assert.Equal((ActivationPrecision.Float32, KvFormat.F32), await Loaded(new ModelOptions { Activations = ActivationPrecision.Float32 }));
+        Assert.Equal((ActivationPrecision.BFloat16, KvFormat.BF16), await Loaded(new ModelOptions { CreateBackend = () => new CpuBackend(new CpuBackendOptions { Precision = ActivationPrecision.BFloat16 }) }));
+        using var alone = Llama4Model.Load(folder);
+        Assert.Equal(ActivationPrecision.Float32, alone.Options.Activations);
+
+        async Task<(ActivationPrecision?, KvFormat)> Loaded(ModelOptions? options)
+        {
+            await using Llama4Engine engine = await Llama4Engine.LoadAsync(folder, options, s_sizes);
+            Assert.Equal(engine.Model.Options.Activations, engine.Model.Backend.Activations);
+            return (engine.Model.Options.Activations, StepRunner.FormatOf(engine.Model.Options, s_sizes));
+        }
     }
 
     private sealed class Seen : IProgress<LoadProgress>
