@@ -22,7 +22,7 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         _layout = new AffineLayout(format, columns);
         PanelCount = AffinePanel.Count(rows);
         // Decoding bounds its products.
-        Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
+        Allocate(_layout.PanelBytes * PanelCount, inLargePages: Environment.GetEnvironmentVariable("LP") == "1");
     }
 
     internal ref readonly AffineLayout Panels => ref _layout;

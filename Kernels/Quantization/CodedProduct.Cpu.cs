@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
@@ -16,9 +15,6 @@ internal static unsafe partial class CodedProduct
 
     /// <summary>Bytes between what is read and what is prefetched where a single tile streams a panel: two pages.</summary>
     private const int FarBytes = 8192;
-
-    // Assembled for 1, 2 and 4 rows, and for 4 with prefetching, made at first use and kept.
-    private static readonly ConcurrentDictionary<CodedSpan, AssembledCodedTile[]> s_assembled = new();
 
     /// <param name="workspace">Threads and memory.</param>
     /// <param name="o">Operands.</param>
@@ -38,31 +34,13 @@ internal static unsafe partial class CodedProduct
         workspace.Team.Run(Int8Operand.TiledRows(o.Tokens), new Int8Operand.QuantiseJob(o.X, o.Tokens, w.Columns, span.Operand, memory));
         int perItem = CpuLinear.PanelsPerItem(w.Panels.PanelBytes, w.PanelCount, Math.Min(o.Tokens, rows), workspace.Team);
         var job = new PanelJob(
-            w.Panel(0), w.PanelCount, w.Panels, span, w.Rows, tile, tile == null ? Assembled(span) : default,
+            w.Panel(0), w.PanelCount, w.Panels, span, w.Rows, tile, tile == null ? AssembledCoded.Get(w.Panels, span) : default,
             memory, o.Tokens, memory + operandBytes, sizes, rows, items, perItem, o.Bias, o.Y);
         workspace.Team.Run(checked((w.PanelCount + perItem - 1) / perItem * items), job);
         GC.KeepAlive(w);
     }
 
     private static int Whole(int bytes) => (bytes + 63) & ~63;
-
-    private static AssembledRuns Assembled(CodedSpan span)
-    {
-        if (!s_assembled.TryGetValue(span, out AssembledCodedTile[]? made))
-        {
-            made = s_assembled.GetOrAdd(span, own => [new(own, 1, false), new(own, 2, false), new(own, 4, false), new(own, 4, true)]);
-        }
-        return new AssembledRuns(made[0].Run, made[1].Run, made[2].Run, made[3].Run);
-    }
-
-    /// <summary>Entries of the tiles.</summary>
-    private readonly struct AssembledRuns(
-        delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> one, delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> two,
-        delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> four, delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> ahead)
-    {
-        public delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> For(int rows, bool prefetches) =>
-            rows == 1 ? one : rows == 2 ? two : prefetches ? ahead : four;
-    }
 
     /// <summary>A worker's memory: scales of a slice, the last span if it is not whole, outputs.</summary>
     private readonly record struct Sizes(int Scales, int Tail, int Tile)
@@ -73,7 +51,7 @@ internal static unsafe partial class CodedProduct
     /// <summary>Multiplies some rows of x with a few panels. Items of the same panels follow each other.</summary>
     private readonly struct PanelJob(
         byte* data, int panels, AffineLayout layout, CodedSpan span, int outputs, delegate*<in CodedSpan, byte*, byte*, float*, int, int, float*, void> run,
-        AssembledRuns assembled, byte* x, int tokens, byte* workers, Sizes sizes, int rowsPerItem, int items, int panelsPerItem, float* bias, float* y) : ITeamJob
+        AssembledCoded.Entries assembled, byte* x, int tokens, byte* workers, Sizes sizes, int rowsPerItem, int items, int panelsPerItem, float* bias, float* y) : ITeamJob
     {
         private readonly int _groups = Int8Operand.Groups(layout.Columns), _groupBytes = span.Operand.GroupBytes;
 
@@ -100,7 +78,11 @@ internal static unsafe partial class CodedProduct
             for (int s = 0; s < whole; s += atOnce)
             {
                 int count = Math.Min(atOnce, whole - s);
-                if (!span.IsRow || s == 0)
+                if (run == null && !span.IsRow)
+                {
+                    assembled.Scales(codes + (long)s * span.Bytes, scales, count * (span.Columns / span.SlabColumns));
+                }
+                else if (!span.IsRow || s == 0)
                 {
                     CodedParameters.Read(layout, span, panel, s * span.Columns, (s + count) * span.Columns, scales);
                 }
@@ -132,7 +114,7 @@ internal static unsafe partial class CodedProduct
                 }
                 else
                 {
-                    assembled.For(height, row == 0)(codes, of, scales, to, count, ahead);
+                    assembled.Tile(height, row == 0)(codes, of, scales, to, count, ahead);
                 }
             }
         }

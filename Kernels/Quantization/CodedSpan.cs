@@ -15,7 +15,8 @@ internal readonly record struct CodedSpan
     {
         Encoding = layout.Encoding;
         Bits = layout.Bits;
-        HasOffsets = layout.Offset != OffsetKind.None;
+        Scale = layout.Scale;
+        Offset = layout.Offset;
         IsRow = layout.Group >= layout.Columns;
         Run = IsRow ? GroupColumns : layout.Group;
         Columns = IsRow ? GroupColumns : Math.Max(GroupColumns, layout.Slab);
@@ -29,8 +30,14 @@ internal readonly record struct CodedSpan
     /// <summary>Bits of a code.</summary>
     public int Bits { get; }
 
+    /// <summary>What scales are stored as.</summary>
+    public ScaleKind Scale { get; }
+
+    /// <summary>What offsets are stored as.</summary>
+    public OffsetKind Offset { get; }
+
     /// <summary>Whether weights are s·u + β, u counted from 0; else codes are s·(u − <see cref="Bias"/>).</summary>
-    public bool HasOffsets { get; }
+    public bool HasOffsets => Offset != OffsetKind.None;
 
     /// <summary>Whether a row has one scale, which lies before its codes.</summary>
     public bool IsRow { get; }
