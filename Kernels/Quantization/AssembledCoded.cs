@@ -8,13 +8,14 @@ internal sealed unsafe class AssembledCoded
     private static readonly ConcurrentDictionary<CodedSpan, AssembledCoded> s_made = new();
 
     // Their code lives as long as they do.
-    private readonly AssembledCodedTile[] _tiles;
-    private readonly AssembledCodedScales? _scales;
+    private readonly AssembledCodedTile[] _only, _further;
+    private readonly AssembledCodedTile _first;
 
     private AssembledCoded(AffineLayout layout, CodedSpan span)
     {
-        _tiles = [new(span, 1, prefetches: true), new(span, 2, prefetches: true), new(span, 4, prefetches: true), new(span, 1, prefetches: false), new(span, 2, prefetches: false), new(span, 4, prefetches: false)];
-        _scales = span.IsRow ? null : new AssembledCodedScales(layout);
+        _only = Array.ConvertAll<int, AssembledCodedTile>([1, 2, 4], rows => new(layout, span, rows, TileTurn.Only));
+        _first = new AssembledCodedTile(layout, span, Int8Operand.TileRows, TileTurn.First);
+        _further = Array.ConvertAll<int, AssembledCodedTile>([1, 2, 4], rows => new(layout, span, rows, TileTurn.Further));
     }
 
     /// <summary>Finds or makes it. Allocates nothing for a way that came before.</summary>
@@ -30,14 +31,16 @@ internal sealed unsafe class AssembledCoded
     /// <summary>Where the code begins.</summary>
     public readonly struct Entries(AssembledCoded made)
     {
-        private readonly delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> _one = made._tiles[0].Run, _two = made._tiles[1].Run, _four = made._tiles[2].Run;
-        private readonly delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> _oneMore = made._tiles[3].Run, _twoMore = made._tiles[4].Run, _fourMore = made._tiles[5].Run;
+        private readonly delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> _one = made._only[0].Run, _two = made._only[1].Run, _four = made._only[2].Run;
+        private readonly delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> _first = made._first.Run;
+        private readonly delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> _furtherOne = made._further[0].Run, _furtherTwo = made._further[1].Run, _furtherFour = made._further[2].Run;
 
-        /// <summary>Reads the scales of slabs; null where rows have one.</summary>
-        public readonly delegate* unmanaged<byte*, float*, long, void> Scales = made._scales == null ? null : made._scales.Run;
-
-        /// <summary>Multiplies the first tile of a slice, which prefetches, or a further one; of 1, 2 or 4 rows.</summary>
-        public delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> Tile(int rows, bool isFirst) =>
-            rows == 1 ? isFirst ? _one : _oneMore : rows == 2 ? isFirst ? _two : _twoMore : isFirst ? _four : _fourMore;
+        /// <summary>Multiplies a tile of 1, 2 or 4 rows; the first of several has 4.</summary>
+        public delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> Tile(int rows, TileTurn turn) => turn switch
+        {
+            TileTurn.Only => rows == 1 ? _one : rows == 2 ? _two : _four,
+            TileTurn.First => _first,
+            _ => rows == 1 ? _furtherOne : rows == 2 ? _furtherTwo : _furtherFour,
+        };
     }
 }

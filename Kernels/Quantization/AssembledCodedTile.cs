@@ -13,7 +13,9 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <code>
 /// void tile(byte* codes, byte* x, float* parameters, float* y, long spans, long ahead)
 /// </code>
-/// y is [rows, 32] float32 and is added to. ahead is how far behind what is read to prefetch.
+/// y is [rows, 32] float32 and is added to. A tile that is the only one of some spans, or the first, takes their scales from the
+/// panel and prefetches: ahead is how far behind what it reads. The first one leaves scales in parameters, where further ones find
+/// them. Where rows have one scale all tiles find it there.
 /// </summary>
 internal sealed unsafe class AssembledCodedTile : IDisposable
 {
@@ -27,12 +29,13 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
 
     private readonly ExecutableMemory _code;
 
+    /// <param name="layout">Of the panels.</param>
     /// <param name="span">What is multiplied.</param>
     /// <param name="rows">1, 2 or 4.</param>
-    /// <param name="prefetches">Whether lines are prefetched.</param>
-    public AssembledCodedTile(CodedSpan span, int rows, bool prefetches)
+    /// <param name="turn">Which of the tiles of some spans.</param>
+    public AssembledCodedTile(AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
     {
-        _code = NativeCode.Make(a => new Emitter(a, span, rows, prefetches).Emit());
+        _code = NativeCode.Make(a => new Emitter(a, layout, span, rows, turn).Emit());
         Run = (delegate* unmanaged<byte*, byte*, float*, float*, long, long, void>)_code.Address;
     }
 
@@ -40,14 +43,16 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
 
     public void Dispose() => _code.Dispose();
 
-    private readonly struct Emitter(Assembler a, CodedSpan span, int rows, bool prefetches)
+    private readonly struct Emitter(Assembler a, AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
     {
         private static readonly AssemblerRegister64 s_codes = rdi, s_x = rsi, s_parameters = rdx, s_y = rcx, s_spans = r8, s_ahead = r9;
         private static readonly AssemblerRegisterZMM s_lowMask = zmm29, s_highMask = zmm30, s_table = zmm31;
 
         private readonly int _starts = rows * sizeof(int), _groupBytes = rows * span.Operand.GroupBytes;
         private readonly int _low = CodeLines.LowBits(span.Bits);
-        private readonly AssemblerRegisterZMM[] _free = NativeCode.Zmm[(2 * Vectors * rows)..29];
+        private readonly bool _readsScales = turn != TileTurn.Further && !span.IsRow;
+        private readonly AssemblerRegisterZMM[] _x = NativeCode.Zmm[16..20], _free = NativeCode.Zmm[20..24];
+        private readonly CodedScalesCode _scales = new(a, layout, s_codes, NativeCode.Zmm[24..29]);
 
         public void Emit()
         {
@@ -58,12 +63,16 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             int asked = 0;
             for (int column = 0; column < span.Columns; column += 4)
             {
+                if (_readsScales && column % span.SlabColumns == 0)
+                {
+                    _scales.Slab(Slab(column), _free[0]);
+                }
                 if (column % span.Run == 0)
                 {
                     Start(column);
                 }
                 Quad(column);
-                for (; prefetches && asked * LineBytes * (long)span.Columns < (long)(column + 4) * span.Bytes; asked++)
+                for (; turn != TileTurn.Further && asked * LineBytes * (long)span.Columns < (long)(column + 4) * span.Bytes; asked++)
                 {
                     a.prefetcht0(__byte_ptr[s_codes + asked * LineBytes + NearBytes]);
                     a.prefetcht1(__byte_ptr[s_codes + s_ahead + asked * LineBytes]);
@@ -90,6 +99,10 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
 
         private void Constants()
         {
+            if (_readsScales)
+            {
+                _scales.Constants();
+            }
             Mask(s_lowMask, (1 << _low) - 1);
             Mask(s_highMask, (1 << span.Bits) - (1 << _low));
             if (span.IsTable)
@@ -144,15 +157,15 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             int quads = Group(column) + (span.Operand.Runs + 1) * _starts + column % Int8Form.GroupColumns / 4 * rows * sizeof(uint);
             for (int r = 0; r < rows; r++)
             {
-                a.vpbroadcastd(_free[r], __dword_ptr[s_x + quads + r * sizeof(uint)]);
+                a.vpbroadcastd(_x[r], __dword_ptr[s_x + quads + r * sizeof(uint)]);
             }
             for (int v = 0; v < Vectors; v++)
             {
-                AssemblerRegisterZMM codes = _free[rows + 2 * v];
-                Decode(column, v, codes, _free[rows + 2 * v + 1]);
+                AssemblerRegisterZMM codes = _free[2 * v];
+                Decode(column, v, codes, _free[2 * v + 1]);
                 for (int r = 0; r < rows; r++)
                 {
-                    a.vpdpbusd(Sum(r, v), codes, _free[r]);
+                    a.vpdpbusd(Sum(r, v), codes, _x[r]);
                 }
             }
         }
@@ -202,15 +215,10 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
         private void Fold(int column)
         {
             int inGroup = column % Int8Form.GroupColumns;
-            int at = span.IsRow ? 0 : column / span.Run * span.RunFloats * sizeof(float);
             for (int v = 0; v < Vectors; v++)
             {
                 AssemblerRegisterZMM scales = _free[2 * v], offsets = _free[2 * v + 1];
-                a.vmovups(scales, __zmmword_ptr[s_parameters + at + v * LineBytes]);
-                if (span.HasOffsets)
-                {
-                    a.vmovups(offsets, __zmmword_ptr[s_parameters + at + (Vectors + v) * LineBytes]);
-                }
+                Scales(column, v, scales, offsets);
                 for (int r = 0; r < rows; r++)
                 {
                     a.vcvtdq2ps(Sum(r, v), Sum(r, v));
@@ -240,6 +248,32 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
                 a.vmovups(__zmmword_ptr[s_y + i * LineBytes], sum);
             }
         }
+
+        private void Scales(int column, int v, AssemblerRegisterZMM scales, AssemblerRegisterZMM offsets)
+        {
+            int at = span.IsRow ? 0 : column / span.Run * span.RunFloats * sizeof(float);
+            AssemblerMemoryOperand scalesAt = __zmmword_ptr[s_parameters + at + v * LineBytes], offsetsAt = __zmmword_ptr[s_parameters + at + (Vectors + v) * LineBytes];
+            if (!_readsScales)
+            {
+                a.vmovups(scales, scalesAt);
+                if (span.HasOffsets)
+                {
+                    a.vmovups(offsets, offsetsAt);
+                }
+                return;
+            }
+            _scales.Group(Slab(column), column % span.SlabColumns / span.Run, v, scales, offsets);
+            if (turn == TileTurn.First)
+            {
+                a.vmovups(scalesAt, scales);
+                if (span.HasOffsets)
+                {
+                    a.vmovups(offsetsAt, offsets);
+                }
+            }
+        }
+
+        private int Slab(int column) => column / span.SlabColumns * span.SlabBytes;
 
         private int Group(int column) => column / Int8Form.GroupColumns * _groupBytes;
 

@@ -78,15 +78,12 @@ internal static unsafe partial class CodedProduct
             for (int s = 0; s < whole; s += atOnce)
             {
                 int count = Math.Min(atOnce, whole - s);
-                if (run == null && !span.IsRow)
-                {
-                    assembled.Scales(codes + (long)s * span.Bytes, scales, count * (span.Columns / span.SlabColumns));
-                }
-                else if (!span.IsRow || s == 0)
+                // Assembled tiles read scales themselves.
+                if (span.IsRow ? s == 0 : run != null)
                 {
                     CodedParameters.Read(layout, span, panel, s * span.Columns, (s + count) * span.Columns, scales);
                 }
-                Slice(codes + (long)s * span.Bytes, operand, s, count, rows, scales, tile);
+                Slice(codes + (long)s * span.Bytes, operand, s, count, rows, scales, tile, isTail: false);
             }
             if (whole * span.Columns < layout.Columns)
             {
@@ -94,14 +91,15 @@ internal static unsafe partial class CodedProduct
                 byte* from = codes + (long)whole * span.Bytes, last = memory + sizes.Scales;
                 Buffer.MemoryCopy(from, last, sizes.Tail, Math.Min(span.Bytes, panel + layout.PanelBytes - from));
                 CodedParameters.Read(layout, span, panel, whole * span.Columns, (whole + 1) * span.Columns, scales);
-                Slice(last, operand, whole, 1, rows, scales, tile);
+                Slice(last, operand, whole, 1, rows, scales, tile, isTail: true);
             }
         }
 
-        private void Slice(byte* codes, byte* operand, int first, int count, int rows, float* scales, float* tile)
+        private void Slice(byte* codes, byte* operand, int first, int count, int rows, float* scales, float* tile, bool isTail)
         {
             // One tile asks for what it will stream itself, the first of several for the next slice.
-            long ahead = Int8Operand.RowsAt(0, rows) >= rows ? FarBytes : (long)count * span.Bytes;
+            bool isOnly = Int8Operand.RowsAt(0, rows) >= rows;
+            long ahead = isOnly ? FarBytes : (long)count * span.Bytes;
             int height;
             for (int row = 0; row < rows; row += height)
             {
@@ -114,7 +112,7 @@ internal static unsafe partial class CodedProduct
                 }
                 else
                 {
-                    assembled.Tile(height, row == 0)(codes, of, scales, to, count, ahead);
+                    assembled.Tile(height, isTail || row > 0 ? TileTurn.Further : isOnly ? TileTurn.Only : TileTurn.First)(codes, of, scales, to, count, ahead);
                 }
             }
         }
