@@ -10,10 +10,10 @@ switch (args)
         MatMulQuick.Run();
         return 0;
     case ["--quick", "affine"]:
-        AffineQuick.Run(ActivationPrecision.Float32, null);
+        AffineQuick.Run(ActivationPrecision.Float32, 1, null);
         return 0;
-    case ["--quick", "affine", "int8", ..] when args.Length < 5:
-        AffineQuick.Run(ActivationPrecision.Int8, args.Length < 4 ? null : args[3]);
+    case ["--quick", "affine", "int8", ..] when args.Length < 6 && (args.Length < 4 || int.TryParse(args[3], CultureInfo.InvariantCulture, out _)):
+        AffineQuick.Run(ActivationPrecision.Int8, args.Length < 4 ? 1 : int.Parse(args[3], CultureInfo.InvariantCulture), args.Length < 5 ? null : args[4]);
         return 0;
     case ["--quick", "int4", ..] when args.Length < 4 && (args.Length < 3 || int.TryParse(args[2], CultureInfo.InvariantCulture, out _)):
         Int4Quick.Run(args.Length < 3 ? 0 : int.Parse(args[2], CultureInfo.InvariantCulture));
@@ -46,7 +46,7 @@ switch (args)
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [PRODUCT]], int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [THREADS [PRODUCT]]], int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -12,16 +12,16 @@ namespace Llama4Kernels.Benchmarks.Quick;
 
 /// <summary>
 /// Products with weights that stay as they are stored, at [4096, 5120]: bytes read, operations against the peak of multiplying floats
-/// or, with rows rounded to int8, of the integer dot product, and the time against the engine's own int4, all in one run, on one
-/// thread, the matrices taking turns, so that each comes from memory.
+/// or, with rows rounded to int8, of the integer dot product, and the time against the engine's own int4, all in one run, the
+/// matrices taking turns, so that each comes from memory.
 /// </summary>
 internal static unsafe class AffineQuick
 {
     private const int Rows = 4096, Columns = 5120, MaxTokens = 96, Repeats = 24;
 
-    public static void Run(ActivationPrecision activations, string? product)
+    public static void Run(ActivationPrecision activations, int threads, string? product)
     {
-        using var team = new ThreadTeam(1);
+        using var team = new ThreadTeam(threads);
         using var linear = new CpuLinear(team, activations, product);
         double peak = Peak(team, activations);
         Console.WriteLine($"{team.Threads} threads, {linear.Description}, W [{Rows}, {Columns}], peak {peak / 1e9:F0} GOP/s");
@@ -32,7 +32,7 @@ internal static unsafe class AffineQuick
             x[i] = random.NextSingle() - 0.5f;
         }
         List<IMatrix> matrices = [Int4(linear, x)];
-        foreach (string name in (string[])["Q4_K", "IQ4_XS", "Q4_0", "Q8_0", "Q4_K"])
+        foreach (string name in (string[])["Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "Q3_K", "Q2_K", "IQ4_XS"])
         {
             GgufBlockType type = GgufBlockType.Find(name)!;
             byte[] blocks = GC.AllocateUninitializedArray<byte>(Rows * (Columns / type.Columns) * type.Bytes, pinned: true);
@@ -44,8 +44,7 @@ internal static unsafe class AffineQuick
             Console.WriteLine($"packing {name,-7} {blocks.Length / seconds / 1e9:F2} GB/s");
             matrices.Add(packed!);
         }
-        matrices.Add(Int4(linear, x));
-        foreach (int tokens in (int[])[1, 2, 4])
+        foreach (int tokens in (int[])[1, 2, 4, 12, 96])
         {
             // Neighbours on the machine disturb the peak too: the best that was seen.
             peak = peak > 0 ? Math.Max(peak, Peak(team, activations)) : 0;

@@ -21,8 +21,8 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         _order = order;
         _layout = new AffineLayout(format, columns);
         PanelCount = AffinePanel.Count(rows);
-        // Decoding bounds its products.
-        Allocate(_layout.PanelBytes * PanelCount, inLargePages: Environment.GetEnvironmentVariable("LP") == "1");
+        // Decoding bounds products of many rows, and those of few ask for what they will read.
+        Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
     }
 
     internal ref readonly AffineLayout Panels => ref _layout;

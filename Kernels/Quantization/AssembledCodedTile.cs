@@ -74,8 +74,7 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
                 Quad(column);
                 for (; turn != TileTurn.Further && asked * LineBytes * (long)span.Columns < (long)(column + 4) * span.Bytes; asked++)
                 {
-                    a.prefetcht0(__byte_ptr[s_codes + asked * LineBytes + NearBytes]);
-                    a.prefetcht1(__byte_ptr[s_codes + s_ahead + asked * LineBytes]);
+                    Prefetch(asked * LineBytes);
                 }
                 if ((column + 4) % span.Run == 0)
                 {
@@ -91,6 +90,18 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             a.dec(s_spans);
             a.jne(next);
             NativeCode.Leave(a);
+        }
+
+        /// <summary>With few rows lines are used up faster than they come from the second-level cache.</summary>
+        private void Prefetch(int line)
+        {
+            if (rows < Int8Operand.TileRows)
+            {
+                a.prefetcht0(__byte_ptr[s_codes + s_ahead + line]);
+                return;
+            }
+            a.prefetcht0(__byte_ptr[s_codes + line + NearBytes]);
+            a.prefetcht1(__byte_ptr[s_codes + s_ahead + line]);
         }
 
         private static AssemblerRegisterZMM Sum(int row, int vector) => NativeCode.Zmm[row * Vectors + vector];
