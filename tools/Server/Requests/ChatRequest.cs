@@ -4,6 +4,7 @@ using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Server.Errors;
+using Llama4Kernels.Server.Serving;
 
 namespace Llama4Kernels.Server.Requests;
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Serving;
@@ -26,6 +27,7 @@ internal sealed class SamplingReader(Llama4Engine engine, ServerLimits limits)
         RepetitionPenalty = (float)(fields.Number("repetition_penalty", 0, 100, without: true) ?? 1),
         Seed = (ulong?)fields.Integer("seed", long.MinValue, long.MaxValue),
         StopStrings = Stop(fields),
+        LogitBias = Bias(fields),
         IgnoreEos = fields.Flag("ignore_eos"),
         MaxTokens = maxTokens,
     };
@@ -56,6 +58,29 @@ internal sealed class SamplingReader(Llama4Engine engine, ServerLimits limits)
 
     // 0 and -1 are what others write for all of them.
     private static int? TopK(Fields fields) => fields.Integer("top_k", -1, int.MaxValue) is long most and > 0 ? (int)most : null;
+
+    private Dictionary<int, float> Bias(Fields fields)
+    {
+        if (fields.Object("logit_bias") is not Fields biases)
+        {
+            return [];
+        }
+        Dictionary<int, float> read = [];
+        foreach (JsonProperty property in biases.Element.EnumerateObject())
+        {
+            string path = biases.At(property.Name.Length > 40 ? property.Name[..40] : property.Name);
+            if (read.Count == limits.MaxLogitBias)
+            {
+                throw ApiException.Invalid("logit_bias", $"'logit_bias' has more than {limits.MaxLogitBias} tokens.", "too_many_items");
+            }
+            if (!int.TryParse(property.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id >= engine.Model.VocabularySize)
+            {
+                throw ApiException.Invalid(path, $"'{path}': the ids of tokens are 0 to {engine.Model.VocabularySize - 1}.");
+            }
+            read[id] = (float)(new Fields(biases.Element, "logit_bias").Number(property.Name, -100, 100) ?? 0);
+        }
+        return read;
+    }
 
     private string[] Stop(Fields fields)
     {
