@@ -58,6 +58,14 @@ internal sealed class ModelArguments(string activations)
         _ => WeightScheme.Stored,
     };
 
+    /// <summary>What the model that was named is called: its folder, or its file without the ending.</summary>
+    public string NameOf(ParseResult parsed)
+    {
+        string path = Path.GetFullPath(parsed.GetValue(_model) ?? SampleModel).TrimEnd(Path.DirectorySeparatorChar);
+        string name = File.Exists(path) ? Path.GetFileNameWithoutExtension(path) : Path.GetFileName(path);
+        return name.Length > 0 ? name : "llama4";
+    }
+
     /// <summary>Loads the model that was named, or the sample model.</summary>
     public Llama4Model Load(ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer = true) =>
         Load(parsed.GetValue(_model) ?? SampleModel, parsed, console, cancellation, needsTokenizer);
