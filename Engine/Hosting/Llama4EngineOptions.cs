@@ -22,6 +22,9 @@ public sealed class Llama4EngineOptions
     /// <summary>As <see cref="ModelOptions.Weights"/>.</summary>
     public WeightScheme Weights { get; set; }
 
+    /// <summary>As <see cref="ModelOptions.Include"/>; in configuration names with commas between them.</summary>
+    public LinearParts? Include { get; set; }
+
     /// <summary>As <see cref="ModelOptions.Activations"/>.</summary>
     public ActivationPrecision? Activations { get; set; }
 
@@ -78,6 +81,7 @@ public sealed class Llama4EngineOptions
     internal ModelOptions ToModelOptions() => new()
     {
         Weights = Weights,
+        Include = Include,
         Activations = Activations,
         Threads = Threads,
         LoadVision = LoadVision,

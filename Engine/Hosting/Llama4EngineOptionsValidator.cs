@@ -28,6 +28,7 @@ internal sealed class Llama4EngineOptionsValidator : IValidateOptions<Llama4Engi
             faults.AddError($"it must be zero or more, not {options.DrainTimeout}.", nameof(options.DrainTimeout));
         }
         Check(faults, () => new ModelOptions { Weights = options.Weights });
+        Check(faults, () => new ModelOptions { Include = options.Include });
         Check(faults, () => new ModelOptions { Activations = options.Activations });
         Check(faults, () => new ModelOptions { Threads = options.Threads });
         Check(faults, () => new EngineOptions { MaxContext = options.MaxContext });

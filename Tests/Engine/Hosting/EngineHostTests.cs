@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Generation;
+using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Hosting;
 using Llama4Kernels.Kernels.Backends;
@@ -38,7 +39,7 @@ public sealed class EngineHostTests
     public async Task OptionsComeFromConfigurationAndReachTheEngine()
     {
         var services = new ServiceCollection();
-        services.AddLlama4Engine(Section(("Model", GoldenFiles.SampleModel), ("ModelId", "nano"), ("Threads", "1"), ("LoadVision", "false"), ("MaxContext", "128"), ("Weights", "int4"),
+        services.AddLlama4Engine(Section(("Model", GoldenFiles.SampleModel), ("ModelId", "nano"), ("Threads", "1"), ("LoadVision", "false"), ("MaxContext", "128"), ("Weights", "int4"), ("Include", "Experts, Attention"),
             ("Activations", "Float32"), ("CacheBytes", "4000000"), ("CacheFormat", "F32"), ("WarmUp", "false"), ("DrainTimeout", "00:00:05")));
         services.AddLlama4Engine(options => options.KeepPrefixes = false);
         services.AddLlama4ChatClient("nano").UseFunctionInvocation();
@@ -51,15 +52,15 @@ public sealed class EngineHostTests
         await client.GetResponseAsync("Who are you?", new ChatOptions { ModelId = "nano", MaxOutputTokens = 4 });
         Llama4Engine engine = client.GetRequiredService<Llama4Engine>();
         Assert.Equal((128, false), (engine.MaxContext, engine.Model.HasVision));
-        Assert.Equal((Llama4Kernels.Engine.Model.WeightScheme.Int4, 1), (engine.Model.Options.Weights, engine.Model.Options.Threads));
+        Assert.Equal((WeightScheme.Int4, LinearParts.Experts | LinearParts.Attention, 1), (engine.Model.Options.Weights, engine.Model.Options.Include, engine.Model.Options.Threads));
         Assert.InRange(engine.Status.CacheBytes, 1, 4_000_000);
     }
 
     [Fact]
     public async Task AllFaultsOfTheOptionsStopTheStartInOneReport()
     {
-        OptionsValidationException error = await StartFails(("Model", "no/such/folder"), ("Threads", "-1"), ("MaxContext", "0"), ("CacheBytes", "-5"), ("DrainTimeout", "-00:00:01"), ("ModelId", " "), ("Weights", "17"), ("MaxQueue", "0"));
-        foreach (string name in new[] { "Model", "Threads", "MaxContext", "CacheBytes", "DrainTimeout", "ModelId", "Weights", "MaxQueue" })
+        OptionsValidationException error = await StartFails(("Model", "no/such/folder"), ("Threads", "-1"), ("MaxContext", "0"), ("CacheBytes", "-5"), ("DrainTimeout", "-00:00:01"), ("ModelId", " "), ("Weights", "17"), ("Include", "64"), ("MaxQueue", "0"));
+        foreach (string name in new[] { "Model", "Threads", "MaxContext", "CacheBytes", "DrainTimeout", "ModelId", "Weights", "Include", "MaxQueue" })
         {
             Assert.Contains(error.Failures, failure => failure.Contains(name, StringComparison.Ordinal));
         }
