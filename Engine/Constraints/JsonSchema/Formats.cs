@@ -85,7 +85,7 @@ internal static class Formats
     };
 
     /// <summary>Code points that a text of a format has at most; int.MaxValue if any number. Counting them takes fewer states than an automaton.</summary>
-    public static int Longest(string name) => name == "hostname" ? LongestHostname : int.MaxValue;
+    public static int Longest(string name) => name is "hostname" or "idn-hostname" ? LongestHostname : int.MaxValue;
 
     private static string Uri(bool wide, bool relative)
     {

@@ -22,7 +22,7 @@ internal static class HostnameFormat
 
     private static readonly Lazy<Dfa> s_texts = new(Build);
 
-    /// <summary>The texts.</summary>
+    /// <summary>The texts, but for how long they may be as a whole.</summary>
     public static Dfa Texts => s_texts.Value;
 
     private static Dfa Build()
@@ -42,10 +42,9 @@ internal static class HostnameFormat
         string leftToRight = $"(?!..--)[a-z{letters}](?:[a-z0-9{letters}{marks}-]*[a-z0-9{letters}{marks}])?";
         string backwards = $"(?!..--)[{rightToLeft}](?:[{rightToLeft}0-9-]*[{rightToLeft}])?";
         Dfa structure = DfaOperations.Union(Names(plain, budget), Names($"(?:{leftToRight}|{backwards})", budget), budget);
-        Dfa ascii = DfaOperations.Intersect(
-            RegexParser.FullMatch($"{Ascii}(?:\\.{Ascii})*", budget),
-            RegexParser.FullMatch("(?!.*(?:^|\\.)[^.]{2}--)[^]{1,253}", budget), budget);
-        return DfaOperations.Union(DfaOperations.Intersect(structure, Weights(budget), budget), ascii, budget);
+        Dfa ascii = DfaOperations.Except(
+            RegexParser.FullMatch($"{Ascii}(?:\\.{Ascii})*", budget), RegexParser.Search("(?:^|\\.)[^.]{2}--", budget), budget);
+        return DfaOperations.Union(DfaOperations.Intersect(structure, Weights(budget), budget), ascii, budget).Prepared();
     }
 
     private static Dfa Names(string label, ConstraintBudget budget) =>

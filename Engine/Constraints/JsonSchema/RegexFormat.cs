@@ -118,7 +118,7 @@ internal static class RegexFormat
         CodePointClasses classes = CodePointClasses.Of(sets);
         return Dfa.Build(
             classes, new State(0, Mode.Term), (state, c) => Step(state, classes.Representatives[c]) is State next ? (true, next) : (false, state),
-            state => state is { Depth: 0, Mode: <= Mode.PlainBrace } ? 0 : -1, ConstraintBudget.Unbounded());
+            state => state is { Depth: 0, Mode: <= Mode.PlainBrace } ? 0 : -1, ConstraintBudget.Unbounded()).Prepared();
     }
 
     private static State? Step(State at, int c)
