@@ -34,9 +34,13 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
 
     private int _at = start;
     private int _depth;
+    private bool _sawEnd;
 
     /// <summary>Whether nothing is left.</summary>
     public readonly bool AtEnd => _at >= text.Length;
+
+    /// <summary>Whether the end of the text had a say in what was read: more text could change it.</summary>
+    public readonly bool SawEnd => _sawEnd || AtEnd;
 
     /// <summary>The place that is read next.</summary>
     public readonly int At => _at;
@@ -83,6 +87,7 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
     public string ReadUpTo(char sign, int most)
     {
         int length = text.AsSpan(_at, Math.Min(most, text.Length - _at)).IndexOf(sign);
+        _sawEnd |= length < 0 && text.Length - _at < most;
         string found = text.Substring(_at, Math.Max(0, length));
         _at += found.Length;
         return found;
@@ -317,6 +322,7 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
                 return false;
             }
             SkipBlanks();
+            _sawEnd |= _at + 1 == text.Length;
         }
         while (Current is '"' or '\''
             || (Current is 'r' or 'R' or 'u' or 'U' && _at + 1 < text.Length && text[_at + 1] is '"' or '\''));

@@ -111,8 +111,13 @@ internal static class PythonStringLiteral
 
     private static bool TryReadHex(string text, ref int at, int digits, StringBuilder value)
     {
-        if (at + digits > text.Length
-            || !uint.TryParse(
+        if (at + digits > text.Length)
+        {
+            // All was read, in vain.
+            at = text.Length;
+            return false;
+        }
+        if (!uint.TryParse(
                 text.AsSpan(at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint code)
             || code > 0x10FFFF)
         {

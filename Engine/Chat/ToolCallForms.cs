@@ -11,17 +11,28 @@ namespace Llama4Kernels.Engine.Chat;
 internal sealed class ToolCallForms
 {
     private const string TagStart = "<function=", TagEnd = "</function>";
-    private readonly string _text;
     private readonly HashSet<string> _tools;
     private readonly int _longestName;
+    private string _text = string.Empty;
     private long _budget;
     private bool _noTagEnd;
 
-    public ToolCallForms(string text, IEnumerable<string> tools)
+    public ToolCallForms(IEnumerable<string> tools)
     {
-        _text = text;
         _tools = new HashSet<string>(tools, StringComparer.Ordinal);
         _longestName = _tools.Select(name => name.Length).DefaultIfEmpty().Max();
+    }
+
+    /// <summary>
+    /// Whether the end of the text had a say in what was found since this was last set to false: more text could change it.
+    /// </summary>
+    public bool SawEnd { get; set; }
+
+    /// <summary>Reads in this text from now on.</summary>
+    public void Begin(string text)
+    {
+        _text = text;
+        _noTagEnd = false;
         // Failed attempts may read the same text again and again; this is far more than honest answers need.
         _budget = (16L * text.Length) + 4096;
     }
@@ -41,6 +52,13 @@ internal sealed class ToolCallForms
 
     /// <summary>Whether a form may start with the sign at this place.</summary>
     public bool IsSign(int at) => at < _text.Length && (_text[at] is '[' or '{' || IsAt(at, TagStart));
+
+    /// <summary>Whether these signs stand at a place.</summary>
+    public bool IsAt(int at, string signs)
+    {
+        SawEnd |= _text.Length - at < signs.Length && signs.AsSpan().StartsWith(_text.AsSpan(at));
+        return string.CompareOrdinal(_text, at, signs, 0, signs.Length) == 0;
+    }
 
     /// <summary>Reads the form that starts at a sign.</summary>
     /// <param name="at">The place of a sign.</param>
@@ -80,10 +98,9 @@ internal sealed class ToolCallForms
                 break;
             }
         }
+        SawEnd |= i >= _text.Length;
         return TryCharge(i - at) && i < _text.Length ? i + 1 : -1;
     }
-
-    private bool IsAt(int at, string sign) => string.CompareOrdinal(_text, at, sign, 0, sign.Length) == 0;
 
     /// <summary>The closing quote, or the end of a line that lacks it: then it was an apostrophe.</summary>
     private int StringEnd(int at)
@@ -98,6 +115,7 @@ internal sealed class ToolCallForms
             }
             i += _text[i] == '\\' ? 1 : 0;
         }
+        SawEnd |= i >= _text.Length;
         _budget -= i - at;
         return at;
     }
@@ -106,21 +124,26 @@ internal sealed class ToolCallForms
     private bool IsCallLike(int at)
     {
         const int LongestUndeclared = 128;
-        int most = Math.Min(_text.Length - at - 1, Math.Max(_longestName + 16, LongestUndeclared));
+        int limit = Math.Max(_longestName + 16, LongestUndeclared);
+        int most = Math.Min(_text.Length - at - 1, limit);
         int length = _text.AsSpan(at + 1, most).IndexOf('(');
-        if (length <= 0)
+        string name = _text.Substring(at + 1, length < 0 ? most : length).Trim();
+        bool isNameLike = name.All(sign => char.IsLetterOrDigit(sign) || sign is '_' or '.' or '-');
+        if (length < 0)
         {
+            SawEnd |= most < limit && (isNameLike || _tools.Any(tool => tool.StartsWith(name, StringComparison.Ordinal)));
             return false;
         }
-        string name = _text.Substring(at + 1, length).Trim();
-        return _tools.Contains(name) || (name.Length > 0 && name.All(sign => char.IsLetterOrDigit(sign) || sign is '_' or '.' or '-'));
+        return length > 0 && (_tools.Contains(name) || (name.Length > 0 && isNameLike));
     }
 
     private (Kind Kind, int End) ReadList(int at, List<ToolCall> calls)
     {
         PythonLiteralReader reader = new(_text, at, PythonLiteralReader.Dialect.Calls);
         List<ToolCall> found = [];
-        if (TryReadList(ref reader, found) && !GoesOnAsExpression(reader.At))
+        bool isList = TryReadList(ref reader, found) && !GoesOnAsExpression(reader.At);
+        SawEnd |= reader.SawEnd;
+        if (isList)
         {
             calls.AddRange(found);
             return (Kind.Calls, reader.At);
@@ -173,7 +196,9 @@ internal sealed class ToolCallForms
     private (Kind Kind, int End) ReadValue(int at, List<ToolCall> calls)
     {
         PythonLiteralReader reader = new(_text, at, PythonLiteralReader.Dialect.Json);
-        if (reader.TryReadValue(out JsonNode? value))
+        bool isValue = reader.TryReadValue(out JsonNode? value);
+        SawEnd |= reader.SawEnd;
+        if (isValue)
         {
             List<ToolCall>? found = value switch
             {
@@ -185,7 +210,9 @@ internal sealed class ToolCallForms
             return (found is null ? Kind.Text : Kind.Calls, reader.At);
         }
         // An object that was begun and not finished is no prose; a bracket without a partner is.
-        bool begun = _text[at] == '{' && at + 1 < _text.Length && _text.AsSpan(at + 1).TrimStart() is ['"' or '\'', ..];
+        ReadOnlySpan<char> inside = _text.AsSpan(at + 1).TrimStart();
+        SawEnd |= inside.IsEmpty;
+        bool begun = _text[at] == '{' && inside is ['"' or '\'', ..];
         if (begun)
         {
             return Broken(at, reader.At);
@@ -210,9 +237,11 @@ internal sealed class ToolCallForms
                 return (Kind.Calls, reader.At + TagEnd.Length);
             }
         }
+        SawEnd |= reader.SawEnd;
         _budget -= reader.At - at;
         int close = _noTagEnd ? -1 : _text.IndexOf(TagEnd, start, StringComparison.Ordinal);
         _noTagEnd |= close < 0;
+        SawEnd |= close < 0;
         return (Kind.Text, close < 0 ? start : close + TagEnd.Length);
     }
 

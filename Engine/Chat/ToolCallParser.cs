@@ -36,8 +36,9 @@ internal static class ToolCallParser
             content = content.TrimEnd()[..^end.Token.Length];
             finishReason = ended ? finishReason : end.Reason;
         }
-        (string around, IReadOnlyList<ToolCall> calls, string? code) = new ToolAnswerReader(content, tools, codeInterpreter).Read();
-        return new AssistantAnswer(around, calls, finishReason, code);
+        var reader = new ToolAnswerReader(tools, codeInterpreter);
+        (string around, IReadOnlyList<ToolCall> calls) = reader.End(content);
+        return new AssistantAnswer(around, calls, finishReason, reader.Code);
     }
 
     /// <summary>

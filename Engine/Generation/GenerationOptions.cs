@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using Llama4Kernels.Engine.Constraints;
 
 namespace Llama4Kernels.Engine.Generation;
@@ -59,6 +60,24 @@ public sealed record GenerationOptions
         get;
         init => field = float.IsFinite(value) ? value : throw Invalid(nameof(FrequencyPenalty), value, "a finite number");
     }
+
+    /// <summary>Added to the logits of these tokens before anything else changes them; empty for none. Each a finite number.</summary>
+    public IReadOnlyDictionary<int, float> LogitBias
+    {
+        get;
+        init
+        {
+            ArgumentNullException.ThrowIfNull(value, nameof(LogitBias));
+            foreach ((int id, float bias) in value)
+            {
+                if (id < 0 || !float.IsFinite(bias))
+                {
+                    throw new ArgumentException(FormattableString.Invariant($"LogitBias must give ids of at least 0 finite numbers, not {id}: {bias}."), nameof(LogitBias));
+                }
+            }
+            field = value.ToFrozenDictionary();
+        }
+    } = FrozenDictionary<int, float>.Empty;
 
     /// <summary>The same seed gives the same text, whatever else runs in the batch; null for a new one each time.</summary>
     public ulong? Seed { get; init; }

@@ -3,7 +3,7 @@ using Llama4Kernels.Engine.Chat;
 namespace Llama4Kernels.Engine.Generation;
 
 /// <summary>One step of a generation as it is streamed.</summary>
-/// <param name="Text">The text that became certain; empty while a character or a possible stop string is incomplete.</param>
+/// <param name="Text">The text that became certain, as the model wrote it; empty while a character or a possible stop string is incomplete.</param>
 /// <param name="TokenId">The token of this step; null when the update only ends the stream.</param>
 /// <param name="Logprob">The token's log-probability, when the options ask for it.</param>
 /// <param name="FinishReason">Why the generation ended, on the last update only.</param>
@@ -13,4 +13,14 @@ public sealed record GenerationUpdate(
     int? TokenId = null,
     TokenLogprob? Logprob = null,
     FinishReason? FinishReason = null,
-    Usage? Usage = null);
+    Usage? Usage = null)
+{
+    /// <summary>
+    /// What has become certain of the answer's content: <see cref="Text"/>, and in a conversation with tools only what is neither a
+    /// call nor may yet be one.
+    /// </summary>
+    public string Content { get; init; } = Text;
+
+    /// <summary>The calls that have become certain, in a conversation with tools; each is given once.</summary>
+    public IReadOnlyList<ToolCall> ToolCalls { get; init; } = [];
+}

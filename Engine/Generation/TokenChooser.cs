@@ -24,6 +24,10 @@ internal sealed class TokenChooser
     {
         _options = options;
         int vocabulary = model.Config.Text.VocabSize;
+        if (options.LogitBias.Keys.FirstOrDefault(id => id >= vocabulary, -1) is >= 0 and int beyond)
+        {
+            throw new ArgumentException($"LogitBias names token {beyond}; the vocabulary has {vocabulary}.", nameof(options));
+        }
         _chain = SamplerChain.Create(options);
         _sampler = new Sampler(_chain, vocabulary);
         _constraint = options.Constraint is null ? null : new ConstrainedChoice(options.Constraint, model.Tokenizer.VocabularySize, model.StopTokens.Ids, options.IgnoreEos);
@@ -33,7 +37,7 @@ internal sealed class TokenChooser
     }
 
     /// <summary>
-    /// How the next token may be chosen where the logits are; null if all logits are needed: for penalties and log-probabilities, and
+    /// How the next token may be chosen where the logits are; null if all logits are needed: for biases, penalties and log-probabilities, and
     /// for a draw that a constraint narrows. It depends on the request alone, so that others in a step change nothing.
     /// </summary>
     public DrawRule? Rule
@@ -81,7 +85,7 @@ internal sealed class TokenChooser
 
     private static DrawRule? RuleOf(GenerationOptions options)
     {
-        if (options.Logprobs || options.RepetitionPenalty != 1 || options.PresencePenalty != 0 || options.FrequencyPenalty != 0)
+        if (options.Logprobs || options.LogitBias.Count > 0 || options.RepetitionPenalty != 1 || options.PresencePenalty != 0 || options.FrequencyPenalty != 0)
         {
             return null;
         }

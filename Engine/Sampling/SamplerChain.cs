@@ -27,13 +27,17 @@ internal sealed class SamplerChain
     public IReadOnlyList<ISamplerStep> Steps => _steps;
 
     /// <summary>
-    /// The chain of the options: penalties (repetition, presence, frequency), temperature, top-k, top-p, min-p, without those
-    /// that would change nothing. Temperature 0 is greedy; the penalties still apply.
+    /// The chain of the options: biases, penalties (repetition, presence, frequency), temperature, top-k, top-p, min-p, without those
+    /// that would change nothing. Temperature 0 is greedy; biases and penalties still apply.
     /// </summary>
     public static SamplerChain Create(GenerationOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         List<ISamplerStep> steps = [];
+        if (options.LogitBias.Count > 0)
+        {
+            steps.Add(new LogitBiasStep(options.LogitBias));
+        }
         if (options.RepetitionPenalty != 1)
         {
             steps.Add(new RepetitionPenaltyStep(options.RepetitionPenalty));

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
@@ -131,7 +130,8 @@ public sealed class Conversation
         }
         (int, int) before = _prompt.State;
         List<int> ids = [];
-        var text = new StringBuilder();
+        // Without declared tools nothing is a call.
+        var open = new OpenAnswer(_options.Tools);
         FinishReason finish = FinishReason.Cancelled;
         try
         {
@@ -148,21 +148,21 @@ public sealed class Conversation
                 {
                     ids.Add(id);
                 }
-                text.Append(update.Text);
                 finish = update.FinishReason ?? finish;
+                GenerationUpdate told = open.Take(update);
                 if (update.FinishReason is not null)
                 {
-                    Keep(ids, text.ToString(), finish);
+                    Keep(ids, open.ToAnswer(finish));
                     ids = [];
                 }
-                yield return update;
+                yield return told;
             }
         }
         finally
         {
             if (Answer is null && ids.Count > 0)
             {
-                Keep(ids, text.ToString(), finish);
+                Keep(ids, open.ToAnswer(finish));
             }
             else if (Answer is null)
             {
@@ -173,19 +173,16 @@ public sealed class Conversation
     }
 
     /// <summary>Ends the open answer with the ids that the model gave; one that was cut gets a terminator.</summary>
-    private void Keep(List<int> ids, string text, FinishReason finish)
+    private void Keep(List<int> ids, AssistantAnswer answer)
     {
-        // Without declared tools nothing is a call.
-        Answer = _options.Tools.Count > 0
-            ? ToolCallParser.Parse(text, _options.Tools.Select(tool => tool.Name), finishReason: finish)
-            : new AssistantAnswer(text, [], finish);
+        Answer = answer;
         _prompt.Add([.. ids]);
         bool waits = Answer.ToolCalls.Count > 0;
         if (ids.Count == 0 || Model.StopTokens.ReasonOf(ids[^1]) is null)
         {
             Model.Chat.AppendEnd(_prompt, waits);
         }
-        _messages.Add(new ChatMessage(ChatRole.Assistant, [new TextContent(Answer.Content)], Answer.ToolCalls, finish));
+        _messages.Add(new ChatMessage(ChatRole.Assistant, [new TextContent(answer.Content)], answer.ToolCalls, answer.FinishReason));
         _isAsked = false;
     }
 

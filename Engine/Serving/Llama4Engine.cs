@@ -112,6 +112,7 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// <exception cref="ConstraintDeadEndException">The constraint allows neither a token nor the end.</exception>
     /// <exception cref="InvalidLogitsException">The model's logits are not numbers.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="EngineFailedException">The engine has stopped because of an error of its own, before or meanwhile.</exception>
     /// <exception cref="ObjectDisposedException">The engine or the model is disposed or being so, before or meanwhile.</exception>
     public async IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)
     {

@@ -129,7 +129,7 @@ internal sealed class Scheduler
         ObjectDisposedException.ThrowIf(_isClosed, typeof(Llama4Engine));
         if (_failure is not null)
         {
-            throw new InvalidOperationException("The engine has stopped because of an error of its own.", _failure);
+            throw new EngineFailedException(_failure);
         }
     }
 
@@ -305,7 +305,7 @@ internal sealed class Scheduler
 
     private void Leave(Job job)
     {
-        _admission.Running.Remove(job);
+        _admission.Leave(job);
         Finish(job);
     }
 
@@ -342,7 +342,7 @@ internal sealed class Scheduler
         _admission.Running.Clear();
         foreach (Job job in left)
         {
-            job.Failure ??= _failure is null ? new ObjectDisposedException(nameof(Llama4Engine)) : new InvalidOperationException("The engine has stopped because of an error of its own.", _failure);
+            job.Failure ??= _failure is null ? new ObjectDisposedException(nameof(Llama4Engine)) : new EngineFailedException(_failure);
             Finish(job);
         }
         _runner.Prefixes?.Clear();

@@ -3,12 +3,12 @@ using System.Xml.Linq;
 
 namespace Llama4Kernels.Tests.Repository;
 
-/// <summary>The layers Interop ← Kernels ← Engine ← tools; tests and benchmarks see all of them, nothing sees those two.</summary>
+/// <summary>The layers Interop ← Kernels ← Engine ← tools, samples; tests and benchmarks see all of them, nothing sees those two.</summary>
 public partial class ArchitectureTests
 {
     private const int MaxLines = 500;
 
-    private static readonly string[] s_layers = ["Interop", "Kernels", "Engine", "tools"];
+    private static readonly string[] s_layers = ["Interop", "Kernels", "Engine", "tools", "samples"];
     private static readonly string[] s_outside = ["Tests", "Benchmarks"];
 
     /// <summary>Order within Kernels: a folder uses those before it. What is not named is a room, and rooms may use each other.</summary>
@@ -16,7 +16,7 @@ public partial class ArchitectureTests
 
     /// <summary>Order within Engine: reading files, then what is said, the cache, the forward pass, its steps, text, requests, analysis.</summary>
     private static readonly string[][] s_engineLayers =
-        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Serving"], ["Diagnostics"]];
+        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Serving"], ["Diagnostics"], ["Hosting"]];
 
     private const string Rooms = "a room";
 
@@ -64,6 +64,21 @@ public partial class ArchitectureTests
             project => Assert.Equal(Ilgpu, project));
     }
 
+    /// <summary>A host that is no Microsoft.Extensions host takes the engine without them.</summary>
+    [Fact]
+    public void OnlyHostingKnowsTheHostsLibraries()
+    {
+        const string Libraries = "Microsoft.Extensions.", Hosting = "Engine/Hosting/";
+        static bool Knows(string path) => RepositoryFiles.Read(path).Contains(Libraries, StringComparison.Ordinal);
+        string[] knowing = [.. LibrarySources.Concat(Projects.Where(project => s_layers[..3].Contains(TopFolder(project)))).Where(Knows)];
+        Assert.Contains(Hosting + "Llama4ChatClient.cs", knowing);
+        Assert.Contains(Hosting + "Llama4Kernels.Hosting.csproj", knowing);
+        Assert.All(knowing, path => Assert.StartsWith(Hosting, path, StringComparison.Ordinal));
+        Assert.All(
+            Projects.Where(project => s_layers[..3].Contains(TopFolder(project))),
+            project => Assert.DoesNotContain(Hosting + "Llama4Kernels.Hosting.csproj", Items(project, "ProjectReference").Select(include => Resolve(project, include))));
+    }
+
     [Theory]
     [InlineData("Kernels", "Interop", true)]
     [InlineData("tools", "Interop", true)]
@@ -72,6 +87,8 @@ public partial class ArchitectureTests
     [InlineData("Interop", "Kernels", false)]
     [InlineData("Kernels", "Engine", false)]
     [InlineData("Engine", "tools", false)]
+    [InlineData("samples", "Engine", true)]
+    [InlineData("tools", "samples", false)]
     [InlineData("tools", "Tests", false)]
     [InlineData("Benchmarks", "Tests", false)]
     [InlineData("Tests", "Benchmarks", false)]

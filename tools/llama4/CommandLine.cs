@@ -34,6 +34,7 @@ internal static class CommandLine
             ChatCommand.Create(console),
             GenerateCommand.Create(console),
             DescribeCommand.Create(console),
+            ServeCommand.Create(console),
             TokenizeCommand.Create(console),
             ParseAnswerCommand.Create(console),
             PreprocessCommand.Create(console),

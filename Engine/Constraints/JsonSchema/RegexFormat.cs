@@ -255,7 +255,7 @@ internal static class RegexFormat
     // The beginning of a range: below 0x100 by its rank, else by its first digit that is not 0 and, of four, whether the third one is 0.
     private static State? ClassHex(State at, int digit) => (digit, at.B, at.C) switch
     {
-        (< 0, _, _) => null,
+        ( < 0, _, _) => null,
         (_, 1, Settled) => at.To(Mode.ClassItem, at.A),
         (_, _, Settled) => at.To(Mode.ClassHex, at.A, at.B - 1, Settled),
         (_, _, ThirdDigit) => at.To(Mode.ClassHex, LowPage + (2 * at.A) + (digit == 0 ? 1 : 0), 1, Settled),

@@ -20,6 +20,9 @@ public class GenerationOptionsTests
         { "RepetitionPenalty", () => new GenerationOptions { RepetitionPenalty = float.NaN } },
         { "PresencePenalty", () => new GenerationOptions { PresencePenalty = float.NaN } },
         { "FrequencyPenalty", () => new GenerationOptions { FrequencyPenalty = float.NegativeInfinity } },
+        { "LogitBias", () => new GenerationOptions { LogitBias = null! } },
+        { "LogitBias", () => new GenerationOptions { LogitBias = new Dictionary<int, float> { [-1] = 1 } } },
+        { "LogitBias", () => new GenerationOptions { LogitBias = new Dictionary<int, float> { [3] = float.NegativeInfinity } } },
         { "MaxTokens", () => new GenerationOptions { MaxTokens = 0 } },
         { "StopStrings", () => new GenerationOptions { StopStrings = ["a", ""] } },
         { "StopStrings", () => new GenerationOptions { StopStrings = null! } },
@@ -53,6 +56,7 @@ public class GenerationOptionsTests
         Assert.Equal(1, options.RepetitionPenalty);
         Assert.Equal(0, options.PresencePenalty);
         Assert.Equal(0, options.FrequencyPenalty);
+        Assert.Empty(options.LogitBias);
         Assert.Null(options.MaxTokens);
         Assert.Empty(options.StopStrings);
     }
@@ -68,4 +72,13 @@ public class GenerationOptionsTests
 
     [Fact]
     public void UsageAddsUp() => Assert.Equal(12, new Usage(10, 2, ImageTokens: 4).TotalTokens);
+
+    [Fact]
+    public void ChangesToTheCallersBiasesChangeNothing()
+    {
+        var biases = new Dictionary<int, float> { [3] = 1 };
+        var options = new GenerationOptions { LogitBias = biases };
+        biases[4] = 2;
+        Assert.Equal([new KeyValuePair<int, float>(3, 1)], options.LogitBias);
+    }
 }

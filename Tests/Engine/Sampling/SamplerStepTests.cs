@@ -51,6 +51,15 @@ public class SamplerStepTests
     }
 
     [Fact]
+    public void BiasesAreAddedAndLeaveRemovedTokensRemoved()
+    {
+        float[] logits = [2, -2, 1, Removed];
+        Apply(new LogitBiasStep(new Dictionary<int, float> { [0] = -100, [2] = 0.5f, [3] = 100 }), logits, 0, 0);
+        Assert.Equal([-98, -2, 1.5f, Removed], logits);
+        Assert.Throws<ArgumentException>("biases", () => new LogitBiasStep(new Dictionary<int, float> { [1] = float.NaN }));
+    }
+
+    [Fact]
     public void ATinyTemperatureLeavesTheBestToken()
     {
         float[] logits = [3, 90, 50, Removed];

@@ -137,8 +137,9 @@ public class SamplerTests
             RepetitionPenalty = 1.1f,
             PresencePenalty = 0.1f,
             FrequencyPenalty = 0.1f,
+            LogitBias = new Dictionary<int, float> { [7] = 0.5f, [8] = -0.5f },
         });
-        Assert.Equal(7, chain.Steps.Count);
+        Assert.Equal(8, chain.Steps.Count);
         var sampler = new Sampler(chain, 3000);
         var random = new SeededRandom(3);
         float[] logits = Logits(5, 3000);
@@ -166,7 +167,7 @@ public class SamplerTests
         Assert.Empty(s_greedy.Steps);
         Assert.Equal(
             [
-                typeof(RepetitionPenaltyStep), typeof(PresencePenaltyStep), typeof(FrequencyPenaltyStep), typeof(TemperatureStep),
+                typeof(LogitBiasStep), typeof(RepetitionPenaltyStep), typeof(PresencePenaltyStep), typeof(FrequencyPenaltyStep), typeof(TemperatureStep),
                 typeof(TopKStep), typeof(TopPStep), typeof(MinPStep),
             ],
             SamplerChain.Create(new GenerationOptions
@@ -176,6 +177,7 @@ public class SamplerTests
                 RepetitionPenalty = 2,
                 PresencePenalty = 1,
                 FrequencyPenalty = 1,
+                LogitBias = new Dictionary<int, float> { [0] = 1 },
             }).Steps.Select(step => step.GetType()));
     }
 

@@ -93,6 +93,29 @@ public sealed class ConversationTests(ModelFixture models)
     }
 
     [Fact]
+    public async Task UpdatesTellContentAndCallsApart()
+    {
+        await using var engine = new Llama4Engine(Nano);
+        Conversation conversation = engine.CreateConversation(s_greedy with { Tools = s_tools });
+        conversation.Add("What is the weather in Lima?");
+        List<GenerationUpdate> updates = [];
+        await foreach (GenerationUpdate update in conversation.AnswerAsync())
+        {
+            updates.Add(update);
+        }
+        ToolCall call = Assert.Single(updates.SelectMany(update => update.ToolCalls));
+        Assert.Equal(("get_weather", "Lima"), (call.Name, call.Arguments["city"]!.GetValue<string>()));
+        Assert.Equal("[get_weather(city=\"Lima\")]", string.Concat(updates.Select(update => update.Text)));
+        Assert.Equal("", string.Concat(updates.Select(update => update.Content)));
+        Conversation plain = engine.CreateConversation(s_greedy);
+        plain.Add("What is the weather in Lima?");
+        await foreach (GenerationUpdate update in plain.AnswerAsync())
+        {
+            Assert.Equal((update.Text, 0), (update.Content, update.ToolCalls.Count));
+        }
+    }
+
+    [Fact]
     public async Task AnswersKeepToTheChoiceOfTools()
     {
         await using var engine = new Llama4Engine(Nano);

@@ -41,6 +41,23 @@ public sealed class Llama4EngineTests(ModelFixture models)
         Assert.NotEqual(first, (await Collect(engine, prompt, options with { Seed = 8 })).Text);
     }
 
+    [Fact]
+    public async Task BiasesChangeWhatIsChosen()
+    {
+        await using var engine = new Llama4Engine(Nano);
+        Prompt prompt = Question("How many experts does Scout have?");
+        int sixteen = Assert.Single(Nano.Tokenizer.Encode("Scout has 16"), id => Nano.Tokenizer.Decode([id]).Contains("16", StringComparison.Ordinal));
+        GenerationOptions without = s_greedy with { LogitBias = new Dictionary<int, float> { [sixteen] = -100 }, MaxTokens = 24 };
+        string text = (await Collect(engine, prompt, without)).Text;
+        Assert.StartsWith("Scout has", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("16", text, StringComparison.Ordinal);
+        GenerationOptions only = new() { LogitBias = new Dictionary<int, float> { [sixteen] = 1000 }, MaxTokens = 3, Seed = 1 };
+        Assert.Equal(string.Concat(Enumerable.Repeat(Nano.Tokenizer.Decode([sixteen]), 3)), (await Collect(engine, prompt, only)).Text);
+        GenerationOptions beyond = new() { LogitBias = new Dictionary<int, float> { [Nano.VocabularySize] = 1 } };
+        var error = await Assert.ThrowsAsync<ArgumentException>(() => Collect(engine, prompt, beyond));
+        Assert.Contains($"token {Nano.VocabularySize}", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(" 16 ex", "Scout has", FinishReason.Stop)]
     [InlineData("experts.", "Scout has 16 ", FinishReason.Stop)]

@@ -1,0 +1,61 @@
+using System.Text;
+using System.Text.Json;
+using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Generation;
+
+namespace Llama4Kernels.Server.Answers;
+
+/// <summary>A call of a tool, with the id by which its result is given back.</summary>
+internal sealed record IdentifiedCall(string Id, ToolCall Call)
+{
+    /// <summary>Its arguments as JSON text.</summary>
+    public string Arguments => Call.Arguments.ToJsonString(s_json);
+
+    private static readonly JsonSerializerOptions s_json = new() { Encoder = JsonAnswer.Options.Encoder };
+}
+
+/// <summary>One answer as far as it has come.</summary>
+/// <param name="oneCall">Whether it may call one tool only: what it calls beyond is left out.</param>
+internal sealed class Choice(bool oneCall)
+{
+    private readonly StringBuilder _content = new();
+
+    public string Content => _content.ToString();
+
+    public List<IdentifiedCall> Calls { get; } = [];
+
+    public List<TokenLogprob> Logprobs { get; } = [];
+
+    public FinishReason? Finish { get; private set; }
+
+    public Usage? Usage { get; private set; }
+
+    /// <summary>Whether a limit cut it.</summary>
+    public bool IsCut => Finish == FinishReason.Length;
+
+    /// <summary>Why it ended, in OpenAI's words.</summary>
+    public string FinishName => IsCut ? "length" : Calls.Count > 0 ? "tool_calls" : "stop";
+
+    /// <summary>The log-probability of a token that is part of the text: terminators are none of a client's tokens.</summary>
+    public static TokenLogprob? LogprobOf(GenerationUpdate update) =>
+        update.FinishReason is FinishReason.EndOfTurn or FinishReason.EndOfMessage or FinishReason.EndOfText ? null : update.Logprob;
+
+    /// <summary>Takes what has come, and keeps it.</summary>
+    /// <returns>The calls that came with it.</returns>
+    public IReadOnlyList<IdentifiedCall> Take(GenerationUpdate update)
+    {
+        _content.Append(update.Content);
+        if (LogprobOf(update) is TokenLogprob logprob)
+        {
+            Logprobs.Add(logprob);
+        }
+        (Finish, Usage) = (update.FinishReason ?? Finish, update.Usage ?? Usage);
+        if (update.ToolCalls.Count == 0)
+        {
+            return [];
+        }
+        IdentifiedCall[] calls = [.. update.ToolCalls.Take(oneCall ? 1 - Calls.Count : int.MaxValue).Select(call => new IdentifiedCall(Ids.New("call_"), call))];
+        Calls.AddRange(calls);
+        return calls;
+    }
+}
