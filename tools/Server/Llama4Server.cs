@@ -44,6 +44,8 @@ public sealed class Llama4Server : IAsyncDisposable
         options.Check();
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = typeof(Llama4Server).Assembly.GetName().Name });
         options.Logging?.Invoke(builder.Logging);
+        // Why it did not start is the caller's exception.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.AddRoutingCore();
         builder.Services.AddCors();
         // Signals are the program's business: a library does not end its process.
@@ -105,9 +107,9 @@ public sealed class Llama4Server : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = limits.MaxBodyBytes;
         kestrel.Limits.MaxConcurrentConnections = limits.MaxConnections;
         kestrel.Limits.RequestHeadersTimeout = limits.SlowClientTime;
-        // Bytes a second, counted once the time is over that a client may leave the server waiting.
+        // Bytes a second, counted once the time is over that a client may leave the server waiting. Streams count their own time.
         kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(1024, limits.SlowClientTime);
-        kestrel.Limits.MinResponseDataRate = new MinDataRate(1024, limits.SlowClientTime);
+        kestrel.Limits.MinResponseDataRate = new MinDataRate(16 << 10, limits.SlowClientTime);
         kestrel.Listen(new IPEndPoint(options.Address, options.Port), listen => listen.Protocols = HttpProtocols.Http1);
     }
 
@@ -124,7 +126,13 @@ public sealed class Llama4Server : IAsyncDisposable
         _application.MapGet("/health/ready", context => HealthEndpoint.ReadyAsync(context, _state));
         _application.MapGet("/v1/models", context => ModelsEndpoint.ListAsync(context, _state));
         _application.MapGet("/v1/models/{name}", context => ModelsEndpoint.GetAsync(context, _state));
+        _application.MapGet("/metrics", context => MetricsEndpoint.GetAsync(context, _state));
+        // The operations are as OpenTelemetry's conventions call them.
         _application.MapPost("/v1/chat/completions", pipeline.Serve("chat", ChatEndpoint.RunAsync));
+        _application.MapPost("/v1/responses", pipeline.Serve("chat", ResponsesEndpoint.RunAsync));
+        _application.MapPost("/v1/completions", pipeline.Serve("text_completion", CompletionsEndpoint.RunAsync));
+        _application.MapPost("/tokenize", pipeline.Serve("tokenize", TokenizeEndpoint.TokenizeAsync));
+        _application.MapPost("/detokenize", pipeline.Serve("detokenize", TokenizeEndpoint.DetokenizeAsync));
     }
 
     private sealed class NoLifetime : IHostLifetime
