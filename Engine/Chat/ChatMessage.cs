@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace Llama4Kernels.Engine.Chat;
 
 /// <summary>A message of a conversation.</summary>
@@ -16,4 +18,10 @@ public sealed record ChatMessage(
     /// <param name="text">The text.</param>
     /// <returns>The message.</returns>
     public static ChatMessage FromText(ChatRole role, string text) => new(role, [new TextContent(text)]);
+
+    /// <summary>A message of a JSON value, as of a tool's result: written as the models were taught to read it, as Python's <c>json.dumps</c> does.</summary>
+    /// <param name="role">Who speaks.</param>
+    /// <param name="value">The value; null for JSON's null.</param>
+    /// <returns>The message.</returns>
+    public static ChatMessage FromJson(ChatRole role, JsonNode? value) => FromText(role, PythonJson.Dumps(value));
 }

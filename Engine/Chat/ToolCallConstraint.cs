@@ -41,7 +41,7 @@ internal static class ToolCallConstraint
 
     // All that the answers follow from.
     private static string Source(IReadOnlyList<ToolDefinition> tools, ToolChoice choice, ToolPromptFormat format) => new JsonArray(
-        format.ToString(), choice.MayCall, choice.MustCall, choice.Name,
+        format.ToString(), choice.MayCall, choice.MustCall, choice.Name, choice.AllowsSeveral,
         new JsonArray([.. tools.SelectMany(tool => (JsonNode?[])[tool.Name, tool.Parameters.DeepClone()])])).ToJsonString();
 
     private static Grammar Answers(
@@ -52,7 +52,7 @@ internal static class ToolCallConstraint
             ["call"] = new GrammarExpression.Choice([.. callable.Select(tool => Call(tool, format, limits))]),
         };
         GrammarExpression call = new GrammarExpression.Reference("call");
-        GrammarExpression calls = choice.Name is not null ? call : new GrammarExpression.Sequence(
+        GrammarExpression calls = !choice.AllowsSeveral ? call : new GrammarExpression.Sequence(
             call, new GrammarExpression.Repeat(new GrammarExpression.Sequence(new GrammarExpression.Pattern(Separator(format)), call), 0, int.MaxValue));
         if (format == ToolPromptFormat.PythonList)
         {

@@ -23,10 +23,13 @@ public sealed record ToolChoice
     /// <summary>The tool that must be called; null for any.</summary>
     public string? Name { get; }
 
+    /// <summary>Whether an answer may have several calls. Of a named tool there is one unless this is set.</summary>
+    public bool AllowsSeveral { get; init; } = true;
+
     /// <summary>One call of this tool.</summary>
     public static ToolChoice Named(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        return new ToolChoice(true, true, name);
+        return new ToolChoice(true, true, name) { AllowsSeveral = false };
     }
 }

@@ -97,13 +97,15 @@ public sealed class Checkpoint : IDisposable
         };
     }
 
-    /// <summary>The tensors that a configuration calls for, in bfloat16, all zero and in no file: they take no memory.</summary>
+    /// <summary>The tensors that a configuration calls for, in bfloat16 and in no file.</summary>
     /// <param name="config">The configuration.</param>
     /// <param name="name">What to call it in errors.</param>
+    /// <param name="random">Random values, which take the memory of the largest tensor; else zeros, which take none.</param>
+    /// <param name="tokenizer">Gives the bytes of a tokenizer.json; null for none.</param>
     /// <exception cref="OutOfMemoryException">The system has no address space for its largest tensor.</exception>
-    internal static Checkpoint Plan(ModelConfig config, string name) =>
-        Join(new ModelLocation(ModelKind.Planned, name, null, null), new PlannedTensors(config, name), vision: true, source =>
-            (config, new HuggingFaceNaming(HuggingFaceNaming.PrefixOf(config, source), config.Text.Experts, []), null, null));
+    internal static Checkpoint Plan(ModelConfig config, string name, bool random = false, Func<ReadOnlyMemory<byte>>? tokenizer = null) =>
+        Join(new ModelLocation(ModelKind.Planned, name, null, null), new PlannedTensors(config, name, random), vision: true, source =>
+            (config, new HuggingFaceNaming(HuggingFaceNaming.PrefixOf(config, source), config.Text.Experts, []), null, tokenizer));
 
     /// <summary>Opens the tensors alone: every header is validated, but nothing is compared with a configuration.</summary>
     /// <param name="path">As for <see cref="Open"/>.</param>

@@ -35,7 +35,7 @@ public sealed class Llama4Model : IDisposable
         Config = loader.KeptStored
             ? checkpoint.Config with { Warnings = [.. checkpoint.Config.Warnings, $"Weights that are stored quantised stay as they are; {options.Weights.ToString().ToLowerInvariant()} applies to the others."] }
             : checkpoint.Config;
-        WeightBytesPerToken = text.BytesPerToken(c.ExpertsPerToken);
+        WeightBytesPerToken = text.MatricesPerToken(c.ExpertsPerToken).Sum(matrix => matrix.Bytes);
         Text = new TextModel(c, text, backend, Frequencies(c));
         if (Config.Vision is VisionConfig vision)
         {
@@ -142,6 +142,22 @@ public sealed class Llama4Model : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         Checkpoint checkpoint = Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name);
         return From(checkpoint, options, null, null, cancellation);
+    }
+
+    /// <summary>A model of a configuration without files, its weights random but always the same: to measure speed with.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="name">What to call the model in errors.</param>
+    /// <param name="options">How it is loaded. Beside the packed weights it takes memory for the largest stored tensor.</param>
+    /// <param name="tokenizer">Gives the bytes of a tokenizer.json for its answers' text; ids that it lacks decode to nothing. Null for none.</param>
+    /// <param name="progress">Told after each packed matrix.</param>
+    /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
+    /// <exception cref="ModelFormatException">A weight cannot have the format that it is to have.</exception>
+    internal static Llama4Model OfRandomWeights(
+        ModelConfig config, string name, ModelOptions options, Func<ReadOnlyMemory<byte>>? tokenizer, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(options);
+        return From(Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name, random: true, tokenizer), options, null, progress, cancellation);
     }
 
     /// <summary>Decodes a picture's file and cuts it into tiles as the model wants it.</summary>

@@ -20,9 +20,9 @@ public enum WeightScheme
     Fp8,
 }
 
-/// <summary>Linear weights of the text model by what they are of.</summary>
+/// <summary>Linear weights of the text model by what they are of. Routers are in none: they stay as stored.</summary>
 [Flags]
-internal enum LinearParts
+public enum LinearParts
 {
     /// <summary>None.</summary>
     None = 0,
@@ -35,6 +35,15 @@ internal enum LinearParts
 
     /// <summary>Query, key, value and output projections.</summary>
     Attention = 4,
+
+    /// <summary>The feed-forward blocks of layers without experts.</summary>
+    Dense = 8,
+
+    /// <summary>The output head.</summary>
+    Head = 16,
+
+    /// <summary>All of them.</summary>
+    All = Experts | Shared | Attention | Dense | Head,
 }
 
 /// <summary>
@@ -68,7 +77,11 @@ public sealed record ModelOptions
     /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4 for <see cref="LinearParts.Experts"/> and
     /// <see cref="LinearParts.Shared"/>, FP8 for <see cref="LinearParts.Experts"/>.
     /// </summary>
-    internal LinearParts? Include { get; init; }
+    public LinearParts? Include
+    {
+        get;
+        init => field = (value & ~LinearParts.All) is null or LinearParts.None ? value : throw new ArgumentException($"{nameof(Include)} has parts that are none of {string.Join(", ", Enum.GetNames<LinearParts>())}.", nameof(Include));
+    }
 
     /// <summary>The weights that <see cref="Weights"/> brings into its format.</summary>
     internal LinearParts Included => Weights switch

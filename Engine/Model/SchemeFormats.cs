@@ -17,7 +17,7 @@ internal static class SchemeFormats
     };
 
     /// <summary>Of the shared expert of a mixture layer, or of a dense layer's block.</summary>
-    public static WeightFormat? FeedForward(this ModelOptions options, bool isMoe) => isMoe ? options.FormatOf(LinearParts.Shared) : null;
+    public static WeightFormat? FeedForward(this ModelOptions options, bool isMoe) => options.FormatOf(isMoe ? LinearParts.Shared : LinearParts.Dense);
 
     /// <summary>Of a routed expert's matrix: in FP8, those of the first and the last layer only if they are stored so.</summary>
     public static WeightFormat? Expert(this ModelOptions options, TextConfig c, int layer, MatrixSource[] sources)

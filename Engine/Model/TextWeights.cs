@@ -14,8 +14,8 @@ internal sealed class TextWeights
 
     public required LayerWeights[] Layers { get; init; }
 
-    /// <summary>Bytes of matrices that decoding one token reads, with <paramref name="topK"/> experts of each mixture layer.</summary>
-    public long BytesPerToken(int topK) => LmHead.Bytes + Layers.Sum(layer => layer.BytesPerToken(topK));
+    /// <summary>Matrices that decoding one token reads, with the first <paramref name="topK"/> experts of each mixture layer.</summary>
+    public IEnumerable<IMatrix> MatricesPerToken(int topK) => Layers.SelectMany(layer => layer.MatricesPerToken(topK)).Append(LmHead);
 }
 
 /// <summary>Packed weights of one decoder layer. Exactly one of Dense and Experts is set.</summary>
@@ -48,9 +48,11 @@ internal sealed class LayerWeights
     /// <summary>Routed experts; empty on dense layers.</summary>
     public ExpertWeights[] Experts { get; init; } = [];
 
-    public long BytesPerToken(int topK) =>
-        Qkv.Bytes + Output.Bytes + FeedForward.GateUp.Bytes + FeedForward.Down.Bytes + (Router?.Bytes ?? 0)
-        + Experts.Take(topK).Sum(expert => expert.GateUp.Bytes + expert.Down.Bytes);
+    public IEnumerable<IMatrix> MatricesPerToken(int topK)
+    {
+        IEnumerable<IMatrix> always = [Qkv, Output, FeedForward.GateUp, FeedForward.Down, .. Router is null ? [] : (IMatrix[])[Router]];
+        return always.Concat(Experts.Take(topK).SelectMany(expert => new[] { expert.GateUp, expert.Down }));
+    }
 }
 
 /// <summary>A SwiGLU block of width F.</summary>

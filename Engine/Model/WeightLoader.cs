@@ -42,14 +42,15 @@ internal sealed class WeightLoader : IDisposable
     public void CheckFormats()
     {
         TextConfig c = _checkpoint.Config.Text;
-        for (int layer = 0; layer < c.Layers && _options.Included != LinearParts.None; layer++)
+        if (_options.Included == LinearParts.None)
         {
-            foreach ((string what, WeightFormat? format, MatrixSource[] sources) in FormattedWeights(c, layer))
+            return;
+        }
+        foreach ((string what, WeightFormat? format, MatrixSource[] sources) in Enumerable.Range(0, c.Layers).SelectMany(layer => FormattedWeights(c, layer)).Append((HeadName, Head, [HeadSource()])))
+        {
+            if (Wanted(format, sources)?.WhyNot(sources[0].Columns) is string reason)
             {
-                if (Wanted(format, sources)?.WhyNot(sources[0].Columns) is string reason)
-                {
-                    throw new ModelFormatException(_checkpoint.Location, what, $"{reason} Load it as stored or in FP8.");
-                }
+                throw new ModelFormatException(_checkpoint.Location, what, $"{reason} Load it as stored or in FP8.");
             }
         }
     }
@@ -63,7 +64,7 @@ internal sealed class WeightLoader : IDisposable
         return new TextWeights
         {
             Embedding = table,
-            LmHead = Pack("output head", null, _checkpoint.Config.TieWordEmbeddings ? embedding : _weights.Open(_weights[WeightRole.OutputHead])),
+            LmHead = Pack(HeadName, Head, HeadSource()),
             FinalNorm = Vector(-1, WeightRole.FinalNorm),
             Layers = Enumerable.Range(0, c.Layers).Select(i => LoadLayer(c, i)).ToArray(),
         };
@@ -149,6 +150,12 @@ internal sealed class WeightLoader : IDisposable
             }
         }
     }
+
+    private const string HeadName = "output head";
+
+    private WeightFormat? Head => _options.FormatOf(LinearParts.Head);
+
+    private MatrixSource HeadSource() => _weights.Open(_weights[_checkpoint.Config.TieWordEmbeddings ? WeightRole.Embedding : WeightRole.OutputHead]);
 
     private static string NameOf(int layer) => $"layer {layer}";
 

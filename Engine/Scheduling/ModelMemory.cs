@@ -39,7 +39,7 @@ public static class ModelMemory
         TextConfig c = config.Text;
         MatrixSource embedding = weights.Open(weights[WeightRole.Embedding]);
         long bytes = sizes.Embedding(embedding)
-            + sizes.Pack([config.TieWordEmbeddings ? embedding : weights.Open(weights[WeightRole.OutputHead])], null, 1)
+            + PackAs([config.TieWordEmbeddings ? embedding : weights.Open(weights[WeightRole.OutputHead])], options.FormatOf(LinearParts.Head), 1)
             + weights.Weights.Where(weight => weight.IsVector || weight.Role == WeightRole.Positions).Sum(weight => (long)weight.Rows * weight.Columns * sizeof(float));
         for (int layer = 0; layer < c.Layers; layer++)
         {

@@ -70,6 +70,19 @@ public sealed unsafe class CpuBackend : IBackend
     /// <inheritdoc/>
     public ActivationPrecision Activations => _linear.Activations;
 
+    /// <summary>How fast its threads read weights where they lie, in bytes a second: the ceiling of decoding, to be measured in the run that quotes it.</summary>
+    /// <param name="weights">Matrices that it packed; what is left over of whole MiB of each is not read.</param>
+    /// <exception cref="ArgumentException">A matrix is another backend's, or none has a MiB.</exception>
+    public double MeasureReading(IEnumerable<IMatrix> weights)
+    {
+        ArgumentNullException.ThrowIfNull(weights);
+        using Lock.Scope use = Use();
+        (nint, long)[] memory = [.. weights.SelectMany(matrix => matrix is StackedMatrix stack ? stack.Parts : [matrix])
+            .Select(matrix => matrix is CpuMatrix own ? own.Memory : throw new ArgumentException("A matrix was packed by another backend.", nameof(weights)))];
+        double speed = ReadBandwidth.Measure(_team, memory);
+        return speed > 0 ? speed : throw new ArgumentException("No matrix has a MiB to read.", nameof(weights));
+    }
+
     /// <inheritdoc/>
     public DeviceMemory Allocate(long bytes)
     {

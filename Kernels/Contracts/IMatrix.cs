@@ -27,6 +27,9 @@ public interface IEmbedding : IDisposable
 
     /// <summary>Hidden size.</summary>
     int Columns { get; }
+
+    /// <summary>Bytes it occupies, where it lies.</summary>
+    long Bytes { get; }
 }
 
 /// <summary>The weights of one expert: gate and up stacked [2F, D] (gate rows first), and down [D, F].</summary>

@@ -32,6 +32,9 @@ internal sealed class CpuEmbedding : IEmbedding
     /// <inheritdoc/>
     public int Columns => Source.Columns;
 
+    /// <inheritdoc/>
+    public long Bytes => Source.StoredBytes;
+
     internal MatrixSource Source { get; }
 
     /// <inheritdoc/>

@@ -54,7 +54,7 @@ internal sealed class CudaEmbedding : IEmbedding
     /// <summary>Where things lie in the panels of a table of codes.</summary>
     public AffineLayout? Panels { get; }
 
-    /// <summary>Bytes on the device.</summary>
+    /// <inheritdoc/>
     public long Bytes { get; }
 
     public nint Address => _table.Address;

@@ -16,7 +16,7 @@ public partial class ArchitectureTests
 
     /// <summary>Order within Engine: reading files, then what is said, the cache, the forward pass, its steps, text, requests, analysis.</summary>
     private static readonly string[][] s_engineLayers =
-        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Serving"], ["Diagnostics"]];
+        [["Config", "Checkpoints", "Images", "Tokenization"], ["Constraints", "Chat"], ["KvCache"], ["Model"], ["Scheduling"], ["Sampling", "Generation"], ["Serving"], ["Diagnostics"], ["Hosting"]];
 
     private const string Rooms = "a room";
 
@@ -62,6 +62,21 @@ public partial class ArchitectureTests
         Assert.All(
             Projects.Where(project => Items(project, "PackageReference").Any(package => package.StartsWith("ILGPU", StringComparison.Ordinal))),
             project => Assert.Equal(Ilgpu, project));
+    }
+
+    /// <summary>A host that is no Microsoft.Extensions host takes the engine without them.</summary>
+    [Fact]
+    public void OnlyHostingKnowsTheHostsLibraries()
+    {
+        const string Libraries = "Microsoft.Extensions.", Hosting = "Engine/Hosting/";
+        static bool Knows(string path) => RepositoryFiles.Read(path).Contains(Libraries, StringComparison.Ordinal);
+        string[] knowing = [.. LibrarySources.Concat(Projects.Where(project => s_layers[..3].Contains(TopFolder(project)))).Where(Knows)];
+        Assert.Contains(Hosting + "Llama4ChatClient.cs", knowing);
+        Assert.Contains(Hosting + "Llama4Kernels.Hosting.csproj", knowing);
+        Assert.All(knowing, path => Assert.StartsWith(Hosting, path, StringComparison.Ordinal));
+        Assert.All(
+            Projects.Where(project => s_layers[..3].Contains(TopFolder(project))),
+            project => Assert.DoesNotContain(Hosting + "Llama4Kernels.Hosting.csproj", Items(project, "ProjectReference").Select(include => Resolve(project, include))));
     }
 
     [Theory]

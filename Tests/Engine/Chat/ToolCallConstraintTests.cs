@@ -99,6 +99,22 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     }
 
     [Theory]
+    [InlineData("[f()]", true, true)]
+    [InlineData("[f(), f()]", true, false)]
+    [InlineData("text and [f()]", false, true)]
+    [InlineData("text and [f(), f()]", false, false)]
+    [InlineData("text", false, true)]
+    public void OneCallMayBeTheMost(string answer, bool must, bool allowed)
+    {
+        ToolChoice choice = must ? ToolChoice.Required : ToolChoice.Auto;
+        ToolDefinition[] tools = [Tool("f", """{"properties":{}}""")];
+        Assert.True(ConstraintChecks.Accepts(ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, choice), answer));
+        Assert.Equal(allowed, ConstraintChecks.Accepts(ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, choice with { AllowsSeveral = false }), answer));
+        Assert.Equal(must && allowed, ConstraintChecks.Accepts(ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Named("f")), answer));
+        Assert.Equal(must, ConstraintChecks.Accepts(ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Named("f") with { AllowsSeveral = true }), answer));
+    }
+
+    [Theory]
     [InlineData("""{"minProperties":1}""", "schema", "f#", false)]
     [InlineData("""{"$ref":"#/$defs/a","$defs":{"a":{"properties":{"x":{"items":{"type":"text"}}}}}}""", "type", "f#/$defs/a/properties/x/items", true)]
     [InlineData("""{"properties":{"x y":{}}}""", "name", "f#", false)]

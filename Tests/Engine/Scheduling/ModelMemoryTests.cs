@@ -47,8 +47,27 @@ public sealed class ModelMemoryTests
         using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), options);
         MemoryNeed need = ModelMemory.Measure(model.Folder, options, new CudaSizes(DeviceLimits.Get("h100"), backend));
         // The model does not count the table of embeddings, which no product reads.
-        var table = (Llama4Kernels.Kernels.Embedding.CudaEmbedding)model.Text.Weights.Embedding;
-        Assert.Equal(model.WeightBytes + table.Bytes, need.Weights);
+        Assert.Equal(model.WeightBytes + model.Text.Weights.Embedding.Bytes, need.Weights);
+    }
+
+    [Theory]
+    [InlineData("tiny-scout", WeightScheme.Int4)]
+    [InlineData("tiny-maverick", WeightScheme.Fp8)]
+    public void PartsThatAreQuantisedAreCountedSo(string name, WeightScheme scheme)
+    {
+        CudaBackendOptions backend = Small(ActivationPrecision.BFloat16);
+        var sizes = new CudaSizes(DeviceLimits.Get("h100"), backend);
+        long before = 0;
+        foreach (LinearParts include in (LinearParts[])[LinearParts.All, LinearParts.Head, LinearParts.Dense | LinearParts.Attention, LinearParts.None])
+        {
+            using var driver = new EmulatedCudaDriver();
+            var options = new ModelOptions { Weights = scheme, Include = include, Activations = ActivationPrecision.BFloat16, CreateBackend = () => EmulatedBackend.Create(driver, backend) };
+            using Llama4Model model = Llama4Model.Load(ModelFixture.Folder(name), options);
+            long need = ModelMemory.Measure(model.Folder, options, sizes).Weights;
+            Assert.Equal(model.WeightBytes + model.Text.Weights.Embedding.Bytes, need);
+            Assert.NotEqual(before, need);
+            before = need;
+        }
     }
 
     [Theory]

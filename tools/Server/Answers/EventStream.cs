@@ -2,6 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
+using Llama4Kernels.Server.Errors;
 using Microsoft.AspNetCore.Http;
 
 namespace Llama4Kernels.Server.Answers;

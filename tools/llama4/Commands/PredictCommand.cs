@@ -16,15 +16,13 @@ internal static class PredictCommand
     /// <summary>Most sequences of a step: beyond them decoding is prefill.</summary>
     private const int MostRows = 512;
 
-    private static readonly (string Name, LinearParts Part)[] s_parts = [("experts", LinearParts.Experts), ("shared", LinearParts.Shared), ("attention", LinearParts.Attention)];
-
     public static Command Create(CommandConsole console)
     {
         var shape = new Option<string>("--shape") { Description = "The model: scout or maverick.", Required = true };
         shape.AcceptOnlyFromAmong(ModelShape.Names);
         var weights = new Option<string>("--weights") { Description = "Format of the weights that are quantised: int4, fp8 (activations too), or bf16 for none.", DefaultValueFactory = _ => "int4" };
         weights.AcceptOnlyFromAmong("int4", "fp8", "bf16");
-        var include = new Option<string?>("--include") { Description = "The weights that are quantised: experts, shared, attention, with commas between them; the rest is bf16. Without it as Meta has it: experts,shared in int4, experts in fp8." };
+        Option<string?> include = IncludeArgument.New();
         Option<string> activations = ActivationArgument.New("bf16");
         var rows = new Option<string>("--rows") { Description = $"Sequences decoded together, each with a context of its own: numbers up to {MostRows} with commas between them.", DefaultValueFactory = _ => "1" };
         var context = new Option<int>("--context") { Description = "Keys that layers with full attention hold while decoding; chunked ones hold their mean, half of it and at most half a chunk.", DefaultValueFactory = _ => 8192, CustomParser = Numbers.Read<int> };
@@ -49,19 +47,19 @@ internal static class PredictCommand
                 throw new ArgumentException($"--context must be 1 to {config.Text.MaxPositions} for {model}.");
             }
             string format = parsed.GetRequiredValue(weights);
-            LinearParts? parts = Parts(parsed.GetValue(include), format);
+            WeightScheme scheme = format switch { "int4" => WeightScheme.Int4, "fp8" => WeightScheme.Fp8, _ => WeightScheme.Stored };
             var options = new ModelOptions
             {
                 Activations = ActivationArgument.Get(parsed, activations),
-                Weights = format switch { "int4" => WeightScheme.Int4, "fp8" => WeightScheme.Fp8, _ => WeightScheme.Stored },
-                Include = parts,
+                Weights = scheme,
+                Include = IncludeArgument.Get(parsed, include, scheme),
             };
             var request = new PredictionRequest(config, ModelShape.Products(model), options, DeviceFigures.Get(parsed.GetRequiredValue(device)), parsed.GetValue(force));
             PredictionReport report = Predict(console, request, counts, keys, prompts, cancellation) with
             {
                 Shape = model,
                 Weights = format,
-                Include = [.. s_parts.Where(one => options.Included.HasFlag(one.Part)).Select(one => one.Name)],
+                Include = IncludeArgument.NamesOf(options.Included),
                 Activations = parsed.GetRequiredValue(activations),
             };
             if (!report.Fits)
@@ -168,21 +166,4 @@ internal static class PredictCommand
         [.. text.Split(',').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count > 0 && count <= most
             ? count
             : throw new ArgumentException($"{option} takes numbers from 1 to {most} with commas between them, not '{text}'.")).Distinct().Order()];
-
-    private static LinearParts? Parts(string? text, string format)
-    {
-        if (text is null)
-        {
-            return null;
-        }
-        if (format == "bf16")
-        {
-            throw new ArgumentException("--include says which weights are quantised; it needs --weights int4 or fp8.");
-        }
-        return text.Split(',').Aggregate(LinearParts.None, (parts, name) => parts | s_parts.FirstOrDefault(one => one.Name == name).Part switch
-        {
-            LinearParts.None => throw new ArgumentException($"--include takes {string.Join(", ", s_parts.Select(one => one.Name))} with commas between them, not '{text}'."),
-            LinearParts part => part,
-        });
-    }
 }

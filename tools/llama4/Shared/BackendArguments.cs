@@ -1,7 +1,5 @@
 using System.CommandLine;
 using Llama4Kernels.Engine;
-using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
@@ -36,14 +34,13 @@ internal sealed class BackendArguments
 
     /// <summary>Makes the wanted backend; null for the CPU.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="folder">The checkpoint, whose packed size decides in mode auto.</param>
-    /// <param name="model">How it is to be loaded.</param>
+    /// <param name="need">What the model takes, which decides in mode auto.</param>
+    /// <param name="precision">How far activations are rounded.</param>
     /// <param name="reason">What was chosen and why, as a line for people.</param>
     /// <exception cref="ArgumentException">There is no usable CUDA device, and one was demanded; or --device does not fit.</exception>
     /// <exception cref="Engine.ModelFormatException">The checkpoint had to be looked at, and is malformed.</exception>
-    public Func<IBackend>? Choose(ParseResult parsed, string folder, ModelOptions model, out string reason) =>
-        Choose(parsed.GetRequiredValue(_backend), sizes => ModelMemory.Measure(folder, model, sizes), CudaBackendChoice.LoadDriver, out reason,
-            _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), model.Precision);
+    public Func<IBackend>? Choose(ParseResult parsed, Func<IBackendSizes, MemoryNeed> need, ActivationPrecision precision, out string reason) =>
+        Choose(parsed.GetRequiredValue(_backend), need, CudaBackendChoice.LoadDriver, out reason, _device.Options(parsed, IsEmulator(parsed), "--backend emulator"), precision);
 
     internal static Func<IBackend>? Choose(
         string backend, Func<IBackendSizes, MemoryNeed> need, Func<(ICudaDriver? Driver, string Reason)> load, out string reason, EmulatedDriverOptions? emulated = null, ActivationPrecision precision = ActivationPrecision.Float32)

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Cli.Shared;
@@ -14,9 +16,11 @@ internal sealed class ModelArguments(string activations)
 
     private readonly Option<string> _weights = new("--weights")
     {
-        Description = "Weights of experts: bf16 (as stored), int4 or fp8 (quantised on loading; FP8 also quantises activations).",
+        Description = "Format of the weights that --include names: bf16 (as stored), int4 or fp8 (quantised on loading; FP8 also quantises activations).",
         DefaultValueFactory = _ => "bf16",
     };
+
+    private readonly Option<string?> _include = IncludeArgument.New();
 
     private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes one per core that the process may use.", CustomParser = Numbers.Read<int> };
 
@@ -45,6 +49,7 @@ internal sealed class ModelArguments(string activations)
         _weights.AcceptOnlyFromAmong("bf16", "int4", "fp8");
         command.Add(_activations);
         command.Add(_weights);
+        command.Add(_include);
         command.Add(_threads);
         command.Add(_noVision);
         command.Add(_projector);
@@ -87,28 +92,47 @@ internal sealed class ModelArguments(string activations)
     /// <summary>Loads a model, with a progress bar where a person watches.</summary>
     public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer)
     {
-        var options = new ModelOptions
-        {
-            Activations = ActivationArgument.Get(parsed, _activations),
-            Weights = Weights(parsed),
-            Threads = ThreadArgument.Check(parsed.GetValue(_threads), console),
-            LoadVision = !parsed.GetValue(_noVision),
-            Projector = parsed.GetValue(_projector),
-            NeedsTokenizer = needsTokenizer,
-        };
-        options = options with { CreateBackend = _backend.Choose(parsed, folder, options, out string reason) };
-        if (options is { CreateBackend: not null, Threads: > 0 } && _backend.IsAuto(parsed))
-        {
-            // Who names a device is told that it has no threads; who lets the machine choose meant the processor's.
-            console.Error.WriteLine($"llama4: --threads {options.Threads} has no meaning on a device.");
-            options = options with { Threads = 0 };
-        }
+        ModelOptions options = Read(parsed, console, needsTokenizer);
+        options = WithBackend(parsed, options, sizes => ModelMemory.Measure(folder, options, sizes), console, out string reason);
         Llama4Model model = Load(folder, options, reason, console, cancellation);
         foreach (string warning in model.Warnings)
         {
             console.Error.WriteLine("llama4: " + warning);
         }
         return model;
+    }
+
+    /// <summary>Whether a checkpoint was named.</summary>
+    public bool IsNamed(ParseResult parsed) => parsed.GetValue(_model) is not null;
+
+    /// <summary>How a model is to be loaded, but for where.</summary>
+    public ModelOptions Read(ParseResult parsed, CommandConsole console, bool needsTokenizer) => new()
+    {
+        Activations = ActivationArgument.Get(parsed, _activations),
+        Weights = Weights(parsed),
+        Include = IncludeArgument.Get(parsed, _include, Weights(parsed)),
+        Threads = ThreadArgument.Check(parsed.GetValue(_threads), console),
+        LoadVision = !parsed.GetValue(_noVision),
+        Projector = parsed.GetValue(_projector),
+        NeedsTokenizer = needsTokenizer,
+    };
+
+    /// <summary>Adds where.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="options">How the model is to be loaded.</param>
+    /// <param name="need">What it would take, which decides where nobody does.</param>
+    /// <param name="console">Told what has no meaning there.</param>
+    /// <param name="reason">What was chosen and why, as a line for people.</param>
+    public ModelOptions WithBackend(ParseResult parsed, ModelOptions options, Func<IBackendSizes, MemoryNeed> need, CommandConsole console, out string reason)
+    {
+        options = options with { CreateBackend = _backend.Choose(parsed, need, options.Activations ?? ActivationPrecision.Float32, out reason) };
+        if (options is { CreateBackend: not null, Threads: > 0 } && _backend.IsAuto(parsed))
+        {
+            // Who names a device is told that it has no threads; who lets the machine choose meant the processor's.
+            console.Error.WriteLine($"llama4: --threads {options.Threads} has no meaning on a device.");
+            options = options with { Threads = 0 };
+        }
+        return options;
     }
 
     private static Llama4Model Load(string folder, ModelOptions options, string reason, CommandConsole console, CancellationToken cancellation)

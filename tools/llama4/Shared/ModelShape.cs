@@ -22,7 +22,7 @@ internal static class ModelShape
     /// <summary>The products of a model's layers and its head.</summary>
     public static IReadOnlyList<ModelProduct> Products(string shape)
     {
-        int experts = shape == "scout" ? 16 : 128;
+        int experts = PublishedConfigs.Experts(shape);
         return
         [
             new("qkv", Qkv, Hidden, "attention"), new("output", Hidden, Heads, "attention"),
