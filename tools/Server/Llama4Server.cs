@@ -2,11 +2,12 @@ using System.Net;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Server.Endpoints;
 using Llama4Kernels.Server.Serving;
+using Llama4Kernels.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -30,6 +31,9 @@ public sealed class Llama4Server : IAsyncDisposable
         _state = state;
     }
 
+    /// <summary>Its addresses, as they were declared.</summary>
+    internal IEnumerable<RouteEndpoint> Routes => _application.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>();
+
     /// <summary>Where it listens, with the port that it took.</summary>
     public Uri Address { get; private set; } = null!;
 
@@ -47,6 +51,7 @@ public sealed class Llama4Server : IAsyncDisposable
         // Why it did not start is the caller's exception.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.AddRoutingCore();
+        Exporter.Add(builder.Services, Environment.GetEnvironmentVariable);
         builder.Services.AddCors();
         // Signals are the program's business: a library does not end its process.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
@@ -126,6 +131,7 @@ public sealed class Llama4Server : IAsyncDisposable
         _application.MapGet("/health/ready", context => HealthEndpoint.ReadyAsync(context, _state));
         _application.MapGet("/v1/models", context => ModelsEndpoint.ListAsync(context, _state));
         _application.MapGet("/v1/models/{name}", context => ModelsEndpoint.GetAsync(context, _state));
+        _application.MapGet("/openapi.json", OpenApiEndpoint.GetAsync);
         _application.MapGet("/metrics", context => MetricsEndpoint.GetAsync(context, _state));
         // The operations are as OpenTelemetry's conventions call them.
         _application.MapPost("/v1/chat/completions", pipeline.Serve("chat", ChatEndpoint.RunAsync));

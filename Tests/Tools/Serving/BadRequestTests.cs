@@ -133,16 +133,15 @@ public sealed class BadRequestTests(SampleServer sample)
     [InlineData("""{"type": "object", "unevaluatedProperties": {"$dynamicRef": "#x"}}""")]
     [InlineData("""{"type": "string", "minLength": 100000000}""")]
     [InlineData("""{"allOf": [{"type": "string"}, {"type": "integer"}]}""")]
+    [InlineData("""{"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"], "additionalProperties": false}""")]
     [InlineData("7")]
     public Task SchemasThatCannotBeKeptToAreErrors(string schema) => FailsAsync(
         Bodies.Chat(more: $"\"max_tokens\": 2, \"response_format\": {{\"type\": \"json_schema\", \"json_schema\": {{\"name\": \"a\", \"schema\": {schema}}}}}"), 400, "invalid_schema", "response_format.json_schema.schema");
 
     /// <summary>Case 62.</summary>
-    [Theory]
-    [InlineData("""{"$ref": "#"}""")]
-    [InlineData("""{"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"], "additionalProperties": false}""")]
-    public async Task SchemasWithoutAnEndAreCutByTheLimit(string schema) => Assert.Equal("length", (await Client.ChatAsync(Bodies.Chat(more:
-        $"\"max_tokens\": 12, \"response_format\": {{\"type\": \"json_schema\", \"json_schema\": {{\"name\": \"a\", \"schema\": {schema}}}}}"))).Ok().Json["choices"]![0]!["finish_reason"]!.GetValue<string>());
+    [Fact]
+    public async Task ASchemaWithoutAnEndIsCutByTheLimit() => Assert.Equal("length", (await Client.ChatAsync(Bodies.Chat(more:
+        $"\"max_tokens\": 12, \"response_format\": {{\"type\": \"json_schema\", \"json_schema\": {{\"name\": \"a\", \"schema\": {{\"$ref\": \"#\"}}}}}}"))).Ok().Json["choices"]![0]!["finish_reason"]!.GetValue<string>());
 
     /// <summary>Case 62.</summary>
     [Fact]

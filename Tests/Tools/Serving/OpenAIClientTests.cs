@@ -89,7 +89,7 @@ public sealed class OpenAIClientTests(SampleServer sample)
         Assert.Equal(ResponseStatus.Completed, whole.Status);
         string text = "";
         ResponseResult? last = null;
-        await foreach (StreamingResponseUpdate update in client.CreateResponseStreamingAsync(Ask(true)))
+        await foreach (StreamingResponseUpdate update in await client.CreateResponseStreamingAsync(Ask(true)))
         {
             text += (update as StreamingResponseOutputTextDeltaUpdate)?.Delta;
             last = (update as StreamingResponseCompletedUpdate)?.Response ?? last;

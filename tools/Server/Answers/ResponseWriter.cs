@@ -16,7 +16,7 @@ internal sealed class ResponseWriter(string model, Llama4Tokenizer tokenizer, Re
 {
     private readonly long _created = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
     private readonly List<ResponseItem> _items = [];
-    private readonly Choice _choice = new(request.OneCall);
+    private readonly Choice _choice = new();
     private int _sequence;
 
     /// <summary>The response's id.</summary>
@@ -123,7 +123,7 @@ internal sealed class ResponseWriter(string model, Llama4Tokenizer tokenizer, Re
             item.Write(json, tokenizer);
         }
         json.WriteEndArray();
-        json.WriteBoolean("parallel_tool_calls"u8, !request.OneCall);
+        json.WriteBoolean("parallel_tool_calls"u8, request.Talk.Tools.AllowsSeveral);
         json.WriteNull("previous_response_id"u8);
         json.WriteNull("reasoning"u8);
         json.WriteBoolean("store"u8, false);

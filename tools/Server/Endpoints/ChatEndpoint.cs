@@ -19,7 +19,7 @@ internal static class ChatEndpoint
         GenerationOptions options = request.Talk.Generation;
         var writer = new ChatWriter(scope.ModelName, scope.Engine.Model.Tokenizer, options.Logprobs, request.IncludeUsage);
         scope.Record.Asked(options, request.Choices, writer.Id);
-        Choice[] choices = [.. Enumerable.Range(0, request.Choices).Select(_ => new Choice(request.OneCall))];
+        Choice[] choices = [.. Enumerable.Range(0, request.Choices).Select(_ => new Choice())];
         if (request.IsStream)
         {
             await scope.StreamAsync(stream => StreamAsync(scope, request, choices, writer, stream), StreamErrors.WriteAsync).ConfigureAwait(false);

@@ -19,7 +19,7 @@ internal static class CompletionsEndpoint
             request = CompletionRequest.Read(body.RootElement, scope);
         }
         var writer = new CompletionWriter(scope.ModelName, scope.Engine.Model.Tokenizer, request.Generation.Logprobs, request.PerPrompt);
-        Choice[] choices = [.. Enumerable.Range(0, request.Prompts.Count * request.PerPrompt).Select(_ => new Choice(oneCall: false))];
+        Choice[] choices = [.. Enumerable.Range(0, request.Prompts.Count * request.PerPrompt).Select(_ => new Choice())];
         scope.Record.Asked(request.Generation, choices.Length, writer.Id);
         if (request.IsStream)
         {

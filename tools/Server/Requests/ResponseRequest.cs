@@ -11,11 +11,10 @@ namespace Llama4Kernels.Server.Requests;
 /// <summary>A request for a response.</summary>
 /// <param name="Talk">What is to be answered.</param>
 /// <param name="IsStream">Whether it is streamed.</param>
-/// <param name="OneCall">Whether it may call one tool only.</param>
 /// <param name="Instructions">Instructions, which the response repeats; null for none.</param>
 /// <param name="MaxTokens">The limit that was asked for; null for none.</param>
 /// <param name="Echoes">Fields that the response repeats as they were, by name.</param>
-internal sealed record ResponseRequest(Talk Talk, bool IsStream, bool OneCall, string? Instructions, int? MaxTokens, IReadOnlyDictionary<string, string> Echoes)
+internal sealed record ResponseRequest(Talk Talk, bool IsStream, string? Instructions, int? MaxTokens, IReadOnlyDictionary<string, string> Echoes)
 {
     private const string Logprobs = "message.output_text.logprobs";
 
@@ -49,6 +48,6 @@ internal sealed record ResponseRequest(Talk Talk, bool IsStream, bool OneCall, s
             }
         }
         return new ResponseRequest(
-            new Talk(messages, tools, generation, constraint, scope.Salt), fields.Flag("stream"), !fields.Flag("parallel_tool_calls", usual: true), fields.Text("instructions"), maxTokens, echoes);
+            new Talk(messages, tools, generation, constraint, scope.Salt), fields.Flag("stream"), fields.Text("instructions"), maxTokens, echoes);
     }
 }
