@@ -28,20 +28,23 @@ internal sealed class PrefixCache(BlockPool pool)
     /// <summary>Nodes that still have their chunked block.</summary>
     public int ChunkedNodes => _chunked.Count;
 
-    /// <summary>Bytes of blocks that only the tree holds.</summary>
-    public long EvictableBytes
+    /// <summary>Blocks of each kind that only the tree holds.</summary>
+    public (int Chunked, int Full) Evictable
     {
         get
         {
-            long bytes = 0;
+            (int chunked, int full) = (0, 0);
             foreach (PrefixNode node in _nodes)
             {
-                bytes += _hasFull && pool.References(BlockKind.Full, node.Full) == 1 ? pool.BlockBytes(BlockKind.Full) : 0;
-                bytes += node.Chunked >= 0 && pool.References(BlockKind.Chunked, node.Chunked) == 1 ? pool.BlockBytes(BlockKind.Chunked) : 0;
+                full += _hasFull && pool.References(BlockKind.Full, node.Full) == 1 ? 1 : 0;
+                chunked += node.Chunked >= 0 && pool.References(BlockKind.Chunked, node.Chunked) == 1 ? 1 : 0;
             }
-            return bytes;
+            return (chunked, full);
         }
     }
+
+    /// <summary>Bytes of blocks that only the tree holds.</summary>
+    public long EvictableBytes => Evictable is var (chunked, full) ? chunked * pool.BlockBytes(BlockKind.Chunked) + full * pool.BlockBytes(BlockKind.Full) : 0;
 
     /// <summary>The longest usable prefix of these keys; it counts as used now.</summary>
     public PrefixMatch Find(string salt, ReadOnlySpan<long> keys)

@@ -124,7 +124,14 @@ internal sealed class StepRunner : IDisposable
         return new Sequence(this, salt);
     }
 
-    /// <summary>Whether so many blocks of each kind could be had, if all prefixes went that no sequence uses.</summary>
+    /// <summary>Whether so many blocks of each kind can be had for certain, if prefixes go that no sequence uses: each kind has those that it had.</summary>
+    public bool HasBlocks(int chunked, int full)
+    {
+        (int moreChunked, int moreFull) = Prefixes?.Evictable ?? (0, 0);
+        return Pool.HasRoom(chunked - moreChunked, full - moreFull);
+    }
+
+    /// <summary>Whether so many blocks of each kind might be had by their bytes, if all prefixes went that no sequence uses.</summary>
     public bool HasRoom(int chunked, int full) =>
         Pool.HasRoom(chunked, full) || MightHaveRoom(chunked, full, 0);
 

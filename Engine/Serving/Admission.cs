@@ -18,6 +18,7 @@ internal sealed class Admission(StepRunner runner, int maxOvertakes)
     private readonly List<Job> _running = [];
     private readonly WaitingJobs _waiting = new(maxOvertakes);
     private long _preemptions;
+    private long _left;
 
     /// <summary>Who runs; the last one gives way first.</summary>
     public List<Job> Running => _running;
@@ -35,6 +36,13 @@ internal sealed class Admission(StepRunner runner, int maxOvertakes)
 
     /// <summary>One that waits, by its place.</summary>
     public Job this[int index] => _waiting[index];
+
+    /// <summary>One that runs is over, or nobody wants it any more.</summary>
+    public void Leave(Job job)
+    {
+        _running.Remove(job);
+        _left++;
+    }
 
     /// <summary>Lets begin whom there is room for, and tells the others their places.</summary>
     /// <param name="finish">What becomes of a job that ends as it begins.</param>
@@ -85,6 +93,7 @@ internal sealed class Admission(StepRunner runner, int maxOvertakes)
             finish(job);
             return;
         }
+        job.GaveWayAt = _left;
         WaitAgain(job);
     }
 
@@ -128,7 +137,9 @@ internal sealed class Admission(StepRunner runner, int maxOvertakes)
         }
         PrefixMatch match = job.Sequence.Share();
         (int chunked, int full) = Needed(job, _running.Count);
-        if (_running.Count > 0 && !runner.HasRoom(chunked, full))
+        // Free memory may be in pieces of the other kind: who gave way in spite of it needs blocks that there are until somebody has left.
+        bool hasRoom = job.GaveWayAt == _left ? runner.HasBlocks(chunked, full) : runner.HasRoom(chunked, full);
+        if (_running.Count > 0 && !hasRoom)
         {
             job.Sequence.Release();
             return false;

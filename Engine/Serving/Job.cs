@@ -53,6 +53,9 @@ internal sealed class Job
     /// <summary>It needs the cache for itself: it runs beside no other, and nothing of it is kept.</summary>
     public bool IsAlone { get; set; }
 
+    /// <summary>How many had left when it gave way for want of blocks; null if it did not.</summary>
+    public long? GaveWayAt { get; set; }
+
     /// <summary>Why it fails; null if it does not.</summary>
     public Exception? Failure { get; set; }
 

@@ -305,7 +305,7 @@ internal sealed class Scheduler
 
     private void Leave(Job job)
     {
-        _admission.Running.Remove(job);
+        _admission.Leave(job);
         Finish(job);
     }
 

@@ -52,6 +52,48 @@ public sealed class EnginePriorityTests(ModelFixture models)
         await engine.IsIdle();
     }
 
+    /// <summary>All that may give way would not be enough: nobody is sent away for nothing.</summary>
+    [Fact]
+    public async Task NobodyGivesWayWhereThatMakesNoRoom()
+    {
+        EngineOptions options = s_sizes with { MaxLogitRows = 4, KeepPrefixes = false, CacheBytes = StepRunner.CacheBytes(Scout, s_sizes, 72, 2) };
+        await using var engine = new Llama4Engine(Scout, options);
+        using var held = new HeldStep(engine, 8);
+        // The first one stays longer than the one that might give way.
+        GenerationRequest[] requests = [Request(1, 100, 24) with { Priority = 2 }, Request(2, 5, 10), Request(3, 110, 3) with { Priority = 1 }];
+        List<Task<Outcome>> asked = [engine.Ask(requests[0]), engine.Ask(requests[1])];
+        held.WaitUntilIn();
+        Assert.Equal((2, 0), (engine.Status.Running, engine.Status.Waiting));
+        asked.Add(engine.Ask(requests[2]));
+        held.LetGo();
+        Outcome[] outcomes = await Task.WhenAll(asked);
+        Assert.Equal(0, engine.Status.Preemptions);
+        await AreAsAlone(requests, outcomes);
+        await engine.IsIdle();
+    }
+
+    /// <summary>
+    /// Free memory in pieces that serve the other kind of layers: by its bytes alone the last one would come, find no blocks and go
+    /// at every step of the others.
+    /// </summary>
+    [Fact]
+    public async Task WhoGaveWayForWantOfBlocksDoesNotComeAndGo()
+    {
+        EngineOptions options = s_sizes with { MaxLogitRows = 5, CacheBytes = StepRunner.CacheBytes(Scout, s_sizes, 125, 1) + StepRunner.CacheBytes(Scout, s_sizes, 94, 1) };
+        await using var engine = new Llama4Engine(Scout, options);
+        using var held = new HeldStep(engine, 2);
+        GenerationRequest[] requests = [Request(1, 26, 3), Request(2, 32, 30), Request(3, 58, 36), Request(4, 14, 16), Request(5, 54, 6)];
+        List<Task<Outcome>> asked = [engine.Ask(requests[0])];
+        held.WaitUntilIn();
+        asked.AddRange(requests.Skip(1).Select(request => engine.Ask(request)));
+        held.LetGo();
+        Outcome[] outcomes = await Task.WhenAll(asked);
+        // One that found its blocks at every second step of 69 gave way 43 times.
+        Assert.InRange(engine.Status.Preemptions, 1, requests.Length);
+        await AreAsAlone(requests, outcomes);
+        await engine.IsIdle();
+    }
+
     [Fact]
     public async Task EqualsAndHigherOnesDoNotGiveWay()
     {
