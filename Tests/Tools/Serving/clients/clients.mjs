@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import OpenAI from 'openai';
-import { generateText, stepCountIs, streamText, tool } from 'ai';
+import { generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { z } from 'zod';
 
 const [base, picture] = process.argv.slice(2);
 const model = 'sample-model';
@@ -81,8 +80,8 @@ const checks = {
   },
   async 'ai calls tools'() {
     const asked = [];
-    const tools = { get_time: tool({ description: 'Time in a city', inputSchema: z.object({ city: z.string() }), execute: ({ city }) => (asked.push(city), { time: '14:05' }) }) };
-    const result = await generateText({ model: vercel, temperature: 0, tools, stopWhen: stepCountIs(2), prompt: 'What time is it in Oslo?' });
+    const tools = { get_time: tool({ description: 'Time in a city', inputSchema: jsonSchema(getTime.function.parameters), execute: ({ city }) => (asked.push(city), { time: '14:05' }) }) };
+    const result = await generateText({ model: vercel, temperature: 0, tools, stopWhen: stepCountIs(2), prepareStep: ({ stepNumber }) => ({ toolChoice: stepNumber === 0 ? 'required' : 'none' }), prompt: 'What time is it in Oslo?' });
     assert.deepEqual(asked, ['Oslo']);
     assert.match(result.text, /14:05/);
   },
