@@ -94,6 +94,15 @@ public sealed class Llama4Model : IDisposable
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     public ConstraintCompiler Constraints => _constraints.Value;
 
+    /// <summary>Side of a picture's tile in pixels; the published models have 336.</summary>
+    public int TileSize => ImageOptions.Tile;
+
+    /// <summary>Most tiles of a picture, without the one that shows the whole of it; the published models have 16.</summary>
+    public int MaxTiles => ImageOptions.MaxTiles;
+
+    /// <summary>Whether small pictures are enlarged as far as a grid of tiles allows; the published models do not.</summary>
+    public bool EnlargesPictures => ImageOptions.ResizeToMaxCanvas;
+
     /// <summary>How pictures are cut into tiles for this checkpoint.</summary>
     internal TileOptions ImageOptions { get; }
 

@@ -4,7 +4,7 @@ namespace Llama4Kernels.Tests.Repository;
 internal static class RepositoryFiles
 {
     private static readonly HashSet<string> s_notOurs =
-        ["bin", "obj", ".git", ".vs", ".idea", "TestResults", "BenchmarkDotNet.Artifacts", "node_modules"];
+        ["bin", "obj", "node_modules", ".git", ".vs", ".idea", "TestResults", "BenchmarkDotNet.Artifacts"];
 
     /// <summary>Paths relative to <paramref name="root"/> with forward slashes, in ordinal order.</summary>
     public static IReadOnlyList<string> List(string root)

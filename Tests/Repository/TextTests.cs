@@ -6,7 +6,7 @@ namespace Llama4Kernels.Tests.Repository;
 public partial class TextTests
 {
     private static readonly HashSet<string> s_textExtensions =
-        [".cs", ".csproj", ".props", ".targets", ".sln", ".md", ".json", ".yml", ".sh", ".ptx", ".editorconfig", ".gitignore", ""];
+        [".cs", ".csproj", ".props", ".targets", ".sln", ".md", ".json", ".yml", ".sh", ".ptx", ".js", ".mjs", ".html", ".css", ".svg", ".yaml", ".service", ".editorconfig", ".gitignore", ""];
 
     private static IEnumerable<string> HandwrittenTexts =>
         RepositoryFiles.All.Where(path => RepositoryFiles.IsHandwritten(path) && s_textExtensions.Contains(Path.GetExtension(path)));

@@ -1,6 +1,7 @@
 using System.Net;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Server.Endpoints;
+using Llama4Kernels.Server.Page;
 using Llama4Kernels.Server.Serving;
 using Llama4Kernels.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
@@ -121,6 +122,8 @@ public sealed class Llama4Server : IAsyncDisposable
     private void Map()
     {
         var pipeline = new RequestPipeline(_state);
+        // Before the key is asked for: the page itself asks for it.
+        _application.Use(next => context => PageFiles.HandleAsync(context, next));
         if (_state.Options.CorsOrigins.Count > 0)
         {
             // Before the key is asked for: a browser asks whether it may ask without it.

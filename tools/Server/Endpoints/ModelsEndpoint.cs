@@ -44,6 +44,15 @@ internal static class ModelsEndpoint
         // As vLLM has it; and whether it takes pictures, for pages that ask.
         json.WriteNumber("max_model_len"u8, engine.MaxContext);
         json.WriteBoolean("vision"u8, engine.Model.HasVision);
+        if (engine.Model.HasVision)
+        {
+            // How pictures are cut into tiles, for pages that show it.
+            json.WriteStartObject("pictures"u8);
+            json.WriteNumber("tile"u8, engine.Model.TileSize);
+            json.WriteNumber("max_tiles"u8, engine.Model.MaxTiles);
+            json.WriteBoolean("enlarge"u8, engine.Model.EnlargesPictures);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
     }
 }
