@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Numerics;
 using System.Text;
 using System.Text.Json.Nodes;
+using Llama4Kernels.Engine.Constraints.JsonSchema;
 
 namespace Llama4Kernels.Engine.Chat;
 
@@ -98,6 +99,18 @@ internal ref struct PythonLiteralReader(string text, int start, PythonLiteralRea
         SkipBlanks();
         int from = _at;
         while (_at < text.Length && (char.IsLetterOrDigit(text[_at]) || text[_at] == '_'))
+        {
+            _at++;
+        }
+        return text[from.._at];
+    }
+
+    /// <summary>Reads a parameter's name, which need not be Python's; empty if there is none.</summary>
+    public string ReadName()
+    {
+        SkipBlanks();
+        int from = _at;
+        while (_at < text.Length && PythonName.IsParameterSign(text[_at]))
         {
             _at++;
         }

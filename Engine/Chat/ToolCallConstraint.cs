@@ -18,8 +18,8 @@ internal static class ToolCallConstraint
     /// <param name="format">How calls are written. In the Python form arguments come in the order of the schema's properties.</param>
     /// <exception cref="ArgumentException">There is no tool, or the one chosen is not among them.</exception>
     /// <exception cref="ConstraintException">
-    /// A schema is malformed or cannot be kept to (its place is the tool's name and a pointer into the schema), or in the Python form a name
-    /// is no identifier of Python or arguments are needed whose names the schema does not spell.
+    /// A schema is malformed or cannot be kept to (its place is the tool's name and a pointer into the schema), or in the Python form a call
+    /// cannot be read with a name or arguments are needed whose names the schema does not spell.
     /// </exception>
     public static Constraint Compile(
         ConstraintCompiler compiler, IReadOnlyList<ToolDefinition> tools, ToolChoice choice, ToolPromptFormat format = ToolPromptFormat.PythonList)
@@ -111,7 +111,7 @@ internal static class ToolCallConstraint
 
     private static GrammarExpression PythonCall(ToolDefinition tool, JsonElement schema)
     {
-        PythonName.Check(tool.Name, tool.Name + "#");
+        PythonName.CheckFunction(tool.Name, tool.Name + "#");
         return new GrammarExpression.Sequence(
             new GrammarExpression.Literal(tool.Name + "("),
             new GrammarExpression.Value(schema, JsonDialect.PythonArguments, FreeSpace: true, Owner: tool.Name));

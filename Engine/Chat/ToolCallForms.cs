@@ -176,7 +176,7 @@ internal sealed class ToolCallForms
         arguments = [];
         while (!reader.TryTake(')'))
         {
-            string name = reader.ReadWord();
+            string name = reader.ReadName();
             if (name.Length == 0 || char.IsDigit(name[0]) || !reader.TryTake('=') || !reader.TryReadValue(out JsonNode? value) || !arguments.TryAdd(name, value))
             {
                 return false;

@@ -34,6 +34,21 @@ internal readonly record struct ElementPlace(int Depth, byte Quote, bool IsEscap
         return Depth > 0 && value is (byte)'"' or (byte)'\'' ? this with { Quote = value } : this;
     }
 
+    /// <summary>Whether one of some bytes may be something to the elements, whatever the state.</summary>
+    public bool MayMark(ReadOnlySpan<byte> bytes)
+    {
+        ElementPlace place = this;
+        foreach (byte value in bytes)
+        {
+            if (place.SkipsSpace && ",:[]{}"u8.Contains(value))
+            {
+                return true;
+            }
+            place = place.After(value, ElementMark.None);
+        }
+        return false;
+    }
+
     /// <summary>What a byte is to the elements in a state of the machine.</summary>
     public ElementMark Marks(MachineState state, byte value)
     {

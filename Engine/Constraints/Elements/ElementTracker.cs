@@ -53,11 +53,11 @@ internal sealed class ElementTracker
 
     public ElementTracker Clone() => new(this);
 
-    /// <summary>Takes a token's bytes. If they may not come, all is as before.</summary>
-    /// <returns>The state after them; <see cref="MachineState.Dead"/> if they may not come.</returns>
-    public MachineState Advance(MachineState state, ReadOnlySpan<byte> bytes)
+    /// <summary>Takes a token. If it may not come, all is as before.</summary>
+    /// <returns>The state after it; <see cref="MachineState.Dead"/> if it may not come.</returns>
+    public MachineState Advance(MachineState state, int token)
     {
-        MachineState next = Try(state, bytes);
+        MachineState next = Try(state, token);
         if (ReferenceEquals(next, MachineState.Dead))
         {
             Undo();
@@ -115,7 +115,7 @@ internal sealed class ElementTracker
         {
             if (mask[token])
             {
-                if (ReferenceEquals(Try(state, _vocabulary.Tokenizer.BytesOf(token)), MachineState.Dead))
+                if (ReferenceEquals(Try(state, token), MachineState.Dead))
                 {
                     mask.Unset(token);
                 }
@@ -124,7 +124,7 @@ internal sealed class ElementTracker
         }
     }
 
-    private MachineState Try(MachineState state, ReadOnlySpan<byte> bytes)
+    private MachineState Try(MachineState state, int token)
     {
         if (_framesBefore.Length < _frames.Length)
         {
@@ -135,12 +135,28 @@ internal sealed class ElementTracker
         _placeBefore = _place;
         _textBefore = _text.Count;
         _added.Clear();
-        foreach (byte value in bytes)
+        ReadOnlySpan<byte> bytes = _vocabulary.Tokenizer.BytesOf(token);
+        if (_place.MayMark(bytes))
         {
-            state = Step(state, value);
+            foreach (byte value in bytes)
+            {
+                state = Step(state, value);
+                if (ReferenceEquals(state, MachineState.Dead))
+                {
+                    return state;
+                }
+            }
+        }
+        else
+        {
+            state = _machine.After(state, token);
             if (ReferenceEquals(state, MachineState.Dead))
             {
                 return state;
+            }
+            foreach (byte value in bytes)
+            {
+                Read(value, ElementMark.None);
             }
         }
         return IsStuck(state) ? MachineState.Dead : state;
@@ -176,6 +192,12 @@ internal sealed class ElementTracker
         {
             return next;
         }
+        Read(value, marks);
+        return next;
+    }
+
+    private void Read(byte value, ElementMark marks)
+    {
         if ((marks & ElementMark.Close) != 0)
         {
             _frames[--_depth] = default;
@@ -206,7 +228,6 @@ internal sealed class ElementTracker
             ref Frame frame = ref _frames[_depth - 1];
             (frame.Start, frame.InElement, frame.Node) = (_text.Count, (marks & ElementMark.Next) != 0, ElementTexts.Root);
         }
-        return next;
     }
 
     private bool Repeats(Frame frame)

@@ -69,16 +69,23 @@ internal static class Formats
         ["relative-json-pointer"] = "(?:0|[1-9]\\d*)(?:#|" + Pointer + ")",
     };
 
-    /// <summary>Whether a format constrains; one that cannot be kept to is refused.</summary>
-    public static bool Check(string name, Subschema schema) => name is "regex" or "idn-hostname"
-        ? throw schema.Error("format", $"{name} is not supported.")
-        : s_patterns.ContainsKey(name) && (name != "ip-address" || schema.Resource is { Draft: SchemaDraft.Draft4 });
+    /// <summary>Whether a format constrains.</summary>
+    public static bool Check(string name, Subschema schema) =>
+        IsPartial(name) || (s_patterns.ContainsKey(name) && (name != "ip-address" || schema.Resource is { Draft: SchemaDraft.Draft4 }));
+
+    /// <summary>Whether there are texts of the format that none is written as: then what is not of the format cannot be told.</summary>
+    public static bool IsPartial(string name) => name is "regex" or "idn-hostname";
 
     /// <summary>The texts of a format, but for how long they may be.</summary>
-    public static Dfa Of(string name, AutomatonLibrary library, ConstraintBudget budget) => library.FullMatch(s_patterns[name], budget);
+    public static Dfa Of(string name, AutomatonLibrary library, ConstraintBudget budget) => name switch
+    {
+        "regex" => RegexFormat.Texts,
+        "idn-hostname" => HostnameFormat.Texts,
+        _ => library.FullMatch(s_patterns[name], budget),
+    };
 
     /// <summary>Code points that a text of a format has at most; int.MaxValue if any number. Counting them takes fewer states than an automaton.</summary>
-    public static int Longest(string name) => name == "hostname" ? LongestHostname : int.MaxValue;
+    public static int Longest(string name) => name is "hostname" or "idn-hostname" ? LongestHostname : int.MaxValue;
 
     private static string Uri(bool wide, bool relative)
     {

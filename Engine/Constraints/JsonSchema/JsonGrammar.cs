@@ -51,7 +51,7 @@ internal sealed class JsonGrammar(SchemaProgram program, JsonDialect dialect, bo
         }
         foreach (ObjectShape.Property property in shapes.SelectMany(entry => entry.Properties.Concat(entry.Listed)).Where(property => property.Value.IsProductive))
         {
-            PythonName.Check(property.Name, "#");
+            PythonName.CheckParameter(property.Name, "#");
         }
         ObjectGrammar[] ways = [.. shapes.Select(entry => new ObjectGrammar(this, entry, false, asArguments: true))];
         return new Rule(() => new LazyNode(() => new Node.Edges([.. ways.SelectMany(way => way.Open.Next.Terminals)], [], false)));

@@ -215,6 +215,9 @@ internal sealed class SchemaProgram
         {
             array.LimitDistinct();
         }
+        // Seldom asked again, and then read again: a constraint is kept for long.
+        _clauses.Clear();
+        _disjoint.Clear();
     }
 
     private static bool IsProductive(ValueShape shape) =>

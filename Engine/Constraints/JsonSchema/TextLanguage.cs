@@ -50,6 +50,10 @@ internal sealed record TextLanguage(string Key, string[]? Words, Dfa Dfa, int Mi
 
         Dfa Apply(Dfa texts, TextTest test)
         {
+            if (test is { Kind: TextTestKind.Format, Negative: true } && Formats.IsPartial(test.Operand))
+            {
+                throw budget.Exceeded($"that a text is not of the format {test.Operand} cannot be kept to.");
+            }
             Dfa holds = test.Kind switch
             {
                 TextTestKind.Pattern => library.Pattern(test.Operand, budget),

@@ -132,6 +132,13 @@ internal sealed class Dfa
         return new Dfa(classes, table, smallest) { IsUniversal = universal };
     }
 
+    /// <summary>Works out now where kinds of code points lead, whatever the size: for automata that are made once and asked for long.</summary>
+    public Dfa Prepared()
+    {
+        Volatile.Write(ref _kinds, new DfaKinds(this, int.MaxValue));
+        return this;
+    }
+
     /// <summary>Code points of the shortest way from each state to one of some; int.MaxValue if there is none.</summary>
     public int[] Measure(Func<int, bool> isOne)
     {

@@ -5,8 +5,9 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>Where the kinds of code points lead in an automaton, worked out when it is first asked for. Thread-safe.</summary>
 internal sealed class DfaKinds
 {
-    // In larger automata only what leads back to its state is known to be open.
-    private const int MaxStates = 2048;
+    /// <summary>In larger automata only what leads back to its state is known to be open, unless it is asked for.</summary>
+    public const int MaxStates = 2048;
+
     private const int MaxRounds = 32;
 
     private readonly Dfa _dfa;
@@ -16,7 +17,9 @@ internal sealed class DfaKinds
     private readonly ulong[]? _open;
     private readonly int[] _toClosed;
 
-    public DfaKinds(Dfa dfa)
+    /// <param name="dfa">The automaton.</param>
+    /// <param name="maxStates">The most states of which all is worked out that is open.</param>
+    public DfaKinds(Dfa dfa, int maxStates = MaxStates)
     {
         _dfa = dfa;
         _classesOf = [.. Enumerable.Range(0, CodePointKinds.Count).Select(kind =>
@@ -26,7 +29,7 @@ internal sealed class DfaKinds
         })];
         _onlyClass = [.. _classesOf.Select(classes => classes.Length == 1 ? classes[0] : -1)];
         _states = new State?[dfa.StateCount];
-        _open = dfa.StateCount <= MaxStates ? FindOpen() : null;
+        _open = dfa.StateCount <= maxStates ? FindOpen() : null;
         int[] classes = [.. _classesOf.SelectMany(some => some).Distinct()];
         _toClosed = dfa.Measure(state => Array.Exists(classes, c => dfa.NextByClass(state, c) == Dfa.Dead));
     }
@@ -71,8 +74,8 @@ internal sealed class DfaKinds
         return found;
     }
 
-    // Each open kind must lead to where all open kinds are open. One that leads to where it is closed itself is given up; for one that
-    // does not, the others are that are closed there.
+    // Each open kind must lead to where all open kinds are open. One that leads to where it is closed itself is given up, or where kinds
+    // are closed of which more tokens consist; for one that does not, the others are that are closed there.
     private ulong[]? FindOpen()
     {
         ulong[] kinds = [.. Enumerable.Range(0, _dfa.StateCount).Select(Alive)];
@@ -90,7 +93,8 @@ internal sealed class DfaKinds
                         ulong there = kinds[_dfa.NextByClass(state, c)];
                         if ((now & ~there) != 0)
                         {
-                            now = (there & CodePointKinds.Bit(kind)) != 0 ? now & there : now & ~CodePointKinds.Bit(kind);
+                            bool closesWide = (now & ~there & CodePointKinds.Wide) != 0 && (CodePointKinds.Bit(kind) & CodePointKinds.Wide) == 0;
+                            now = (there & CodePointKinds.Bit(kind)) != 0 && !closesWide ? now & there : now & ~CodePointKinds.Bit(kind);
                         }
                     }
                 }

@@ -29,7 +29,7 @@ internal sealed class ExceptAutomaton : LazyAutomaton
     public override Slice SliceOf(int state, VocabularyTrie vocabulary)
     {
         (int at, int node) = _states[state];
-        return node == ByteTrie.Off ? _inner.SliceOf(at, vocabulary) : _slices.GetOrAdd(state, () => Make(state, at, node, vocabulary));
+        return node == ByteTrie.Off ? _inner.SliceOf(at, vocabulary) : _slices.Find(state) ?? _slices.Add(state, Make(state, at, node, vocabulary));
     }
 
     private bool IsExcluded(int node) => node != ByteTrie.Off && _excluded.Tag(node) >= 0;

@@ -3,6 +3,9 @@ namespace Llama4Kernels.Engine.Constraints.Lexing;
 /// <summary>A finite set of byte strings, each with a tag; all of a trie or those with some tags. States are nodes of the trie.</summary>
 internal sealed class LiteralAutomaton : Automaton
 {
+    // In the middle of a word few tokens go on, which are found again as fast as remembered; the states that come to it remember their mask.
+    private const int SmallestKept = 256;
+
     private readonly ByteTrie _trie;
     private readonly StateSlices _slices = new();
 
@@ -67,7 +70,15 @@ internal sealed class LiteralAutomaton : Automaton
         return child >= 0;
     }
 
-    public override Slice SliceOf(int state, VocabularyTrie vocabulary) => _slices.GetOrAdd(state, () => Make(state, vocabulary));
+    public override Slice SliceOf(int state, VocabularyTrie vocabulary)
+    {
+        if (_slices.Find(state) is { } known)
+        {
+            return known;
+        }
+        Slice slice = Make(state, vocabulary);
+        return state == 0 || slice.Size >= SmallestKept ? _slices.Add(state, slice) : slice;
+    }
 
     private bool IsAlive(int node) => _alive is null || Has(_alive, node);
 

@@ -47,19 +47,16 @@ internal sealed class Slice
         entries.Add(entry);
     }
 
-    /// <summary>The numbers of the bits that are set, ascending.</summary>
-    public static int[] Numbers(ReadOnlySpan<ulong> bits)
+    /// <summary>Adds the numbers of the bits that are set, ascending.</summary>
+    public static void AddNumbers(ReadOnlySpan<ulong> bits, List<int> numbers)
     {
-        int[] numbers = new int[Count(bits)];
-        int at = 0;
         for (int word = 0; word < bits.Length; word++)
         {
             for (ulong left = bits[word]; left != 0; left &= left - 1)
             {
-                numbers[at++] = (word << 6) + BitOperations.TrailingZeroCount(left);
+                numbers.Add((word << 6) + BitOperations.TrailingZeroCount(left));
             }
         }
-        return numbers;
     }
 
     /// <summary>Whether so many tokens are kept as bits.</summary>
@@ -72,6 +69,13 @@ internal sealed class Slice
     private static Slice Make(ReadOnlySpan<ulong> tokens, Exit[] exits, Closing[] closings) => AreDense(tokens)
         ? new Slice(tokens.ToArray(), [], exits, closings)
         : new Slice(null, Numbers(tokens), exits, closings);
+
+    private static int[] Numbers(ReadOnlySpan<ulong> bits)
+    {
+        List<int> numbers = new(Count(bits));
+        AddNumbers(bits, numbers);
+        return [.. numbers];
+    }
 
     private static int Count(ReadOnlySpan<ulong> bits) => (int)TensorPrimitives.PopCount(bits);
 

@@ -1,6 +1,6 @@
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
-/// <summary>The slices of an automaton's states that have been asked for, few of its states. Thread-safe.</summary>
+/// <summary>The slices of some of an automaton's states, few of them. Thread-safe.</summary>
 internal sealed class StateSlices
 {
     // Held for a moment only; there are many automata.
@@ -10,13 +10,10 @@ internal sealed class StateSlices
     private Slice? _first;
     private Dictionary<int, Slice>? _others;
 
-    public Slice GetOrAdd(int state, Func<Slice> make)
+    /// <summary>Keeps a slice.</summary>
+    /// <returns>The slice.</returns>
+    public Slice Add(int state, Slice slice)
     {
-        if (Find(state) is { } known)
-        {
-            return known;
-        }
-        Slice slice = make();
         if (state == 0)
         {
             Volatile.Write(ref _first, slice);
@@ -29,7 +26,8 @@ internal sealed class StateSlices
         return slice;
     }
 
-    private Slice? Find(int state)
+    /// <summary>The slice of a state, if it has been kept.</summary>
+    public Slice? Find(int state)
     {
         if (state == 0)
         {

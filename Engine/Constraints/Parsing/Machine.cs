@@ -14,6 +14,10 @@ internal sealed class Machine
     // What a state costs besides its mask: its successors, its place among the states, what its automata hold of it.
     private const int StateBytes = 300;
     private const int HeadBytes = 100;
+    private const int TokenBytes = 48;
+
+    // So many tokens of a state are looked for one after the other; the bytes of others lead to states of their own.
+    private const int MostTokens = 16;
 
     private readonly Lock _gate = new();
     private readonly VocabularyTrie _vocabulary;
@@ -23,11 +27,14 @@ internal sealed class Machine
     private readonly HashSet<StackNode> _stacks = new(new StackNode.Comparer());
     private readonly HashSet<MachineState>.AlternateLookup<MachineState.Key> _statesByKey;
     private readonly HashSet<StackNode>.AlternateLookup<ReadOnlySpan<StackNode.Link>> _stacksByLinks;
+    private readonly HashSet<StateMask> _knownMasks = new(new StateMask.Comparer());
+    private readonly HashSet<StateMask>.AlternateLookup<StateMask.Key> _masksByKey;
     private readonly HashSet<ulong[]> _sharedMasks = new(ReferenceEqualityComparer.Instance);
     private readonly StackNode _bottom = new(0, []);
 
     // Of the step that is being computed.
-    private readonly List<MachineState.Head> _heads = [];
+    private List<MachineState.Head> _heads = [];
+    private List<MachineState.Head> _before = [];
     private readonly List<(Node Node, StackNode Stack)> _pending = [];
     private readonly HashSet<(int Node, int Stack)> _seen = [];
 
@@ -45,6 +52,7 @@ internal sealed class Machine
         _limits = limits;
         _masks = new MaskBuilder(this, vocabulary);
         _statesByKey = _states.GetAlternateLookup<MachineState.Key>();
+        _masksByKey = _knownMasks.GetAlternateLookup<StateMask.Key>();
         _stacksByLinks = _stacks.GetAlternateLookup<ReadOnlySpan<StackNode.Link>>();
     }
 
@@ -78,6 +86,38 @@ internal sealed class Machine
         }
     }
 
+    /// <summary>
+    /// The state after a token; <see cref="MachineState.Dead"/> if it cannot follow. No state is kept for the places inside the token that
+    /// were not known before, while few tokens lead on from the state.
+    /// </summary>
+    public MachineState After(MachineState state, int token)
+    {
+        ReadOnlySpan<byte> bytes = _vocabulary.Tokenizer.BytesOf(token);
+        MachineState at = state;
+        int read = 0;
+        while (read < bytes.Length && at.Known(bytes[read]) is { } known)
+        {
+            at = known;
+            read++;
+            if (ReferenceEquals(at, MachineState.Dead))
+            {
+                return at;
+            }
+        }
+        if (read == bytes.Length)
+        {
+            return at;
+        }
+        if (state.KnownToken(token) is { } after)
+        {
+            return after;
+        }
+        lock (_gate)
+        {
+            return Step(state, token, at, bytes[read..]);
+        }
+    }
+
     /// <summary>A state without the ways on which the element that has been read must differ from those before it.</summary>
     public MachineState WithoutDistinct(MachineState state)
     {
@@ -108,8 +148,7 @@ internal sealed class Machine
             {
                 return computed;
             }
-            StateMask mask = _masks.Build(state);
-            CountMask(mask);
+            StateMask mask = Intern(_masks.Build(state));
             state.Mask = mask;
             return mask;
         }
@@ -125,6 +164,33 @@ internal sealed class Machine
         bool mayEnd = Advance(state.Heads, value);
         MachineState result = Intern(mayEnd);
         state.Remember(value, result);
+        return result;
+    }
+
+    // The state after the rest of a token whose beginning leads to a state that is known.
+    private MachineState Step(MachineState from, int token, MachineState at, ReadOnlySpan<byte> rest)
+    {
+        if (from.KnownToken(token) is { } known)
+        {
+            return known;
+        }
+        if (rest.Length == 1 || from.TokenCount == MostTokens)
+        {
+            for (int i = 0; i < rest.Length && !ReferenceEquals(at, MachineState.Dead); i++)
+            {
+                at = Step(at, rest[i]);
+            }
+            return at;
+        }
+        bool mayEnd = Advance(at.Heads, rest[0]);
+        foreach (byte value in rest[1..])
+        {
+            (_heads, _before) = (_before, _heads);
+            mayEnd = Advance(CollectionsMarshal.AsSpan(_before), value);
+        }
+        MachineState result = Intern(mayEnd);
+        from.RememberToken(token, result);
+        _cachedBytes += TokenBytes;
         return result;
     }
 
@@ -302,14 +368,21 @@ internal sealed class Machine
     {
         _states.Clear();
         _stacks.Clear();
+        _knownMasks.Clear();
         _sharedMasks.Clear();
         _cachedBytes = 0;
         _start = null;
     }
 
-    private void CountMask(StateMask mask)
+    private StateMask Intern(StateMask.Key key)
     {
-        _cachedBytes += mask.Size;
+        if (_masksByKey.TryGetValue(key, out StateMask? known))
+        {
+            return known;
+        }
+        _masksByKey.Add(key);
+        _masksByKey.TryGetValue(key, out StateMask? mask);
+        _cachedBytes += mask!.Size;
         foreach (ulong[] shared in mask.Shared)
         {
             if (_sharedMasks.Add(shared))
@@ -317,5 +390,6 @@ internal sealed class Machine
                 _cachedBytes += 8L * shared.Length;
             }
         }
+        return mask;
     }
 }

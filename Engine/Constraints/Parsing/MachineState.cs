@@ -16,6 +16,7 @@ internal sealed class MachineState
     private byte _firstByte;
     private MachineState? _first;
     private Way? _ways;
+    private TokenWay? _tokens;
     private StateMask? _mask;
     private (SuffixTrie Rests, ulong[] Possible)? _rests;
 
@@ -100,6 +101,24 @@ internal sealed class MachineState
         _known.Add(value);
     }
 
+    /// <summary>The state after a token, if it was remembered as a whole.</summary>
+    public MachineState? KnownToken(int token)
+    {
+        TokenWay? way = Volatile.Read(ref _tokens);
+        while (way is not null && way.Token != token)
+        {
+            way = way.Next;
+        }
+        return way?.To;
+    }
+
+    /// <summary>The tokens that are remembered as wholes.</summary>
+    public int TokenCount => _tokens?.Count ?? 0;
+
+    /// <summary>Makes the state after a token known; called under the machine's lock.</summary>
+    public void RememberToken(int token, MachineState state) =>
+        Volatile.Write(ref _tokens, new TokenWay(token, state, TokenCount + 1, _tokens));
+
     /// <summary>Which rests of tokens may follow, as bits by node, if it is known; asked under the machine's lock.</summary>
     public ulong[]? PossibleRests(SuffixTrie of) => _rests is (SuffixTrie known, ulong[] possible) && ReferenceEquals(known, of) ? possible : null;
 
@@ -122,6 +141,18 @@ internal sealed class MachineState
         public MachineState To => to;
 
         public Way? Next => next;
+    }
+
+    // A token and the state after it.
+    private sealed class TokenWay(int token, MachineState to, int count, TokenWay? next)
+    {
+        public int Token => token;
+
+        public MachineState To => to;
+
+        public int Count => count;
+
+        public TokenWay? Next => next;
     }
 
     // A set of bytes, read without a lock while one thread adds to it.

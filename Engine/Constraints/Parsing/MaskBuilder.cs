@@ -1,11 +1,11 @@
-using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Constraints.Lexing;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
 
 /// <summary>
 /// Computes the mask of a state: for each terminal what the tokens do inside it, which the automaton knows, and from where it ends on a
-/// walk of the rests through the machine. Used under the machine's lock.
+/// walk of the rests through the machine. Used under the machine's lock; what it returns is valid until the next call.
 /// </summary>
 internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
 {
@@ -16,8 +16,9 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
 
     private readonly Lookahead _ahead = new(machine, vocabulary.MaxTokenBytes + 1);
     private readonly List<ulong[]> _shared = [];
+    private readonly List<int> _single = [];
 
-    public StateMask Build(MachineState state)
+    public StateMask.Key Build(MachineState state)
     {
         _shared.Clear();
         Span<ulong> single = NoTokens();
@@ -58,9 +59,13 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
                 single[i] &= ~known[i];
             }
         }
-        return Slice.AreDense(single)
-            ? new StateMask([.. _shared, single.ToArray()], [])
-            : new StateMask([.. _shared], Slice.Numbers(single));
+        if (Slice.AreDense(single))
+        {
+            return new StateMask.Key(CollectionsMarshal.AsSpan(_shared), single, []);
+        }
+        _single.Clear();
+        Slice.AddNumbers(single, _single);
+        return new StateMask.Key(CollectionsMarshal.AsSpan(_shared), [], CollectionsMarshal.AsSpan(_single));
     }
 
     private static void Set(Span<ulong> tokens, int token) => tokens[token >> 6] |= 1UL << (token & 63);

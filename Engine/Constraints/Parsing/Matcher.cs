@@ -44,7 +44,7 @@ internal sealed class Matcher : ITokenConstraint
 
     public void Accept(int id)
     {
-        MachineState next = (uint)id < (uint)_tokenizer.BaseVocabularySize ? _elements.Advance(_state, _tokenizer.BytesOf(id)) : MachineState.Dead;
+        MachineState next = (uint)id < (uint)_tokenizer.BaseVocabularySize ? _elements.Advance(_state, id) : MachineState.Dead;
         if (ReferenceEquals(next, MachineState.Dead))
         {
             throw new InvalidOperationException($"The token {id} may not stand here.");

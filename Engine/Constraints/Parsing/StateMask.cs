@@ -2,11 +2,14 @@ using System.Numerics.Tensors;
 
 namespace Llama4Kernels.Engine.Constraints.Parsing;
 
-/// <summary>The tokens that may follow a state: sets shared with other states, and single ones. Immutable.</summary>
-internal sealed class StateMask(ulong[][] shared, int[] single)
+/// <summary>
+/// The tokens that may follow a state: sets shared with other states, and those that no such set has. Most states of a constraint have
+/// the mask of another one, so that equal masks are one object. Immutable.
+/// </summary>
+internal sealed class StateMask(ulong[][] shared, ulong[] rest, int[] single)
 {
-    /// <summary>Bytes of the single ones; the shared sets are counted where they are made.</summary>
-    public long Size => 64 + (8L * shared.Length) + (4L * single.Length);
+    /// <summary>Bytes that it holds alone; the shared sets are counted where they are made.</summary>
+    public long Size => 64 + (8L * (shared.Length + rest.Length)) + (4L * single.Length);
 
     public IReadOnlyList<ulong[]> Shared => shared;
 
@@ -14,21 +17,58 @@ internal sealed class StateMask(ulong[][] shared, int[] single)
     public void CopyTo(TokenMask mask)
     {
         Span<ulong> words = mask.Words;
-        if (shared.Length == 0)
+        words.Clear();
+        foreach (ulong[] known in shared)
         {
-            words.Clear();
+            TensorPrimitives.BitwiseOr(words, known, words);
         }
-        else
+        if (rest.Length > 0)
         {
-            shared[0].CopyTo(words);
-            for (int i = 1; i < shared.Length; i++)
-            {
-                TensorPrimitives.BitwiseOr(words, shared[i], words);
-            }
+            TensorPrimitives.BitwiseOr(words, rest, words);
         }
         foreach (int token in single)
         {
             words[token >> 6] |= 1UL << (token & 63);
         }
     }
+
+    /// <summary>What a mask holds.</summary>
+    /// <param name="shared">Sets that others hold too, by reference.</param>
+    /// <param name="rest">The tokens in none of them as bits, where they are many; else empty.</param>
+    /// <param name="single">The tokens in none of them, where they are few.</param>
+    public readonly ref struct Key(ReadOnlySpan<ulong[]> shared, ReadOnlySpan<ulong> rest, ReadOnlySpan<int> single)
+    {
+        public ReadOnlySpan<ulong[]> Shared { get; } = shared;
+
+        public ReadOnlySpan<ulong> Rest { get; } = rest;
+
+        public ReadOnlySpan<int> Single { get; } = single;
+    }
+
+    /// <summary>Masks by what they hold.</summary>
+    public sealed class Comparer : IEqualityComparer<StateMask>, IAlternateEqualityComparer<Key, StateMask>
+    {
+        public bool Equals(StateMask? x, StateMask? y) => ReferenceEquals(x, y);
+
+        public int GetHashCode(StateMask obj) => GetHashCode(obj.AsKey);
+
+        public bool Equals(Key alternate, StateMask other) => other.AsKey is var key && alternate.Single.SequenceEqual(key.Single)
+            && alternate.Rest.SequenceEqual(key.Rest) && alternate.Shared.SequenceEqual(key.Shared);
+
+        public int GetHashCode(Key alternate)
+        {
+            HashCode hash = default;
+            foreach (ulong[] known in alternate.Shared)
+            {
+                hash.Add(System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(known));
+            }
+            hash.AddBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(alternate.Rest));
+            hash.AddBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(alternate.Single));
+            return hash.ToHashCode();
+        }
+
+        public StateMask Create(Key alternate) => new(alternate.Shared.ToArray(), alternate.Rest.ToArray(), alternate.Single.ToArray());
+    }
+
+    private Key AsKey => new(shared, rest, single);
 }

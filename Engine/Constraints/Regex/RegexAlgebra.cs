@@ -8,6 +8,9 @@ internal sealed class RegexAlgebra
     private readonly ConstraintBudget _budget;
     private readonly Dictionary<(RegexKind, CodePointSet?, int, int, int[]), RegexNode> _nodes = new(new KeyComparer());
 
+    // The parts of rounds, by their numbers.
+    private readonly List<RegexSyntax> _parts = [];
+
     /// <param name="budget">Bounds the expressions and the time.</param>
     public RegexAlgebra(ConstraintBudget budget)
     {
@@ -153,6 +156,28 @@ internal sealed class RegexAlgebra
         return star ? node : Make(RegexKind.Loop, [node], null, min, max);
     }
 
+    /// <summary>Any number of rounds of a part that is never empty and holds no anchors of its own, then the rest of the text.</summary>
+    public RegexNode Rounds(RegexSyntax part, RegexNode rest)
+    {
+        int number = _parts.FindIndex(known => ReferenceEquals(known, part));
+        if (number < 0)
+        {
+            number = _parts.Count;
+            _parts.Add(part);
+        }
+        return Rounds(number, rest);
+    }
+
+    /// <summary>The rounds of a node before another rest.</summary>
+    public RegexNode Rounds(RegexNode rounds, RegexNode rest) => Rounds(rounds.Min, rest);
+
+    private RegexNode Rounds(int number, RegexNode rest)
+    {
+        RegexNode node = Make(RegexKind.Rounds, [rest], null, number);
+        node.Unrolled ??= Or(rest, _parts[number].Before(node, this));
+        return node;
+    }
+
     // In the order of their numbers, so that equal sets are one node.
     private RegexNode Distinct(List<RegexNode> parts, RegexKind kind, RegexNode none)
     {
@@ -193,6 +218,7 @@ internal sealed class RegexAlgebra
         RegexKind.Concat or RegexKind.And => Array.TrueForAll(children, child => child.IsNullable),
         RegexKind.Or => Array.Exists(children, child => child.IsNullable),
         RegexKind.Not => !children[0].IsNullable,
+        RegexKind.Rounds => children[0].IsNullable,
         RegexKind.Loop => min == 0 || children[0].IsNullable,
         _ => false,
     };

@@ -26,6 +26,10 @@ internal sealed class RegexDerivatives
                 sets.Add(next.Set);
                 _words |= next.Kind is RegexKind.WordBoundary or RegexKind.NoWordBoundary;
                 Array.ForEach(next.Children, pending.Push);
+                if (next.Unrolled is { } unrolled)
+                {
+                    pending.Push(unrolled);
+                }
             }
         }
         if (_words)
@@ -84,6 +88,7 @@ internal sealed class RegexDerivatives
             RegexKind.Or => node.Children.Any(child => Accepts(child, where)),
             RegexKind.Not => !Accepts(node.Children[0], where),
             RegexKind.Loop => node.Min == 0 || Accepts(node.Children[0], where),
+            RegexKind.Rounds => Accepts(node.Children[0], where),
             RegexKind.Begin => (where & Where.Start) != 0,
             RegexKind.End => (where & Where.End) != 0,
             RegexKind.WordBoundary or RegexKind.NoWordBoundary =>
@@ -115,6 +120,7 @@ internal sealed class RegexDerivatives
             RegexKind.Or => _algebra.Or(node.Children.Select(child => Derive(child, c, where))),
             RegexKind.And => _algebra.And(node.Children.Select(child => Derive(child, c, where))),
             RegexKind.Not => _algebra.Not(Derive(first, c, where)),
+            RegexKind.Rounds => Derive(node.Unrolled!, c, where),
             _ => _algebra.Concat(
                 Derive(first, c, where),
                 _algebra.Loop(first, Math.Max(node.Min - 1, 0), node.Max == RegexNode.Unbounded ? node.Max : node.Max - 1)),
@@ -166,6 +172,7 @@ internal sealed class RegexDerivatives
             RegexKind.And => _algebra.And(children),
             RegexKind.Not => _algebra.Not(children[0]),
             RegexKind.Loop => _algebra.Loop(children[0], node.Min, node.Max),
+            RegexKind.Rounds => _algebra.Rounds(node, children[0]),
             _ => node,
         };
         _afterBegin.Add(node.Id, result);

@@ -27,6 +27,9 @@ internal enum RegexKind
     /// <summary>The child, min to max times.</summary>
     Loop,
 
+    /// <summary>Any number of rounds of a part that looks ahead, then the child, which reaches to the end of the whole text.</summary>
+    Rounds,
+
     /// <summary>The beginning of the text.</summary>
     Begin,
 

@@ -21,6 +21,9 @@ internal sealed class RegexNode(
 
     public int Max => max;
 
+    /// <summary>For <see cref="RegexKind.Rounds"/> the child, or one round and then this again.</summary>
+    public RegexNode? Unrolled { get; set; }
+
     /// <summary>Whether the empty text belongs to it; where there are assertions, without regard to them.</summary>
     public bool IsNullable => isNullable;
 

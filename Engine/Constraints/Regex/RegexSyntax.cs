@@ -1,3 +1,5 @@
+using Llama4Kernels.Engine.Constraints.Lexing;
+
 namespace Llama4Kernels.Engine.Constraints.Regex;
 
 /// <summary>A parsed expression, before what looks around itself is resolved against what follows.</summary>
@@ -40,7 +42,7 @@ internal abstract record RegexSyntax
     /// <summary>Several times.</summary>
     public sealed record Repeat(RegexSyntax Part, int Min, int Max, string Place) : RegexSyntax
     {
-        private const int MaxUnrolled = 16;
+        private const int MaxUnrolled = 256;
 
         public override bool LooksAround => Part.LooksAround;
 
@@ -59,18 +61,28 @@ internal abstract record RegexSyntax
                 // Anchors in an unbounded loop are judged where each round stands.
                 return algebra.Concat(algebra.Loop(Plain(Part, algebra), Min, Max), rest);
             }
-            if (Max > MaxUnrolled)
+            int unrolled = Max == RegexNode.Unbounded ? Min : Max;
+            if (unrolled > MaxUnrolled)
             {
                 throw new ConstraintException(
                     "lookahead", Place, $"inside a repeat of more than {MaxUnrolled} times it is not supported; move it out of the repeat.");
             }
-            RegexNode result = rest;
-            for (int round = Max; round > 0; round--)
+            RegexNode result = Max == RegexNode.Unbounded ? Rounds(rest, algebra) : rest;
+            for (int round = unrolled; round > 0; round--)
             {
                 RegexNode once = Part.Before(result, algebra);
                 result = round > Min ? algebra.Or(rest, once) : once;
             }
             return result;
+        }
+
+        private RegexNode Rounds(RegexNode rest, RegexAlgebra algebra)
+        {
+            // An anchor shows where something must follow; in what looks ahead it stands at the end.
+            bool hasAnchors = Part.Before(algebra.Set(CodePointSet.All), algebra).HasAssertions;
+            return !hasAnchors && !MayBeEmpty(Part) ? algebra.Rounds(Part, rest)
+                : throw new ConstraintException(
+                    "lookahead", Place, "beside anchors, or in what may be empty, it is not supported inside a repeat without bound; move it out of the repeat.");
         }
     }
 
@@ -93,6 +105,15 @@ internal abstract record RegexSyntax
         Alternatives alternatives => alternatives.Parts.Any(ContainsLook),
         Repeat repeat => ContainsLook(repeat.Part),
         _ => false,
+    };
+
+    private static bool MayBeEmpty(RegexSyntax syntax) => syntax switch
+    {
+        Leaf leaf => leaf.Node.IsNullable || leaf.Node.HasAssertions,
+        Sequence sequence => sequence.Parts.All(MayBeEmpty),
+        Alternatives alternatives => alternatives.Parts.Any(MayBeEmpty),
+        Repeat repeat => repeat.Min == 0 || MayBeEmpty(repeat.Part),
+        _ => true,
     };
 
     private static RegexNode Plain(RegexSyntax syntax, RegexAlgebra algebra) => syntax switch

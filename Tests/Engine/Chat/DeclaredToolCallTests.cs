@@ -147,6 +147,7 @@ public sealed class DeclaredToolCallTests
     {
         AssistantAnswer answer = ToolCallParser.Parse("[server/read file(path=\"a\"), import(x=1)]", ["server/read file", "import"]);
         Assert.Equal(["server/read file", "import"], answer.ToolCalls.Select(call => call.Name));
+        Assert.Equal("now{\"max-results\": 1, \"$top\": [2]}", Show(Parse("[now(max-results=1, $top = [2])]")));
     }
 
     [Fact]

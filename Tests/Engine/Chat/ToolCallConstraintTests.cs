@@ -147,7 +147,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     {
         Assert.Throws<ArgumentException>(() => ToolCallConstraint.Compile(ConstraintChecks.Compiler, [], ToolChoice.Auto));
         Assert.Throws<ArgumentException>(() => ToolCallConstraint.Compile(ConstraintChecks.Compiler, s_tools, ToolChoice.Named("other")));
-        Assert.Contains("'a-b'", Refuse(Tool("a-b", "{}")).Message, StringComparison.Ordinal);
+        Assert.Contains("'a(b'", Refuse(Tool("a(b", "{}")).Message, StringComparison.Ordinal);
         JsonNode deep = new JsonObject();
         for (int level = 0; level < 400; level++)
         {
@@ -159,6 +159,55 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
 
         static ConstraintException Refuse(ToolDefinition tool) =>
             Assert.Throws<ConstraintException>(() => ToolCallConstraint.Compile(ConstraintChecks.Compiler, [tool], ToolChoice.Required));
+    }
+
+    /// <summary>Hosts name tools and parameters as they like: what a form lets through is read as it was meant, whatever Python says of it.</summary>
+    [Theory]
+    [InlineData("get-weather", "max-results")]
+    [InlineData("server/read file", "from")]
+    [InlineData("class", "class")]
+    [InlineData("2fa.send", "$filter")]
+    [InlineData("wetter_für", "größe")]
+    [InlineData("a\"b", "@type")]
+    [InlineData("x", "page.size:max/y")]
+    public void NamesNeedNotBePython(string tool, string parameter)
+    {
+        string schema = new JsonObject
+        {
+            ["properties"] = new JsonObject { [parameter] = new JsonObject { ["type"] = "integer" } },
+            ["required"] = new JsonArray(parameter),
+        }.ToJsonString();
+        string call = $"[{tool}({parameter}=3)]";
+        ToolDefinition[] tools = [Tool(tool, schema), Tool("now", "{}")];
+        foreach (string choice in (string[])["required", "auto", tool])
+        {
+            Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, Choice(choice));
+            Assert.True(ConstraintChecks.Accepts(constraint, call), choice);
+            Assert.False(ConstraintChecks.Accepts(constraint, $"[{tool}()]"), choice);
+        }
+        ToolCall read = Assert.Single(Calls(call, tools));
+        Assert.Equal((tool, 3), (read.Name, read.Arguments[parameter]!.GetValue<int>()));
+    }
+
+    /// <summary>With these names no call could be read; the other forms have them.</summary>
+    [Theory]
+    [InlineData("a(b", "x")]
+    [InlineData(" a", "x")]
+    [InlineData("a\n", "x")]
+    [InlineData("f", "x y")]
+    [InlineData("f", "1st")]
+    [InlineData("f", "a=b")]
+    [InlineData("f", "")]
+    [InlineData("f", "filter[a]")]
+    public void NamesThatNoCallCanHaveAreRefused(string tool, string parameter)
+    {
+        ToolDefinition[] tools = [Tool(tool, new JsonObject { ["properties"] = new JsonObject { [parameter] = new JsonObject() } }.ToJsonString())];
+        ConstraintException error = Assert.Throws<ConstraintException>(() => ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Required));
+        Assert.Equal(("name", tool + "#"), (error.Keyword, error.Place));
+        Constraint json = ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Required, ToolPromptFormat.Json);
+        string call = $"{{\"type\": \"function\", \"name\": {PythonJson.Dumps(tool)}, \"parameters\": {{{JsonValue.Create(parameter)!.ToJsonString()}: 1}}}}";
+        Assert.True(ConstraintChecks.Accepts(json, call));
+        Assert.Equal(tool, Assert.Single(Calls(call, tools)).Name);
     }
 
     [Fact]

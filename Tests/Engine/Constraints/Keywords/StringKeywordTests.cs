@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Llama4Kernels.Engine.Constraints;
 
@@ -19,6 +20,10 @@ public class StringKeywordTests
     [InlineData("""{"pattern":"^\\p{Lu}\\w*$","type":"string"}""", """ "Ab_1"|"Éa"  """, """ "ab"|"A b"|"Aé"  """)]
     [InlineData("""{"pattern":"^[^/]+/.*$"}""", """ "a/b"|"a/"  """, """ "/b"|"ab"|"/"  """)]
     [InlineData("""{"pattern":"^(?!x)[a-z]+$"}""", """ "a"|"ax"  """, """ "x"|"xa"|""  """)]
+    [InlineData("""{"pattern":"^(?:(?!ab).)*$"}""", """ ""|"ba"|"xyz"  """, """ "ab"|"xaby"  """)]
+    [InlineData("""{"pattern":"^(?:(?!--)[a-z-]){1,40}$"}""", """ "a-b"|"-"  """, """ "a--b"|""|"A"  """)]
+    [InlineData("""{"pattern":"^((?!foo$)[a-z])*x$"}""", """ "x"|"foox"|"afooxx"  """, """ "foo"|"xfoo"  """)]
+    [InlineData("""{"pattern":"^(a(?=b)|b(?!b))+c"}""", """ "abc"|"abababc"|"bc"  """, """ "ac"|"bbc"|"aabc"  """)]
     [InlineData("""{"pattern":"\\u00e9\\x41\\t"}""", """ "éA\t"  """, """ "eA\t"|"éa"  """)]
     [InlineData("""{"pattern":"^\\S+\\s\\S+$"}""", """ "a b"|"a\u00a0b"|"a\u2028b"  """, """ "a  b"|"ab"|" a"  """)]
     [InlineData("""{"pattern":"^a.b$"}""", """ "a-b"|"a😀b"  """, """ "a\nb"|"ab"|"a\r\u2028b"  """)]
@@ -45,10 +50,51 @@ public class StringKeywordTests
     [InlineData("relative-json-pointer", "0#|1|0/foo/bar", "-1|/foo|01/a|0##")]
     [InlineData("iri", "http://ƒøø.ßår/?∂éœ=πîx#πîüx", "/abc|http://2001:0db8/ é")]
     [InlineData("idn-email", "실례@실례.테스트|joe@example.com", "2962|a@")]
+    [InlineData("idn-hostname", "실례.테스트|www.example.com|straße.de|例え.テスト|пример.рф|דוגמה.com|دبي.ae|หน้า.ไทย|हिन्दी.भारत|a|1st.ex-ample", "〮실례|-a.b|a-.b|a..b|ex--ample|xn--X|Ä.de|a_b|ã\u0303|1a.דוגמה|a b|ﬁ.de")]
     public void Formats(string format, string valid, string invalid) => ConstraintChecks.CheckAll(
         $$"""{"type":"string","format":"{{format}}"}""",
         string.Join('|', valid.Split('|').Select(text => $"\"{text}\"")),
         string.Join('|', invalid.Split('|').Select(text => $"\"{text}\"")));
+
+    [Theory]
+    [InlineData(""" "^[a-z]+$", "", "a|b", "(a(b(c(d))))*", "(?:x)?y", "(?=a)b", "a{3}", "a{2,}", "a{2,13}?", "a{99,100}", "x{", "{}", "[a]]", "a\\.b\\/\\-\\d\\b", "[^\\w.-]", "[\\x00-\\x1f]", "[à-ÿ]", "[а-я]", "[\\u4e00-\\u9fa5]", "[\\u0600-\\u06FF]", "\\p{Lu}\\u00e9", "[+--]", "[a-]", "[--/]" """, """ "^(abc]", "a)", "(", "[a", "*a", "a**", "a{2,1}", "a{10,9}", "a{20,19}", "[z-a]", "[\\x1f-\\x00]", "[b-\\x61]", "[\\u9fa5-\\u4e00]", "[\\u06FF-\\u0600]", "[я-а]", "\\", "\\a", "\\x1", "\\p{Q}", "(?<a", "+", "a|*" """)]
+    public void Expressions(string valid, string invalid)
+    {
+        foreach ((string all, bool isValid) in ((string, bool)[])[(valid, true), (invalid, false)])
+        {
+            foreach (JsonElement text in JsonElement.Parse($"[{all}]").EnumerateArray())
+            {
+                ConstraintChecks.Check("""{"format":"regex"}""", text.GetRawText(), isValid);
+            }
+        }
+    }
+
+    /// <summary>Two formats are written in part only, with nothing that is not of them.</summary>
+    [Theory]
+    [InlineData("regex")]
+    [InlineData("idn-hostname")]
+    public void WalksThroughFormatsThatAreWrittenInPart(string format)
+    {
+        Constraint constraint = ConstraintChecks.Compiler.JsonSchema($$"""{"type":"string","format":"{{format}}","maxLength":60}""");
+        for (int seed = 0; seed < Fuzzing.Iterations(200); seed++)
+        {
+            string text = JsonElement.Parse(RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, seed, 20).Text).GetString()!;
+            if (format == "regex")
+            {
+                _ = new System.Text.RegularExpressions.Regex(text, System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1));
+            }
+            else
+            {
+                Assert.True(text.IsNormalized() && text.Split('.').All(label => new IdnMapping { UseStd3AsciiRules = true }.GetAscii(label).Length <= 63), text);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("""{"type":"string","pattern":"^a","format":"regex","minLength":2,"maxLength":4}""", """ "a+"|"a[b]"  """, """ "a"|"b+"|"a[b"|"abcde"  """)]
+    [InlineData("""{"oneOf":[{"type":"string","format":"regex"},{"type":"integer"}]}""", """ "a"|3  """, """ "("|true  """)]
+    [InlineData("""{"enum":["a(","b","xn--x"],"format":"regex"}""", """ "b"|"xn--x"  """, """ "a("  """)]
+    public void PartialFormatsBesideOthers(string schema, string valid, string invalid) => ConstraintChecks.CheckAll(schema, valid, invalid);
 
     [Theory]
     [InlineData("""{"format":"date"}""", "12|null|[]|{}", """ "x"  """)]
