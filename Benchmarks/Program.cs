@@ -1,6 +1,7 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
 using Llama4Kernels.Benchmarks.Quick;
+using Llama4Kernels.Kernels.Contracts;
 
 // "--quick NAME" prints shares of the machine's limits in about a minute; anything else goes to BenchmarkDotNet.
 switch (args)
@@ -9,7 +10,10 @@ switch (args)
         MatMulQuick.Run();
         return 0;
     case ["--quick", "affine"]:
-        AffineQuick.Run();
+        AffineQuick.Run(ActivationPrecision.Float32, 1, null);
+        return 0;
+    case ["--quick", "affine", "int8", ..] when args.Length < 6 && (args.Length < 4 || int.TryParse(args[3], CultureInfo.InvariantCulture, out _)):
+        AffineQuick.Run(ActivationPrecision.Int8, args.Length < 4 ? 1 : int.Parse(args[3], CultureInfo.InvariantCulture), args.Length < 5 ? null : args[4]);
         return 0;
     case ["--quick", "int4", ..] when args.Length < 4 && (args.Length < 3 || int.TryParse(args[2], CultureInfo.InvariantCulture, out _)):
         Int4Quick.Run(args.Length < 3 ? 0 : int.Parse(args[2], CultureInfo.InvariantCulture));
@@ -38,11 +42,14 @@ switch (args)
     case ["--quick", "serving", string model]:
         await ServingQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
+    case ["--quick", "server", string model]:
+        await ServerQuick.RunAsync(model).ConfigureAwait(false);
+        return 0;
     case ["--quick", "constraint", string model]:
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine, int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [THREADS [PRODUCT]]], int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL, constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -179,8 +179,9 @@ public sealed class Llama4Model : IDisposable
 
     /// <inheritdoc cref="LoadPicture(string)"/>
     /// <param name="file">The bytes of a picture's file.</param>
-    public ImageContent LoadPicture(byte[] file) => HasVision
-        ? Cut(ImageDecoder.Decode(file))
+    /// <param name="maxPixels">Most pixels that it may have, 1 or more; null for the usual limit. They are counted before memory is taken for them.</param>
+    public ImageContent LoadPicture(byte[] file, long? maxPixels = null) => HasVision
+        ? Cut(ImageDecoder.Decode(file, maxPixels is long pixels ? ImageDecodeOptions.Default with { MaxPixels = pixels } : null))
         : throw new ArgumentException("The model has no vision tower and cannot take pictures.", nameof(file));
 
     /// <summary>Frees everything, after a step that runs; whoever uses the model later meets an <see cref="ObjectDisposedException"/>.</summary>

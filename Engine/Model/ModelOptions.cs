@@ -54,7 +54,7 @@ public sealed record ModelOptions
     /// <summary>
     /// How far products may round activations; what is cached is bfloat16 unless it is <see cref="ActivationPrecision.Float32"/>. Null:
     /// exact (float32) for a model that is loaded by itself, for measuring and comparing; for an engine, whose answers people read,
-    /// as far as the weights do already: int8 operands with int4 weights, bfloat16 with others. With <see cref="CreateBackend"/>
+    /// as far as the weights do already: int8 operands with weights that are integers, bfloat16 with others. With <see cref="CreateBackend"/>
     /// null takes what the backend was made for.
     /// </summary>
     public ActivationPrecision? Activations

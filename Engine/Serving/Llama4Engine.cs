@@ -77,7 +77,7 @@ public sealed class Llama4Engine : IAsyncDisposable
         model ??= new ModelOptions();
         if (model is { Activations: null, CreateBackend: null })
         {
-            // As far as the weights round already: int8 operands where they are int4, bfloat16 elsewhere.
+            // As far as the weights round already: int8 operands where they are integers, bfloat16 elsewhere.
             model = model with { Activations = ActivationPrecision.Int8 };
         }
         options ??= new EngineOptions();

@@ -13,6 +13,6 @@ public enum ActivationPrecision
     /// <summary>Operands may be rounded to bfloat16, nearest even.</summary>
     BFloat16,
 
-    /// <summary>Operands may be rounded to integers −127 … 127 with a scale for each 128 columns of a row: the fast mode for weights of 4 bits.</summary>
+    /// <summary>Operands may be rounded to integers −127 … 127 with a scale for each 128 columns of a row: the fast mode for weights that are integers.</summary>
     Int8,
 }

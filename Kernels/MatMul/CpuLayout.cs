@@ -17,6 +17,11 @@ internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLay
     /// <summary><see cref="Int4Panels"/>: codes of four bits for products of integers.</summary>
     public static CpuLayout IntegerPanels { get; } = new(Int4Panels.LayoutName, (stacked, _, team) => Int4Panels.Pack(stacked, team));
 
-    /// <summary><see cref="AffineMatrix"/>: codes as other tools store them.</summary>
-    public static CpuLayout Slabs { get; } = new(AffineMatrix.LayoutName, (stacked, _, team) => AffineMatrix.Pack(Array.ConvertAll(stacked, source => (CodedMatrix)source), team));
+    /// <summary><see cref="AffineMatrix"/>: codes as other tools store them, in an order for products of numbers.</summary>
+    public static CpuLayout Slabs { get; } = new("slabs32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Words, team));
+
+    /// <summary><see cref="AffineMatrix"/>: the same in an order for products of integers.</summary>
+    public static CpuLayout Lines { get; } = new("lines32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Lines, team));
+
+    private static CodedMatrix[] Coded(MatrixSource[] stacked) => Array.ConvertAll(stacked, source => (CodedMatrix)source);
 }

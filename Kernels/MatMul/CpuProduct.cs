@@ -40,12 +40,15 @@ internal sealed record CpuProduct(
     /// <inheritdoc/>
     public override CpuLayout Layout { get; } = Layout;
 
+    /// <summary>Codes that it does not read of those that other tools store.</summary>
+    public WeightEncoding? Except { get; init; }
+
     /// <inheritdoc/>
-    public override string Formats => Format?.Name ?? "stored codes, as other tools make them, for";
+    public override string Formats => Format?.Name ?? $"stored codes, as other tools make them{(Except is null ? "" : $", but {Except}")}, for";
 
     /// <inheritdoc/>
     public override bool Reads(WeightFormat format) =>
-        Format is null ? format.Scale != ScaleKind.None && !WeightFormat.All.Contains(format) : Format == format;
+        Format is null ? format.Scale != ScaleKind.None && format.Encoding != Except && !WeightFormat.All.Contains(format) : Format == format;
 
     /// <inheritdoc/>
     public override string? Lacks(CpuLimits machine) => Lack(machine);

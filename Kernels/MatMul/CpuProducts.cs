@@ -11,5 +11,5 @@ internal sealed class CpuProducts(ActivationPrecision activations, string? force
     : ProductList<CpuProduct, CpuLimits>(All, limits ?? CpuLimits.This, "this processor", activations, forced)
 {
     /// <summary>All records.</summary>
-    public static CpuProduct[] All { get; } = [.. MatMulCpu.Products, .. Int4Product.Products, .. QuantisedProduct.Products, .. AffineProduct.Products];
+    public static CpuProduct[] All { get; } = [.. MatMulCpu.Products, .. Int4Product.Products, .. QuantisedProduct.Products, .. CodedProduct.Products, .. AffineProduct.Products];
 }

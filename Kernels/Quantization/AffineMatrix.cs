@@ -7,22 +7,21 @@ namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
 /// A weight matrix [out, in] of codes with a scale, and perhaps an offset, for each group of columns, in panels of 32 rows as
-/// <see cref="AffineLayout"/> has them. The bits of codes, scales and offsets are those that were stored. Rows that only fill
+/// <see cref="AffineLayout"/> has them; <see cref="CodeOrder"/> is that of the codes in a word. The bits of codes, scales and offsets are those that were stored. Rows that only fill
 /// the last panel are zero.
 /// </summary>
 internal sealed unsafe class AffineMatrix : CpuMatrix
 {
-    /// <summary>Name of this layout.</summary>
-    public const string LayoutName = "slabs32";
-
     private readonly AffineLayout _layout;
+    private readonly CodeOrder _order;
 
-    private AffineMatrix(int rows, int columns, WeightFormat format)
-        : base(rows, columns, format, CpuLayout.Slabs)
+    private AffineMatrix(int rows, int columns, WeightFormat format, CodeOrder order)
+        : base(rows, columns, format, order == CodeOrder.Words ? CpuLayout.Slabs : CpuLayout.Lines)
     {
+        _order = order;
         _layout = new AffineLayout(format, columns);
         PanelCount = AffinePanel.Count(rows);
-        // Decoding bounds its products.
+        // Decoding bounds products of many rows, and those of few ask for what they will read.
         Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
     }
 
@@ -31,13 +30,16 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
     internal int PanelCount { get; }
 
     /// <summary>Packs matrices of one format and of equal width, stacked along the rows.</summary>
+    /// <param name="stacked">The matrices.</param>
+    /// <param name="order">In which order codes stand in words.</param>
+    /// <param name="team">Shares the panels out.</param>
     /// <exception cref="ArgumentException">No source, widths or formats differ, or groups are not whole units of codes.</exception>
-    public static AffineMatrix Pack(CodedMatrix[] stacked, ThreadTeam team)
+    public static AffineMatrix Pack(CodedMatrix[] stacked, CodeOrder order, ThreadTeam team)
     {
         (int rows, int columns, WeightFormat format) = Check(stacked);
-        var packed = new AffineMatrix(rows, columns, format);
+        var packed = new AffineMatrix(rows, columns, format, order);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
-        team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, rows));
+        team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, order.Pack, rows));
         return packed;
     }
 
@@ -77,7 +79,7 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         }
         AffineParameters.ReadSupers(_layout, slab, supers);
         AffineParameters.Read(_layout, slab, inSlab / _layout.Group, supers, scales, offsets);
-        int code = CodeWords.Code(_layout.Bits, (uint*)(slab + _layout.CodesAt) + lane, inSlab);
+        int code = _order.Code(_layout.Bits, (uint*)(slab + _layout.CodesAt) + lane, inSlab);
         return Format.Weight(Format.Value(code), scales[lane], offsets[lane]);
     }
 }

@@ -23,7 +23,7 @@ internal static unsafe class AffinePanel
     /// <param name="rows">Rows of all together.</param>
     /// <param name="index">Which panel.</param>
     /// <param name="layout">Where things lie in it.</param>
-    /// <param name="order">Puts codes into words: <see cref="CodeWords.Pack"/> or <see cref="CodePlanes.Pack"/>.</param>
+    /// <param name="order">Puts codes into words: <see cref="CodeOrder.Pack"/>, or <see cref="CodePlanes.Pack"/> for a device.</param>
     /// <param name="panel">Filled.</param>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

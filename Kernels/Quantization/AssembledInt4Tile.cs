@@ -71,7 +71,7 @@ internal sealed unsafe class AssembledInt4Tile : IDisposable
         }
         Fold();
         a.add(blocks, Int4Panels.BlockBytes);
-        a.add(x, rows * Int8Operand.GroupBytes);
+        a.add(x, rows * Int4Panels.Operand.GroupBytes);
         if (asked > 0)
         {
             a.add(target, 64 * asked);

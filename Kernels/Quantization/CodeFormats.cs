@@ -18,15 +18,18 @@ internal static class CodeFormats
     /// <summary>Whether codes stand for the values of a table, and not for their own.</summary>
     public static bool IsTable(WeightEncoding encoding) => encoding is WeightEncoding.Iq4 or WeightEncoding.E2M1;
 
+    /// <summary>Codes of so many bits that are packed together, into whole words.</summary>
+    public static int Unit(int bits) => bits switch
+    {
+        3 or 5 => 32,
+        6 => 16,
+        _ => 32 / bits,
+    };
+
     extension(WeightFormat format)
     {
         /// <summary>Codes that are packed together: columns are padded to a multiple of them, and groups consist of whole units.</summary>
-        public int Unit => format.Bits switch
-        {
-            3 or 5 => 32,
-            6 => 16,
-            _ => 32 / format.Bits,
-        };
+        public int Unit => Unit(format.Bits);
 
         /// <summary>Columns of a group in a matrix of some columns.</summary>
         public int Group(int columns) => format.GroupColumns == 0 ? columns : Math.Min(format.GroupColumns, columns);

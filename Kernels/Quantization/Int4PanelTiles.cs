@@ -56,7 +56,7 @@ internal static unsafe class Int4PanelTiles
     /// <summary>No vectors.</summary>
     public static void Scalar(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead)
     {
-        for (int g = 0; g < groups; g++, blocks += Int4Panels.BlockBytes, x += rows * Int8Operand.GroupBytes)
+        for (int g = 0; g < groups; g++, blocks += Int4Panels.BlockBytes, x += rows * Int4Panels.Operand.GroupBytes)
         {
             float* scales = (float*)(blocks + Int4Panels.CodeBytes);
             for (int r = 0; r < rows; r++)
@@ -91,7 +91,7 @@ internal static unsafe class Int4PanelTiles
         where TShorts : struct
         where TInts : struct
     {
-        for (int g = 0; g < groups; g++, blocks += Int4Panels.BlockBytes, x += rows * Int8Operand.GroupBytes)
+        for (int g = 0; g < groups; g++, blocks += Int4Panels.BlockBytes, x += rows * Int4Panels.Operand.GroupBytes)
         {
             for (int n = 0; n < PanelRows; n += TLanes.Outputs)
             {
@@ -121,7 +121,7 @@ internal static unsafe class Int4PanelTiles
             TShorts pairs = default;
             for (int step = first; step < first + ShortSteps; step++)
             {
-                (TBytes low, TBytes high) = TLanes.Halves(block + step * 4 * LineBytes + n * 4);
+                (TBytes low, TBytes high) = TLanes.Halves(TLanes.Load(block + step * 4 * LineBytes + n * 4));
                 uint* quads = Quads(x, rows, row, step);
                 pairs = TLanes.AddProducts(TLanes.AddProducts(pairs, low, quads[0]), high, quads[rows]);
             }
@@ -144,7 +144,7 @@ internal static unsafe class Int4PanelTiles
             TShorts p0 = default, p1 = default, p2 = default, p3 = default;
             for (int step = first; step < first + ShortSteps; step++)
             {
-                (TBytes low, TBytes high) = TLanes.Halves(block + step * 4 * LineBytes + n * 4);
+                (TBytes low, TBytes high) = TLanes.Halves(TLanes.Load(block + step * 4 * LineBytes + n * 4));
                 uint* quads = Quads(x, Int8Operand.TileRows, 0, step);
                 p0 = TLanes.AddProducts(TLanes.AddProducts(p0, low, quads[0]), high, quads[4]);
                 p1 = TLanes.AddProducts(TLanes.AddProducts(p1, low, quads[1]), high, quads[5]);

@@ -19,10 +19,13 @@ internal sealed unsafe class Int4Panels : CpuMatrix
     public const int PanelRows = 64;
 
     /// <summary>Columns of a block.</summary>
-    public const int GroupColumns = 128;
+    public const int GroupColumns = Int8Form.GroupColumns;
 
     /// <summary>What is added to a code.</summary>
     public const int Bias = 8;
+
+    /// <summary>How x is quantised for products with them.</summary>
+    public static Int8Form Operand => new(1, Bias);
 
     /// <summary>Bytes of a block's codes.</summary>
     public const int CodeBytes = PanelRows * GroupColumns / 2;

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
@@ -24,9 +23,9 @@ internal static unsafe partial class Int4Product
         // Whole tiles, so that only the last item has a smaller one.
         int rows = ((o.Tokens + items - 1) / items + Int8Operand.TileRows - 1) / Int8Operand.TileRows * Int8Operand.TileRows;
         items = (o.Tokens + rows - 1) / rows;
-        long operandBytes = (Int8Operand.Bytes(o.Tokens, w.Columns) + 63) & ~63L;
+        long operandBytes = (Int8Operand.Bytes(o.Tokens, w.Columns, Int4Panels.Operand) + 63) & ~63L;
         byte* memory = workspace.Operand.Require(operandBytes + (long)workspace.Team.Threads * rows * PanelRows * sizeof(float));
-        workspace.Team.Run(Int8Operand.TiledRows(o.Tokens), new Int8Operand.QuantiseJob(o.X, o.Tokens, w.Columns, memory));
+        workspace.Team.Run(Int8Operand.TiledRows(o.Tokens), new Int8Operand.QuantiseJob(o.X, o.Tokens, w.Columns, Int4Panels.Operand, memory));
         int perItem = CpuLinear.PanelsPerItem(w.PanelBytes, w.Panels, Math.Min(o.Tokens, rows), workspace.Team);
         var job = new PanelJob(
             w.Panel(0), w.PanelBytes, w.Panels, w.Groups, w.Rows, tile, memory, o.Tokens, (float*)(memory + operandBytes), rows, items, perItem, o.Bias, o.Y);
@@ -43,13 +42,13 @@ internal static unsafe partial class Int4Product
         {
             float* tile = tiles + (long)worker * rowsPerItem * PanelRows;
             int first = item % items * rowsPerItem, rows = Math.Min(rowsPerItem, tokens - first);
-            byte* operand = x + (long)first * groups * Int8Operand.GroupBytes;
+            byte* operand = x + (long)first * groups * Int4Panels.Operand.GroupBytes;
             int from = item / items * panelsPerItem, end = Math.Min(panels, from + panelsPerItem);
             for (int panel = from; panel < end; panel++)
             {
                 new Span<float>(tile, Int8Operand.TiledRows(rows) * PanelRows).Clear();
                 Multiply(data + panel * panelBytes, operand, rows, tile);
-                Store(tile, first, rows, panel * PanelRows);
+                PanelOutputs.Store(tile, PanelRows, rows, bias, y + (long)first * outputs, outputs, panel * PanelRows);
             }
         }
 
@@ -71,27 +70,8 @@ internal static unsafe partial class Int4Product
                     Lookahead ahead = height < Int8Operand.TileRows || helper >= helpers ? default
                         : helpers == 1 ? new Lookahead((nint)blocks + FarBytes, 4, true)
                         : new Lookahead((nint)next + helper * (count * Int4Panels.BlockBytes / helpers), 4 / helpers, helpers == 2 && helper == 0);
-                    byte* rowsOfX = operand + (long)row * groups * Int8Operand.GroupBytes + g * height * Int8Operand.GroupBytes;
+                    byte* rowsOfX = operand + (long)row * groups * Int4Panels.Operand.GroupBytes + g * height * Int4Panels.Operand.GroupBytes;
                     run(blocks, rowsOfX, height, count, tile + row * PanelRows, ahead);
-                }
-            }
-        }
-
-        private void Store(float* tile, int first, int rows, int column)
-        {
-            int width = Math.Min(PanelRows, outputs - column);
-            for (int r = 0; r < rows; r++, tile += PanelRows)
-            {
-                float* to = y + (long)(first + r) * outputs + column;
-                int i = 0;
-                for (; i <= width - Vector512<float>.Count; i += Vector512<float>.Count)
-                {
-                    Vector512<float> sum = Vector512.Load(tile + i);
-                    (bias == null ? sum : sum + Vector512.Load(bias + column + i)).Store(to + i);
-                }
-                for (; i < width; i++)
-                {
-                    to[i] = bias == null ? tile[i] : tile[i] + bias[column + i];
                 }
             }
         }

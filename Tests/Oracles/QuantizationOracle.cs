@@ -23,10 +23,10 @@ internal static class QuantizationOracle
 
     /// <summary>
     /// Rows of activations after rounding to integers and back, 128 columns at a time: the largest magnitude becomes 127, the
-    /// others the nearest integers.
+    /// others the nearest integers. The last group of a row has the columns that are left.
     /// </summary>
-    public static float[] Int8Rounded(float[] x) =>
-        [.. x.Chunk(128).SelectMany(group =>
+    public static float[] Int8Rounded(float[] x, int columns) =>
+        [.. x.Chunk(columns).SelectMany(row => row.Chunk(128)).SelectMany(group =>
         {
             float largest = group.Max(Math.Abs);
             float inverse = 127 / largest;

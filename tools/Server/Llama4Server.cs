@@ -3,11 +3,12 @@ using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Server.Endpoints;
 using Llama4Kernels.Server.Page;
 using Llama4Kernels.Server.Serving;
+using Llama4Kernels.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -31,6 +32,9 @@ public sealed class Llama4Server : IAsyncDisposable
         _state = state;
     }
 
+    /// <summary>Its addresses, as they were declared.</summary>
+    internal IEnumerable<RouteEndpoint> Routes => _application.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>();
+
     /// <summary>Where it listens, with the port that it took.</summary>
     public Uri Address { get; private set; } = null!;
 
@@ -45,7 +49,10 @@ public sealed class Llama4Server : IAsyncDisposable
         options.Check();
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = typeof(Llama4Server).Assembly.GetName().Name });
         options.Logging?.Invoke(builder.Logging);
+        // Why it did not start is the caller's exception.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
         builder.Services.AddRoutingCore();
+        Exporter.Add(builder.Services, Environment.GetEnvironmentVariable);
         builder.Services.AddCors();
         // Signals are the program's business: a library does not end its process.
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
@@ -106,9 +113,9 @@ public sealed class Llama4Server : IAsyncDisposable
         kestrel.Limits.MaxRequestBodySize = limits.MaxBodyBytes;
         kestrel.Limits.MaxConcurrentConnections = limits.MaxConnections;
         kestrel.Limits.RequestHeadersTimeout = limits.SlowClientTime;
-        // Bytes a second, counted once the time is over that a client may leave the server waiting.
+        // Bytes a second, counted once the time is over that a client may leave the server waiting. Streams count their own time.
         kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(1024, limits.SlowClientTime);
-        kestrel.Limits.MinResponseDataRate = new MinDataRate(1024, limits.SlowClientTime);
+        kestrel.Limits.MinResponseDataRate = new MinDataRate(16 << 10, limits.SlowClientTime);
         kestrel.Listen(new IPEndPoint(options.Address, options.Port), listen => listen.Protocols = HttpProtocols.Http1);
     }
 
@@ -127,7 +134,14 @@ public sealed class Llama4Server : IAsyncDisposable
         _application.MapGet("/health/ready", context => HealthEndpoint.ReadyAsync(context, _state));
         _application.MapGet("/v1/models", context => ModelsEndpoint.ListAsync(context, _state));
         _application.MapGet("/v1/models/{name}", context => ModelsEndpoint.GetAsync(context, _state));
+        _application.MapGet("/openapi.json", OpenApiEndpoint.GetAsync);
+        _application.MapGet("/metrics", context => MetricsEndpoint.GetAsync(context, _state));
+        // The operations are as OpenTelemetry's conventions call them.
         _application.MapPost("/v1/chat/completions", pipeline.Serve("chat", ChatEndpoint.RunAsync));
+        _application.MapPost("/v1/responses", pipeline.Serve("chat", ResponsesEndpoint.RunAsync));
+        _application.MapPost("/v1/completions", pipeline.Serve("text_completion", CompletionsEndpoint.RunAsync));
+        _application.MapPost("/tokenize", pipeline.Serve("tokenize", TokenizeEndpoint.TokenizeAsync));
+        _application.MapPost("/detokenize", pipeline.Serve("detokenize", TokenizeEndpoint.DetokenizeAsync));
     }
 
     private sealed class NoLifetime : IHostLifetime

@@ -59,8 +59,12 @@ public sealed record ServerLimits
     /// <summary>How long an answer may stand still, before its first token too; more than zero.</summary>
     public TimeSpan IdleTime { get; init => field = AboveZero(value, nameof(IdleTime)); } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How long a client may leave what was sent unread, and its request's head or body unsent; more than zero.</summary>
-    public TimeSpan SlowClientTime { get; init => field = AboveZero(value, nameof(SlowClientTime)); } = TimeSpan.FromSeconds(30);
+    /// <summary>How long a client may leave what was sent unread, and its request's head or body unsent; 2 seconds or more: it is looked after once a second.</summary>
+    public TimeSpan SlowClientTime
+    {
+        get;
+        init => field = value >= TimeSpan.FromSeconds(2) ? AboveZero(value, nameof(SlowClientTime)) : throw new ArgumentException($"{nameof(SlowClientTime)} must be 2 seconds or more, not {value}.", nameof(SlowClientTime));
+    } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long requests may go on after the server was told to stop; more than zero.</summary>
     public TimeSpan DrainTime { get; init => field = AboveZero(value, nameof(DrainTime)); } = TimeSpan.FromSeconds(30);

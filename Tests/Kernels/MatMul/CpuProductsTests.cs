@@ -26,6 +26,9 @@ public sealed unsafe class CpuProductsTests : IDisposable
     [InlineData("bf16", ActivationPrecision.Int8, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_v256", "matmul_bf16_bf16_scalar", "panels32")]
     [InlineData("fp8a", ActivationPrecision.Float32, "matmul_fp8a_vectors", "matmul_fp8a_vectors", "matmul_fp8a_scalar", "panels32")]
     [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
+    [InlineData("q4_k", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
+    [InlineData("q4_k", ActivationPrecision.Int8, "matmul_coded_int8_avx512vnni", "matmul_coded_int8_v256", "matmul_coded_int8_v128", "lines32")]
+    [InlineData("fp8g128-bf16", ActivationPrecision.Int8, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     public void TheFirstThatAppliesIsTaken(string weights, ActivationPrecision activations, string best, string avx2, string arm, string layout)
     {
         var gemm = new GemmDesc(1, 64, 256, KeptFormats.Find(weights) ?? WeightFormat.Get(weights), activations);
@@ -79,7 +82,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
         CpuProduct record = CpuRecords.Get(name);
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 2, Product = name, Precision = record.Operands });
         int computed = 0;
-        foreach (WeightFormat format in record.Format is WeightFormat own ? [own] : Kept())
+        foreach (WeightFormat format in record.Format is WeightFormat own ? [own] : Kept().Where(record.Reads))
         {
             foreach ((int outputs, int inner) in ((int, int)[])[(1, 1), (33, 3), (17, 63), (32, 64), (70, 256), (97, 130), (133, 512)])
             {
@@ -94,7 +97,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
                 foreach (int rows in (int[])[1, 2, 5, 13])
                 {
                     float[] x = subject.Rows(rows), bias = subject.Bias, y = Linear(backend, packed, x, rows, bias);
-                    float[] input = format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : record.Operands == ActivationPrecision.Int8 ? QuantizationOracle.Int8Rounded(x) : x;
+                    float[] input = format.QuantisesActivations ? QuantizationOracle.Rounded(x, inner) : record.Operands == ActivationPrecision.Int8 ? QuantizationOracle.Int8Rounded(x, inner) : x;
                     (double[] expected, double[] magnitude) = MatMulOracle.Run(input, subject.Weights, bias, rows, outputs, inner, record.Operands == ActivationPrecision.BFloat16);
                     Assert.All(Enumerable.Range(0, y.Length), i => Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"{format} [{outputs}, {inner}] × {rows}, element {i}: {y[i]} for {expected[i]}"));
                     Assert.Equal(y[^outputs..], Linear(backend, packed, x[^inner..], 1, bias));

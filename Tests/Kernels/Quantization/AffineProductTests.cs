@@ -38,7 +38,7 @@ public sealed unsafe class AffineProductTests : IDisposable
         const int Tokens = 14;
         using var stored = new RandomCodes(name, rows, columns, seed: 3);
         float[] weights = stored.Values(), x = Numbers(Tokens * columns, 4), bias = Numbers(rows, 5);
-        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
+        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], CodeOrder.Words, _team);
         for (int i = 0; i < weights.Length; i++)
         {
             float kept = packed.Weight(i / columns, i % columns);
@@ -70,7 +70,7 @@ public sealed unsafe class AffineProductTests : IDisposable
         {
             int columns = name[0] == 'Q' ? 256 : 128;
             using var stored = new RandomCodes(name, 64, columns, seed: 6);
-            using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
+            using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], CodeOrder.Words, _team);
             float[] weights = stored.Values(), x = new float[columns], y = new float[64], none = new float[64];
             foreach (CpuProduct record in Here())
             {
@@ -91,7 +91,7 @@ public sealed unsafe class AffineProductTests : IDisposable
         const int Columns = 64, Tokens = 203;
         using var upper = new RandomCodes("uint4g32-bf16-zero", 19, Columns, seed: 7);
         using var lower = new RandomCodes("uint4g32-bf16-zero", 24, Columns, seed: 8);
-        using AffineMatrix packed = AffineMatrix.Pack([upper.Matrix, lower.Matrix], _team);
+        using AffineMatrix packed = AffineMatrix.Pack([upper.Matrix, lower.Matrix], CodeOrder.Words, _team);
         Assert.Equal((43, Columns), (packed.Rows, packed.Columns));
         float[] weights = [.. upper.Values(), .. lower.Values()], x = Numbers(Tokens * Columns, 9), bias = new float[43], y = new float[Tokens * 43], one = new float[43];
         Here().Last(record => record.Name != "matmul_coded_scalar").Run(_team, packed, x, Tokens, bias, y);
@@ -105,7 +105,7 @@ public sealed unsafe class AffineProductTests : IDisposable
     public void WhatIsNotANumberStaysInItsRowAndToken()
     {
         using var stored = new RandomCodes("Q4_K", 32, 256, seed: 10);
-        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], _team);
+        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], CodeOrder.Words, _team);
         float[] x = Numbers(3 * 256, 11), y = new float[3 * 32];
         (x[256 + 17], x[512 + 3]) = (float.NaN, float.PositiveInfinity);
         Here().First().Run(_team, packed, x, 3, new float[32], y);
@@ -120,12 +120,12 @@ public sealed unsafe class AffineProductTests : IDisposable
         using var four = new RandomCodes("int4g32-bf16", 2, 64, seed: 12);
         using var eight = new RandomCodes("int8g32-bf16", 2, 64, seed: 12);
         using var wide = new RandomCodes("int4g32-bf16", 2, 96, seed: 12);
-        Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([], _team));
-        Assert.Contains("int8g32-bf16 on int4g32-bf16", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, eight.Matrix], _team)).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, wide.Matrix], _team));
+        Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([], CodeOrder.Words, _team));
+        Assert.Contains("int8g32-bf16 on int4g32-bf16", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, eight.Matrix], CodeOrder.Words, _team)).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([four.Matrix, wide.Matrix], CodeOrder.Words, _team));
         var odd = (IntegerMatrix)four.Matrix;
-        Assert.Contains("multiples of 8", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([odd with { Codes = KeptFormats.Integers(4, 12, ScaleKind.BF16, OffsetKind.None) }], _team)).Message, StringComparison.Ordinal);
-        AffineMatrix packed = AffineMatrix.Pack([four.Matrix], _team);
+        Assert.Contains("multiples of 8", Assert.Throws<ArgumentException>(() => AffineMatrix.Pack([odd with { Codes = KeptFormats.Integers(4, 12, ScaleKind.BF16, OffsetKind.None) }], CodeOrder.Words, _team)).Message, StringComparison.Ordinal);
+        AffineMatrix packed = AffineMatrix.Pack([four.Matrix], CodeOrder.Words, _team);
         packed.Dispose();
         Assert.Throws<ObjectDisposedException>(() => packed.Weight(0, 0));
     }

@@ -31,7 +31,7 @@ public sealed unsafe class Int4ProductTests : IDisposable
             foreach (float[]? added in (float[]?[])[null, bias])
             {
                 float[] y = c.Run(record, _team, x, tokens, added);
-                (double[] expected, double[] magnitude) = MatMulOracle.Run(QuantizationOracle.Int8Rounded(x), c.Weights, added, tokens, outputs, inner, roundX: false);
+                (double[] expected, double[] magnitude) = MatMulOracle.Run(QuantizationOracle.Int8Rounded(x, inner), c.Weights, added, tokens, outputs, inner, roundX: false);
                 Assert.All(Enumerable.Range(0, y.Length), i =>
                     Assert.True(Math.Abs(y[i] - expected[i]) <= 1e-6 * magnitude[i], $"[{outputs}, {inner}] × {tokens}, element {i}: {y[i]} for {expected[i]}"));
             }
@@ -107,18 +107,18 @@ public sealed unsafe class Int4ProductTests : IDisposable
     {
         const int Inner = 384;
         float[] x = [.. new Case(1, 128, seed: 4).Rows(rows, Inner)];
-        byte[] operand = GC.AllocateUninitializedArray<byte>((int)Int8Operand.Bytes(rows, Inner), pinned: true);
+        byte[] operand = GC.AllocateUninitializedArray<byte>((int)Int8Operand.Bytes(rows, Inner, Int4Panels.Operand), pinned: true);
         Assert.Equal(tiles.Sum(), Int8Operand.TiledRows(rows));
         byte* at = (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(operand, 0);
         fixed (float* from = x)
         {
-            _team.Run(Int8Operand.TiledRows(rows), new Int8Operand.QuantiseJob(from, rows, Inner, at));
+            _team.Run(Int8Operand.TiledRows(rows), new Int8Operand.QuantiseJob(from, rows, Inner, Int4Panels.Operand, at));
         }
         int first = 0;
         foreach (int height in tiles)
         {
             Assert.Equal(height, Int8Operand.RowsAt(first, rows));
-            for (int g = 0; g < Inner / 128; g++, at += height * Int8Operand.GroupBytes)
+            for (int g = 0; g < Inner / 128; g++, at += height * Int4Panels.Operand.GroupBytes)
             {
                 for (int r = 0; r < height; r++)
                 {

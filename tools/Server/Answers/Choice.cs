@@ -15,8 +15,7 @@ internal sealed record IdentifiedCall(string Id, ToolCall Call)
 }
 
 /// <summary>One answer as far as it has come.</summary>
-/// <param name="oneCall">Whether it may call one tool only: what it calls beyond is left out.</param>
-internal sealed class Choice(bool oneCall)
+internal sealed class Choice
 {
     private readonly StringBuilder _content = new();
 
@@ -54,7 +53,7 @@ internal sealed class Choice(bool oneCall)
         {
             return [];
         }
-        IdentifiedCall[] calls = [.. update.ToolCalls.Take(oneCall ? 1 - Calls.Count : int.MaxValue).Select(call => new IdentifiedCall(Ids.New("call_"), call))];
+        IdentifiedCall[] calls = [.. update.ToolCalls.Select(call => new IdentifiedCall(Ids.New("call_"), call))];
         Calls.AddRange(calls);
         return calls;
     }

@@ -1,6 +1,8 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Text;
 using System.Text.Json;
+using Llama4Kernels.Server.Errors;
 using Microsoft.AspNetCore.Http;
 
 namespace Llama4Kernels.Server.Answers;
@@ -9,7 +11,9 @@ namespace Llama4Kernels.Server.Answers;
 /// Server-sent events, each one JSON value. An event is sent as a whole or not at all. A client that reads too slowly is left by
 /// the server (<see cref="ServerLimits.SlowClientTime"/>), which cancels the request.
 /// </summary>
-internal sealed class EventStream(HttpContext context)
+/// <param name="context">The exchange.</param>
+/// <param name="slowest">How long a client may leave what was sent unread.</param>
+internal sealed class EventStream(HttpContext context, TimeSpan slowest)
 {
     private readonly ArrayBufferWriter<byte> _event = new();
     private Utf8JsonWriter? _json;
@@ -18,14 +22,14 @@ internal sealed class EventStream(HttpContext context)
     public bool HasBegun { get; private set; }
 
     /// <summary>Begins an event.</summary>
-    /// <param name="name">Its name; empty for none.</param>
+    /// <param name="name">Its name; null for none.</param>
     /// <returns>Takes its value.</returns>
-    public Utf8JsonWriter Begin(ReadOnlySpan<byte> name = default)
+    public Utf8JsonWriter Begin(string? name = null)
     {
-        if (!name.IsEmpty)
+        if (name is not null)
         {
             _event.Write("event: "u8);
-            _event.Write(name);
+            Encoding.UTF8.GetBytes(name, _event);
             _event.Write("\n"u8);
         }
         _event.Write("data: "u8);
@@ -59,9 +63,7 @@ internal sealed class EventStream(HttpContext context)
         body.Write(_event.WrittenSpan);
         _event.ResetWrittenCount();
         ValueTask<FlushResult> flushed = body.FlushAsync(cancellation);
-        return flushed.IsCompletedSuccessfully ? Check(flushed.Result) : Wait(flushed);
-
-        static async ValueTask Wait(ValueTask<FlushResult> flushed) => await Check(await flushed.ConfigureAwait(false)).ConfigureAwait(false);
+        return flushed.IsCompletedSuccessfully ? Check(flushed.Result) : WaitAsync(flushed);
     }
 
     /// <summary>The end, as OpenAI marks it.</summary>
@@ -74,9 +76,23 @@ internal sealed class EventStream(HttpContext context)
     /// <summary>Forgets what was begun and not sent.</summary>
     public void Drop() => _event.ResetWrittenCount();
 
+    /// <summary>The client has not read what was sent before: it has its time to do so.</summary>
+    private async ValueTask WaitAsync(ValueTask<FlushResult> flushed)
+    {
+        try
+        {
+            await Check(await flushed.AsTask().WaitAsync(slowest).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            context.Abort();
+            throw new ClientLeftException();
+        }
+    }
+
     private static ValueTask Check(FlushResult result) =>
         // The connection is gone: nothing more can be sent.
-        result.IsCompleted ? ValueTask.FromException(new OperationCanceledException("The connection is closed.")) : ValueTask.CompletedTask;
+        result.IsCompleted ? ValueTask.FromException(new ClientLeftException()) : ValueTask.CompletedTask;
 
     private void Start()
     {

@@ -19,10 +19,10 @@ internal static class ChatEndpoint
         GenerationOptions options = request.Talk.Generation;
         var writer = new ChatWriter(scope.ModelName, scope.Engine.Model.Tokenizer, options.Logprobs, request.IncludeUsage);
         scope.Record.Asked(options, request.Choices, writer.Id);
-        Choice[] choices = [.. Enumerable.Range(0, request.Choices).Select(_ => new Choice(request.OneCall))];
+        Choice[] choices = [.. Enumerable.Range(0, request.Choices).Select(_ => new Choice())];
         if (request.IsStream)
         {
-            await scope.StreamAsync(stream => StreamAsync(scope, request, choices, writer, stream), FailAsync).ConfigureAwait(false);
+            await scope.StreamAsync(stream => StreamAsync(scope, request, choices, writer, stream), StreamErrors.WriteAsync).ConfigureAwait(false);
             return;
         }
         await foreach ((int index, GenerationUpdate update) in Updates(scope, request).ConfigureAwait(false))
@@ -73,14 +73,4 @@ internal static class ChatEndpoint
 
     private static IAsyncEnumerable<(int Choice, GenerationUpdate Update)> Updates(RequestScope scope, ChatRequest request) =>
         Choices.RunAsync(scope, request.Choices, (choice, cancellation) => request.Talk.Answer(scope.Engine, choice, "messages", cancellation));
-
-    private static ValueTask FailAsync(EventStream stream, Errors.ApiError error)
-    {
-        Utf8JsonWriter json = stream.Begin();
-        json.WriteStartObject();
-        JsonAnswer.WriteError(json, error);
-        json.WriteEndObject();
-        stream.End();
-        return stream.SendAsync(CancellationToken.None);
-    }
 }

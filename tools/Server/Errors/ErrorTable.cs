@@ -31,7 +31,7 @@ internal static class ErrorTable
             StatusCodes.Status408RequestTimeout => "timeout",
             _ => "invalid_http",
         }, http.StatusCode),
-        JsonException => ApiError.Invalid(param, $"The body is not valid JSON: {error.Message}", "invalid_json"),
+        JsonException => ApiError.Invalid(null, $"The body is not valid JSON: {error.Message}", "invalid_json"),
         ArgumentException argument => ApiError.Invalid(param, MessageOf(argument)),
         OutOfMemoryException => new ApiError(503, "service_unavailable_error", "out_of_memory", null, "There is no memory for this request now."),
         // What it was is in the log: it may tell of files and of other requests.

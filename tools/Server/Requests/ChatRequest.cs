@@ -64,8 +64,7 @@ internal sealed record Talk(IReadOnlyList<ChatMessage> Messages, RequestTools To
 /// <param name="Choices">How many answers are wanted.</param>
 /// <param name="IsStream">Whether they are streamed.</param>
 /// <param name="IncludeUsage">Whether a stream ends with the usage.</param>
-/// <param name="OneCall">Whether an answer may call one tool only.</param>
-internal sealed record ChatRequest(Talk Talk, int Choices, bool IsStream, bool IncludeUsage, bool OneCall)
+internal sealed record ChatRequest(Talk Talk, int Choices, bool IsStream, bool IncludeUsage)
 {
     public static async Task<ChatRequest> ReadAsync(JsonElement body, RequestScope scope)
     {
@@ -93,6 +92,6 @@ internal sealed record ChatRequest(Talk Talk, int Choices, bool IsStream, bool I
         Talk.CheckForm(tools, constraint, "response_format");
         IReadOnlyList<ChatMessage> messages = await new ChatMessages(engine.Model, scope.Pictures(), limits).ReadAsync(fields, scope.Cancellation).ConfigureAwait(false);
         var talk = new Talk(messages, tools, generation with { Logprobs = logprobs, TopLogprobs = top }, constraint, scope.Salt);
-        return new ChatRequest(talk, choices, isStream, stream?.Flag("include_usage") ?? false, !fields.Flag("parallel_tool_calls", usual: true));
+        return new ChatRequest(talk, choices, isStream, stream?.Flag("include_usage") ?? false);
     }
 }

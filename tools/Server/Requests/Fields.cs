@@ -112,7 +112,7 @@ internal readonly struct Fields(JsonElement element, string path)
 
     /// <summary>A value of another kind than is needed.</summary>
     public static ApiException Wrong(string path, string needed, JsonElement found) =>
-        ApiException.Invalid(path, $"{(path.Length == 0 ? "The body" : $"'{path}'")} must be {needed}, not {NameOf(found.ValueKind)}.", "invalid_type");
+        ApiException.Invalid(path.Length == 0 ? null : path, $"{(path.Length == 0 ? "The body" : $"'{path}'")} must be {needed}, not {NameOf(found.ValueKind)}.", "invalid_type");
 
     public ApiException Missing(string name) => ApiException.Invalid(At(name), $"'{At(name)}' is missing.", "missing_required_parameter");
 

@@ -30,7 +30,7 @@ internal sealed class PictureReader(Llama4Model model, ServerLimits limits, Sema
         await decoding.WaitAsync(cancellation).ConfigureAwait(false);
         try
         {
-            return ErrorTable.At(path, () => model.LoadPicture(file));
+            return ErrorTable.At(path, () => model.LoadPicture(file, limits.MaxPicturePixels));
         }
         finally
         {

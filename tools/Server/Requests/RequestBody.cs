@@ -8,7 +8,8 @@ namespace Llama4Kernels.Server.Requests;
 /// <summary>Reads the JSON of a request.</summary>
 internal static class RequestBody
 {
-    private const int MaxDepth = 64;
+    /// <summary>Levels of nesting.</summary>
+    public const int MaxDepth = 64;
 
     /// <summary>The body. Its size is bounded by the server, which never trusts what a header says of it.</summary>
     /// <exception cref="ApiException">It is not said to be JSON.</exception>

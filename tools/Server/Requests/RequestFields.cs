@@ -38,6 +38,33 @@ internal static class RequestFields
             "The model answers in text only.")),
     ];
 
+    public static IReadOnlyList<RequestField> Completion { get; } =
+    [
+        "model", "prompt", "stream", "stream_options", "n", "best_of", "max_tokens", "logprobs",
+        .. s_sampling, .. s_labels,
+        RequestField.False("echo", "The prompt is not repeated: leave the field out or give false."),
+        RequestField.Texts("suffix", "Texts are continued, not filled in.", string.Empty),
+    ];
+
+    public static IReadOnlyList<RequestField> Response { get; } =
+    [
+        "model", "input", "instructions", "stream", "stream_options", "max_output_tokens", "top_logprobs", "include",
+        "tools", "tool_choice", "parallel_tool_calls", "text",
+        .. s_sampling, .. s_labels, s_store,
+        RequestField.Never("previous_response_id", "Nothing is stored: give the conversation as 'input'."),
+        RequestField.Never("conversation", "Nothing is stored: give the conversation as 'input'."),
+        RequestField.Never("prompt", "No prompts are stored: give 'instructions' and 'input'."),
+        RequestField.Never("reasoning", "The model does not reason apart from its answer: leave the field out."),
+        RequestField.Never("max_tool_calls", "Tools are called by the client, which counts the calls itself."),
+        RequestField.Never("context_management", "The conversation is taken as it is."),
+        RequestField.False("background", "Responses are made while the client waits."),
+        RequestField.Texts("truncation", "The conversation is taken as it is: a longer one than the context is an error.", "disabled"),
+    ];
+
+    public static IReadOnlyList<RequestField> Tokenize { get; } = ["model", "prompt", "messages", "add_special_tokens"];
+
+    public static IReadOnlyList<RequestField> Detokenize { get; } = ["model", "tokens"];
+
     public static IReadOnlyList<RequestField> StreamOptions { get; } = ["include_usage", "include_obfuscation"];
 
     /// <summary>The body of a request.</summary>

@@ -10,7 +10,8 @@ namespace Llama4Kernels.Server.Requests;
 /// <param name="Definitions">The tools, possibly none.</param>
 /// <param name="Choice">What the answer keeps to; null lets the model write what it likes.</param>
 /// <param name="IsText">The answer is to be text: what it keeps to may be a schema.</param>
-internal sealed record RequestTools(IReadOnlyList<ToolDefinition> Definitions, ToolChoice? Choice, bool IsText);
+/// <param name="AllowsSeveral">Whether an answer may call more than one.</param>
+internal sealed record RequestTools(IReadOnlyList<ToolDefinition> Definitions, ToolChoice? Choice, bool IsText, bool AllowsSeveral);
 
 /// <summary>Reads tools and the choice of them.</summary>
 internal static partial class ToolReader
@@ -70,20 +71,22 @@ internal static partial class ToolReader
     private static RequestTools Choose(Fields request, List<ToolDefinition> tools, bool isStrict, bool isFlat)
     {
         const string Field = "tool_choice";
+        bool several = request.Flag("parallel_tool_calls", usual: true);
+        // The model writes what it likes where nothing is demanded of its calls; arguments keep to the schemas where a tool is strict, as OpenAI has it.
+        ToolChoice? auto = isStrict || !several ? ToolChoice.Auto with { AllowsSeveral = several } : null;
         if (request.Any(Field) is not JsonElement choice)
         {
-            return tools.Count == 0 ? new RequestTools(tools, null, true) : new RequestTools(tools, isStrict ? ToolChoice.Auto : null, false);
+            return tools.Count == 0 ? new RequestTools(tools, null, true, several) : new RequestTools(tools, auto, false, several);
         }
         if (choice.ValueKind == JsonValueKind.String)
         {
             return choice.GetString() switch
             {
                 // No tool, no call: clients say so by habit.
-                "none" or "auto" when tools.Count == 0 => new RequestTools(tools, null, true),
-                "none" => new RequestTools(tools, ToolChoice.None, true),
-                // Arguments keep to the schemas where a tool demands it, as OpenAI has it.
-                "auto" => new RequestTools(tools, isStrict ? ToolChoice.Auto : null, false),
-                "required" when tools.Count > 0 => new RequestTools(tools, ToolChoice.Required, false),
+                "none" or "auto" when tools.Count == 0 => new RequestTools(tools, null, true, several),
+                "none" => new RequestTools(tools, ToolChoice.None, true, several),
+                "auto" => new RequestTools(tools, auto, false, several),
+                "required" when tools.Count > 0 => new RequestTools(tools, ToolChoice.Required with { AllowsSeveral = several }, false, several),
                 "required" => throw ApiException.Invalid(Field, "There is no tool to call."),
                 _ => throw ApiException.Invalid(Field, "'tool_choice' must be none, auto, required or the name of a function in an object."),
             };
@@ -97,7 +100,7 @@ internal static partial class ToolReader
         Fields function = isFlat ? named : named.NeedObject("function");
         string name = NameOf(function);
         return tools.Any(tool => tool.Name == name)
-            ? new RequestTools(tools, ToolChoice.Named(name), false)
+            ? new RequestTools(tools, ToolChoice.Named(name), false, several)
             : throw ApiException.Invalid(function.At("name"), $"There is no tool '{name}'.");
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Llama4Kernels.Engine;
@@ -25,6 +26,7 @@ internal sealed partial class RequestPipeline(ServerState state)
     public async Task HandleAsync(HttpContext context, RequestDelegate next)
     {
         RequestRecord record = RequestRecord.Begin(context);
+        bool hasLeft = false;
         try
         {
             CheckHost(context);
@@ -35,10 +37,10 @@ internal sealed partial class RequestPipeline(ServerState state)
                 await JsonAnswer.WriteErrorAsync(context, NothingThere(context)).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (IsGone(context, e))
         {
             Log.ClientLeft(state.Log, e.GetType().Name);
-            record.Status = ErrorTable.ClientClosedRequest;
+            hasLeft = true;
         }
         catch (Exception e)
         {
@@ -57,7 +59,7 @@ internal sealed partial class RequestPipeline(ServerState state)
         finally
         {
             // A client that leaves while its answer is being written has not got it.
-            record.End(context.RequestAborted.IsCancellationRequested ? ErrorTable.ClientClosedRequest : context.Response.StatusCode);
+            record.End(hasLeft || context.RequestAborted.IsCancellationRequested ? ErrorTable.ClientClosedRequest : context.Response.StatusCode);
             state.Metrics.Add(record);
             Log.Request(state.Log, context.Request.Method, Short(context.Request.Path.ToUriComponent()), record.Status, record.Elapsed.TotalMilliseconds, record.PromptTokens, record.NewTokens);
         }
@@ -77,19 +79,32 @@ internal sealed partial class RequestPipeline(ServerState state)
         RequestRecord record = RequestRecord.Of(context);
         record.BeginOperation(operation, state.Options.ModelName);
         using var scope = new RequestScope(context, state, state.Engine!);
+        Activity? span = GenAi.Begin(record);
+        string? error = null;
         try
         {
             await serve(scope).ConfigureAwait(false);
+            error = record.Failure?.Code;
         }
-        catch (OperationCanceledException e)
+        catch (Exception e)
         {
-            throw scope.Translate(e);
+            Exception meant = scope.Translate(e);
+            error = IsGone(context, e) ? "client_left" : ErrorTable.Of(meant).Code;
+            if (ReferenceEquals(meant, e))
+            {
+                throw;
+            }
+            throw meant;
         }
         finally
         {
+            GenAi.End(span, record, error);
             state.Leave();
         }
     };
+
+    /// <summary>Whether nobody is there any more to be told of an error.</summary>
+    public static bool IsGone(HttpContext context, Exception error) => error is ClientLeftException || context.RequestAborted.IsCancellationRequested;
 
     /// <summary>Writes down what went wrong with a request.</summary>
     public static void Note(ServerState state, HttpContext context, Exception error, ApiError told)
@@ -101,7 +116,7 @@ internal sealed partial class RequestPipeline(ServerState state)
         }
         else
         {
-            Log.Refused(state.Log, told.Status, told.Code, told.Param ?? "-");
+            Log.Refused(state.Log, told.Status, told.Code);
         }
         if (error is EngineFailedException)
         {
@@ -167,8 +182,8 @@ internal sealed partial class RequestPipeline(ServerState state)
         [LoggerMessage(1, LogLevel.Information, "{Method} {Path} {Status} in {Milliseconds:0.0} ms, {PromptTokens} prompt tokens, {NewTokens} new")]
         public static partial void Request(ILogger log, string method, string path, int status, double milliseconds, int promptTokens, int newTokens);
 
-        [LoggerMessage(2, LogLevel.Debug, "refused with {Status} {Code} {Param}")]
-        public static partial void Refused(ILogger log, int status, string code, string param);
+        [LoggerMessage(2, LogLevel.Debug, "refused with {Status} {Code}")]
+        public static partial void Refused(ILogger log, int status, string code);
 
         [LoggerMessage(3, LogLevel.Error, "{Path} failed")]
         public static partial void Failed(ILogger log, string path, Exception error);

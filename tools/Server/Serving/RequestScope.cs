@@ -78,12 +78,12 @@ internal sealed class RequestScope : IDisposable
     /// <param name="fail">Writes an error as the last one.</param>
     public async Task StreamAsync(Func<EventStream, Task> write, Func<EventStream, ApiError, ValueTask> fail)
     {
-        var stream = new EventStream(_context);
+        var stream = new EventStream(_context, Limits.SlowClientTime);
         try
         {
             await write(stream).ConfigureAwait(false);
         }
-        catch (Exception e) when (stream.HasBegun && !_context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (stream.HasBegun && !RequestPipeline.IsGone(_context, e))
         {
             Exception error = Translate(e);
             ApiError told = ErrorTable.Of(error, Record.PromptField);

@@ -44,6 +44,10 @@ internal sealed class RequestRecord
     /// <summary>The error that was told, or that a stream ended with; null for none.</summary>
     public ApiError? Failure { get; set; }
 
+    /// <summary>Time so far.</summary>
+    public TimeSpan ElapsedNow => Stopwatch.GetElapsedTime(_begun);
+
+    /// <summary>Time in all, once it is over.</summary>
     public TimeSpan Elapsed { get; private set; }
 
     /// <summary>From the request to its first token; null if there was none.</summary>
@@ -101,6 +105,6 @@ internal sealed class RequestRecord
     public void End(int status)
     {
         Status = status;
-        Elapsed = Stopwatch.GetElapsedTime(_begun);
+        Elapsed = ElapsedNow;
     }
 }

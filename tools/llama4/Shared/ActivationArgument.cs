@@ -21,7 +21,7 @@ internal static class ActivationArgument
     {
         var option = new Option<string>("--activations")
         {
-            Description = "How far products may round their activations: float32 (exact), bf16, or int8 (with int4 weights on the CPU; bf16 elsewhere).",
+            Description = "How far products may round their activations: float32 (exact), bf16, or int8 (with weights of integers on the CPU; bf16 elsewhere).",
             DefaultValueFactory = _ => usual,
         };
         return option.AcceptOnlyFromAmong([.. s_all.Select(one => one.Name)]);

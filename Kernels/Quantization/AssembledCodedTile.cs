@@ -1,0 +1,295 @@
+using Iced.Intel;
+using Llama4Kernels.Interop.Memory;
+using Llama4Kernels.Kernels.Assembly;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+/// <summary>
+/// Micro-kernels for a tile of 1, 2 or 4 rows × one panel of 32 outputs of codes as other tools store them, assembled for AVX-512
+/// VNNI. A line of codes is decoded in registers once and multiplied with all rows; shifts, masks and tables run beside the
+/// multipliers and cost them nothing. A run of 32 columns costs an accumulator 8 dot products and one multiplication with the
+/// scales, one more with offsets, and a group of 128 columns one with the scale of x: at most 32 / 41 of the dot product's peak.
+/// <code>
+/// void tile(byte* codes, byte* x, float* parameters, float* y, long spans, long ahead)
+/// </code>
+/// y is [rows, 32] float32 and is added to. A tile that is the only one of some spans, or the first, takes their scales from the
+/// panel and prefetches: ahead is how far behind what it reads. The first one leaves scales in parameters, where further ones find
+/// them. Where rows have one scale all tiles find it there.
+/// </summary>
+internal sealed unsafe class AssembledCodedTile : IDisposable
+{
+    private const int Vectors = 2, LineBytes = 64;
+
+    // Bytes ahead of the stream that come into the first-level cache.
+    private const int NearBytes = 1536;
+
+    // A | (B & C).
+    private const byte Merge = 0xf8;
+
+    private readonly ExecutableMemory _code;
+
+    /// <param name="layout">Of the panels.</param>
+    /// <param name="span">What is multiplied.</param>
+    /// <param name="rows">1, 2 or 4.</param>
+    /// <param name="turn">Which of the tiles of some spans.</param>
+    public AssembledCodedTile(AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
+    {
+        _code = NativeCode.Make(a => new Emitter(a, layout, span, rows, turn).Emit());
+        Run = (delegate* unmanaged<byte*, byte*, float*, float*, long, long, void>)_code.Address;
+    }
+
+    public delegate* unmanaged<byte*, byte*, float*, float*, long, long, void> Run { get; }
+
+    public void Dispose() => _code.Dispose();
+
+    private readonly struct Emitter(Assembler a, AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
+    {
+        private static readonly AssemblerRegister64 s_codes = rdi, s_x = rsi, s_parameters = rdx, s_y = rcx, s_spans = r8, s_ahead = r9;
+        private static readonly AssemblerRegisterZMM s_lowMask = zmm29, s_highMask = zmm30, s_table = zmm31;
+
+        private readonly int _starts = rows * sizeof(int), _groupBytes = rows * span.Operand.GroupBytes;
+        private readonly int _low = CodeLines.LowBits(span.Bits);
+        private readonly bool _readsScales = turn != TileTurn.Further && !span.IsRow;
+        private readonly AssemblerRegisterZMM[] _x = NativeCode.Zmm[16..20], _free = NativeCode.Zmm[20..24];
+        private readonly CodedScalesCode _scales = new(a, layout, s_codes, NativeCode.Zmm[24..29]);
+
+        public void Emit()
+        {
+            NativeCode.Enter(a);
+            Constants();
+            Label next = a.CreateLabel();
+            a.Label(ref next);
+            int asked = 0;
+            for (int column = 0; column < span.Columns; column += 4)
+            {
+                if (_readsScales && column % span.SlabColumns == 0)
+                {
+                    _scales.Slab(Slab(column), _free[0]);
+                }
+                if (column % span.Run == 0)
+                {
+                    Start(column);
+                }
+                Quad(column);
+                for (; turn != TileTurn.Further && asked * LineBytes * (long)span.Columns < (long)(column + 4) * span.Bytes; asked++)
+                {
+                    Prefetch(asked * LineBytes);
+                }
+                if ((column + 4) % span.Run == 0)
+                {
+                    Fold(column + 4 - span.Run);
+                }
+            }
+            a.add(s_codes, span.Bytes);
+            a.add(s_x, span.Groups * _groupBytes);
+            if (span.FloatStride > 0)
+            {
+                a.add(s_parameters, span.FloatStride * sizeof(float));
+            }
+            a.dec(s_spans);
+            a.jne(next);
+            NativeCode.Leave(a);
+        }
+
+        /// <summary>With few rows lines are used up faster than they come from the second-level cache.</summary>
+        private void Prefetch(int line)
+        {
+            if (rows < Int8Operand.TileRows)
+            {
+                a.prefetcht0(__byte_ptr[s_codes + s_ahead + line]);
+                return;
+            }
+            a.prefetcht0(__byte_ptr[s_codes + line + NearBytes]);
+            a.prefetcht1(__byte_ptr[s_codes + s_ahead + line]);
+        }
+
+        private static AssemblerRegisterZMM Sum(int row, int vector) => NativeCode.Zmm[row * Vectors + vector];
+
+        private AssemblerRegisterZMM Total(int row, int vector) => NativeCode.Zmm[(rows + row) * Vectors + vector];
+
+        private void Constants()
+        {
+            if (_readsScales)
+            {
+                _scales.Constants();
+            }
+            Mask(s_lowMask, (1 << _low) - 1);
+            Mask(s_highMask, (1 << span.Bits) - (1 << _low));
+            if (span.IsTable)
+            {
+                a.mov(rax, Table(8));
+                a.vmovq(xmm0, rax);
+                a.vpslldq(xmm0, xmm0, 8);
+                a.mov(rax, Table(0));
+                a.vmovq(xmm1, rax);
+                a.vpor(xmm0, xmm0, xmm1);
+                a.vshufi32x4(s_table, zmm0, zmm0, 0);
+            }
+        }
+
+        private void Mask(AssemblerRegisterZMM register, int ofByte)
+        {
+            a.mov(eax, (uint)ofByte * 0x01010101);
+            a.vpbroadcastd(register, eax);
+        }
+
+        private ulong Table(int first)
+        {
+            ulong bytes = 0;
+            for (int i = 0; i < 8; i++)
+            {
+                bytes |= (ulong)span.Byte(first + i) << (8 * i);
+            }
+            return bytes;
+        }
+
+        /// <summary>Sums begin at what the codes' bias will add, or at zero.</summary>
+        private void Start(int column)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                if (span.HasOffsets)
+                {
+                    a.vpxord(Sum(r, 0), Sum(r, 0), Sum(r, 0));
+                    a.vpxord(Sum(r, 1), Sum(r, 1), Sum(r, 1));
+                }
+                else
+                {
+                    a.vpbroadcastd(Sum(r, 0), __dword_ptr[s_x + StartAt(column, r)]);
+                    a.vmovdqa64(Sum(r, 1), Sum(r, 0));
+                }
+            }
+        }
+
+        /// <summary>Four columns.</summary>
+        private void Quad(int column)
+        {
+            int quads = Group(column) + (span.Operand.Runs + 1) * _starts + column % Int8Form.GroupColumns / 4 * rows * sizeof(uint);
+            for (int r = 0; r < rows; r++)
+            {
+                a.vpbroadcastd(_x[r], __dword_ptr[s_x + quads + r * sizeof(uint)]);
+            }
+            for (int v = 0; v < Vectors; v++)
+            {
+                AssemblerRegisterZMM codes = _free[2 * v];
+                Decode(column, v, codes, _free[2 * v + 1]);
+                for (int r = 0; r < rows; r++)
+                {
+                    a.vpdpbusd(Sum(r, v), codes, _x[r]);
+                }
+            }
+        }
+
+        private void Decode(int column, int vector, AssemblerRegisterZMM codes, AssemblerRegisterZMM high)
+        {
+            (int word, int shift) = CodeLines.Low(span.Bits, column % span.SlabColumns);
+            AssemblerMemoryOperand line = Line(column, word, vector);
+            if (span.Bits == 8)
+            {
+                a.vmovdqu32(codes, line);
+            }
+            else if (shift == 0)
+            {
+                a.vpandd(codes, s_lowMask, line);
+            }
+            else
+            {
+                a.vpsrld(codes, line, (byte)shift);
+                a.vpandd(codes, codes, s_lowMask);
+            }
+            if (span.Bits > _low)
+            {
+                (word, shift) = CodeLines.High(span.Bits, column % span.SlabColumns);
+                line = Line(column, word, vector);
+                if (shift > _low)
+                {
+                    a.vpsrld(high, line, (byte)(shift - _low));
+                }
+                else if (shift < _low)
+                {
+                    a.vpslld(high, line, (byte)(_low - shift));
+                }
+                else
+                {
+                    a.vmovdqu32(high, line);
+                }
+                a.vpternlogd(codes, high, s_highMask, Merge);
+            }
+            if (span.IsTable)
+            {
+                a.vpshufb(codes, s_table, codes);
+            }
+        }
+
+        /// <summary>Sums of a run times its scales, plus its offsets times the sum of x; after the last run of a group y += scale of x · the total.</summary>
+        private void Fold(int column)
+        {
+            int inGroup = column % Int8Form.GroupColumns;
+            for (int v = 0; v < Vectors; v++)
+            {
+                AssemblerRegisterZMM scales = _free[2 * v], offsets = _free[2 * v + 1];
+                Scales(column, v, scales, offsets);
+                for (int r = 0; r < rows; r++)
+                {
+                    a.vcvtdq2ps(Sum(r, v), Sum(r, v));
+                    if (inGroup == 0)
+                    {
+                        a.vmulps(Total(r, v), Sum(r, v), scales);
+                    }
+                    else
+                    {
+                        a.vfmadd231ps(Total(r, v), Sum(r, v), scales);
+                    }
+                    if (span.HasOffsets)
+                    {
+                        a.vfmadd231ps(Total(r, v), offsets, __dword_bcst[s_x + StartAt(column, r)]);
+                    }
+                }
+            }
+            if (inGroup + span.Run < Int8Form.GroupColumns)
+            {
+                return;
+            }
+            for (int i = 0; i < Vectors * rows; i++)
+            {
+                AssemblerRegisterZMM sum = _free[i % _free.Length];
+                a.vmovups(sum, __zmmword_ptr[s_y + i * LineBytes]);
+                a.vfmadd231ps(sum, Total(i / Vectors, i % Vectors), __dword_bcst[s_x + Group(column) + span.Operand.Runs * _starts + i / Vectors * sizeof(float)]);
+                a.vmovups(__zmmword_ptr[s_y + i * LineBytes], sum);
+            }
+        }
+
+        private void Scales(int column, int v, AssemblerRegisterZMM scales, AssemblerRegisterZMM offsets)
+        {
+            int at = span.IsRow ? 0 : column / span.Run * span.RunFloats * sizeof(float);
+            AssemblerMemoryOperand scalesAt = __zmmword_ptr[s_parameters + at + v * LineBytes], offsetsAt = __zmmword_ptr[s_parameters + at + (Vectors + v) * LineBytes];
+            if (!_readsScales)
+            {
+                a.vmovups(scales, scalesAt);
+                if (span.HasOffsets)
+                {
+                    a.vmovups(offsets, offsetsAt);
+                }
+                return;
+            }
+            _scales.Group(Slab(column), column % span.SlabColumns / span.Run, v, scales, offsets);
+            if (turn == TileTurn.First)
+            {
+                a.vmovups(scalesAt, scales);
+                if (span.HasOffsets)
+                {
+                    a.vmovups(offsetsAt, offsets);
+                }
+            }
+        }
+
+        private int Slab(int column) => column / span.SlabColumns * span.SlabBytes;
+
+        private int Group(int column) => column / Int8Form.GroupColumns * _groupBytes;
+
+        private int StartAt(int column, int row) => Group(column) + column % Int8Form.GroupColumns / span.Run * _starts + row * sizeof(int);
+
+        private AssemblerMemoryOperand Line(int column, int word, int vector) => __zmmword_ptr[s_codes + span.LineAt(column, word) + vector * LineBytes];
+    }
+}
