@@ -54,7 +54,6 @@ internal static class ServerQuick
         conversation.Add(ChatMessage.FromText(ChatRole.User, Question));
         await foreach (GenerationUpdate update in conversation.AnswerAsync(new GenerationOptions { Temperature = 0, IgnoreEos = true, MaxTokens = tokens }).ConfigureAwait(false))
         {
-            _ = update;
         }
     })));
 
