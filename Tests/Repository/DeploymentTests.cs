@@ -48,7 +48,9 @@ public sealed partial class DeploymentTests
         HashSet<string> projects = [];
         Collect("tools/llama4/llama4.csproj");
         Assert.True(projects.Count >= 6);
-        Assert.All(projects.Concat(["Directory.Build.props", "Directory.Packages.props", "global.json"]), file => Assert.Contains(copied, name => file == name || file.StartsWith(name + "/", StringComparison.Ordinal)));
+        string[] shared = [.. RepositoryFiles.All.Where(path => path.StartsWith("Directory.", StringComparison.Ordinal) || path == "global.json")];
+        Assert.True(shared.Length >= 4);
+        Assert.All(projects.Concat(shared), file => Assert.Contains(copied, name => file == name || file.StartsWith(name + "/", StringComparison.Ordinal)));
         Assert.All(copied, name => Assert.True(Path.Exists(Path.Combine(GoldenFiles.Repository, name)), name));
 
         void Collect(string project)
