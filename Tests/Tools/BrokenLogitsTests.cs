@@ -34,12 +34,19 @@ public sealed class BrokenLogitsTests : IDisposable
     [InlineData("generate", "hi", "-t", "0.7", "-m", "{model}")]
     [InlineData("describe", "{picture}", "-m", "{model}")]
     [InlineData("bench", "-m", "{model}", "--prompt-tokens", "4", "--new-tokens", "2")]
+    [InlineData("bench", "-m", "{model}", "--prompt-tokens", "4", "--new-tokens", "2", "--concurrency", "2", "--requests", "2")]
+    [InlineData("eval", "{questions}", "-m", "{model}", "-n", "2")]
+    [InlineData("eval", "--perplexity", "{text}", "-m", "{model}")]
+    [InlineData("eval", "--perplexity", "{text}", "-m", "{sample}", "--against", "{model}")]
     [InlineData("verify", "{model}", "-g", "{golden}")]
     [InlineData("logits", "{model}", "--tokens", "1,2,3", "-o", "{out}")]
     public async Task OneLineAndExitCodeTwo(params string[] arguments)
     {
         CliRun run = await CliRun.Of([.. arguments.Select(argument => argument
             .Replace("{model}", _scratch.Path("model"), StringComparison.Ordinal).Replace("{out}", _scratch.Path("out.safetensors"), StringComparison.Ordinal)
+            .Replace("{sample}", GoldenFiles.SampleModel, StringComparison.Ordinal)
+            .Replace("{questions}", _scratch.Write("questions.jsonl", """{"messages": [{"role": "user", "content": "hi"}]}"""), StringComparison.Ordinal)
+            .Replace("{text}", _scratch.Write("text.txt", "hello world"), StringComparison.Ordinal)
             .Replace("{picture}", GoldenFiles.Path("pictures", "small.png"), StringComparison.Ordinal)
             .Replace("{golden}", GoldenFiles.Path("nano", "golden", "chat-fact.safetensors"), StringComparison.Ordinal))]);
         run.AssertFails("NaN");

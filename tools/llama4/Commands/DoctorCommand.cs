@@ -24,7 +24,7 @@ internal static class DoctorCommand
     public static Command Create(CommandConsole console)
     {
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var threads = new Option<int>("--threads", "-t") { Description = "Threads that read memory, at most one per logical processor; 0 is the engine's choice, one per core that the process may use.", DefaultValueFactory = _ => 0, CustomParser = Numbers.Read<int> };
+        var threads = ThreadArgument.New("Threads that read memory", 0, "-t");
         var emulator = new Option<bool>("--emulator") { Description = "Check the device kernels on the emulator, with or without a device." };
         var device = new EmulatedDevice();
         var command = new Command("doctor", "Prints what this machine has: processor features, memory and its speed, CUDA driver and devices; with a device, how its compiler takes every kernel and whether each operation gives what the CPU gives, in which time. Exit code 1 if a kernel fails.") { threads, emulator, json };

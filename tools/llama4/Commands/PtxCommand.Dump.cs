@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Interop.Files;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Ptx;
 
@@ -29,7 +30,7 @@ internal static partial class PtxCommand
                 cancellation.ThrowIfCancellationRequested();
                 KernelModule module = modules.Get(name, sm);
                 string file = FolderKernelModules.PathOf(path, name, module.Spec.Target);
-                File.WriteAllText(file, module.Text);
+                OutputFile.Write(file, writer => writer.Write(module.Text));
                 console.Out.WriteLine(file);
             }
             console.Out.WriteLine($"{modules.Names.Count} modules for sm_{sm}");

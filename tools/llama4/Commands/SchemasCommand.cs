@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Llama4Kernels.Cli.Schemas;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine.Tokenization;
+using Llama4Kernels.Interop.Files;
+using Llama4Kernels.Kernels.Threading;
 using Spectre.Console;
 
 namespace Llama4Kernels.Cli.Commands;
@@ -16,7 +18,7 @@ internal static class SchemasCommand
     {
         var file = new Argument<string>("file") { Description = "JSON lines with name, schema and tests: [{valid, data}]." };
         var tokenizer = new Option<string?>("--tokenizer") { Description = "Checkpoint (folder or .gguf file) or tokenizer file; without it Meta's in ../tokenizer beside the file, else the sample model's." };
-        var threads = new Option<int>("--threads", "-t") { Description = "Schemas checked at the same time.", DefaultValueFactory = _ => 1, CustomParser = Numbers.Read<int> };
+        var threads = ThreadArgument.New("Schemas checked at the same time", 1, "-t");
         var output = new Option<string?>("--out") { Description = "File for one row a schema: name, status, and what was refused." };
         var json = new Option<bool>("--json") { Description = "Print counts and times as JSON." };
         var command = new Command("schemas", "Compiles JSON schemas and checks their instances token by token; exit code 1 if an instance is judged wrongly.")
@@ -26,13 +28,19 @@ internal static class SchemasCommand
         command.SetAction((parsed, cancellation) =>
         {
             string path = parsed.GetRequiredValue(file);
-            int degree = parsed.GetValue(threads);
-            ArgumentOutOfRangeException.ThrowIfLessThan(degree, 1, "--threads");
+            int degree = ThreadArgument.Check(parsed.GetValue(threads), console);
+            degree = degree == 0 ? ThreadTeam.DefaultThreads : degree;
             Llama4Tokenizer vocabulary = TokenizerArgument.Load(parsed.GetValue(tokenizer) ?? FindVocabulary(path));
             SchemaReport report = new SchemaRun(path, vocabulary, console).Check(degree, cancellation);
             if (parsed.GetValue(output) is string rows)
             {
-                File.WriteAllLines(rows, report.Rows.Select(row => row.ToJson().ToJsonString()));
+                OutputFile.Write(rows, writer =>
+                {
+                    foreach (SchemaRow row in report.Rows)
+                    {
+                        writer.WriteLine(row.ToJson().ToJsonString());
+                    }
+                });
             }
             if (parsed.GetValue(json))
             {

@@ -22,7 +22,7 @@ internal sealed class ModelArguments(string activations)
 
     private readonly Option<string?> _include = IncludeArgument.New();
 
-    private readonly Option<int> _threads = new("--threads") { Description = "CPU threads, at most one per logical processor; 0 takes one per core that the process may use.", CustomParser = Numbers.Read<int> };
+    private readonly Option<int> _threads = ThreadArgument.New("CPU threads", 0);
 
     private readonly Option<bool> _noVision = new("--no-vision") { Description = "Leave the vision tower out: less memory, no pictures." };
 
