@@ -41,13 +41,17 @@ public sealed class ApiKeys
     {
         try
         {
-            return new ApiKeys(File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#'));
+            return new ApiKeys(Lines(path));
         }
         catch (ArgumentException e)
         {
             throw new ArgumentException($"{path}: {e.Message}", e);
         }
     }
+
+    /// <summary>The keys of such a file, unchecked, for who asks a server with one of them.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static IEnumerable<string> Lines(string path) => File.ReadLines(path).Select(line => line.Trim()).Where(line => line.Length > 0 && line[0] != '#');
 
     /// <summary>
     /// Whose key it is, as a text that tells nothing of the key and is another one for each key; null for a key that is not taken.

@@ -35,6 +35,7 @@ internal static class CommandLine
             GenerateCommand.Create(console),
             DescribeCommand.Create(console),
             ServeCommand.Create(console),
+            HealthCommand.Create(console),
             TokenizeCommand.Create(console),
             ParseAnswerCommand.Create(console),
             PreprocessCommand.Create(console),

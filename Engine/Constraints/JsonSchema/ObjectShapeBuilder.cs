@@ -96,7 +96,9 @@ internal sealed class ObjectShapeBuilder
         {
             literals.Add(SchemaLiterals.False);
         }
-        return new ObjectShape.Property(name, _program.Intern(literals, _program.Scopes.OfProperty(_scope, name), _set.WrittenOneWay), _conjunct.Required.Contains(name), Demands(name, holds));
+        int demands = Demands(name, holds);
+        SchemaSet value = _program.Intern(literals, _program.Scopes.OfProperty(_scope, name), _set.WrittenOneWay, mayNarrow: demands != 0);
+        return new ObjectShape.Property(name, value, _conjunct.Required.Contains(name), demands);
     }
 
     // Sorts the names that are not declared by what they match, for all that follows from a name follows from that.
@@ -137,7 +139,9 @@ internal sealed class ObjectShapeBuilder
         {
             return -1;
         }
-        classes.Add(new ObjectShape.NameClass(_program.Intern(literals, _program.Scopes.OfOther(_scope, pattern => Array.IndexOf(_patterns, pattern) is int at && at >= 0 && holds[at]), _set.WrittenOneWay), Demands(null, holds)));
+        int demands = Demands(null, holds);
+        int[] scope = _program.Scopes.OfOther(_scope, pattern => Array.IndexOf(_patterns, pattern) is int at && at >= 0 && holds[at]);
+        classes.Add(new ObjectShape.NameClass(_program.Intern(literals, scope, _set.WrittenOneWay, mayNarrow: demands != 0), demands));
         return classes.Count - 1;
     }
 

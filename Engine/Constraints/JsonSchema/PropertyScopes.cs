@@ -87,6 +87,11 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
                     Add(values, schema, items, keyword);
                 }
             }
+            // An item that counts is written as it is where it does not.
+            if (schema.TryGet("contains", out JsonElement contained))
+            {
+                Add(values, schema, contained, "contains");
+            }
         }
         return [.. values.Distinct()];
     }

@@ -157,21 +157,23 @@ internal sealed class SchemaExpander(SchemaProgram program, SchemaSet set)
     {
         bool oneWay = set.WrittenOneWay || conjunct.Unique is not null;
         int longest = conjunct.ArrayParts.Count == 0 ? 0 : conjunct.ArrayParts.Max(part => part.Prefix.Count);
+        ContainsDemand[] demands = [.. conjunct.Contains.Distinct()];
+        if (demands.Length > 4)
+        {
+            throw program.Budget.Exceeded("more than 4 conditions on what an array contains.");
+        }
+        bool mayNarrow = demands.Length > 0;
         SchemaSet[] prefix = new SchemaSet[longest];
         for (int index = 0; index < longest; index++)
         {
             prefix[index] = program.Intern(
                 conjunct.ArrayParts.Select(part => index < part.Prefix.Count ? part.Prefix[index] : part.Rest ?? SchemaLiterals.True),
                 program.Scopes.OfItem(set.Scope, index),
-                oneWay);
+                oneWay,
+                mayNarrow);
         }
         SchemaSet rest = program.Intern(
-            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest), oneWay);
-        ContainsDemand[] demands = [.. conjunct.Contains.Distinct()];
-        if (demands.Length > 4)
-        {
-            throw program.Budget.Exceeded("more than 4 conditions on what an array contains.");
-        }
+            conjunct.ArrayParts.Select(part => part.Rest ?? SchemaLiterals.True), program.Scopes.OfItem(set.Scope, longest), oneWay, mayNarrow);
         string key = $"[{string.Join(',', prefix.Select(item => item.Id))};{rest.Id};{conjunct.MinItems};{conjunct.MaxItems};{string.Join<ContainsDemand>(',', demands)};{conjunct.Unique is not null}";
         if (_composites.Add(key))
         {

@@ -57,13 +57,14 @@ internal sealed class SchemaProgram
     /// <param name="literals">The literals.</param>
     /// <param name="scope">What orders properties; null for the literals' schemas.</param>
     /// <param name="writtenOneWay">Whether every value is written in one way only.</param>
-    public SchemaSet Intern(IEnumerable<int> literals, int[]? scope = null, bool writtenOneWay = false)
+    /// <param name="mayNarrow">Whether literals may be added later, so that the scope counts also where there are none yet.</param>
+    public SchemaSet Intern(IEnumerable<int> literals, int[]? scope = null, bool writtenOneWay = false, bool mayNarrow = false)
     {
         int[] distinct = [.. literals.Where(literal => literal != SchemaLiterals.True).Distinct().Order()];
         distinct = distinct.Length > 1 && distinct[0] == SchemaLiterals.False ? [SchemaLiterals.False] : distinct;
         int[] own = [.. distinct.Select(literal => literal & ~1).Distinct()];
         int[] key = distinct;
-        if (scope is null || scope.AsSpan().SequenceEqual(own) || distinct is [] or [SchemaLiterals.False])
+        if (scope is null || scope.AsSpan().SequenceEqual(own) || (distinct is [] && !mayNarrow) || distinct is [SchemaLiterals.False])
         {
             scope = own;
         }

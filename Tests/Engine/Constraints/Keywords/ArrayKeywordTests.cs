@@ -25,6 +25,8 @@ public class ArrayKeywordTests
     [InlineData("""{"minItems":2,"maxItems":1}""", "1|{}", "[]|[1]|[1,2]")]
     [InlineData("""{"minItems":1.0,"maxItems":1.0,"type":"array"}""", "[1]", "[]|[1,2]")]
     [InlineData("""{"contains":{"minimum":5}}""", """[5]|[1,6,2]|["a",5]|{}""", """[]|[1]|[4,4]""")]
+    [InlineData("""{"contains":{"required":["q"],"properties":{"q":{"type":"integer"}}}}""", """[{"z":1,"q":2}]|[{"q":"a"},{"z":1,"q":2}]|[{"z":null,"q":"a"},{"q":3}]""", """[{"z":1}]|[{"z":1,"q":"a"}]""")]
+    [InlineData("""{"not":{"items":{"properties":{"p":{"type":"number"},"q":{"type":"integer"}}}}}""", """[{"p":5.0,"q":2.5}]|[{"p":"x","q":1}]|[{"p":1,"q":1},{"z":1,"q":"a"}]""", """[{"p":5.0,"q":2}]|[]|[{"q":1},3]""")]
     [InlineData("""{"contains":false}""", "1|{}", "[]|[1]")]
     [InlineData("""{"contains":true}""", "[1]|[null]", "[]")]
     [InlineData("""{"contains":{"const":1},"minContains":2}""", "[1,1]|[1,2,1,1]", "[1]|[]|[2,1]")]
