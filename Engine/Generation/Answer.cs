@@ -44,6 +44,9 @@ internal sealed class Answer
     /// <summary>How its next token may be chosen where the logits are; null if it needs them all.</summary>
     public DrawRule? Rule => _chooser.Rule;
 
+    /// <summary>The most tokens that prompt and answer may have together.</summary>
+    public int MostTokens => _prompt.Ids.Length + _maxTokens;
+
     /// <summary>Tokens that came.</summary>
     public int Generated => _tokens.Count - _prompt.Ids.Length;
 

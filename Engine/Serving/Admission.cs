@@ -149,14 +149,14 @@ internal sealed class Admission(StepRunner runner, int maxOvertakes)
         return true;
     }
 
-    /// <summary>What a job and the first of those who run will take, and a block more for each of these to go on with.</summary>
+    /// <summary>What a job and the first of those who run will take, and the block that each of these goes on with, if it needs one more.</summary>
     private (int Chunked, int Full) Needed(Job job, int first)
     {
         (int chunked, int full) = job.Missing();
         for (int i = 0; i < first; i++)
         {
-            (int moreChunked, int moreFull) = _running[i].Missing();
-            (chunked, full) = (chunked + moreChunked + 1, full + moreFull + 1);
+            ((int moreChunked, int moreFull), (int nextChunked, int nextFull)) = (_running[i].Missing(), _running[i].Next());
+            (chunked, full) = (chunked + moreChunked + nextChunked, full + moreFull + nextFull);
         }
         return (chunked, full);
     }

@@ -135,6 +135,15 @@ internal sealed class Job
     /// <summary>So many blocks it takes at once on the way through all its pending tokens.</summary>
     public (int Chunked, int Full) Missing() => (Sequence.Blocks.MostMissing(BlockKind.Chunked, Sequence.Pending), Sequence.Blocks.MostMissing(BlockKind.Full, Sequence.Pending));
 
+    /// <summary>The block of each kind that it will take next, once those are full that its pending tokens take: 1, or 0 if it ends before.</summary>
+    public (int Chunked, int Full) Next()
+    {
+        // Its last token is not computed.
+        int rows = Math.Max(Sequence.Pending, _answer.MostTokens - 1 - Sequence.Length);
+        (int chunked, int full) = Missing();
+        return (Math.Min(1, Sequence.Blocks.MostMissing(BlockKind.Chunked, rows) - chunked), Math.Min(1, Sequence.Blocks.MostMissing(BlockKind.Full, rows) - full));
+    }
+
     private void TakeForced()
     {
         while (!IsFinished && _answer.TakeForced() is GenerationUpdate update)

@@ -72,6 +72,28 @@ public sealed class EngineLimitTests(ModelFixture models)
         await engine.IsIdle();
     }
 
+    /// <summary>Who ends within the blocks that it has needs no more of them: the usual cache holds as many as a step takes.</summary>
+    [Theory]
+    [InlineData(48, 16, 32)]
+    [InlineData(20, 16, 4)]
+    [InlineData(128, 30, 98)]
+    public async Task TheUsualCacheTakesInAsManyAsAStep(int context, int prompt, int tokens)
+    {
+        await using var engine = new Llama4Engine(Scout, new EngineOptions { MaxLogitRows = 6, MaxContext = context, StepRows = 256, StepTokens = 256, KeepPrefixes = false });
+        using var held = new HeldStep(engine);
+        Task<Outcome>[] asked = new Task<Outcome>[6];
+        for (int i = 0; i < asked.Length; i++)
+        {
+            asked[i] = engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(prompt, i)), s_greedy with { MaxTokens = tokens }));
+            held.WaitUntilIn();
+        }
+        held.LetGo();
+        Assert.All(await Task.WhenAll(asked), outcome => Assert.Null(outcome.Failure));
+        // The first one's prompt; its next token and the other prompts, up to the chunk's edge; all.
+        Assert.Equal([prompt, 1 + (5 * prompt), 6], held.Rows[..3]);
+        Assert.Equal(0, engine.Status.Preemptions);
+    }
+
     /// <summary>A budget that just holds it, whatever lay where before.</summary>
     [Fact]
     public async Task ARequestThatFitsAloneIsAnsweredBesideOthers()
