@@ -16,6 +16,10 @@ internal sealed class Llama4EngineHealthCheck(Llama4EngineLoader loader) : IHeal
     {
         if (loader.Engine is { } engine)
         {
+            if (engine.Failure is { } failure)
+            {
+                return new HealthCheckResult(bad, $"{loader.ModelId} has stopped: {failure.Message}", failure, Data("failed"));
+            }
             EngineStatus status = engine.Status;
             return HealthCheckResult.Healthy($"{loader.ModelId} is ready.", Data("ready", ("running", status.Running), ("waiting", status.Waiting), ("cacheBytes", status.CacheBytes), ("usedBytes", status.UsedBytes)));
         }

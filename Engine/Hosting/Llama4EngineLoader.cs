@@ -28,11 +28,17 @@ public sealed class Llama4EngineLoader : IHostedService, IAsyncDisposable, IDisp
     /// <param name="log">Told of progress and failures; null for nobody.</param>
     /// <exception cref="OptionsValidationException">The options are not valid.</exception>
     public Llama4EngineLoader(IOptions<Llama4EngineOptions> options, ILogger<Llama4EngineLoader>? log = null)
+        : this(options, log, null)
+    {
+    }
+
+    /// <summary>With another way to get an engine.</summary>
+    internal Llama4EngineLoader(IOptions<Llama4EngineOptions> options, ILogger<Llama4EngineLoader>? log, Func<Task<Llama4Engine>>? load)
     {
         ArgumentNullException.ThrowIfNull(options);
         _options = options.Value;
         _log = log ?? NullLogger<Llama4EngineLoader>.Instance;
-        _loading = new Lazy<Task<Llama4Engine>>(LoadAsync);
+        _loading = new Lazy<Task<Llama4Engine>>(load ?? LoadAsync);
         ModelId = _options.ModelId ?? Llama4EngineOptions.NameOf(_options.Model!);
     }
 

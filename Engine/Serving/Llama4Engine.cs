@@ -58,6 +58,9 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// <summary>What it does now, and the budget of its cache.</summary>
     public EngineStatus Status => _scheduler.Status;
 
+    /// <summary>The error of its own because of which it takes no more requests, for whoever watches over it; null while it goes on.</summary>
+    public Exception? Failure => _scheduler.Failure;
+
     /// <summary>What it runs on, for observers.</summary>
     internal StepRunner Runner { get; }
 

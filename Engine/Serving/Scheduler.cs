@@ -35,7 +35,7 @@ internal sealed class Scheduler
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
     private StepResult _result;
-    private Exception? _failure;
+    private volatile Exception? _failure;
     private long _submitted, _steps;
     private int _runningCount, _waitingCount;
     private bool _isClosed;
@@ -63,6 +63,9 @@ internal sealed class Scheduler
 
     public EngineStatus Status => new(
         Volatile.Read(ref _runningCount), Volatile.Read(ref _waitingCount), _runner.Pool.Bytes, _runner.Pool.UsedBytes, Volatile.Read(ref _steps), _admission.Preemptions);
+
+    /// <summary>The error of its own that ended it; null if none has.</summary>
+    public Exception? Failure => _failure;
 
     /// <summary>Takes a request in.</summary>
     /// <inheritdoc cref="Llama4Engine.GenerateAsync" path="/exception"/>

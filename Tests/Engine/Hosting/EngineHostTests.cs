@@ -1,6 +1,8 @@
 using Llama4Kernels.Engine;
+using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Hosting;
 using Llama4Kernels.Kernels.Backends;
@@ -96,6 +98,32 @@ public sealed class EngineHostTests
         Assert.Equal(("ready", HealthStatus.Healthy), await State(host));
         Assert.Contains(log.Lines, line => line.StartsWith("Information: Loading sample-model: 100 %", StringComparison.Ordinal));
         Assert.Contains(log.Lines, line => line.StartsWith("Information: sample-model is ready", StringComparison.Ordinal));
+        await host.StopAsync();
+        Assert.Equal(("stopping", HealthStatus.Unhealthy), await State(host));
+    }
+
+    /// <summary>A fault of the engine's own, here of its clock: requests are told, and so is who watches over the host.</summary>
+    [Fact]
+    public async Task AnEngineThatHasStoppedIsNotReady()
+    {
+        using Llama4Model model = Llama4Model.Load(GoldenFiles.SampleModel, new ModelOptions { Threads = 1, LoadVision = false });
+        var clock = new BrokenClock();
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Services.AddLlama4Engine(options => options.Model = GoldenFiles.SampleModel);
+        builder.Services.AddSingleton(services => new Llama4EngineLoader(
+            services.GetRequiredService<IOptions<Llama4EngineOptions>>(), null, () => Task.FromResult(new Llama4Engine(model, new EngineOptions(), false, clock))));
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        Assert.Equal(("ready", HealthStatus.Healthy), await State(host));
+        Llama4Engine engine = host.Services.GetRequiredService<Llama4EngineLoader>().Engine!;
+        Assert.Null(engine.Failure);
+        clock.IsBroken = true;
+        var request = new GenerationRequest(Prompt.FromIds(1, 2), new GenerationOptions { MaxTokens = 4 }) { Deadline = TimeSpan.FromMinutes(1) };
+        EngineFailedException error = await Assert.ThrowsAsync<EngineFailedException>(async () => await engine.GenerateAsync(request).LastAsync());
+        Assert.Same(error.InnerException, engine.Failure);
+        Assert.IsType<NotSupportedException>(engine.Failure);
+        await Assert.ThrowsAsync<EngineFailedException>(async () => await engine.GenerateAsync(request).LastAsync());
+        Assert.Equal(("failed", HealthStatus.Unhealthy), await State(host));
         await host.StopAsync();
         Assert.Equal(("stopping", HealthStatus.Unhealthy), await State(host));
     }
@@ -205,6 +233,16 @@ public sealed class EngineHostTests
         builder.Services.AddLlama4Engine(Section(values));
         using IHost host = builder.Build();
         await host.StartAsync();
+    }
+
+    /// <summary>Tells the time until it is broken; when a request came it can still tell.</summary>
+    private sealed class BrokenClock : TimeProvider
+    {
+        private int _asked;
+
+        public bool IsBroken { get; set; }
+
+        public override long GetTimestamp() => IsBroken && Interlocked.Increment(ref _asked) > 1 ? throw new NotSupportedException("The clock is broken.") : base.GetTimestamp();
     }
 
     private static async Task<(string State, HealthStatus Status)> State(IHost host)
