@@ -45,11 +45,14 @@ switch (args)
     case ["--quick", "server", string model]:
         await ServerQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
+    case ["--quick", "server", string model, "scout"]:
+        await ServerQuick.RunSliceAsync(model).ConfigureAwait(false);
+        return 0;
     case ["--quick", "constraint", string model]:
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [THREADS [PRODUCT]]], int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL, constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [THREADS [PRODUCT]]], int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);
