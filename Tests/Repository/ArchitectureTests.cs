@@ -3,12 +3,12 @@ using System.Xml.Linq;
 
 namespace Llama4Kernels.Tests.Repository;
 
-/// <summary>The layers Interop ← Kernels ← Engine ← tools, samples; tests and benchmarks see all of them, nothing sees those two.</summary>
+/// <summary>The layers Interop ← Kernels ← Engine ← tools and the samples in docs; tests and benchmarks see all of them, nothing sees those two.</summary>
 public partial class ArchitectureTests
 {
     private const int MaxLines = 500;
 
-    private static readonly string[] s_layers = ["Interop", "Kernels", "Engine", "tools", "samples"];
+    private static readonly string[] s_layers = ["Interop", "Kernels", "Engine", "tools", "docs"];
     private static readonly string[] s_outside = ["Tests", "Benchmarks"];
 
     /// <summary>Order within Kernels: a folder uses those before it. What is not named is a room, and rooms may use each other.</summary>
@@ -87,8 +87,8 @@ public partial class ArchitectureTests
     [InlineData("Interop", "Kernels", false)]
     [InlineData("Kernels", "Engine", false)]
     [InlineData("Engine", "tools", false)]
-    [InlineData("samples", "Engine", true)]
-    [InlineData("tools", "samples", false)]
+    [InlineData("docs", "Engine", true)]
+    [InlineData("tools", "docs", false)]
     [InlineData("tools", "Tests", false)]
     [InlineData("Benchmarks", "Tests", false)]
     [InlineData("Tests", "Benchmarks", false)]

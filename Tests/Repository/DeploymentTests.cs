@@ -10,7 +10,7 @@ namespace Llama4Kernels.Tests.Repository;
 /// <summary>What starts the server elsewhere, which no test can: it names commands, files and times that are there and fit.</summary>
 public sealed partial class DeploymentTests
 {
-    private const string Cluster = "deploy/kubernetes.yaml", Unit = "deploy/llama4.service", Workflow = ".github/workflows/ci.yml";
+    private const string Cluster = "docs/deploy/kubernetes.yaml", Unit = "docs/deploy/llama4.service", Workflow = ".github/workflows/ci.yml";
 
     private static string Dockerfile => RepositoryFiles.Read("Dockerfile");
 

@@ -27,7 +27,7 @@ public sealed partial class ReadmeTests(ModelFixture models)
     [Fact]
     public void SamplesOfThePagesAreThoseThatAreCompiled()
     {
-        string source = string.Concat(RepositoryFiles.All.Where(path => path == "Tests/Repository/DocumentationSamples.cs" || (path.StartsWith("samples/", StringComparison.Ordinal) && path.EndsWith(".cs", StringComparison.Ordinal)))
+        string source = string.Concat(RepositoryFiles.All.Where(path => path == "Tests/Repository/DocumentationSamples.cs" || (path.StartsWith("docs/samples/", StringComparison.Ordinal) && path.EndsWith(".cs", StringComparison.Ordinal)))
             .Select(path => RepositoryFiles.Read(path).ReplaceLineEndings("\n")));
         string[] compiled = [.. Region().Matches(source).Select(region => $"{region.Groups["page"].Value}\n{Dedented(region.Groups["code"].Value)}")];
         string[] shown = [.. RepositoryFiles.All.Where(path => path.EndsWith(".md", StringComparison.Ordinal) && path != "README.md" && RepositoryFiles.IsHandwritten(path))

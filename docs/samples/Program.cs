@@ -23,7 +23,7 @@ switch (sample)
         await EvaluationSample.RunAsync(model, Console.Out);
         break;
     default:
-        Console.Error.WriteLine("usage: dotnet run -c Release --project samples -- console|web|functions|picture|prefix|evaluation [MODEL] [PICTURE]");
+        Console.Error.WriteLine("usage: dotnet run -c Release --project docs/samples -- console|web|functions|picture|prefix|evaluation [MODEL] [PICTURE]");
         return 2;
 }
 return 0;
