@@ -72,13 +72,7 @@ internal sealed record ChatRequest(Talk Talk, int Choices, bool IsStream, bool I
         scope.CheckModel(fields);
         (Llama4Engine engine, ServerLimits limits) = (scope.Engine, scope.Limits);
         var sampling = new SamplingReader(engine, limits);
-        bool isStream = fields.Flag("stream");
-        Fields? stream = fields.Object("stream_options");
-        stream?.Check(RequestFields.StreamOptions);
-        if (stream is not null && !isStream)
-        {
-            throw ApiException.Invalid("stream_options", "'stream_options' is for streams: give 'stream': true.");
-        }
+        (bool isStream, bool includeUsage) = RequestFields.ReadStream(fields);
         GenerationOptions generation = sampling.Read(fields, sampling.MaxTokens(fields, "max_completion_tokens", "max_tokens"));
         int top = (int)(fields.Integer("top_logprobs", 0, GenerationOptions.MaxTopLogprobs) ?? 0);
         bool logprobs = fields.Flag("logprobs");
@@ -92,6 +86,6 @@ internal sealed record ChatRequest(Talk Talk, int Choices, bool IsStream, bool I
         Talk.CheckForm(tools, constraint, "response_format");
         IReadOnlyList<ChatMessage> messages = await new ChatMessages(engine.Model, scope.Pictures(), limits).ReadAsync(fields, scope.Cancellation).ConfigureAwait(false);
         var talk = new Talk(messages, tools, generation with { Logprobs = logprobs, TopLogprobs = top }, constraint, scope.Salt);
-        return new ChatRequest(talk, choices, isStream, stream?.Flag("include_usage") ?? false);
+        return new ChatRequest(talk, choices, isStream, includeUsage);
     }
 }

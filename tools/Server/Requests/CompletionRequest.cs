@@ -24,13 +24,7 @@ internal sealed record CompletionRequest(IReadOnlyList<Prompt> Prompts, int PerP
         scope.CheckModel(fields);
         (Llama4Engine engine, ServerLimits limits) = (scope.Engine, scope.Limits);
         var sampling = new SamplingReader(engine, limits);
-        bool isStream = fields.Flag("stream");
-        Fields? stream = fields.Object("stream_options");
-        stream?.Check(RequestFields.StreamOptions);
-        if (stream is not null && !isStream)
-        {
-            throw ApiException.Invalid("stream_options", "'stream_options' is for streams: give 'stream': true.");
-        }
+        (bool isStream, bool includeUsage) = RequestFields.ReadStream(fields);
         // As OpenAI has it, unless the server's limit is less.
         int? most = fields.Any("max_tokens") is null ? Math.Min(UsualTokens, limits.MaxNewTokens ?? UsualTokens) : sampling.MaxTokens(fields, "max_tokens");
         long? logprobs = fields.Integer("logprobs", 0, GenerationOptions.MaxTopLogprobs);
@@ -41,7 +35,7 @@ internal sealed record CompletionRequest(IReadOnlyList<Prompt> Prompts, int PerP
         {
             throw ApiException.Unsupported("best_of", "'best_of' must be 'n': all choices are given.");
         }
-        return new CompletionRequest(prompts, choices, generation, isStream, stream?.Flag("include_usage") ?? false);
+        return new CompletionRequest(prompts, choices, generation, isStream, includeUsage);
     }
 
     /// <summary>A text, texts, ids, or lists of ids.</summary>

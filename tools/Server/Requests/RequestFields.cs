@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama4Kernels.Server.Errors;
 
 namespace Llama4Kernels.Server.Requests;
 
@@ -73,5 +74,16 @@ internal static class RequestFields
         Fields fields = Fields.Of(body, string.Empty);
         fields.Check(known);
         return fields;
+    }
+
+    /// <summary>Whether an answer is streamed, and whether the stream ends with the usage.</summary>
+    public static (bool IsStream, bool IncludeUsage) ReadStream(Fields fields)
+    {
+        bool isStream = fields.Flag("stream");
+        Fields? options = fields.Object("stream_options");
+        options?.Check(StreamOptions);
+        return options is null || isStream
+            ? (isStream, options?.Flag("include_usage") ?? false)
+            : throw ApiException.Invalid("stream_options", "'stream_options' is for streams: give 'stream': true.");
     }
 }
