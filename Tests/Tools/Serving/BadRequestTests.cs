@@ -218,6 +218,32 @@ public sealed class BadRequestTests(SampleServer sample)
         (await client.ChatAsync(two)).Fails(400, "too_many_items", "messages[0].content[1].image_url.url");
     }
 
+    /// <summary>One more than a list may have, and schemas longer than they may be.</summary>
+    [Fact]
+    public async Task ListsAndSchemasAreBounded()
+    {
+        await using ServedClient client = await ServedClient.StartAsync(sample.Engine, options => options with
+        {
+            Limits = options.Limits with { MaxTools = 2, MaxLogitBias = 2, MaxPrompts = 2, MaxStopStrings = 2, MaxChoices = 2, MaxSchemaLength = 100 },
+        });
+        string Tools(int count) => $"\"max_tokens\": 1, \"tools\": [{string.Join(",", Enumerable.Range(0, count).Select(i => $"{{\"type\": \"function\", \"function\": {{\"name\": \"f{i}\"}}}}"))}]";
+        string Schema(int letters) => $"{{\"type\": \"object\", \"description\": \"{new string('a', letters)}\"}}";
+        string Format(int letters) => $"\"max_tokens\": 1, \"response_format\": {{\"type\": \"json_schema\", \"json_schema\": {{\"name\": \"a\", \"schema\": {Schema(letters)}}}}}";
+        string Parameters(int letters) => $"\"max_tokens\": 1, \"tools\": [{{\"type\": \"function\", \"function\": {{\"name\": \"f\", \"parameters\": {Schema(letters)}}}}}]";
+        foreach (string fits in (string[])[Tools(2), Format(10), Parameters(10), "\"max_tokens\": 1, \"logit_bias\": {\"1\": 1, \"2\": 1}", "\"max_tokens\": 1, \"n\": 2", "\"max_tokens\": 1, \"stop\": [\"a\", \"b\"]"])
+        {
+            (await client.ChatAsync(Bodies.Chat(more: fits))).Ok();
+        }
+        (await client.ChatAsync(Bodies.Chat(more: Tools(3)))).Fails(400, "too_many_items", "tools");
+        (await client.ChatAsync(Bodies.Chat(more: Format(200)))).Fails(400, "invalid_value", "response_format.json_schema.schema");
+        (await client.ChatAsync(Bodies.Chat(more: Parameters(200)))).Fails(400, "invalid_value", "tools[0].function.parameters");
+        (await client.ChatAsync(Bodies.Chat(more: "\"logit_bias\": {\"1\": 1, \"2\": 1, \"3\": 1}"))).Fails(400, "too_many_items", "logit_bias");
+        (await client.ChatAsync(Bodies.Chat(more: "\"n\": 3"))).Fails(400, "invalid_value", "n");
+        (await client.ChatAsync(Bodies.Chat(more: "\"stop\": [\"a\", \"b\", \"c\"]"))).Fails(400, "too_many_items", "stop");
+        (await client.PostAsync("v1/completions", """{"prompt": ["a", "b"], "max_tokens": 1}""")).Ok();
+        (await client.PostAsync("v1/completions", """{"prompt": ["a", "b", "c"], "max_tokens": 1}""")).Fails(400, "too_many_items", "prompt");
+    }
+
     private const string Tiny = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
     private async Task FailsAsync(string body, int status, string code, string? param, string path = "v1/chat/completions")
