@@ -21,8 +21,7 @@ internal static unsafe class Int4Quick
     public static void Run(int threads)
     {
         using var team = new ThreadTeam(threads);
-        using var scratch = new CpuScratch();
-        var workspace = new CpuWorkspace(team, scratch);
+        using var workspace = new CpuWorkspace(team);
         double peak = CpuFeatures.Avx512Vnni ? Ceilings.IntegerDotPeak(team) : 0;
         Console.WriteLine($"{team.Threads} threads, W [{Rows}, {Columns}], {Matrices} matrices, vpdpbusd {peak / 1e9:F0} GOP/s");
         var random = new Random(1);
