@@ -15,8 +15,8 @@ switch (args)
     case ["--quick", "affine", "int8", ..] when args.Length < 6 && (args.Length < 4 || int.TryParse(args[3], CultureInfo.InvariantCulture, out _)):
         AffineQuick.Run(ActivationPrecision.Int8, args.Length < 4 ? 1 : int.Parse(args[3], CultureInfo.InvariantCulture), args.Length < 5 ? null : args[4]);
         return 0;
-    case ["--quick", "int4", ..] when args.Length < 4 && (args.Length < 3 || int.TryParse(args[2], CultureInfo.InvariantCulture, out _)):
-        Int4Quick.Run(args.Length < 3 ? 0 : int.Parse(args[2], CultureInfo.InvariantCulture));
+    case ["--quick", "product", string format, ..] when args.Length < 7 && ProductArguments.Parse(args.AsSpan(3)) is ProductArguments given:
+        ProductQuick.Run(format, given.Threads, given.Shape, given.Only);
         return 0;
     case ["--quick", "decode"]:
         ModelQuick.Decode();
@@ -52,7 +52,7 @@ switch (args)
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [THREADS [PRODUCT]]], int4 [THREADS], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

@@ -7,14 +7,13 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// Micro-kernels for 1 … 12 tokens × one panel of 32 rows, assembled for AVX-512 at run time: .NET has neither VDPBF16PS
-/// nor control over register allocation of so many accumulators. Every output is one accumulator summed in ascending
-/// column order, whatever the number of tokens, so that results do not depend on the batch.
+/// Micro-kernels for 1 … 12 tokens × one panel of 32 rows, assembled for AVX-512 at run time: .NET has no control over register
+/// allocation of so many accumulators. Every output is one accumulator summed in ascending column order, whatever the number of
+/// tokens, so that results do not depend on the batch.
 /// <code>
 /// void tile(byte* panel, byte* x, long xStride, float* y, long yStride, long steps)   // strides in bytes
 /// </code>
-/// x holds the tokens' rows: float32 [tokens, columns], or for the BF16 dot product bfloat16 pairs [tokens, steps].
-/// y receives [tokens, 32] float32.
+/// x holds the tokens' rows, float32 [tokens, columns]; y receives [tokens, 32] float32.
 /// </summary>
 internal sealed unsafe class AssembledTile : IDisposable
 {
@@ -26,10 +25,9 @@ internal sealed unsafe class AssembledTile : IDisposable
 
     /// <param name="tokens">1 … 12</param>
     /// <param name="format">Format of the panel.</param>
-    /// <param name="dot">Use the BF16 dot product on bfloat16 activations.</param>
-    public AssembledTile(int tokens, ElementType format, bool dot)
+    public AssembledTile(int tokens, ElementType format)
     {
-        _code = NativeCode.Make(a => Emit(a, tokens, format, dot));
+        _code = NativeCode.Make(a => Emit(a, tokens, format));
         Run = (delegate* unmanaged<byte*, byte*, long, float*, long, long, void>)_code.Address;
     }
 
@@ -37,7 +35,7 @@ internal sealed unsafe class AssembledTile : IDisposable
 
     public void Dispose() => _code.Dispose();
 
-    private static void Emit(Assembler a, int tokens, ElementType format, bool dot)
+    private static void Emit(Assembler a, int tokens, ElementType format)
     {
         AssemblerRegister64 panel = rdi, x = rsi, xStride = rdx, y = rcx, yStride = r8, steps = r9;
         NativeCode.Enter(a);
@@ -56,7 +54,7 @@ internal sealed unsafe class AssembledTile : IDisposable
         {
             a.vpxord(NativeCode.Zmm[i], NativeCode.Zmm[i], NativeCode.Zmm[i]);
         }
-        bool widen = format == ElementType.BF16 && !dot;
+        bool widen = format == ElementType.BF16;
         if (widen)
         {
             a.mov(eax, unchecked((int)0xffff0000));
@@ -103,27 +101,13 @@ internal sealed unsafe class AssembledTile : IDisposable
             {
                 // One broadcast serves both halves of the panel: as memory operands they would load twice and bound the loop.
                 a.vbroadcastss(value, Row(__dword_ptr, token, offset));
+                a.vfmadd231ps(first, low, value);
+                a.vfmadd231ps(second, high, value);
+                return;
             }
             AssemblerMemoryOperand operand = Row(__dword_bcst, token, offset);
-            switch (dot, tokens > 2)
-            {
-                case (true, true):
-                    a.vdpbf16ps(first, low, value);
-                    a.vdpbf16ps(second, high, value);
-                    break;
-                case (true, false):
-                    a.vdpbf16ps(first, low, operand);
-                    a.vdpbf16ps(second, high, operand);
-                    break;
-                case (false, true):
-                    a.vfmadd231ps(first, low, value);
-                    a.vfmadd231ps(second, high, value);
-                    break;
-                default:
-                    a.vfmadd231ps(first, low, operand);
-                    a.vfmadd231ps(second, high, operand);
-                    break;
-            }
+            a.vfmadd231ps(first, low, operand);
+            a.vfmadd231ps(second, high, operand);
         }
 
         void Advance(int count)

@@ -1,4 +1,3 @@
-using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.MatMul;
@@ -6,7 +5,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>The assembled micro-kernels of this process, made at first use and kept.</summary>
 internal static unsafe class AssembledTiles
 {
-    private static readonly Lazy<(AssembledTile[] F32, AssembledTile[] Widen, AssembledTile[] Dot, string? Fault)> s_made = new(Make);
+    private static readonly Lazy<(AssembledTile[] F32, AssembledTile[] Widen, string? Fault)> s_made = new(Make);
 
     /// <summary>Why they cannot be had, or null.</summary>
     public static string? Fault => s_made.Value.Fault;
@@ -17,22 +16,15 @@ internal static unsafe class AssembledTiles
     /// <summary>The kernel for 1 … 12 tokens over bfloat16 weights, which it widens.</summary>
     public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Widen(int tokens) => s_made.Value.Widen[tokens - 1].Run;
 
-    /// <summary>The kernel for 1 … 12 tokens of bfloat16 pairs over bfloat16 weights.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Dot(int tokens) => s_made.Value.Dot[tokens - 1].Run;
-
-    private static (AssembledTile[] F32, AssembledTile[] Widen, AssembledTile[] Dot, string? Fault) Make()
+    private static (AssembledTile[] F32, AssembledTile[] Widen, string? Fault) Make()
     {
         try
         {
-            return (
-                Tiles(t => new AssembledTile(t, ElementType.F32, dot: false)),
-                Tiles(t => new AssembledTile(t, ElementType.BF16, dot: false)),
-                CpuFeatures.Avx512Bf16 ? Tiles(t => new AssembledTile(t, ElementType.BF16, dot: true)) : [],
-                null);
+            return (Tiles(t => new AssembledTile(t, ElementType.F32)), Tiles(t => new AssembledTile(t, ElementType.BF16)), null);
         }
         catch (PlatformNotSupportedException e)
         {
-            return ([], [], [], e.Message);
+            return ([], [], e.Message);
         }
     }
 

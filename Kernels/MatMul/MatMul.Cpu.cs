@@ -5,77 +5,55 @@ using Llama4Kernels.Kernels.Threading;
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// <see cref="MatMul"/> on the host with weights that are numbers. Weight bytes are the packed size once per twelve tokens from
-/// cache, once from memory. Each output is summed in one accumulator in ascending column order (per column pair for the BF16 dot
-/// product), so that it depends neither on the number of tokens nor on the threads.
+/// <see cref="MatMul"/> on the host with weights that are numbers. Weight bytes are the packed size once per tile from cache, once
+/// from memory. Each output is summed in one accumulator in ascending column order, so that it depends neither on the number of tokens nor on the threads.
 /// </summary>
 internal static unsafe class MatMulCpu
 {
     /// <summary>Bytes of x that a thread keeps in its second-level cache.</summary>
     private const long BlockBytes = 512 << 10;
 
-    /// <summary>The records, best first. Where weights are bfloat16, rounding x to it comes first, whatever runs the sums.</summary>
+    /// <summary>The records, best first, behind those of <see cref="MatMulDot"/>. Where weights are bfloat16, rounding x to it comes first, whatever runs the sums.</summary>
     public static readonly CpuProduct[] Products =
     [
-        new("matmul_bf16_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoDot(),
-            "assembled tiles of 12 rows with the BF16 dot product", (ws, in o) => Run(ws, o, &PanelTiles.AssembledDot, Form.Pairs)),
         new("matmul_bf16_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoAssembly(),
-            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, Form.Rounded)),
+            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: true)),
         new("matmul_bf16_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(512),
-            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, Form.Rounded)),
+            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, rounds: true)),
         new("matmul_bf16_bf16_v256", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(256),
-            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, Form.Rounded)),
+            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, rounds: true)),
         new("matmul_bf16_bf16_scalar", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, _ => null,
-            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, Form.Rounded)),
+            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, rounds: true)),
         new("matmul_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoAssembly(),
-            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, Form.Float32)),
+            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: false)),
         new("matmul_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoVectors(512),
-            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, Form.Float32)),
+            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, rounds: false)),
         new("matmul_bf16_v256", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoVectors(256),
-            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, Form.Float32)),
+            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, rounds: false)),
         new("matmul_bf16_scalar", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, _ => null,
-            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, Form.Float32)),
+            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, rounds: false)),
         new("matmul_f32_avx512", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoAssembly(),
-            "assembled tiles of 12 rows", (ws, in o) => Run(ws, o, &PanelTiles.AssembledF32, Form.Float32)),
+            "assembled tiles of 12 rows", (ws, in o) => Run(ws, o, &PanelTiles.AssembledF32, rounds: false)),
         new("matmul_f32_v512", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoVectors(512),
-            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512F32, Form.Float32)),
+            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512F32, rounds: false)),
         new("matmul_f32_v256", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoVectors(256),
-            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256F32, Form.Float32)),
+            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256F32, rounds: false)),
         new("matmul_f32_scalar", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, _ => null,
-            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarF32, Form.Float32)),
+            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarF32, rounds: false)),
     ];
 
-    /// <summary>The form in which a tile takes rows of x.</summary>
-    private enum Form
-    {
-        /// <summary>float32, as they are; a missing partner of an odd last column is made zero.</summary>
-        Float32,
-
-        /// <summary>float32 that is rounded to bfloat16.</summary>
-        Rounded,
-
-        /// <summary>Pairs of bfloat16.</summary>
-        Pairs,
-    }
-
-    private static void Run(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, byte*, long, int, int, float*, void> tile, Form form)
+    private static void Run(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, byte*, long, int, int, float*, void> tile, bool rounds)
     {
         var w = (PackedMatrix)o.Weights;
         int perStep = w.Format.Bits == 16 ? 2 : 1;
         byte* rows = (byte*)o.X;
         long stride = (long)w.Columns * sizeof(float);
-        if (form == Form.Pairs)
-        {
-            stride = (long)w.Steps * sizeof(uint);
-            rows = workspace.Operand.Require(stride * o.Tokens);
-            workspace.Team.Run(o.Tokens, new OperandJobs.RoundJob(o.X, w.Columns, w.Steps, (ushort*)rows));
-        }
-        else if (form == Form.Rounded || w.Steps * perStep != w.Columns)
+        if (rounds || w.Steps * perStep != w.Columns)
         {
             // An odd last column has a partner of weight zero: its activation must exist and be zero, not whatever follows.
             stride = (long)w.Steps * perStep * sizeof(float);
             rows = workspace.Operand.Require(stride * o.Tokens);
-            workspace.Team.Run(o.Tokens, new OperandJobs.PadJob(o.X, w.Columns, w.Steps * perStep, form == Form.Rounded, (float*)rows));
+            workspace.Team.Run(o.Tokens, new OperandJobs.PadJob(o.X, w.Columns, w.Steps * perStep, rounds, (float*)rows));
         }
         // Rows of x that stay in the second-level cache while the panels of an item go by, in whole tiles.
         int most = (int)Math.Clamp(BlockBytes / stride / AssembledTile.MaxTokens * AssembledTile.MaxTokens, AssembledTile.MaxTokens, o.Tokens + AssembledTile.MaxTokens);

@@ -6,20 +6,6 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>Brings rows of x into the form in which a product takes them. An item is a row.</summary>
 internal static unsafe class OperandJobs
 {
-    /// <summary>Rounds rows to bfloat16 and pads them to whole pairs.</summary>
-    public readonly struct RoundJob(float* x, int columns, int steps, ushort* to) : ITeamJob
-    {
-        public void Execute(int item, int worker)
-        {
-            ushort* row = to + (long)item * steps * 2;
-            Bf16.FromSingle(new ReadOnlySpan<float>(x + (long)item * columns, columns), new Span<ushort>(row, columns));
-            if ((columns & 1) != 0)
-            {
-                row[columns] = 0;
-            }
-        }
-    }
-
     /// <summary>Copies rows into padded ones, rounded to bfloat16 if asked for.</summary>
     public readonly struct PadJob(float* x, int columns, int padded, bool round, float* to) : ITeamJob
     {

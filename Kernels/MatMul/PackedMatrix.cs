@@ -15,7 +15,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <item>8 bits: a column, 32 bytes, a byte a row</item>
 /// <item>4 bits: a pair of columns, 32 bytes, a byte a row, the even column in the low half</item>
 /// </list>
-/// Rows are padded to 32 and columns to a step with zeros.
+/// Rows are padded to 32 and columns to a step, or to two of a byte each, with zeros.
 /// </summary>
 internal sealed unsafe class PackedMatrix : CpuMatrix
 {
@@ -34,7 +34,8 @@ internal sealed unsafe class PackedMatrix : CpuMatrix
         // Two to a step where a pair fills what a lane of the product takes: 32 bits of numbers, 8 of codes.
         Steps = Format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
         HeaderBytes = Format.Scale == ScaleKind.None ? 0 : PanelRows * sizeof(float);
-        BlockBytes = HeaderBytes + (long)Steps * PanelRows * (IsDense ? sizeof(float) : 1);
+        // Whole pairs: products may take columns two at a time.
+        BlockBytes = HeaderBytes + (IsDense ? (long)Steps * sizeof(float) : (Steps + 1L) & ~1L) * PanelRows;
         Allocate(PanelBytes * Panels, inLargePages: true);
     }
 

@@ -23,10 +23,6 @@ internal static unsafe class PanelTiles
     public static void AssembledBF16(byte* panel, byte* x, long stride, int tokens, int steps, float* tile) =>
         AssembledTiles.Widen(tokens)(panel, x, stride, tile, TileStride, steps);
 
-    /// <summary>bfloat16 weights and pairs of activations, assembled.</summary>
-    public static void AssembledDot(byte* panel, byte* x, long stride, int tokens, int steps, float* tile) =>
-        AssembledTiles.Dot(tokens)(panel, x, stride, tile, TileStride, steps);
-
     /// <summary>float32 weights, vectors of 512 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector512F32(byte* panel, byte* x, long stride, int tokens, int steps, float* tile)

@@ -10,7 +10,7 @@ public sealed unsafe class MatMulTests : IDisposable
 {
     private readonly ThreadTeam _team = new(2);
 
-    public static TheoryData<string> Records { get; } = CpuRecords.Names(MatMulCpu.Products);
+    public static TheoryData<string> Records { get; } = CpuRecords.Names(MatMulDot.Products.Where(record => record.Format == WeightFormat.BF16).Concat(MatMulCpu.Products));
 
     [Theory]
     [MemberData(nameof(Records))]
@@ -45,6 +45,25 @@ public sealed unsafe class MatMulTests : IDisposable
             Case single = all with { Tokens = 1, X = all.X[(t * 121)..((t + 1) * 121)] };
             Assert.Equal(together[(t * 75)..((t + 1) * 75)], single.Run(one, true));
         }
+    }
+
+    /// <summary>More columns than a block has, more rows than an item takes, and every height of tiles: the oracle's sums, the bits of a row alone.</summary>
+    [Theory]
+    [MemberData(nameof(Records))]
+    public void BlocksOfColumnsAndSharesOfRowsChangeNothing(string name)
+    {
+        const int Outputs = 37, Columns = 2109;
+        Case all = new(530, Outputs, Columns, CpuRecords.Get(name), seed: 6);
+        float[] alone = [.. Enumerable.Range(0, 20).SelectMany(t => (all with { Tokens = 1, X = all.X[(t * Columns)..((t + 1) * Columns)] }).Run(_team, true))];
+        (double[] expected, double[] magnitude) = MatMulOracle.Run(all.X[..(20 * Columns)], all.W, all.Bias, 20, Outputs, Columns, all.Record.Operands == ActivationPrecision.BFloat16);
+        Assert.All(Enumerable.Range(0, alone.Length), i => Assert.True(Math.Abs(alone[i] - expected[i]) <= 1e-6 * magnitude[i], $"element {i}: {alone[i]} for {expected[i]}"));
+        foreach (int tokens in (int[])[2, 3, 4, 6, 7, 8, 9, 16, 17, 20])
+        {
+            Assert.Equal(alone[..(tokens * Outputs)], (all with { Tokens = tokens, X = all.X[..(tokens * Columns)] }).Run(_team, true));
+        }
+        float[] together = all.Run(_team, true);
+        Assert.Equal(alone, together[..alone.Length]);
+        Assert.Equal((all with { Tokens = 1, X = all.X[^Columns..] }).Run(_team, true), together[^Outputs..]);
     }
 
     [Theory]
