@@ -24,6 +24,7 @@ internal sealed class ElementTracker
     private int _depthBefore;
     private readonly List<(int Frame, int Start, int End)> _added = new(16);
     private readonly List<int> _doubtful = [];
+    private readonly Stack<(MachineState State, int Node, ElementPlace Place)> _ways = new();
     private ElementPlace _place;
     private ElementPlace _placeBefore;
     private int _textBefore;
@@ -101,7 +102,7 @@ internal sealed class ElementTracker
             }
             if (frame.Node != ElementTexts.Off)
             {
-                ElementWalk walk = new(_machine, frame.Seen, i + 1);
+                ElementWalk walk = new(_machine, frame.Seen, i + 1, _ways);
                 _doubtful.Clear();
                 walk.Exclude(state, frame.Node, _place, mask, _doubtful);
                 ExcludeAll(state, CollectionsMarshal.AsSpan(_doubtful), mask);
@@ -259,7 +260,7 @@ internal sealed class ElementTracker
             }
             ReadOnlySpan<byte> element = Text[frame.Start..];
             if (frame.Node != ElementTexts.Off
-                ? !new ElementWalk(_machine, frame.Seen, i + 1).IsAlive(state, frame.Node, _place)
+                ? !new ElementWalk(_machine, frame.Seen, i + 1, _ways).IsAlive(state, frame.Node, _place)
                 : frame.Seen.CanBecome(element, int.MaxValue) && !CanDiffer(state, frame, i + 1))
             {
                 return true;

@@ -8,7 +8,9 @@ namespace Llama4Kernels.Engine.Constraints.Elements;
 /// <param name="machine">The machine.</param>
 /// <param name="seen">The elements.</param>
 /// <param name="level">The depth at which they stand.</param>
-internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int level)
+/// <param name="ways">For the ways still to be followed.</param>
+internal readonly struct ElementWalk(
+    Machine machine, ElementTexts seen, int level, Stack<(MachineState State, int Node, ElementPlace Place)> ways)
 {
     // What is most likely to lead away from the elements that are there comes first.
     private static readonly byte[] s_probes =
@@ -42,7 +44,7 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
                 }
                 else
                 {
-                    doubtful.AddRange(TokensFrom(token));
+                    AddTokens(token, doubtful);
                 }
             }
         }
@@ -81,10 +83,16 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
 
     private int Token(int parent, byte value) => parent < 0 ? machine.Vocabulary.First(value) : machine.Vocabulary.Child(parent, value);
 
-    private IEnumerable<int> TokensFrom(int node)
+    private void AddTokens(int node, List<int> tokens)
     {
         VocabularyTrie vocabulary = machine.Vocabulary;
-        return Enumerable.Range(node, vocabulary.Ends[node] - node).Select(i => vocabulary.Tokens[i]).Where(token => token >= 0);
+        for (int i = node; i < vocabulary.Ends[node]; i++)
+        {
+            if (vocabulary.Tokens[i] >= 0)
+            {
+                tokens.Add(vocabulary.Tokens[i]);
+            }
+        }
     }
 
     private void Unset(int node, TokenMask mask)
@@ -108,20 +116,20 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
             return true;
         }
         // Deeper only where all ways on are the beginnings of elements that are there.
-        Stack<(MachineState State, int Node, ElementPlace Place)> pending = new();
-        Push(state, node, place, pending);
-        while (pending.TryPop(out (MachineState State, int Node, ElementPlace Place) at))
+        ways.Clear();
+        Push(state, node, place);
+        while (ways.TryPop(out (MachineState State, int Node, ElementPlace Place) at))
         {
             if (LeadsAway(at.State, at.Node, at.Place))
             {
                 return true;
             }
-            Push(at.State, at.Node, at.Place, pending);
+            Push(at.State, at.Node, at.Place);
         }
         return false;
     }
 
-    private void Push(MachineState state, int node, ElementPlace place, Stack<(MachineState, int, ElementPlace)> pending)
+    private void Push(MachineState state, int node, ElementPlace place)
     {
         for (int child = seen.FirstChild(node); child != ElementTexts.Off; child = seen.NextSibling(child))
         {
@@ -129,7 +137,7 @@ internal readonly struct ElementWalk(Machine machine, ElementTexts seen, int lev
             MachineState next = machine.Next(state, label);
             if (!ReferenceEquals(next, MachineState.Dead))
             {
-                pending.Push((next, child, place.After(label, place.Marks(state, label))));
+                ways.Push((next, child, place.After(label, place.Marks(state, label))));
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Llama4Kernels.Engine.Constraints.JsonSchema;
@@ -8,6 +9,8 @@ internal sealed class SchemaDocument
     private readonly Dictionary<string, Subschema> _byPointer = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SchemaResource> _resources = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SchemaResource> _resourceAt = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Subschema>.AlternateLookup<ReadOnlySpan<char>> _byPointerText;
+    private readonly List<char> _pointer = [];
     private readonly List<Subschema> _all = [];
     private readonly ConstraintLimits _limits;
     private readonly SchemaResource _syntheticResource = new(string.Empty, default, string.Empty, SchemaDraft.Draft202012, false);
@@ -17,6 +20,7 @@ internal sealed class SchemaDocument
     public SchemaDocument(JsonElement json, ConstraintLimits limits)
     {
         _limits = limits;
+        _byPointerText = _byPointer.GetAlternateLookup<ReadOnlySpan<char>>();
         if (json.GetRawText().Contains("\\ud", StringComparison.OrdinalIgnoreCase))
         {
             CheckTexts(json);
@@ -39,12 +43,18 @@ internal sealed class SchemaDocument
     /// <summary>The subschema at a place below another one.</summary>
     public Subschema Child(Subschema parent, JsonElement json, params ReadOnlySpan<string> path)
     {
-        string pointer = parent.Pointer;
+        _pointer.Clear();
+        _pointer.AddRange(parent.Pointer.AsSpan());
         foreach (string part in path)
         {
-            pointer += "/" + Escaped(part);
+            _pointer.Add('/');
+            _pointer.AddRange(Escaped(part).AsSpan());
         }
-        return Get(json, pointer, parent.Resource, parent.Scope);
+        // Most are asked for many times.
+        ReadOnlySpan<char> pointer = CollectionsMarshal.AsSpan(_pointer);
+        return !_hasDynamicAnchors && _byPointerText.TryGetValue(pointer, out Subschema? known)
+            ? known
+            : Get(json, pointer.ToString(), parent.Resource, parent.Scope);
     }
 
     /// <summary>A schema of a constant array or object; it stands nowhere but means what <c>enum</c> and <c>const</c> say.</summary>

@@ -21,8 +21,8 @@ internal static class ForcedText
             bytes.Add(value);
             state = machine.Next(state, value);
         }
-        // Whole characters only.
-        int whole = bytes.Count;
+        // Whole characters only: one that a token has begun is for the model to end.
+        int whole = bytes.Count > 0 && (bytes[0] & 0xC0) == 0x80 ? 0 : bytes.Count;
         while (whole > 0 && Rune.DecodeLastFromUtf8(bytes.ToArray().AsSpan(0, whole), out _, out _) != System.Buffers.OperationStatus.Done)
         {
             whole--;

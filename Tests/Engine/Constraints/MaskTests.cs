@@ -98,6 +98,30 @@ public class MaskTests
         }
     }
 
+    /// <summary>Where elements must differ a request remembers them, but a mask costs nothing.</summary>
+    [Theory]
+    [InlineData("""{"type":"array","items":{"type":"string","maxLength":5},"uniqueItems":true,"minItems":20}""")]
+    [InlineData("""{"type":"array","items":{"enum":["a","ab","abc","b"]},"uniqueItems":true,"minItems":4}""")]
+    [InlineData("""{"type":"array","items":{"type":"integer"},"uniqueItems":true,"minItems":20}""")]
+    public void MasksOfElementsThatDifferAllocateNothing(string schema)
+    {
+        Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
+        int[] tokens = RandomTokens(constraint, 60);
+        Assert.True(tokens.Length > 8);
+        TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
+        for (int round = 0; round < 2; round++)
+        {
+            ITokenConstraint state = constraint.Start();
+            foreach (int token in tokens)
+            {
+                long before = GC.GetAllocatedBytesForCurrentThread();
+                state.Allow(mask);
+                Assert.True(round == 0 || GC.GetAllocatedBytesForCurrentThread() == before, $"A mask before {ConstraintChecks.Tokenizer.Decode([token])} allocates.");
+                state.Accept(token);
+            }
+        }
+    }
+
     /// <summary>Masks ask each way to read the text, so that strings are read in one way where one automaton can tell.</summary>
     [Theory]
     [InlineData("""{"type":"string","oneOf":[{"pattern":"in"},{"pattern":"an"},{"pattern":"ers"}]}""", 1)]

@@ -1,4 +1,5 @@
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
@@ -121,6 +122,28 @@ public sealed class EnginePriorityTests(ModelFixture models)
         Assert.Equal(3, held.Rows.IndexOf(7));
         Assert.True(held.Rows.IndexOf(5) > 40, string.Join(" ", held.Rows));
         Assert.Equal(1, engine.Status.Preemptions);
+    }
+
+    /// <summary>A constraint is where its answer is: who gave way and came back keeps to it, and is asked no token twice.</summary>
+    [Fact]
+    public async Task WhoGaveWayKeepsToItsConstraint()
+    {
+        var compiler = new ConstraintCompiler(Scout.Tokenizer);
+        Constraint constraint = compiler.JsonSchema("""{"type":"array","items":{"type":"string","maxLength":4},"uniqueItems":true,"minItems":9,"maxItems":9}""");
+        GenerationRequest low = Request(1, 20, 60);
+        low = low with { Options = low.Options! with { Constraint = constraint.Start() } };
+        await using var engine = new Llama4Engine(Scout, s_sizes);
+        using var held = new HeldStep(engine, 5);
+        Task<Outcome> first = engine.Ask(low);
+        held.WaitUntilIn();
+        Task<Outcome> high = engine.Ask(Request(3, 5, 3) with { Priority = 1 });
+        held.LetGo();
+        Outcome[] outcomes = await Task.WhenAll(first, high);
+        Assert.Equal(1, engine.Status.Preemptions);
+        await AreAsAlone([low, Request(3, 5, 3)], outcomes);
+        ITokenConstraint state = constraint.Start();
+        Assert.All(outcomes[0].Tokens, state.Accept);
+        await engine.IsIdle();
     }
 
     private static GenerationRequest Request(int seed, int prompt, int tokens) =>
