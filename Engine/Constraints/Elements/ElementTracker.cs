@@ -23,8 +23,8 @@ internal sealed class ElementTracker
     private Frame[] _framesBefore = new Frame[32];
     private int _depthBefore;
     private readonly List<(int Frame, int Start, int End)> _added = new(16);
-    private readonly List<int> _doubtful = [];
-    private readonly Stack<(MachineState State, int Node, ElementPlace Place)> _ways = new();
+    private readonly List<int> _doubtful = new(64);
+    private readonly Stack<(MachineState State, int Node, ElementPlace Place)> _ways = new(64);
     private ElementPlace _place;
     private ElementPlace _placeBefore;
     private int _textBefore;
