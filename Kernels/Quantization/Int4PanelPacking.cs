@@ -30,7 +30,7 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
             {
                 // Rows of this source that lie in the panel; earlier and later sources have none.
                 int first = Math.Max(local, 0), end = Math.Min(local + PanelRows, source.Rows);
-                if (source is CodedMatrix { IsInt4: true })
+                if (WeightCodec.Keeps(WeightFormat.Int4, source))
                 {
                     kept += Math.Max(0, end - first);
                 }
@@ -118,7 +118,7 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
         foreach (MatrixSource source in sources.Target)
         {
             int first = Math.Max(local, 0), end = Math.Min(local + PanelRows, source.Rows);
-            if (source is CodedMatrix { IsInt4: true } && first < end)
+            if (WeightCodec.Keeps(WeightFormat.Int4, source) && first < end)
             {
                 // A row as its codec writes it: pairs of columns, then the scales.
                 byte* row = (byte*)NativeMemory.Alloc((nuint)(pairs + matrix.Groups * sizeof(float)));
