@@ -6,6 +6,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal abstract unsafe class CpuMatrix : IMatrix
 {
     private MatrixMemory? _memory;
+    private volatile bool _isDisposed;
 
     protected CpuMatrix(int rows, int columns, WeightFormat format, CpuLayout layout)
     {
@@ -42,8 +43,8 @@ internal abstract unsafe class CpuMatrix : IMatrix
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_memory!.IsClosed, this);
-            return _memory.Pointer;
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return _memory!.Pointer;
         }
     }
 
@@ -53,10 +54,19 @@ internal abstract unsafe class CpuMatrix : IMatrix
 
     /// <summary>Keeps the memory until it is given back, also if the matrix is disposed meanwhile. Allocates nothing.</summary>
     /// <exception cref="ObjectDisposedException">It was freed.</exception>
-    internal Use Hold() => new(_memory!);
+    internal Use Hold()
+    {
+        // Memory that somebody still holds would let itself be held again.
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        return new Use(_memory!);
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => _memory!.Dispose();
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _memory!.Dispose();
+    }
 
     /// <summary>Takes the memory; called once, by the constructor of a layout, which knows how much.</summary>
     /// <param name="bytes">How much.</param>

@@ -11,7 +11,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <code>
 /// line 4q + v, byte 4l + j:   row 16v + l;   low half column 8q + j, high half column 8q + 4 + j;   each code + 8, so 0 … 15
 /// </code>
-/// Missing rows of the last panel have scale zero.
+/// Missing rows of the last panel have codes and scales of zero.
 /// </summary>
 internal sealed unsafe class Int4Panels : CpuMatrix
 {
@@ -72,7 +72,7 @@ internal sealed unsafe class Int4Panels : CpuMatrix
         var packed = new Int4Panels(StackedSources.Check(stacked, WeightFormat.Int4));
         using var sources = new GCHandle<MatrixSource[]>(MatrixSource.Flatten(stacked));
         using var target = new GCHandle<Int4Panels>(packed);
-        team.Run(packed.Panels, new Int4PanelPacking(sources, target));
+        team.Run(Int4PanelPacking.Items(packed.Panels), new Int4PanelPacking(sources, target));
         return packed;
     }
 

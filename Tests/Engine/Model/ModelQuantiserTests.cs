@@ -25,7 +25,7 @@ public sealed class ModelQuantiserTests : IDisposable
         { "nano", WeightScheme.Int4, LinearParts.All },
         { "nano", WeightScheme.Fp8, LinearParts.All },
         { "tiny-scout", WeightScheme.Int4, null },
-        { "tiny-flat", WeightScheme.Int4, LinearParts.Attention | LinearParts.Dense },
+        { "tiny-flat", WeightScheme.Stored, null },
         { "tiny-fp8", WeightScheme.Stored, null },
         { "tiny-fp8", WeightScheme.Fp8, null },
         { "tiny-maverick", WeightScheme.Fp8, null },
