@@ -65,8 +65,8 @@ public class CodedBenchmarks : BackendBenchmarks
         GgufBlockType type = GgufBlockType.Find(Type)!;
         byte[] blocks = GC.AllocateUninitializedArray<byte>(Rows * (Columns / type.Columns) * type.Bytes, pinned: true);
         new Random(1).NextBytes(blocks);
-        _workspace = new CpuWorkspace(Own(new ThreadTeam()), Own(new CpuScratch()));
-        _weights = Own(AffineMatrix.Pack([new GgufMatrix(Marshal.UnsafeAddrOfPinnedArrayElement(blocks, 0), type, Rows, Columns)], CodeOrder.Lines, _workspace.Team));
+        _workspace = Own(new CpuWorkspace(Own(new ThreadTeam())));
+        _weights = Own(AffineMatrix.Pack([new GgufMatrix(Marshal.UnsafeAddrOfPinnedArrayElement(blocks, 0), type, Rows, Columns)], CodeOrder.Lines, _workspace.Team.Team));
         GC.KeepAlive(blocks);
         _x = Numbers(Tokens, Columns);
         _y = Zeros(Tokens, Rows);

@@ -58,8 +58,8 @@ public class Int4ProductBenchmarks : BackendBenchmarks
     public void Setup()
     {
         ushort[] source = Bf16Numbers(Rows * Columns);
-        _workspace = new CpuWorkspace(Own(new ThreadTeam()), Own(new CpuScratch()));
-        _weights = Own(Int4Panels.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], _workspace.Team));
+        _workspace = Own(new CpuWorkspace(Own(new ThreadTeam())));
+        _weights = Own(Int4Panels.Pack([MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns)], _workspace.Team.Team));
         GC.KeepAlive(source);
         _x = Numbers(Tokens, Columns);
         _y = Zeros(Tokens, Rows);

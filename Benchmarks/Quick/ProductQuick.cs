@@ -32,8 +32,7 @@ internal static unsafe class ProductQuick
             record.Format == format && record.Operands == (integers ? ActivationPrecision.Int8 : ActivationPrecision.BFloat16) && record.Lacks(CpuLimits.This) is null
             && (only is null || record.Name.EndsWith(only, StringComparison.Ordinal)))];
         using var team = new ThreadTeam(threads);
-        using var scratch = new CpuScratch();
-        var workspace = new CpuWorkspace(team, scratch);
+        using var workspace = new CpuWorkspace(team);
         double Peak() => integers ? CpuFeatures.Avx512Vnni ? Ceilings.IntegerDotPeak(team) : 0 : CpuFeatures.Avx512Bf16 ? Ceilings.DotPeak(team) : 0;
         double peak = Peak();
         var random = new Random(1);

@@ -8,6 +8,9 @@ namespace Llama4Kernels.Kernels.ExpertRouting;
 
 internal static unsafe partial class ExpertFeedForward
 {
+    /// <summary>Rows of several experts that are worked on together, so that threads meet once for all of them: what they make stays in the caches.</summary>
+    private const int TogetherRows = 64;
+
     private static void RunCpu(ThreadTeam team, CpuLinear linear, CpuScratch scratch, Tensor x, CpuRouting routing, ReadOnlySpan<ExpertWeights> experts, int width, Tensor output)
     {
         int slots = checked(x.Rows * routing.TopK);
@@ -15,11 +18,11 @@ internal static unsafe partial class ExpertFeedForward
         {
             return;
         }
-        int largest = LargestGroup(routing, slots, experts.Length, scratch);
+        int most = Math.Min(slots, Math.Max(TogetherRows, LargestGroup(routing, slots, experts.Length, scratch)));
         // place[slot]: row of the gathered tensors that holds the slot; starts[e]: first such row of expert e.
         long gatheredBytes = ArenaPlan.BytesOf(slots, x.Columns);
-        long gateUpBytes = ArenaPlan.BytesOf(largest, 2L * width);
-        long hiddenBytes = ArenaPlan.BytesOf(largest, width);
+        long gateUpBytes = ArenaPlan.BytesOf(most, 2L * width);
+        long hiddenBytes = ArenaPlan.BytesOf(most, width);
         byte* memory = scratch.Require(2 * gatheredBytes + gateUpBytes + hiddenBytes + ((long)slots + experts.Length + 1) * sizeof(int));
         Tensor gathered = x with { Address = (nint)memory, Rows = slots };
         Tensor results = gathered with { Address = (nint)(memory + gatheredBytes) };
@@ -27,20 +30,20 @@ internal static unsafe partial class ExpertFeedForward
         nint hidden = gateUp + (nint)gateUpBytes;
         int* place = (int*)(hidden + (nint)hiddenBytes);
         int* starts = place + slots;
-        Group(routing, slots, experts.Length, place, starts);
+        Sort(routing, slots, experts.Length, place, starts);
         team.Run(slots, new GatherJob(x, routing.TopK, routing.ScorePointer, place, gathered.Pointer));
-        for (int e = 0; e < experts.Length; e++)
+        for (int first = 0, end; first < experts.Length; first = end)
         {
-            int count = starts[e + 1] - starts[e];
-            if (count == 0)
+            for (end = first + 1; end < experts.Length && starts[end + 1] - starts[first] <= most;)
             {
-                continue;
+                end++;
             }
+            int count = starts[end] - starts[first];
             Tensor gateUpRows = x with { Address = gateUp, Rows = count, Columns = 2 * width };
             Tensor hiddenRows = x with { Address = hidden, Rows = count, Columns = width };
-            linear.Run(gathered.Slice(starts[e], count), experts[e].GateUp, null, gateUpRows);
+            linear.RunTogether(new Group(gathered.Slice(starts[first], count), experts[first..end], starts + first, down: false, gateUpRows));
             SwiGlu.Run(team, gateUpRows, hiddenRows);
-            linear.Run(hiddenRows, experts[e].Down, null, results.Slice(starts[e], count));
+            linear.RunTogether(new Group(hiddenRows, experts[first..end], starts + first, down: true, results.Slice(starts[first], count)));
         }
         team.Run(x.Rows, new ScatterJob(results, routing.TopK, place, output.Pointer));
     }
@@ -58,7 +61,7 @@ internal static unsafe partial class ExpertFeedForward
     }
 
     /// <summary>Counting sort of the slots by expert; slots of one expert keep their order.</summary>
-    private static void Group(CpuRouting routing, int slots, int experts, int* place, int* starts)
+    private static void Sort(CpuRouting routing, int slots, int experts, int* place, int* starts)
     {
         new Span<int>(starts, experts + 1).Clear();
         for (int slot = 0; slot < slots; slot++)
@@ -79,6 +82,26 @@ internal static unsafe partial class ExpertFeedForward
             starts[e] = starts[e - 1];
         }
         starts[0] = 0;
+    }
+
+    /// <summary>The products of neighbouring experts, each with its rows. Those without rows have none.</summary>
+    /// <param name="x">The rows of all of them.</param>
+    /// <param name="experts">The experts.</param>
+    /// <param name="starts">Where the rows of each begin, and those of the last end, counted as the first one's.</param>
+    /// <param name="down">Whether it is their second product.</param>
+    /// <param name="output">As many rows as x.</param>
+    private readonly ref struct Group(Tensor x, ReadOnlySpan<ExpertWeights> experts, int* starts, bool down, Tensor output) : IProducts
+    {
+        private readonly ReadOnlySpan<ExpertWeights> _experts = experts;
+        private readonly int* _starts = starts;
+
+        public int Count => _experts.Length;
+
+        public void Run(CpuLinear linear, int index)
+        {
+            int first = _starts[index] - _starts[0], count = _starts[index + 1] - _starts[index];
+            linear.Run(x.Slice(first, count), down ? _experts[index].Down : _experts[index].GateUp, null, output.Slice(first, count));
+        }
     }
 
     /// <summary>One item: a slot's input row times its score.</summary>

@@ -8,8 +8,8 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>
 /// A micro-kernel for a tile of 1 … 8 rows of <see cref="DotOperand"/> × one panel of 32 outputs of <see cref="PackedMatrix"/>,
 /// assembled for the BF16 dot product of AVX-512: two accumulators for each row, which take pairs of columns in ascending order
-/// whatever the number of rows. A pair of columns costs two loads of weights, and a load and two dot products a row; the dot
-/// products, one a cycle with a latency of six, are the limit from three rows on, reading the weights below.
+/// whatever the number of rows. A pair of columns costs a load of weights (<see cref="DotCodes"/>), and a load and
+/// two dot products a row; the dot products, one a cycle with a latency of six, are the limit of many rows, reading the weights of few.
 /// <code>
 /// void tile(byte* weights, byte* x, float* from, float* y, long pairs, byte* ahead)
 /// </code>
@@ -17,9 +17,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </summary>
 internal sealed unsafe class AssembledDotTile : IDisposable
 {
-    private const int PairBytes = 2 * 64;
-
-    // Pairs that a turn of the loop takes: eight cache lines of weights.
+    // Pairs that a turn of the loop takes.
     private const int Unrolled = 4;
 
     // Bytes ahead of the stream that come into the first-level cache.
@@ -27,12 +25,13 @@ internal sealed unsafe class AssembledDotTile : IDisposable
 
     private readonly ExecutableMemory _code;
 
+    /// <param name="codes">What the weights are.</param>
     /// <param name="rows">1 … 8.</param>
     /// <param name="ahead">Lines that are prefetched into the second-level cache for each four that are read: 0, 1, 2 or 4.</param>
     /// <param name="near">Whether the stream's own next lines are prefetched into the first-level cache.</param>
-    public AssembledDotTile(int rows, int ahead, bool near)
+    public AssembledDotTile(DotCodes codes, int rows, int ahead, bool near)
     {
-        _code = NativeCode.Make(a => Emit(a, rows, ahead, near));
+        _code = NativeCode.Make(a => Emit(a, codes, rows, ahead, near));
         Run = (delegate* unmanaged<byte*, byte*, float*, float*, long, byte*, void>)_code.Address;
     }
 
@@ -40,18 +39,24 @@ internal sealed unsafe class AssembledDotTile : IDisposable
 
     public void Dispose() => _code.Dispose();
 
-    private static void Emit(Assembler a, int rows, int ahead, bool near)
+    private static void Emit(Assembler a, DotCodes codes, int rows, int ahead, bool near)
     {
         AssemblerRegister64 weights = rdi, x = rsi, from = rdx, y = rcx, pairs = r8, target = r9, turns = rax;
-        AssemblerRegisterZMM[] free = NativeCode.Zmm[(2 * rows)..];
+        int lines = codes.PairBytes / 64, read = 0, asked = 0;
+        AssemblerRegisterZMM[] constants = NativeCode.Zmm[(2 * rows)..(2 * rows + codes.Constants.Length / 64)], free = NativeCode.Zmm[(2 * rows + constants.Length)..];
         // Weights of a pair and of the one before, whose products may not have begun.
-        AssemblerRegisterZMM[] lines = free[..4], values = free[4..];
-        int read = 0, asked = 0;
+        AssemblerRegisterZMM[][] weightsOf = [free[..codes.Temporaries], free[codes.Temporaries..(2 * codes.Temporaries)]];
+        AssemblerRegisterZMM[] values = free[(2 * codes.Temporaries)..];
 
         NativeCode.Enter(a);
         for (int i = 0; i < 2 * rows; i++)
         {
             a.vmovups(NativeCode.Zmm[i], __zmmword_ptr[from + 64 * i]);
+        }
+        for (int i = 0; i < constants.Length; i++)
+        {
+            a.mov(rax, codes.ConstantsAddress + 64 * i);
+            a.vmovdqu64(constants[i], __zmmword_ptr[rax]);
         }
         Label loop = a.CreateLabel(), rest = a.CreateLabel(), single = a.CreateLabel(), end = a.CreateLabel();
         a.mov(turns, pairs);
@@ -62,7 +67,7 @@ internal sealed unsafe class AssembledDotTile : IDisposable
         {
             Pair(pair, true);
         }
-        a.add(weights, Unrolled * PairBytes);
+        a.add(weights, Unrolled * codes.PairBytes);
         a.add(x, Unrolled * rows * sizeof(uint));
         if (asked > 0)
         {
@@ -75,7 +80,7 @@ internal sealed unsafe class AssembledDotTile : IDisposable
         a.je(end);
         a.Label(ref single);
         Pair(0, false);
-        a.add(weights, PairBytes);
+        a.add(weights, codes.PairBytes);
         a.add(x, rows * sizeof(uint));
         a.dec(pairs);
         a.jne(single);
@@ -88,10 +93,8 @@ internal sealed unsafe class AssembledDotTile : IDisposable
 
         void Pair(int index, bool prefetch)
         {
-            AssemblerRegisterZMM low = lines[index % 2 * 2], high = lines[index % 2 * 2 + 1];
-            a.vmovdqu64(low, __zmmword_ptr[weights + index * PairBytes]);
-            a.vmovdqu64(high, __zmmword_ptr[weights + index * PairBytes + 64]);
-            for (int line = 0; prefetch && line < 2; line++)
+            (AssemblerRegisterZMM low, AssemblerRegisterZMM high) = codes.Load(a, weights, index * codes.PairBytes, constants, weightsOf[index % 2]);
+            for (int line = 0; prefetch && line < lines; line++)
             {
                 Prefetch();
             }

@@ -19,6 +19,7 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
     {
         Avx2 = System.Runtime.Intrinsics.X86.Avx2.IsSupported,
         Avx512Vnni = CpuFeatures.Avx512Vnni,
+        Avx512Vbmi = System.Runtime.Intrinsics.X86.Avx512Vbmi.IsSupported,
     };
 
     /// <summary>AVX2 on x86.</summary>
@@ -26,6 +27,9 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
 
     /// <summary>The integer dot product of AVX-512.</summary>
     public bool Avx512Vnni { get; init; }
+
+    /// <summary>Permutations of bytes of AVX-512.</summary>
+    public bool Avx512Vbmi { get; init; }
 
     /// <summary>Why vectors of so many bits do not run, or null.</summary>
     public string? WhyNoVectors(int bits) => VectorBits >= bits ? null : $"needs vectors of {bits} bits, the processor has {VectorBits}";
@@ -38,6 +42,9 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
 
     /// <summary>Why the assembled integer dot product does not run, or null.</summary>
     public string? WhyNoIntegerDot() => WhyNoAssembly() ?? (Avx512Vnni ? null : "needs the integer dot product of AVX-512, which the processor does not have");
+
+    /// <summary>Why permutations of bytes in vectors of 512 bits do not run, or null.</summary>
+    public string? WhyNoBytePermutations() => Avx512Vbmi ? null : "needs AVX-512 VBMI, which the processor does not have";
 
     /// <summary>Why products of bytes in vectors of 512 bits do not run, or null.</summary>
     public string? WhyNoBytes512() => Avx512 && VectorBits >= 512 ? null : "needs AVX-512 BW, which the processor does not have";

@@ -25,7 +25,7 @@ internal sealed unsafe class CpuLinear : IDisposable
         {
             throw new PlatformNotSupportedException($"Product {forced} cannot run here: it {reason}.");
         }
-        _workspace = new CpuWorkspace(team, new CpuScratch());
+        _workspace = new CpuWorkspace(team);
     }
 
     /// <summary>What products may make of their activations.</summary>
@@ -44,7 +44,7 @@ internal sealed unsafe class CpuLinear : IDisposable
     /// Panels that a product hands out together: neighbouring ones are one stream, and small ones are not worth handing out alone;
     /// but every thread wants several items.
     /// </summary>
-    public static int PanelsPerItem(long panelBytes, int panels, int tokens, ThreadTeam team) =>
+    public static int PanelsPerItem(long panelBytes, int panels, int tokens, ProductTeam team) =>
         (int)Math.Clamp(Math.Max(ItemBytes / Math.Max(1, panelBytes * tokens), panels / (16 * team.Threads)), 1, 8);
 
     /// <summary>Packs matrices of equal width, stacked along the rows; those that stay in formats of their own by themselves.</summary>
@@ -67,9 +67,32 @@ internal sealed unsafe class CpuLinear : IDisposable
         }
     }
 
+    /// <summary>Computes products that do not depend on each other: their panels are shared out together.</summary>
+    /// <exception cref="ArgumentException">Shapes differ or a matrix is another backend's.</exception>
+    public void RunTogether<TProducts>(in TProducts products)
+        where TProducts : struct, IProducts, allows ref struct
+    {
+        try
+        {
+            for (int i = 0, begun = 0; i < products.Count; i++)
+            {
+                _workspace.Begin(begun);
+                products.Run(this, i);
+                // Those without rows, and those that ran at once, leave their memory to the next.
+                begun += _workspace.Team.HasCollected ? 1 : 0;
+            }
+        }
+        catch
+        {
+            _workspace.Drop();
+            throw;
+        }
+        _workspace.RunCollected();
+    }
+
     public void Dispose()
     {
-        _workspace.Operand.Dispose();
+        _workspace.Dispose();
         _parts.Dispose();
     }
 
@@ -84,7 +107,7 @@ internal sealed unsafe class CpuLinear : IDisposable
         {
             return mapped;
         }
-        IMatrix packed = layout.Pack(sources, shape.Format, _workspace.Team);
+        IMatrix packed = layout.Pack(sources, shape.Format, _workspace.Team.Team);
         if (packed is CpuMatrix own)
         {
             own.PackedAgain = reason;
@@ -103,13 +126,14 @@ internal sealed unsafe class CpuLinear : IDisposable
         {
             throw new ArgumentException($"The matrix is a {o.Weights.GetType().Name}; make it with this backend's Pack.", "weight");
         }
-        using CpuMatrix.Use use = matrix.Hold();
+        using CpuWorkspace.Use use = _workspace.Hold(matrix);
         _products.Choose(new GemmDesc(o.Tokens, matrix.Rows, matrix.Columns, matrix.Format, Activations), matrix.PackedAs).Launch(_workspace, o);
     }
 
-    /// <summary>Each part's outputs beside each other, then where they belong.</summary>
+    /// <summary>Each part's outputs beside each other, then where they belong: at once, although others may be collected.</summary>
     private void RunParts(StackedMatrix w, in CpuOperands o)
     {
+        bool collects = _workspace.Team.Interrupt();
         int first = 0;
         foreach (IMatrix part in w.Parts)
         {
@@ -121,5 +145,19 @@ internal sealed unsafe class CpuLinear : IDisposable
             }
             first += part.Rows;
         }
+        if (collects)
+        {
+            _workspace.Team.Collect();
+        }
     }
+}
+
+/// <summary>Products that do not depend on each other.</summary>
+internal interface IProducts
+{
+    /// <summary>How many.</summary>
+    int Count { get; }
+
+    /// <summary>Asks for one of them: a single <see cref="CpuLinear.Run(Contracts.Tensor, IMatrix, Contracts.Tensor?, Contracts.Tensor)"/>.</summary>
+    void Run(CpuLinear linear, int index);
 }

@@ -52,13 +52,16 @@ internal abstract unsafe class CpuMatrix : IMatrix
     /// <exception cref="ObjectDisposedException">It was freed.</exception>
     internal (nint Address, long Bytes) Memory => ((nint)Data, Bytes);
 
-    /// <summary>Keeps the memory until it is given back, also if the matrix is disposed meanwhile. Allocates nothing.</summary>
+    /// <summary>Keeps the memory until it is released, also if the matrix is disposed meanwhile. Allocates nothing.</summary>
+    /// <returns>What the caller releases.</returns>
     /// <exception cref="ObjectDisposedException">It was freed.</exception>
-    internal Use Hold()
+    internal MatrixMemory Hold()
     {
         // Memory that somebody still holds would let itself be held again.
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        return new Use(_memory!);
+        bool isHeld = false;
+        _memory!.DangerousAddRef(ref isHeld);
+        return _memory;
     }
 
     /// <inheritdoc/>
@@ -86,20 +89,5 @@ internal abstract unsafe class CpuMatrix : IMatrix
     {
         Bytes = bytes;
         _memory = MatrixMemory.Map(saved.Memory, saved.Data);
-    }
-
-    /// <summary>Keeps the memory of a matrix.</summary>
-    internal readonly ref struct Use
-    {
-        private readonly MatrixMemory _memory;
-
-        public Use(MatrixMemory memory)
-        {
-            bool isHeld = false;
-            memory.DangerousAddRef(ref isHeld);
-            _memory = memory;
-        }
-
-        public void Dispose() => _memory.DangerousRelease();
     }
 }

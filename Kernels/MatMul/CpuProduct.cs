@@ -1,12 +1,6 @@
 using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
-
-/// <summary>What products on the host share: the threads, and memory for x as a product wants it.</summary>
-/// <param name="Team">Shares the panels out.</param>
-/// <param name="Operand">Holds x; used by one product at a time.</param>
-internal sealed record CpuWorkspace(ThreadTeam Team, CpuScratch Operand);
 
 /// <summary>Where the operands of a product lie on the host.</summary>
 /// <param name="x">[tokens, in], contiguous; unchanged.</param>

@@ -43,7 +43,7 @@ internal static unsafe class DotOperand
     /// <param name="rows">At least 1.</param>
     /// <param name="columns">Columns of x.</param>
     /// <param name="to">Filled: <see cref="Bytes"/>.</param>
-    public static void Round(ThreadTeam team, float* x, int rows, int columns, byte* to)
+    public static void Round(ProductTeam team, float* x, int rows, int columns, byte* to)
     {
         int pieces = Tiles(rows) * ((Pairs(columns) + PiecePairs - 1) / PiecePairs);
         int items = (int)Math.Clamp((long)rows * Pairs(columns) / ItemWords, 1, pieces);

@@ -6,19 +6,16 @@ namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
 /// <see cref="MatMul"/> on the host with weights that are numbers. Weight bytes are the packed size once per tile from cache, once
-/// from memory. Each output is summed in one accumulator in ascending column order (per column pair for the BF16 dot
-/// product), so that it depends neither on the number of tokens nor on the threads.
+/// from memory. Each output is summed in one accumulator in ascending column order, so that it depends neither on the number of tokens nor on the threads.
 /// </summary>
 internal static unsafe class MatMulCpu
 {
     /// <summary>Bytes of x that a thread keeps in its second-level cache.</summary>
     private const long BlockBytes = 512 << 10;
 
-    /// <summary>The records, best first. Where weights are bfloat16, rounding x to it comes first, whatever runs the sums.</summary>
+    /// <summary>The records, best first, behind those of <see cref="MatMulDot"/>. Where weights are bfloat16, rounding x to it comes first, whatever runs the sums.</summary>
     public static readonly CpuProduct[] Products =
     [
-        new("matmul_bf16_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoDot(),
-            "assembled tiles of 8 rows with the BF16 dot product", MatMulDot.Run),
         new("matmul_bf16_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoAssembly(),
             "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: true)),
         new("matmul_bf16_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(512),

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
@@ -6,7 +8,8 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>
 /// <see cref="MatMul"/> with the BF16 dot product: rows of x are rounded once (<see cref="DotOperand"/>), then each panel of weights
 /// meets all tiles. A single tile streams the panel; several take a block of its columns at a time, which stays in the
-/// second-level cache while they go by, and the first of them prefetch the next block. Weight bytes once from memory, whatever the
+/// second-level cache while they go by, and the first of them prefetch the next block. Codes become bfloat16 in registers
+/// (<see cref="DotCodes"/>); what rows of weights are scaled by multiplies the finished sums. Weight bytes once from memory, whatever the
 /// number of rows up to <see cref="MostRows"/>.
 /// </summary>
 internal static unsafe class MatMulDot
@@ -14,19 +17,24 @@ internal static unsafe class MatMulDot
     /// <summary>Rows of x that an item takes: their outputs of a panel stay in the second-level cache.</summary>
     private const int MostRows = 512;
 
-    /// <summary>Pairs of columns that all tiles take before the next ones: 64 KiB of weights.</summary>
+    /// <summary>Pairs of columns that all tiles take before the next ones: 64 KiB of bfloat16.</summary>
     private const int BlockPairs = 512;
 
     /// <summary>Bytes between what is read and what is prefetched where a single tile streams a panel: two pages.</summary>
     private const int FarBytes = 8192;
 
-    /// <summary>Rows from which on a single tile keeps too few lines of weights in flight unless it asks ahead.</summary>
-    private const int PrefetchingRows = 5;
+    private const int PanelRows = PackedMatrix.PanelRows;
 
-    private const int PanelRows = PackedMatrix.PanelRows, PairBytes = PanelRows * sizeof(uint);
+    /// <summary>The records.</summary>
+    public static readonly CpuProduct[] Products =
+    [
+        new("matmul_bf16_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoDot(),
+            "assembled tiles of 8 rows with the BF16 dot product", (ws, in o) => Run(ws, o, DotCodes.BF16, &DotTiles.BF16)),
+        new("matmul_fp8_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.Fp8, ActivationPrecision.BFloat16, limits => limits.WhyNoDot() ?? limits.WhyNoBytePermutations(),
+            "the same, codes looked up as bfloat16", (ws, in o) => Run(ws, o, DotCodes.Fp8, &DotTiles.Fp8)),
+    ];
 
-    /// <summary>Computes a product with bfloat16 weights.</summary>
-    public static void Run(CpuWorkspace workspace, in CpuOperands o)
+    private static void Run(CpuWorkspace workspace, in CpuOperands o, DotCodes codes, delegate*<byte*, byte*, int, int, float*, float*, Lookahead, void> tile)
     {
         var w = (PackedMatrix)o.Weights;
         int tiles = DotOperand.Tiles(o.Tokens), shares = (o.Tokens + MostRows - 1) / MostRows;
@@ -36,14 +44,14 @@ internal static unsafe class MatMulDot
         DotOperand.Round(workspace.Team, o.X, o.Tokens, w.Columns, memory);
         int perItem = CpuLinear.PanelsPerItem(w.PanelBytes, w.Panels, Math.Min(o.Tokens, mostRows), workspace.Team);
         var job = new PanelJob(
-            w.Panel(0), w.PanelBytes, w.Panels, w.Steps, w.Rows, memory, o.Tokens, (float*)(memory + operandBytes), mostRows, shares, perItem, o.Bias, o.Y);
+            w.Panel(0), w.PanelBytes, w.Panels, w.HeaderBytes, codes.PairBytes, codes.PrefetchingRows, tile, DotOperand.Pairs(w.Columns), w.Rows, memory, o.Tokens, (float*)(memory + operandBytes), mostRows, shares, perItem, o.Bias, o.Y);
         workspace.Team.Run(checked((w.Panels + perItem - 1) / perItem * shares), job);
         GC.KeepAlive(w);
     }
 
     /// <summary>Multiplies a share of the tiles of x with a few panels. Items of the same panels follow each other.</summary>
     private readonly struct PanelJob(
-        byte* data, long panelBytes, int panels, int pairs, int outputs, byte* x, int tokens, float* sums, int mostRows, int shares, int panelsPerItem, float* bias, float* y) : ITeamJob
+        byte* data, long panelBytes, int panels, int header, int pairBytes, int prefetchingRows, delegate*<byte*, byte*, int, int, float*, float*, Lookahead, void> run, int pairs, int outputs, byte* x, int tokens, float* sums, int mostRows, int shares, int panelsPerItem, float* bias, float* y) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
@@ -55,8 +63,24 @@ internal static unsafe class MatMulDot
             int from = item / shares * panelsPerItem, to = Math.Min(panels, from + panelsPerItem);
             for (int panel = from; panel < to; panel++)
             {
-                Multiply(data + panel * panelBytes, first, end, zeros, sum);
+                byte* at = data + panel * panelBytes;
+                Multiply(at + header, first, end, zeros, sum);
+                if (header > 0)
+                {
+                    Scale(sum, rows, (float*)at);
+                }
                 PanelOutputs.Store(sum, PanelRows, rows, bias, y + (long)row * outputs, outputs, panel * PanelRows);
+            }
+        }
+
+        /// <summary>Sums times the scales of their outputs.</summary>
+        private static void Scale(float* sum, int rows, float* scales)
+        {
+            Vector512<float> low = Vector512.Load(scales), high = Vector512.Load(scales + Vector512<float>.Count);
+            for (int r = 0; r < rows; r++, sum += PanelRows)
+            {
+                (Vector512.Load(sum) * low).Store(sum);
+                (Vector512.Load(sum + Vector512<float>.Count) * high).Store(sum + Vector512<float>.Count);
             }
         }
 
@@ -69,16 +93,16 @@ internal static unsafe class MatMulDot
             for (int block = 0; block < blocks; block++)
             {
                 int pair = (int)((long)pairs * block / blocks), count = (int)((long)pairs * (block + 1) / blocks) - pair;
-                byte* weights = panel + (long)pair * PairBytes, next = weights + (long)count * PairBytes;
+                byte* weights = panel + (long)pair * pairBytes, next = weights + (long)count * pairBytes;
                 for (int tile = first; tile < end; tile++)
                 {
                     int row = DotOperand.FirstRow(tile, tokens), height = DotOperand.FirstRow(tile + 1, tokens) - row, helper = tile - first;
                     Lookahead ahead = tiles == 1
-                        ? height < PrefetchingRows ? default : new Lookahead((nint)weights + FarBytes, 4, true)
-                        : helper < helpers ? new Lookahead((nint)next + helper * ((nint)count * PairBytes / helpers), 4 / helpers, false) : default;
+                        ? height < prefetchingRows ? default : new Lookahead((nint)weights + FarBytes, 4, true)
+                        : helper < helpers ? new Lookahead((nint)next + helper * ((nint)count * pairBytes / helpers), 4 / helpers, false) : default;
                     byte* values = x + ((long)row * pairs + (long)pair * height) * sizeof(uint);
                     float* y = sum + (row - row0) * PanelRows;
-                    DotTiles.Run(weights, values, height, count, block == 0 ? zeros : y, y, ahead);
+                    run(weights, values, height, count, block == 0 ? zeros : y, y, ahead);
                 }
             }
         }

@@ -15,7 +15,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <item>8 bits: a column, 32 bytes, a byte a row</item>
 /// <item>4 bits: a pair of columns, 32 bytes, a byte a row, the even column in the low half</item>
 /// </list>
-/// Rows are padded to 32 and columns to a step with zeros.
+/// Rows are padded to 32 and columns to a step, or to two of a byte each, with zeros.
 /// </summary>
 internal sealed unsafe class PackedMatrix : CpuMatrix
 {
@@ -138,7 +138,8 @@ internal sealed unsafe class PackedMatrix : CpuMatrix
             int steps = format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
             bool isDense = format.Scale == ScaleKind.None;
             int header = isDense ? 0 : PanelRows * sizeof(float);
-            return new PanelBlocks(blocks, steps, header, header + (long)steps * PanelRows * (isDense ? sizeof(float) : 1));
+            // Whole pairs: products may take columns two at a time.
+            return new PanelBlocks(blocks, steps, header, header + (isDense ? (long)steps * sizeof(float) : (steps + 1L) & ~1L) * PanelRows);
         }
     }
 }

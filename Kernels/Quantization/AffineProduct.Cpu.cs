@@ -67,7 +67,7 @@ internal static unsafe partial class AffineProduct
         GC.KeepAlive(w);
     }
 
-    private static void Run<TL, TF, TU, TCodes>(ThreadTeam team, int panels, Work work)
+    private static void Run<TL, TF, TU, TCodes>(ProductTeam team, int panels, Work work)
         where TL : struct, IAffineLanes<TF, TU>
         where TF : unmanaged
         where TU : unmanaged
@@ -90,7 +90,7 @@ internal static unsafe partial class AffineProduct
         public bool Fits(in AffineLayout layout, bool wantsLooks) =>
             layout.Bits == bits && (looks ?? wantsLooks) == wantsLooks && (encoding ?? layout.Encoding) == layout.Encoding;
 
-        public abstract void Run<TL, TF, TU>(ThreadTeam team, int panels, Work work)
+        public abstract void Run<TL, TF, TU>(ProductTeam team, int panels, Work work)
             where TL : struct, IAffineLanes<TF, TU>
             where TF : unmanaged
             where TU : unmanaged;
@@ -99,7 +99,7 @@ internal static unsafe partial class AffineProduct
     private sealed class Reader<TCodes>(int bits, bool? looks = null, WeightEncoding? encoding = null) : Reader(bits, looks, encoding)
         where TCodes : unmanaged, IAffineCodes
     {
-        public override void Run<TL, TF, TU>(ThreadTeam team, int panels, Work work) => AffineProduct.Run<TL, TF, TU, TCodes>(team, panels, work);
+        public override void Run<TL, TF, TU>(ProductTeam team, int panels, Work work) => AffineProduct.Run<TL, TF, TU, TCodes>(team, panels, work);
     }
 
     /// <summary>What a job needs.</summary>

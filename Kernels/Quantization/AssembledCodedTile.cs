@@ -14,8 +14,10 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// void tile(byte* codes, byte* x, float* parameters, float* y, long spans, long ahead)
 /// </code>
 /// y is [rows, 32] float32 and is added to. A tile that is the only one of some spans, or the first, takes their scales from the
-/// panel and prefetches: ahead is how far behind what it reads. The first one leaves scales in parameters, where further ones find
-/// them. Where rows have one scale all tiles find it there.
+/// panel and asks for what it will read: ahead is how far behind what it reads. The first one leaves scales in parameters, where
+/// further ones find them. Where rows have one scale all tiles find it there. One row, and two of codes without upper bits, ask
+/// for nothing: they touch every line of a panel in ascending order and codes once, which the processor's own prefetching
+/// follows at the memory's speed; it loses the thread where a line is left for later or read again.
 /// </summary>
 internal sealed unsafe class AssembledCodedTile : IDisposable
 {
@@ -43,6 +45,9 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
 
     public void Dispose() => _code.Dispose();
 
+    /// <summary>Where a line of codes is.</summary>
+    private readonly record struct CodeLine(AssemblerRegisterZMM Register, AssemblerMemoryOperand Memory);
+
     private readonly struct Emitter(Assembler a, AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
     {
         private static readonly AssemblerRegister64 s_codes = rdi, s_x = rsi, s_parameters = rdx, s_y = rcx, s_spans = r8, s_ahead = r9;
@@ -51,7 +56,10 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
         private readonly int _starts = rows * sizeof(int), _groupBytes = rows * span.Operand.GroupBytes;
         private readonly int _low = CodeLines.LowBits(span.Bits);
         private readonly bool _readsScales = turn != TileTurn.Further && !span.IsRow;
+        private readonly bool _inOrder = turn == TileTurn.Only && (rows == 1 || rows == 2 && span.Bits <= CodeLines.LowBits(span.Bits));
         private readonly AssemblerRegisterZMM[] _x = NativeCode.Zmm[16..20], _free = NativeCode.Zmm[20..24];
+        // Lines of codes that quads are taken from one after another, where they are read once; behind sums and totals.
+        private readonly AssemblerRegisterZMM[] _lines = rows < Int8Operand.TileRows ? NativeCode.Zmm[(2 * rows * Vectors)..16] : [];
         private readonly CodedScalesCode _scales = new(a, layout, s_codes, NativeCode.Zmm[24..29]);
 
         public void Emit()
@@ -65,14 +73,22 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             {
                 if (_readsScales && column % span.SlabColumns == 0)
                 {
+                    if (_inOrder)
+                    {
+                        Touch(Slab(column), layout.CodesAt);
+                    }
                     _scales.Slab(Slab(column), _free[0]);
+                }
+                if (_inOrder && _low < span.Bits && column % span.SlabColumns % CodeFormats.Unit(span.Bits) == 0)
+                {
+                    Touch(span.LineAt(column, CodeLines.Low(span.Bits, column % span.SlabColumns).Word), CodeFormats.Unit(span.Bits) * span.Bits / 8 * AffineLayout.PanelRows);
                 }
                 if (column % span.Run == 0)
                 {
                     Start(column);
                 }
                 Quad(column);
-                for (; turn != TileTurn.Further && asked * LineBytes * (long)span.Columns < (long)(column + 4) * span.Bytes; asked++)
+                for (; turn != TileTurn.Further && !_inOrder && asked * LineBytes * (long)span.Columns < (long)(column + 4) * span.Bytes; asked++)
                 {
                     Prefetch(asked * LineBytes);
                 }
@@ -90,6 +106,15 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             a.dec(s_spans);
             a.jne(next);
             NativeCode.Leave(a);
+        }
+
+        /// <summary>Makes the first access to some lines be in ascending order.</summary>
+        private void Touch(int at, int bytes)
+        {
+            for (int line = 0; line < bytes; line += LineBytes)
+            {
+                a.mov(eax, __dword_ptr[s_codes + at + line]);
+            }
         }
 
         /// <summary>With few rows lines are used up faster than they come from the second-level cache.</summary>
@@ -181,40 +206,33 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             }
         }
 
-        private void Decode(int column, int vector, AssemblerRegisterZMM codes, AssemblerRegisterZMM high)
+        private void Decode(int column, int vector, AssemblerRegisterZMM codes, AssemblerRegisterZMM upper)
         {
             (int word, int shift) = CodeLines.Low(span.Bits, column % span.SlabColumns);
-            AssemblerMemoryOperand line = Line(column, word, vector);
             if (span.Bits == 8)
             {
-                a.vmovdqu32(codes, line);
+                a.vmovdqu32(codes, Line(column, word, vector));
+                return;
             }
-            else if (shift == 0)
+            CodeLine line = Take(column, word, shift, vector, vector);
+            if (shift > 0)
             {
-                a.vpandd(codes, s_lowMask, line);
+                Shift(codes, line, shift);
+                a.vpandd(codes, codes, s_lowMask);
+            }
+            else if (_inOrder)
+            {
+                a.vpandd(codes, s_lowMask, line.Register);
             }
             else
             {
-                a.vpsrld(codes, line, (byte)shift);
-                a.vpandd(codes, codes, s_lowMask);
+                a.vpandd(codes, s_lowMask, line.Memory);
             }
             if (span.Bits > _low)
             {
                 (word, shift) = CodeLines.High(span.Bits, column % span.SlabColumns);
-                line = Line(column, word, vector);
-                if (shift > _low)
-                {
-                    a.vpsrld(high, line, (byte)(shift - _low));
-                }
-                else if (shift < _low)
-                {
-                    a.vpslld(high, line, (byte)(_low - shift));
-                }
-                else
-                {
-                    a.vmovdqu32(high, line);
-                }
-                a.vpternlogd(codes, high, s_highMask, Merge);
+                Shift(upper, Take(column, word, shift, vector, Vectors + vector), shift - _low);
+                a.vpternlogd(codes, upper, s_highMask, Merge);
             }
             if (span.IsTable)
             {
@@ -281,6 +299,43 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
                 {
                     a.vmovups(offsetsAt, offsets);
                 }
+            }
+        }
+
+        /// <summary>A line of codes, read once where lines are read in order: by the quad that has no bits below its own.</summary>
+        private CodeLine Take(int column, int word, int shift, int vector, int kept)
+        {
+            CodeLine line = new(_inOrder ? _lines[kept] : default, Line(column, word, vector));
+            if (_inOrder && shift == 0)
+            {
+                a.vmovdqu32(line.Register, line.Memory);
+            }
+            return line;
+        }
+
+        /// <summary>Bits of a line further down, or further up.</summary>
+        private void Shift(AssemblerRegisterZMM to, CodeLine line, int down)
+        {
+            switch (down)
+            {
+                case > 0 when _inOrder:
+                    a.vpsrld(to, line.Register, (byte)down);
+                    break;
+                case > 0:
+                    a.vpsrld(to, line.Memory, (byte)down);
+                    break;
+                case < 0 when _inOrder:
+                    a.vpslld(to, line.Register, (byte)-down);
+                    break;
+                case < 0:
+                    a.vpslld(to, line.Memory, (byte)-down);
+                    break;
+                case 0 when _inOrder:
+                    a.vmovdqa64(to, line.Register);
+                    break;
+                default:
+                    a.vmovdqu32(to, line.Memory);
+                    break;
             }
         }
 

@@ -45,9 +45,10 @@ public sealed class ExpertTests
     [InlineData(1, 1, 16, 8)]
     [InlineData(13, 2, 19, 7)]
     [InlineData(70, 3, 33, 12)]
-    public void FeedForwardAgreesWithTheOracle(int rows, int topK, int dim, int width)
+    [InlineData(50, 2, 17, 5, 24)]
+    [InlineData(3, 1, 17, 5, 128)]
+    public void FeedForwardAgreesWithTheOracle(int rows, int topK, int dim, int width, int experts = 5)
     {
-        const int experts = 5;
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 2 });
         using HostTensor x = HostTensor.Random(rows, dim, 1);
         using HostTensor logits = HostTensor.Random(rows, experts, 2, 3f);

@@ -9,7 +9,7 @@ namespace Llama4Kernels.Tests.Kernels.MatMul;
 /// <summary>The ordered list of products on the host: which is chosen, and that each record computes what it says at every shape.</summary>
 public sealed unsafe class CpuProductsTests : IDisposable
 {
-    private static readonly CpuLimits s_all = new(512, true, true, null) { Avx2 = true, Avx512Vnni = true }, s_avx2 = new(256, false, false, null) { Avx2 = true }, s_arm = new(128, false, false, null), s_none = new(0, false, false, null);
+    private static readonly CpuLimits s_all = new(512, true, true, null) { Avx2 = true, Avx512Vnni = true, Avx512Vbmi = true }, s_avx2 = new(256, false, false, null) { Avx2 = true }, s_arm = new(128, false, false, null), s_none = new(0, false, false, null);
 
     private readonly ThreadTeam _team = new(2);
 
@@ -24,6 +24,8 @@ public sealed unsafe class CpuProductsTests : IDisposable
     [InlineData("int4", ActivationPrecision.BFloat16, "matmul_int4_vectors", "matmul_int4_vectors", "matmul_int4_scalar", "panels32")]
     [InlineData("int4", ActivationPrecision.Int8, "matmul_int4_int8_avx512vnni", "matmul_int4_int8_v256", "matmul_int4_int8_v128", "panels64")]
     [InlineData("bf16", ActivationPrecision.Int8, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_v256", "matmul_bf16_bf16_scalar", "panels32")]
+    [InlineData("fp8", ActivationPrecision.BFloat16, "matmul_fp8_bf16_avx512bf16", "matmul_fp8_vectors", "matmul_fp8_scalar", "panels32")]
+    [InlineData("fp8", ActivationPrecision.Float32, "matmul_fp8_vectors", "matmul_fp8_vectors", "matmul_fp8_scalar", "panels32")]
     [InlineData("fp8a", ActivationPrecision.Float32, "matmul_fp8a_vectors", "matmul_fp8a_vectors", "matmul_fp8a_scalar", "panels32")]
     [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("q4_k", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]

@@ -25,10 +25,10 @@ internal static unsafe class CpuRecords
     /// <summary>y = x·Wᵀ (+ bias) by a record.</summary>
     public static void Run(this CpuProduct record, ThreadTeam team, IMatrix w, ReadOnlySpan<float> x, int tokens, float[]? bias, Span<float> y)
     {
-        using var scratch = new CpuScratch();
+        using var workspace = new CpuWorkspace(team);
         fixed (float* from = x, to = y, add = bias)
         {
-            record.Launch(new CpuWorkspace(team, scratch), new CpuOperands(from, tokens, w, add, to));
+            record.Launch(workspace, new CpuOperands(from, tokens, w, add, to));
         }
     }
 }

@@ -10,7 +10,7 @@ public sealed unsafe class MatMulTests : IDisposable
 {
     private readonly ThreadTeam _team = new(2);
 
-    public static TheoryData<string> Records { get; } = CpuRecords.Names(MatMulCpu.Products);
+    public static TheoryData<string> Records { get; } = CpuRecords.Names(MatMulDot.Products.Where(record => record.Format == WeightFormat.BF16).Concat(MatMulCpu.Products));
 
     [Theory]
     [MemberData(nameof(Records))]

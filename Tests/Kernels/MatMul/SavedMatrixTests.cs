@@ -162,14 +162,14 @@ public sealed class SavedMatrixTests : IDisposable
         float[] expected = Product(direct);
         saved.Dispose();
         Assert.Equal(expected, Product(mapped));
-        CpuMatrix.Use use = ((CpuMatrix)mapped).Hold();
+        MatrixMemory held = ((CpuMatrix)mapped).Hold();
         mapped.Dispose();
         mapped.Dispose();
         Assert.Throws<ObjectDisposedException>(() => Product(mapped));
         Assert.Throws<ObjectDisposedException>(() => ((CpuMatrix)mapped).Memory);
         second.Dispose();
         Assert.False(IsUnmapped(saved.Address));
-        use.Dispose();
+        held.DangerousRelease();
         Assert.True(IsUnmapped(saved.Address));
         Assert.Throws<ObjectDisposedException>(() => backend.Pack([open], null));
         Assert.True(mapping.IsClosed);

@@ -73,9 +73,13 @@ public sealed unsafe class QuantisedProductTests : IDisposable
         }
     }
 
-    [Fact]
-    public void All256StoredCodesAreKeptAndDecodedInEveryLane()
+    [Theory]
+    [InlineData("matmul_fp8_vectors")]
+    [InlineData("matmul_fp8_scalar")]
+    [InlineData("matmul_fp8_bf16_avx512bf16")]
+    public void All256StoredCodesAreKeptAndDecodedInEveryLane(string product)
     {
+        CpuProduct record = CpuRecords.Get(product);
         // Row r, column c has code r + c: every code meets every lane. One column times 1 is the value itself.
         byte[] codes = [.. Enumerable.Range(0, 64 * 256).Select(i => (byte)(i / 256 + i % 256))];
         float[] y = new float[64];
@@ -90,9 +94,30 @@ public sealed unsafe class QuantisedProductTests : IDisposable
             fixed (byte* data = one)
             {
                 using PackedMatrix single = PackedMatrix.Pack([MatrixSource.RowMajor((nint)data, ElementType.F8E4M3, 64, 1)], null, _team);
-                CpuRecords.Get("matmul_fp8_vectors").Run(_team, single, [1], 1, new float[64], y);
+                record.Run(_team, single, [1], 1, new float[64], y);
             }
             Assert.Equal(one.Select(code => (float)QuantizationOracle.Fp8Value(code)), y);
+        }
+    }
+
+    /// <summary>Tiles of every height, blocks of columns and an odd last column, beside which codes of the next panel lie: the oracle's sums, the bits of a row alone.</summary>
+    [Fact]
+    public void Fp8WithRoundedRowsEqualsTheOracleWhateverTheBatch()
+    {
+        const int Outputs = 70, Columns = 2109, Rows = 21;
+        CpuProduct record = CpuRecords.Get("matmul_fp8_bf16_avx512bf16");
+        float[] w = Numbers(Outputs * Columns), x = Numbers(Rows * Columns), bias = Numbers(Outputs), one = new float[Outputs];
+        w[Columns] = float.NaN;
+        using PackedMatrix packed = Pack(w, Outputs, Columns, WeightFormat.Fp8);
+        (double[] expected, double[] magnitude) = MatMulOracle.Run(x, Decoded(packed), bias, Rows, Outputs, Columns, roundX: true);
+        foreach (int rows in (int[])[1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 17, Rows])
+        {
+            float[] y = new float[rows * Outputs];
+            record.Run(_team, packed, x.AsSpan(0, rows * Columns), rows, bias, y);
+            Assert.All(Enumerable.Range(0, y.Length), i => Assert.True(
+                i % Outputs == 1 ? float.IsNaN(y[i]) : Math.Abs(y[i] - expected[i]) <= magnitude[i] * 1e-6, $"{rows} rows, y[{i}] = {y[i]}, expected {expected[i]}"));
+            record.Run(_team, packed, x.AsSpan((rows - 1) * Columns, Columns), 1, bias, one);
+            Assert.Equal(one, y[^Outputs..]);
         }
     }
 
