@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;

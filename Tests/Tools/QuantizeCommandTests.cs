@@ -162,7 +162,8 @@ public sealed class QuantizeCommandTests : IDisposable
     }
 
     private Process Quantize(string folder) => Process.Start(new ProcessStartInfo(
-        "dotnet", [Path.Combine(AppContext.BaseDirectory, "llama4.dll"), "quantize", _folder.Path, "--weights", "int4", "--threads", "1", "--out", folder]) { RedirectStandardOutput = true })!;
+        "dotnet", [Path.Combine(AppContext.BaseDirectory, "llama4.dll"), "quantize", _folder.Path, "--weights", "int4", "--threads", "1", "--out", folder])
+    { RedirectStandardOutput = true })!;
 
     private static long Written(string folder) => Directory.Exists(folder) ? Directory.GetFiles(folder, "model*").Sum(file => File.Exists(file) ? new FileInfo(file).Length : 0) : -1;
 
