@@ -11,6 +11,9 @@ namespace Llama4Kernels.Engine.Model;
 /// <param name="IsKept">Whether the options name another format, but it is stored quantised and stays as it is.</param>
 internal sealed record ModelMatrix(Weight First, MatrixSource[] Sources, WeightFormat? Format, bool IsKept)
 {
+    /// <summary>Sources and format as a backend packs them.</summary>
+    public (MatrixSource[] Sources, WeightFormat? Format) ToPack() => SchemeFormats.ToPack(Sources, Format);
+
     /// <summary>What it is, for people.</summary>
     public string Name => First switch
     {

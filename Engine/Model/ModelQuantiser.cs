@@ -82,7 +82,7 @@ public static class ModelQuantiser
             string name = naming.Locate(first).Parts[0].Tensor;
             packed.Add(name, shape);
             yield return new SafeTensorsEntry(name, SafeTensorsType.U8, [SavedMatrix.BytesOf(shape)], stream =>
-                packing.Write(matrices.Of(first).Sources, shape, stream, source.Weights.GiveBack, cancellation));
+                packing.Write(matrices.Of(first).ToPack().Sources, shape, stream, source.Weights.GiveBack, cancellation));
         }
     }
 
@@ -94,7 +94,8 @@ public static class ModelQuantiser
         }
         try
         {
-            return packing.ShapeOf(matrix.Sources, matrix.Format);
+            (MatrixSource[] sources, WeightFormat? format) = matrix.ToPack();
+            return packing.ShapeOf(sources, format);
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {

@@ -147,7 +147,8 @@ internal sealed class WeightLoader : IDisposable
     {
         _cancellation.ThrowIfCancellationRequested();
         ModelMatrix matrix = _matrices[first, layer];
-        IMatrix packed = Own(_backend.Pack(matrix.Sources, matrix.Format));
+        (MatrixSource[] sources, WeightFormat? format) = matrix.ToPack();
+        IMatrix packed = Own(_backend.Pack(sources, format));
         AfterPacking(matrix);
         return Count(packed);
     }
@@ -160,7 +161,7 @@ internal sealed class WeightLoader : IDisposable
             AfterPacking(previous);
             _cancellation.ThrowIfCancellationRequested();
             previous = _matrices[first, layer, i];
-            return (previous.Sources, previous.Format);
+            return previous.ToPack();
         });
         AfterPacking(previous);
         return Array.ConvertAll(packed, item => Count(Own(item)));

@@ -41,7 +41,9 @@ public static class ModelMemory
         return sizes.Embedding(weights.Open(weights[WeightRole.Embedding]))
             + weights.Weights.Where(weight => !WeightStacks.IsPacked(weight) && weight.Role != WeightRole.Embedding).Sum(weight => (long)weight.Rows * weight.Columns * sizeof(float))
             + matrices.Firsts.Where(first => first.Expert <= 0).Select(matrices.Of)
-                .Sum(matrix => sizes.Pack(matrix.Sources, matrix.Format, matrix.First.Expert < 0 ? 1 : config.Text.Experts));
+                .Sum(matrix => Pack(matrix.ToPack(), matrix.First.Expert < 0 ? 1 : config.Text.Experts));
+
+        long Pack((MatrixSource[] Sources, WeightFormat? Format) matrix, int count) => sizes.Pack(matrix.Sources, matrix.Format, count);
     }
 
     private static long StepBytes(ModelConfig config, IBackendSizes sizes, int context)

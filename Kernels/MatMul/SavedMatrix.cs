@@ -11,7 +11,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </summary>
 public sealed unsafe record SavedMatrix : MatrixSource
 {
-    private static readonly CpuLayout[] s_layouts = [CpuLayout.Panels, CpuLayout.IntegerPanels];
+    private static readonly CpuLayout[] s_layouts = [.. CpuProducts.All.Select(record => record.Layout).Where(layout => layout.Saved is not null).Distinct()];
 
     // Elements that are read at once.
     private const int Piece = 128;
@@ -89,6 +89,9 @@ public sealed unsafe record SavedMatrix : MatrixSource
         return new SavedMatrix(this, _first + first, rows);
     }
 
+    /// <summary>What packing takes it for: codes in a form that files have are taken apart as those are.</summary>
+    public MatrixSource AsSource() => PlainType is not null || WeightFormat.All.Contains(Format) ? this : new SavedCodes(this);
+
     /// <summary>Reads adjacent elements of one group, see <see cref="SavedLayout.Reader"/>.</summary>
     internal float ReadElements(int row, int column, int width, byte* elements) => _layout.Read((byte*)Data, Shape, _first + row, column, width, elements);
 
@@ -101,7 +104,7 @@ public sealed unsafe record SavedMatrix : MatrixSource
     {
         reason = null;
         MatrixSource[] flat = Flatten(stacked);
-        if (Array.Find(flat, source => source is SavedMatrix) is not SavedMatrix saved || saved.Shape.Format != shape.Format)
+        if (flat.Select(Of).FirstOrDefault(source => source is not null) is not { } saved || saved.Shape.Format != shape.Format)
         {
             return null;
         }
@@ -158,6 +161,8 @@ public sealed unsafe record SavedMatrix : MatrixSource
     {
         (Shape, Data, Memory, PlainType, _layout, _first) = (whole.Shape, whole.Data, whole.Memory, whole.PlainType, whole._layout, first);
     }
+
+    private static SavedMatrix? Of(MatrixSource source) => source as SavedMatrix ?? (source as SavedCodes)?.Saved;
 
     private static SavedLayout? LayoutOf(PackedShape shape) =>
         Array.Find(s_layouts, layout => layout.Name == shape.Layout && layout.Saved!.Version == shape.Version

@@ -23,6 +23,6 @@ internal sealed class SavedForm : IStoredForm
     public MatrixSource Open(ITensorSource source, WeightPart part)
     {
         _ = source.TryGet(part.Tensor, out StoredTensor? stored);
-        return new SavedMatrix(stored!.Packed!, source.Address(stored), source.Memory(stored)).Part(checked((int)part.FirstRow), part.Rows);
+        return new SavedMatrix(stored!.Packed!, source.Address(stored), source.Memory(stored)).Part(checked((int)part.FirstRow), part.Rows).AsSource();
     }
 }

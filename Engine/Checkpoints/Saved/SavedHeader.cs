@@ -61,7 +61,7 @@ internal static class SavedHeader
         try
         {
             Entry entry = property.Value.Deserialize<Entry>(s_json) ?? throw new JsonException("It is null.");
-            var shape = new PackedShape(entry.Rows, entry.Columns, WeightFormat.Get(entry.Format), entry.Layout, entry.Version);
+            var shape = new PackedShape(entry.Rows, entry.Columns, KeptFormats.Find(entry.Format) ?? WeightFormat.Get(entry.Format), entry.Layout, entry.Version);
             _ = SavedMatrix.BytesOf(shape);
             return shape;
         }

@@ -23,6 +23,7 @@ public sealed class ModelQuantiserTests : IDisposable
         { "nano", WeightScheme.Stored, null },
         { "nano", WeightScheme.Int4, null },
         { "nano", WeightScheme.Int4, LinearParts.All },
+        { "nano", WeightScheme.Int8, LinearParts.All },
         { "nano", WeightScheme.Fp8, LinearParts.All },
         { "tiny-scout", WeightScheme.Int4, null },
         { "tiny-flat", WeightScheme.Stored, null },
@@ -53,9 +54,11 @@ public sealed class ModelQuantiserTests : IDisposable
             Assert.DoesNotContain(mapped.Warnings, warning => warning.Contains("again", StringComparison.Ordinal) || warning.Contains("stay as they are", StringComparison.Ordinal));
         }
         var exact = options with { Activations = ActivationPrecision.Float32 };
-        using Llama4Model again = Llama4Model.Load(saved, exact), direct = Llama4Model.Load(ModelFixture.Folder(name), exact);
+        // The same formats, in the layouts of another mode.
+        using Llama4Model again = Llama4Model.Load(saved, exact with { Weights = WeightScheme.Stored, Include = null }), direct = Llama4Model.Load(ModelFixture.Folder(name), exact);
         Assert.Equal(ModelRunner.Run(direct, s_ids, new RunOptions()).Logits, ModelRunner.Run(again, s_ids, new RunOptions()).Logits);
-        Assert.Equal(weights == WeightScheme.Int4, again.Warnings.Any(warning => warning.Contains("int4 in panels64 version 1, but products here read panels32", StringComparison.Ordinal)));
+        string[] codes = weights switch { WeightScheme.Int4 => ["int4 in panels64"], WeightScheme.Int8 => ["q8_0 in panels32-int8"], _ => [] };
+        Assert.Equal(codes, again.Warnings.Where(warning => warning.Contains("were packed again", StringComparison.Ordinal)).Select(warning => Assert.Single(codes, code => warning.Contains($"{code} version 1, but products here read ", StringComparison.Ordinal))));
     }
 
     [Fact]

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Cli.Shared;
 /// <summary>The options that say which format weights get, and which of them.</summary>
 internal sealed class WeightArguments
 {
-    private static readonly (string Name, WeightScheme Scheme)[] s_schemes = [("bf16", WeightScheme.Stored), ("int4", WeightScheme.Int4), ("fp8", WeightScheme.Fp8)];
+    private static readonly (string Name, WeightScheme Scheme)[] s_schemes = [("bf16", WeightScheme.Stored), ("int4", WeightScheme.Int4), ("int8", WeightScheme.Int8), ("fp8", WeightScheme.Fp8)];
 
     private readonly Option<string> _weights;
 
@@ -17,7 +17,7 @@ internal sealed class WeightArguments
     {
         _weights = new Option<string>("--weights")
         {
-            Description = $"Format of the weights that --include names: bf16 (as stored), int4 or fp8 (quantised {when}; FP8 also quantises activations).",
+            Description = $"Format of the weights that --include names: bf16 (as stored), int4, int8 or fp8 (quantised {when}; FP8 also quantises activations).",
             DefaultValueFactory = _ => s_schemes[0].Name,
         };
         _weights.AcceptOnlyFromAmong([.. s_schemes.Select(one => one.Name)]);
