@@ -45,6 +45,7 @@ public class SharedConstraintTests
         Constraint schema = compiler.JsonSchema("""{"type":"string"}""");
         Assert.Same(schema, compiler.JsonSchema("""{"type":"string"}"""));
         Assert.NotSame(schema, compiler.JsonSchema("""{"type":"string"}""", JsonWhiteSpace.Free));
+        Assert.Throws<ArgumentException>(() => compiler.JsonSchema("""{"type":"string"}""", JsonWhiteSpace.Free + 1));
         Assert.Same(compiler.Regex("a+"), compiler.Regex("a+"));
         Assert.Same(compiler.Grammar("start: \"a\""), compiler.Grammar("start: \"a\""));
         Assert.NotSame(compiler.Regex("start: \"a\""), compiler.Grammar("start: \"a\""));
