@@ -14,8 +14,7 @@ internal static class SwiGluCuda
     {
         SwiGlu.Check(MemoryPlace.Device, gateUp, output);
         int threads = KernelCall.ThreadsFor(output.Columns);
-        // Four columns a thread.
-        int parts = Math.Clamp((output.Columns + 4 * threads - 1) / (4 * threads), 1, 65535);
-        queue.Call("swiglu").View(gateUp).View(output).Value(output.Columns).Run(new(output.Rows, parts), threads);
+        queue.Call("swiglu").View(gateUp).View(output).Value(output.Columns)
+            .Run(new(output.Rows, KernelCall.Parts(output.Rows, output.Columns, threads, queue.Kernels.Limits)), threads);
     }
 }

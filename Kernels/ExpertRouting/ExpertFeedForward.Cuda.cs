@@ -10,8 +10,8 @@ internal static class ExpertFeedForwardCuda
 {
     internal static readonly KernelOption[] Kernels =
     [
-        new("ExpertFeedForward", "gather_scaled", "a group per row brings it into the order of experts, times its score"),
-        new("ExpertFeedForward", "scatter_add", "a group per token adds its experts' results, best first"),
+        new("ExpertFeedForward", "gather_scaled", "groups of a row bring it into the order of experts, times its score"),
+        new("ExpertFeedForward", "scatter_add", "groups of a token add its experts' results, best first"),
     ];
 
     /// <summary>As <see cref="ExpertFeedForward.Run"/>, on a device: which expert has which rows is read there, the host never knows.</summary>
@@ -32,12 +32,12 @@ internal static class ExpertFeedForwardCuda
         Tensor gated = scratch.Gated.Require(slots, width);
         int threads = KernelCall.ThreadsFor(x.Columns);
         queue.Call("gather_scaled").View(x).View(route.OrderAddress, slots).View(route.ScoreAddress, slots).View(rows).Value(x.Columns).Value(route.TopK)
-            .Run(new(slots), threads);
+            .Run(new(slots, KernelCall.Parts(slots, x.Columns, threads, queue.Kernels.Limits)), threads);
         Product(queue, products, scratch.Linear, rows, experts[0].GateUp, route, wide);
         SwiGluCuda.Run(queue, wide, gated);
         Product(queue, products, scratch.Linear, gated, experts[0].Down, route, rows);
         queue.Call("scatter_add").View(rows).View(route.InverseAddress, slots).View(output).Value(x.Columns).Value(route.TopK)
-            .Run(new(x.Rows), threads);
+            .Run(new(x.Rows, KernelCall.Parts(x.Rows, x.Columns, threads, queue.Kernels.Limits)), threads);
     }
 
     /// <summary>The product with the stack that a matrix is of, or with the stacks of its parts.</summary>

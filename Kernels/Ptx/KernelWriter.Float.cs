@@ -18,6 +18,18 @@ internal sealed partial class KernelWriter
     /// <summary>2ᵃ to within 2 units in the last place, 0 below 2⁻¹²⁶.</summary>
     public void Exp2(Reg<F32> d, Reg<F32> a) => Emit("ex2.approx.ftz.f32", d, a);
 
+    /// <summary>d = a / b, rounded to nearest.</summary>
+    public void Divide(Reg<F32> d, Reg<F32> a, Reg<F32> b) => Emit("div.rn.f32", d, a, b);
+
+    /// <summary>d = 1 / a, rounded to nearest.</summary>
+    public void Reciprocal(Reg<F32> d, Reg<F32> a) => Emit("rcp.rn.f32", d, a);
+
+    /// <summary>d = √a, rounded to nearest.</summary>
+    public void SquareRoot(Reg<F32> d, Reg<F32> a) => Emit("sqrt.rn.f32", d, a);
+
+    /// <summary>The nearest float32.</summary>
+    public void ToFloat(Reg<F32> d, Reg<U32> a) => Emit("cvt.rn.f32.u32", d, a);
+
     /// <summary>d = a · b</summary>
     public void Multiply(Reg<F32> d, Reg<F32> a, SourceF32 b) => Emit("mul.rn.f32", d, a, b);
 

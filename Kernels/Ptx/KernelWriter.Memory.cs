@@ -16,6 +16,9 @@ internal sealed partial class KernelWriter
     /// <summary>A parameter's value.</summary>
     public void Load(Reg<U32> d, Parameter<U32> parameter) => Emit("ld.param.u32", d, $"[{parameter.Name}]");
 
+    /// <summary>A parameter's value.</summary>
+    public void Load(Reg<F32> d, Parameter<F32> parameter) => Emit("ld.param.f32", d, $"[{parameter.Name}]");
+
     /// <summary>A word from global memory.</summary>
     public void Load(Reg<U32> d, Address<GlobalAddress> from) => Emit("ld.global.b32", d, from);
 
@@ -27,6 +30,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>Two values from global memory.</summary>
     public void Load(Vec2<F32> d, Address<GlobalAddress> from) => Emit("ld.global.v2.f32", d, from);
+
+    /// <summary>Four values from global memory.</summary>
+    public void Load(Vec4<F32> d, Address<GlobalAddress> from) => Emit("ld.global.v4.f32", d, from);
 
     /// <summary>A value from shared memory.</summary>
     public void Load(Reg<F32> d, Address<SharedAddress> from) => Emit("ld.shared.f32", d, from);
@@ -57,6 +63,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>A value to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<F32> value) => Emit("st.global.f32", to, value);
+
+    /// <summary>Four values to global memory.</summary>
+    public void Store(Address<GlobalAddress> to, Vec4<F32> values) => Emit("st.global.v4.f32", to, values);
 
     /// <summary>A pair to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<Bf16x2> value) => Emit("st.global.b32", to, value);

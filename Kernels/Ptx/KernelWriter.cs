@@ -82,6 +82,13 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
         return new(argument);
     }
 
+    /// <summary>A parameter that is a float32.</summary>
+    public Parameter<F32> Number(string argument, string meaning)
+    {
+        _arguments.Add((new KernelArgument(argument, KernelArgumentKind.Float32), meaning));
+        return new(argument);
+    }
+
     /// <summary>The next bytes of dynamic shared memory.</summary>
     public SharedRegion Shared(string region, int bytes, string meaning)
     {
@@ -119,7 +126,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             text.Append(CultureInfo.InvariantCulture, $"// {line}\n");
         }
         text.Append("//\n// arguments\n");
-        Table(text, _arguments.Select(one => (one.Argument.Name, one.Argument.Kind == KernelArgumentKind.View ? "view" : "s32", one.Meaning)));
+        Table(text, _arguments.Select(one => (one.Argument.Name, TypeOf(one.Argument, "view", "s32", "f32"), one.Meaning)));
         text.Append("// registers\n");
         Table(text, _registers.Where(one => one.Names.Any(_used.Contains)).Select(one => (Range(one.Names), one.Type, one.Meaning)));
         if (_shared.Count > 0)
@@ -134,7 +141,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             text.Append(CultureInfo.InvariantCulture, $".extern .shared .align 16 .b8 {SharedSymbol}[];\n\n");
         }
         text.Append(CultureInfo.InvariantCulture, $".visible .entry {name}(\n");
-        text.AppendJoin(",\n", _arguments.Select(one => one.Argument.Kind == KernelArgumentKind.View ? $"\t.param .align 8 .b8 {one.Argument.Name}[16]" : $"\t.param .u32 {one.Argument.Name}"));
+        text.AppendJoin(",\n", _arguments.Select(one => $"\t.param {TypeOf(one.Argument, ".align 8 .b8", ".u32", ".f32")} {one.Argument.Name}{TypeOf(one.Argument, "[16]", "", "")}"));
         text.Append(CultureInfo.InvariantCulture, $"\n)\n.reqntid {threads}, 1, 1\n.minnctapersm {blocksPerProcessor}\n{{\n");
         foreach (IGrouping<string, string> state in _declared.Where(register => _used.Contains(register.Name)).GroupBy(register => register.State, register => register.Name))
         {
@@ -153,6 +160,9 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
         };
         return KernelModule.Create(spec, text.ToString());
     }
+
+    private static string TypeOf(KernelArgument argument, string view, string whole, string number) =>
+        argument.Kind switch { KernelArgumentKind.View => view, KernelArgumentKind.Int32 => whole, _ => number };
 
     private static void Table(StringBuilder text, IEnumerable<(string Name, string Type, string Meaning)> rows)
     {

@@ -33,9 +33,9 @@ public sealed class DeviceCheckTests
         Assert.Contains("line ", gelu.Error, StringComparison.Ordinal);
         Dictionary<string, OperationReport> operations = check.Operations(TestContext.Current.CancellationToken).ToDictionary(operation => operation.Name);
         Assert.Contains("INVALID_PTX", operations["gelu 10 x 704"].Failure, StringComparison.Ordinal);
-        OperationReport norm = operations["rms norm 9 x 1280"];
+        OperationReport norm = operations["layer norm 10 x 704"];
         Assert.True(norm.Failure is null && norm.Error > norm.Tolerance, norm.ToString());
-        Assert.True(operations["layer norm 10 x 704"].IsGood);
+        Assert.True(operations["rms norm 9 x 1280"].IsGood);
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class DeviceCheckTests
             return name switch
             {
                 "gelu" => module with { Text = module.Text.Replace("mul.f32", "mull.f32", StringComparison.Ordinal).Replace(".reg", ".regs", StringComparison.Ordinal) },
-                "rms_norm" => module with { Text = module.Text.Replace("add.f32", "mul.f32", StringComparison.Ordinal) },
+                "layer_norm" => module with { Text = module.Text.Replace("add.f32", "mul.f32", StringComparison.Ordinal) },
                 _ => module,
             };
         }

@@ -14,6 +14,9 @@ internal sealed unsafe class KernelCall
     public const int Threads = 128;
 
     private const int LargestGroup = 256;
+    private const int GroupsPerProcessor = 8;
+    private const int MostColumns = 4;
+    private const int MostParts = 65535;
 
     // What every device takes.
     private const int MostBytes = 4096;
@@ -33,6 +36,16 @@ internal sealed unsafe class KernelCall
     /// <summary>Threads of a group that works on rows of this width: a power of two from a warp up to 256.</summary>
     public static int ThreadsFor(int columns) =>
         Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(columns, 1)), 32, LargestGroup);
+
+    /// <summary>
+    /// Groups that share the columns of a row where nothing is summed over them: as many as fill the device beside those of the other rows, each thread
+    /// with a column at least and, with many rows, with at most four.
+    /// </summary>
+    public static int Parts(int rows, int columns, int threads, DeviceLimits device)
+    {
+        int groups = (columns + threads - 1) / threads;
+        return Math.Clamp(GroupsPerProcessor * device.Multiprocessors / Math.Max(rows, 1), Math.Min((groups + MostColumns - 1) / MostColumns, MostParts), Math.Min(groups, MostParts));
+    }
 
     public KernelCall Of(CudaKernel kernel)
     {

@@ -28,6 +28,29 @@ public sealed class RoundedReferenceTests(ModelFixture models)
         Assert.True(sum.Passed && sum.Divergence!.Value.MedianKl > 1e-6, sum.ToString());
     }
 
+    /// <summary>Every matrix in eight bits, the inputs of all references: int8 operands beside the same weights with float32 ones.</summary>
+    [Fact]
+    public void Int8WithInt8Weights()
+    {
+        List<float> rounded = [], exact = [];
+        var options = new ModelOptions { Weights = WeightScheme.Int8, Include = LinearParts.All, Activations = ActivationPrecision.Int8 };
+        int columns = 0;
+        foreach (string name in (string[])["tiny-scout", "tiny-maverick", "tiny-flat", "nano"])
+        {
+            Llama4Model model = models.Get(name, options), same = models.Get(name, options with { Activations = ActivationPrecision.Float32 });
+            columns = model.Config.Text.VocabSize;
+            foreach (string path in Directory.GetFiles(GoldenFiles.Path(name, "golden"), "*.safetensors").Order(StringComparer.Ordinal))
+            {
+                using ReferenceFile reference = ReferenceFile.Open(path);
+                RunOptions run = reference.Options(columns) with { Greedy = 0, CaptureHidden = false };
+                rounded.AddRange(ModelRunner.Run(model, reference.Ids, run, TestContext.Current.CancellationToken).Logits);
+                exact.AddRange(ModelRunner.Run(same, reference.Ids, run, TestContext.Current.CancellationToken).Logits);
+            }
+        }
+        var rows = LogitDivergence.Of(rounded.ToArray(), exact.ToArray(), columns);
+        Assert.True(rows is { Rows: > 1000, MedianKl: > 1e-5 } && DivergenceBound.GroupInt8.Admits(rows), rows.ToString());
+    }
+
     /// <summary>Codes of other tools take int8 operands too: groups, rows, zero points, offsets; all files of the published forms together.</summary>
     [Fact]
     public void Int8WithStoredCodes()

@@ -55,10 +55,10 @@ public abstract partial class DeviceKernelTests
 
         float[] x = Numbers(tokens * Columns, 42), scores = Numbers(slots, 43), before = Numbers(tokens * Columns, 44);
         DeviceBuffer gathered = Zeros<float>(slots * Columns), output = _device.Upload(before);
-        Run("gather_scaled", (slots, 1, 1), _device.Upload(x), order, _device.Upload(scores), gathered, Columns, topK);
+        Run("gather_scaled", (slots, 2, 1), _device.Upload(x), order, _device.Upload(scores), gathered, Columns, topK);
         float[] rows = Floats(gathered);
         Assert.Equal(expected.SelectMany(slot => Enumerable.Range(0, Columns).Select(c => x[slot / topK * Columns + c] * scores[slot])), rows);
-        Run("scatter_add", (tokens, 1, 1), gathered, inverse, output, Columns, topK);
+        Run("scatter_add", (tokens, 3, 1), gathered, inverse, output, Columns, topK);
         double[] sums = [.. Enumerable.Range(0, tokens * Columns).Select(i => before[i] + Enumerable.Range(0, topK).Sum(choice => (double)x[i] * scores[i / Columns * topK + choice]))];
         Closeness.Check(sums, Floats(output), 3e-7);
     }

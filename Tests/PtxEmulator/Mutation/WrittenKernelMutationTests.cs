@@ -2,10 +2,12 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Parsing;
 using Llama4Kernels.Tests.Kernels.Attention;
+using Llama4Kernels.Tests.Kernels.Normalization;
 using Llama4Kernels.Tests.Kernels.Quantization;
 
 namespace Llama4Kernels.Tests.PtxEmulator.Mutation;
@@ -53,12 +55,15 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         Assert.True(unexplained.Length == 0, $"These survive:\n{unexplained}");
     }
 
+    /// <summary>Those that branch.</summary>
+    public static TheoryData<string> Branching { get; } = [.. PtxKernelModules.All.Names.Where(name => !name.StartsWith("probe_", StringComparison.Ordinal) && PtxKernelModules.All.Get(name, 80).Text.Contains(" bra", StringComparison.Ordinal))];
+
     /// <summary>
     /// A written kernel marks a branch <c>.uni</c> only where all lanes of a warp go one way: no launch above makes them part, and if the lanes of a marked
     /// branch do part, the emulator finds it.
     /// </summary>
     [Theory]
-    [MemberData(nameof(Kernels))]
+    [MemberData(nameof(Branching))]
     public void AMarkedBranchWhoseLanesPartIsFound(string name)
     {
         string[] text = PtxKernelModules.All.Get(name, 80).Text.ReplaceLineEndings("\n").Split('\n');
@@ -91,6 +96,11 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         if (name == Int4OperandPtx.Name)
         {
             return [new Int4Case(2, 1, 640, seed: 3).Rounding()];
+        }
+        if (name == RmsNormPtx.Name)
+        {
+            // Rows that end within each of a thread's pieces.
+            return Enumerable.Range(0, 8).Select(piece => new RowNormCase(2, (1024 * piece) + 516, seed: piece).Launch(inPlace: piece % 2 == 0));
         }
         foreach (int pageTokens in SplitAttentionPtx.PageSizes.Where(size => name == SplitAttentionPtx.Name(size)))
         {

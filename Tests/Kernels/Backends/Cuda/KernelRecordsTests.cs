@@ -8,6 +8,7 @@ using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.Embedding;
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Driver;
@@ -123,10 +124,44 @@ public sealed class KernelRecordsTests
         Assert.Empty(driver.Findings);
     }
 
+    public static TheoryData<string> Norms { get; } = [.. RmsNormCuda.Records.All.Select(record => record.Kernel)];
+
+    /// <summary>Each record, best or not, gives the processor's rows, and twice the same.</summary>
+    [Theory]
+    [MemberData(nameof(Norms))]
+    public void EveryNormGivesTheProcessorsRows(string kernel)
+    {
+        const int Rows = 3, Columns = 516;
+        using var cpu = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        using var driver = new EmulatedCudaDriver();
+        using CudaContext context = CudaContext.RetainPrimary(driver);
+        using var queue = new CudaQueue(context, new CombinedKernelModules(PtxKernelModules.All, EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
+        var random = new Random(1);
+        float[] values = [.. Enumerable.Range(0, (Rows + 1) * Columns).Select(_ => (float)(random.NextDouble() * 2 - 1))], expected = new float[Rows * Columns];
+        using DeviceMemory host = cpu.Allocate(values.Length * sizeof(float));
+        cpu.Upload(values, host.View(Rows + 1, Columns));
+        cpu.RmsNorm(host.View(Rows, Columns), host.View(1, Columns, Rows * Columns * sizeof(float)), 1e-5f, host.View(Rows, Columns));
+        cpu.Download(host.View(Rows, Columns), expected);
+        using ArenaMemory memory = queue.Allocate(values.Length * sizeof(float)), output = queue.Allocate(expected.Length * sizeof(float));
+        queue.Upload<float>(values, memory.Address);
+        float[][] runs = [Run(), Run()];
+        Assert.Equal(runs[0], runs[1]);
+        Assert.All(expected.Zip(runs[0]), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 1e-5f));
+        Assert.Empty(driver.Findings);
+
+        float[] Run()
+        {
+            RmsNormCuda.Records.All.Single(record => record.Kernel == kernel).Launch(queue, memory.View(Rows, Columns), memory.View(1, Columns, Rows * Columns * sizeof(float)), 1e-5f, output.View(Rows, Columns));
+            float[] results = new float[Rows * Columns];
+            queue.Download(output.Address, MemoryMarshal.AsBytes(results.AsSpan()));
+            return results;
+        }
+    }
+
     /// <summary>A list of records that nobody tries here has to be tried, too.</summary>
     [Fact]
     public void EveryListOfRecordsIsTriedHere() => Assert.Equal(
-        [nameof(PagedAttentionCuda), nameof(RotateNormAppendCuda), nameof(TokenEmbeddingCuda)],
+        [nameof(PagedAttentionCuda), nameof(RmsNormCuda), nameof(RotateNormAppendCuda), nameof(TokenEmbeddingCuda)],
         typeof(PagedAttentionCuda).Assembly.GetTypes()
             .Where(type => type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
                 .Any(field => field.FieldType is { IsGenericType: true } list && list.GetGenericTypeDefinition() == typeof(KernelRecords<,>)))
@@ -167,6 +202,7 @@ public sealed class KernelRecordsTests
     {
         Check(TokenEmbeddingCuda.Records, s_tables);
         Check(RotateNormAppendCuda.Records, Enum.GetValues<KvFormat>());
+        Check(RmsNormCuda.Records, [new RmsNormCase(5120, true, 90), new RmsNormCase(5120, false, 90)]);
         Check(PagedAttentionCuda.Records, [.. from isDecode in (bool[])[true, false] from what in Cases(isDecode, new AttentionShape(40, 8, 128)) select what]);
 
         static void Check<TCase, TLaunch>(KernelRecords<TCase, TLaunch> records, TCase[] cases)
