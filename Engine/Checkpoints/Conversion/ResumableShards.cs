@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 
 namespace Llama4Kernels.Engine.Checkpoints.Conversion;
@@ -9,7 +10,7 @@ namespace Llama4Kernels.Engine.Checkpoints.Conversion;
 /// on behind the last tensor that is known to be on the disk. A journal beside the files says which that is, and what is being
 /// written: another plan does not go on there.
 /// </summary>
-internal sealed class ResumableShards : IDisposable
+internal sealed partial class ResumableShards : IDisposable
 {
     /// <summary>Name of the journal.</summary>
     public const string JournalName = "quantize.journal";
@@ -124,7 +125,7 @@ internal sealed class ResumableShards : IDisposable
         string path = Path.Combine(_folder, JournalName), next = path + ".next";
         using (var file = new FileStream(next, FileMode.Create, FileAccess.Write, FileShare.None))
         {
-            JsonSerializer.Serialize(file, _journal);
+            JsonSerializer.Serialize(file, _journal, JournalJson.Default.Journal);
             file.Flush(flushToDisk: true);
         }
         File.Move(next, path, overwrite: true);
@@ -149,7 +150,7 @@ internal sealed class ResumableShards : IDisposable
         try
         {
             using FileStream file = File.OpenRead(path);
-            journal = JsonSerializer.Deserialize<Journal>(file);
+            journal = JsonSerializer.Deserialize(file, JournalJson.Default.Journal);
         }
         catch (Exception e) when (e is FileNotFoundException or JsonException)
         {
@@ -165,5 +166,8 @@ internal sealed class ResumableShards : IDisposable
     /// <param name="Complete">Names and checksums of complete files.</param>
     /// <param name="Shard">The file that is being written.</param>
     /// <param name="Bytes">Bytes of it that are on the disk: the header and whole tensors.</param>
-    private sealed record Journal(string Plan, Dictionary<string, string> Complete, string? Shard, long Bytes);
+    internal sealed record Journal(string Plan, Dictionary<string, string> Complete, string? Shard, long Bytes);
+
+    [JsonSerializable(typeof(Journal))]
+    private sealed partial class JournalJson : JsonSerializerContext;
 }

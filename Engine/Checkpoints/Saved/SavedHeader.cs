@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
@@ -11,16 +12,14 @@ namespace Llama4Kernels.Engine.Checkpoints.Saved;
 /// What a safetensors file says of matrices that it holds packed: each is a tensor of bytes, and the metadata have for its name
 /// the format, the layout with its version, and the shape.
 /// </summary>
-internal static class SavedHeader
+internal static partial class SavedHeader
 {
     private const string Key = "llama4.packed";
-
-    private static readonly JsonSerializerOptions s_json = new(JsonSerializerDefaults.Web) { RespectRequiredConstructorParameters = true };
 
     /// <summary>The metadata for some matrices.</summary>
     public static KeyValuePair<string, string> Write(IEnumerable<KeyValuePair<string, PackedShape>> packed) => new(Key, new JsonObject(packed.Select(entry => KeyValuePair.Create(
         entry.Key,
-        JsonSerializer.SerializeToNode(new Entry(entry.Value.Format.Name, entry.Value.Layout, entry.Value.Version, entry.Value.Rows, entry.Value.Columns), s_json)))).ToJsonString());
+        JsonSerializer.SerializeToNode(new Entry(entry.Value.Format.Name, entry.Value.Layout, entry.Value.Version, entry.Value.Rows, entry.Value.Columns), EntryJson.Default.Entry)))).ToJsonString());
 
     /// <summary>The packed matrices of a file by name; none if it has none.</summary>
     /// <exception cref="ModelFormatException">The metadata are malformed, name what this engine does not know, or do not fit the tensors.</exception>
@@ -60,7 +59,7 @@ internal static class SavedHeader
     {
         try
         {
-            Entry entry = property.Value.Deserialize<Entry>(s_json) ?? throw new JsonException("It is null.");
+            Entry entry = property.Value.Deserialize(EntryJson.Default.Entry) ?? throw new JsonException("It is null.");
             var shape = new PackedShape(entry.Rows, entry.Columns, KeptFormats.Find(entry.Format) ?? WeightFormat.Get(entry.Format), entry.Layout, entry.Version);
             _ = SavedMatrix.BytesOf(shape);
             return shape;
@@ -71,5 +70,9 @@ internal static class SavedHeader
         }
     }
 
-    private sealed record Entry(string Format, string Layout, int Version, int Rows, int Columns);
+    internal sealed record Entry(string Format, string Layout, int Version, int Rows, int Columns);
+
+    [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, RespectRequiredConstructorParameters = true)]
+    [JsonSerializable(typeof(Entry))]
+    private sealed partial class EntryJson : JsonSerializerContext;
 }
