@@ -66,13 +66,15 @@ internal abstract unsafe class CpuMatrix : IMatrix
     protected void Allocate(long bytes, bool inLargePages)
     {
         Bytes = bytes;
-        inLargePages &= bytes >= HugePages.Bytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), inLargePages ? (nuint)HugePages.Bytes : 64);
+        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), bytes >= HugePages.Bytes ? (nuint)HugePages.Bytes : 64);
         if (inLargePages)
         {
             HugePages.Advise((nint)_data, bytes);
         }
     }
+
+    /// <summary>Lets the system exchange the small pages of memory that is filled for large ones, as it finds time: nothing waits for it.</summary>
+    protected void LetPagesGrow() => HugePages.Advise((nint)Data, Bytes);
 
     private void Free()
     {

@@ -35,7 +35,7 @@ public sealed class DeclaredToolCallTests
     [InlineData("[note(text=r\"a\\n\", other=u'\\x41\\101')]", "note{\"text\": \"a\\\\n\", \"other\": \"AA\"}")]
     [InlineData("[note(number=+5, large=1_000)]", "note{\"number\": 5, \"large\": 1000}")]
     [InlineData("[note(text=\"<|python_end|>\")]", "note{\"text\": \"<|python_end|>\"}")]
-    [InlineData("[note(text=\"],(){}[\")] then [now()].", "note{\"text\": \"],(){}[\"} now{} |  then .")]
+    [InlineData("[note(text=\"],(){}[\")] then [now()].", "note{\"text\": \"],(){}[\"} now{} | then .")]
     // JSON.
     [InlineData("{\"name\": \"note\", \"parameters\": {\"text\": \"a\\/b\"}}", "note{\"text\": \"a/b\"}")]
     [InlineData("{'name': 'now', 'arguments': {}}", "now{}")]
