@@ -71,3 +71,38 @@ public class Int4ProductBenchmarks : BackendBenchmarks
         Kernels.Quantization.Int4Product.Products.First(record => record.Name == Record)
             .Launch(_workspace!, new CpuOperands(_x.Pointer, Tokens, _weights!, null, _y.Pointer));
 }
+
+/// <summary>The same product with weights of eight bits, 45 MB, and x rounded to int8.</summary>
+public class Int8ProductBenchmarks : BackendBenchmarks
+{
+    private const int Rows = 8192, Columns = 5120;
+
+    private CpuWorkspace? _workspace;
+    private Int8Panels? _weights;
+    private Tensor _x, _y;
+
+    [Params(1, 4, 32, 512)]
+    public int Tokens { get; set; }
+
+    [ParamsSource(nameof(Names))]
+    public string Record { get; set; } = "";
+
+    public static IEnumerable<string> Names => Kernels.Quantization.Int8Product.Products.Where(record => record.Lacks(CpuLimits.This) is null).Select(record => record.Name);
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        ushort[] source = Bf16Numbers(Rows * Columns);
+        _workspace = Own(new CpuWorkspace(Own(new ThreadTeam())));
+        _weights = Own(Int8Panels.Pack([new QuantisedMatrix(MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(source, 0), ElementType.BF16, Rows, Columns))], _workspace.Team.Team));
+        GC.KeepAlive(source);
+        _x = Numbers(Tokens, Columns);
+        _y = Zeros(Tokens, Rows);
+    }
+
+    /// <summary>Int8Product, by record.</summary>
+    [Benchmark]
+    public unsafe void Int8Product() =>
+        Kernels.Quantization.Int8Product.Products.First(record => record.Name == Record)
+            .Launch(_workspace!, new CpuOperands(_x.Pointer, Tokens, _weights!, null, _y.Pointer));
+}

@@ -4,6 +4,7 @@ using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Quick;
@@ -26,7 +27,8 @@ internal static unsafe class ProductQuick
     /// <param name="only">How the names of records end that are measured; null for all.</param>
     public static void Run(string weights, int threads, (int Outputs, int Inputs) shape, string? only)
     {
-        var format = WeightFormat.Get(weights);
+        // What products of integers of eight bits read is a form that files have.
+        WeightFormat format = weights == "int8" ? KeptFormats.Int8 : WeightFormat.Get(weights);
         bool integers = format.Encoding == WeightEncoding.Integer;
         CpuProduct[] records = [.. CpuProducts.All.Where(record =>
             record.Format == format && record.Operands == (integers ? ActivationPrecision.Int8 : ActivationPrecision.BFloat16) && record.Lacks(CpuLimits.This) is null
@@ -77,7 +79,8 @@ internal static unsafe class ProductQuick
         {
             source[i] = Bf16.FromSingle(random.NextSingle() - 0.5f);
         }
-        MatrixSource[] stored = [MatrixSource.RowMajor((nint)source, ElementType.BF16, shape.Outputs, shape.Inputs)];
+        MatrixSource numbers = MatrixSource.RowMajor((nint)source, ElementType.BF16, shape.Outputs, shape.Inputs);
+        MatrixSource[] stored = [WeightFormat.All.Contains(format) ? numbers : new QuantisedMatrix(numbers)];
         long bytes = format.Bytes(shape.Outputs, shape.Inputs);
         var pool = new CpuMatrix[bytes < 1 << 20 ? 1 : Math.Max(2, PoolBytes / bytes)];
         double seconds = Ceilings.Best(1, () =>

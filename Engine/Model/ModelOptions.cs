@@ -18,6 +18,9 @@ public enum WeightScheme
     /// (Meta's fp8_mixed). Experts stored in FP8 keep their codes, on every layer.
     /// </summary>
     Fp8,
+
+    /// <summary>Routed and shared experts of every mixture layer in integers of eight bits, a half as scale per 32 inputs (llama.cpp's Q8_0).</summary>
+    Int8,
 }
 
 /// <summary>Linear weights of the text model by what they are of. Routers are in none: they stay as stored.</summary>
@@ -74,7 +77,7 @@ public sealed record ModelOptions
     } = WeightScheme.Stored;
 
     /// <summary>
-    /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4 for <see cref="LinearParts.Experts"/> and
+    /// The weights that <see cref="Weights"/> is for; null as Meta has it: int4, and int8, for <see cref="LinearParts.Experts"/> and
     /// <see cref="LinearParts.Shared"/>, FP8 for <see cref="LinearParts.Experts"/>.
     /// </summary>
     public LinearParts? Include
@@ -86,7 +89,7 @@ public sealed record ModelOptions
     /// <summary>The weights that <see cref="Weights"/> brings into its format.</summary>
     internal LinearParts Included => Weights switch
     {
-        WeightScheme.Int4 => Include ?? (LinearParts.Experts | LinearParts.Shared),
+        WeightScheme.Int4 or WeightScheme.Int8 => Include ?? (LinearParts.Experts | LinearParts.Shared),
         WeightScheme.Fp8 => Include ?? LinearParts.Experts,
         _ => LinearParts.None,
     };

@@ -13,6 +13,7 @@ internal static class SchemeFormats
     {
         WeightScheme.Int4 => WeightFormat.Int4,
         WeightScheme.Fp8 => WeightFormat.Fp8Activations,
+        WeightScheme.Int8 => KeptFormats.Int8,
         _ => null,
     };
 
@@ -25,6 +26,15 @@ internal static class SchemeFormats
         bool isOuter = layer == 0 || layer == c.Layers - 1;
         return options.Weights == WeightScheme.Fp8 && isOuter && !Array.TrueForAll(sources, IsFp8) ? null : options.FormatOf(LinearParts.Experts);
     }
+
+    /// <summary>
+    /// Sources and format as a backend packs them. Codes of somebody else's stay; numbers that are to become codes of a form that files have
+    /// are read as such codes, and these then stay too.
+    /// </summary>
+    public static (MatrixSource[] Sources, WeightFormat? Format) ToPack(MatrixSource[] sources, WeightFormat? format) =>
+        format is null || AreKept(sources) ? (sources, null)
+        : WeightFormat.All.Contains(format) ? (sources, format)
+        : (Array.ConvertAll(sources, source => (MatrixSource)new QuantisedMatrix(source)), null);
 
     /// <summary>Whether sources are codes of somebody else's, which are not quantised a second time.</summary>
     public static bool AreKept(ReadOnlySpan<MatrixSource> sources)

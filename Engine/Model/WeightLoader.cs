@@ -209,9 +209,9 @@ internal sealed class WeightLoader : IDisposable
 
     private IMatrix Pack(string what, WeightFormat? format, params ReadOnlySpan<MatrixSource> sources)
     {
-        format = Wanted(format, sources);
+        (MatrixSource[] given, format) = SchemeFormats.ToPack(sources.ToArray(), Wanted(format, sources));
         _cancellation.ThrowIfCancellationRequested();
-        IMatrix packed = Own(_backend.Pack(sources, format));
+        IMatrix packed = Own(_backend.Pack(given, format));
         AfterPacking(what, sources);
         PackedBytes += packed.Bytes;
         return packed;
@@ -228,7 +228,7 @@ internal sealed class WeightLoader : IDisposable
             format = Wanted(format, sources);
             _cancellation.ThrowIfCancellationRequested();
             previous = sources;
-            return (sources, format);
+            return SchemeFormats.ToPack(sources, format);
         });
         AfterPacking(what, previous);
         foreach (IMatrix item in packed)

@@ -75,7 +75,11 @@ public static class ModelMemory
 
         long Pack(int layer, params WeightRole[] roles) => PackAs(Open(layer, -1, roles), null, 1);
 
-        long PackAs(MatrixSource[] sources, WeightFormat? format, int count) => sizes.Pack(sources, SchemeFormats.AreKept(sources) ? null : format, count);
+        long PackAs(MatrixSource[] sources, WeightFormat? format, int count)
+        {
+            (sources, format) = SchemeFormats.ToPack(sources, format);
+            return sizes.Pack(sources, format, count);
+        }
     }
 
     // What is packed together.

@@ -6,9 +6,11 @@ namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>What the choice of a kernel for attention depends on.</summary>
 /// <param name="IsDecode">Rows that decode, one of each sequence.</param>
-/// <param name="Format">Elements of the cache.</param>
-/// <param name="HeadDim">Elements of a head.</param>
-internal readonly record struct AttentionCase(bool IsDecode, KvFormat Format, int HeadDim);
+/// <param name="Shape">Heads.</param>
+/// <param name="Layout">The cache.</param>
+/// <param name="Activations">What may be made of queries and weights.</param>
+/// <param name="Device">The device.</param>
+internal readonly record struct AttentionCase(bool IsDecode, AttentionShape Shape, KvLayout Layout, ActivationPrecision Activations, DeviceLimits Device);
 
 /// <summary><see cref="PagedAttention"/> on a device.</summary>
 internal static class PagedAttentionCuda
@@ -17,7 +19,7 @@ internal static class PagedAttentionCuda
     internal static readonly KernelOption[] Kernels = [new("Attention", "attention_combine", "after attention_split: folds the splits in their order")];
 
     /// <summary>The records: rows that decode and tiles of the other rows of a step each take theirs.</summary>
-    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new("Attention", [.. KvFormats.All.Select(Split), .. KvFormats.All.Select(Tiled)]);
+    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new("Attention", [.. SplitAttentionCuda.Records, .. KvFormats.All.Select(Split), .. KvFormats.All.Select(Tiled)]);
 
     /// <summary>Puts the launches for a step's decoding rows, or for its tiles, into a queue.</summary>
     internal delegate void Launcher(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, CudaKvStep step, int layer, Tensor output);
@@ -28,7 +30,9 @@ internal static class PagedAttentionCuda
     /// <summary>Keys of a split of few keys; all rows of a tile end within the same so many.</summary>
     internal const int FewestSplitKeys = 256;
 
-    private const int MostSplits = 64;
+    /// <summary>Most splits of a row.</summary>
+    internal const int MostSplits = 64;
+
     private const int FewestGroups = 16;
     private const int GroupsPerProcessor = 4;
     private const int Octet = 8;
@@ -37,18 +41,18 @@ internal static class PagedAttentionCuda
     /// <summary>As <see cref="PagedAttention.Run"/>, on a device.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the cache is another backend's.</exception>
     /// <exception cref="NotSupportedException">Heads have more than 256 elements.</exception>
-    public static void Run(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
+    public static void Run(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, ActivationPrecision activations, KvStep cache, int layer, Tensor output)
     {
         PagedAttention.Check(MemoryPlace.Device, qkv, shape, cache);
         ShapeCheck.Require(output, MemoryPlace.Device, qkv.Rows, shape.QueryColumns, nameof(output));
         CudaKvStep step = CudaKvStep.Of(cache);
         if (step.DecodeRows > 0)
         {
-            Records.Choose(new AttentionCase(true, step.Layout.Format, shape.HeadDim)).Launch(queue, scratch, qkv, shape, step, layer, output);
+            Records.Choose(new AttentionCase(true, shape, step.Layout, activations, queue.Kernels.Limits)).Launch(queue, scratch, qkv, shape, step, layer, output);
         }
         if (step.TileCount > 0)
         {
-            Records.Choose(new AttentionCase(false, step.Layout.Format, shape.HeadDim)).Launch(queue, scratch, qkv, shape, step, layer, output);
+            Records.Choose(new AttentionCase(false, shape, step.Layout, activations, queue.Kernels.Limits)).Launch(queue, scratch, qkv, shape, step, layer, output);
         }
     }
 
@@ -75,12 +79,17 @@ internal static class PagedAttentionCuda
     /// <summary>Bytes of partial results of so many rows.</summary>
     internal static long ScratchBytes(int rows, AttentionShape shape) => (long)rows * shape.Heads * MostSplits * (shape.HeadDim + 2) * sizeof(float);
 
+    /// <summary>Folds the splits of the rows that decode, so many at most of each.</summary>
+    internal static void Combine(CudaQueue queue, Tensor sums, Tensor stats, AttentionShape shape, CudaKvStep step, int mostSplits, Tensor output) =>
+        queue.Call("attention_combine").View(sums).View(stats).View(step.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(mostSplits)
+            .Run(new(step.DecodeRows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+
     private static KernelRecord<AttentionCase, Launcher> Split(KvFormat format)
     {
         string kernel = format.KernelName("attention_split");
         return new(
             kernel,
-            what => what.Format != format ? WrongFormat(format) : !what.IsDecode ? "is for one new row a sequence" : TooLarge(what),
+            what => what.Layout.Format != format ? WrongFormat(format) : !what.IsDecode ? "is for one new row a sequence" : TooLarge(what),
             "one new row a sequence: its keys are split among groups",
             (queue, scratch, qkv, shape, step, layer, output) =>
             {
@@ -89,8 +98,7 @@ internal static class PagedAttentionCuda
                 Tensor stats = scratch.Stats.Require(rows * shape.Heads * MostSplits, 2);
                 Layout(Cache(queue.Call(kernel), step, layer, qkv).View(sums).View(stats).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim), step.Layout)
                     .Value(FewestSplitKeys).Value(MostSplits).Run(new(rows, shape.KvHeads * Octets(shape), SplitGroups(rows, shape, queue.Kernels.Limits)), Threads(shape));
-                queue.Call("attention_combine").View(sums).View(stats).View(step.Positions).View(output).Value(shape.HeadDim).Value(FewestSplitKeys).Value(MostSplits)
-                    .Run(new(rows, shape.Heads), KernelCall.ThreadsFor(shape.HeadDim));
+                Combine(queue, sums, stats, shape, step, MostSplits, output);
             });
     }
 
@@ -99,14 +107,14 @@ internal static class PagedAttentionCuda
         string kernel = format.KernelName("attention");
         return new(
             kernel,
-            what => what.Format != format ? WrongFormat(format) : what.IsDecode ? "is for several new rows a sequence" : TooLarge(what),
+            what => what.Layout.Format != format ? WrongFormat(format) : what.IsDecode ? "is for several new rows a sequence" : TooLarge(what),
             "several new rows a sequence: eight share the keys that a group reads",
             (queue, _, qkv, shape, step, layer, output) =>
                 Layout(Cache(queue.Call(kernel), step, layer, qkv).View(step.Tiles).View(output).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim), step.Layout)
                     .Value(FewestSplitKeys).Value(MostSplits).Run(new(step.TileCount, shape.KvHeads, shape.Heads / shape.KvHeads), Threads(shape)));
     }
 
-    private static string? TooLarge(AttentionCase what) => what.HeadDim > LargestHead ? "has room for heads of 256 elements" : null;
+    private static string? TooLarge(AttentionCase what) => what.Shape.HeadDim > LargestHead ? "has room for heads of 256 elements" : null;
 
     private static int Threads(AttentionShape shape) => Math.Max(KernelCall.Threads, KernelCall.ThreadsFor(shape.HeadDim));
 

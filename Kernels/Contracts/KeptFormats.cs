@@ -36,6 +36,12 @@ public static class KeptFormats
         .. from scale in (ScaleKind[])[ScaleKind.BF16, ScaleKind.F16, ScaleKind.F32] select Fp8Blocks(128, scale),
     ];
 
+    /// <summary>
+    /// Integers −128 … 127, a half for each 32 inputs of a row: llama.cpp's Q8_0, and what weights of eight bits are brought into, so that
+    /// codes of a file and those of the engine are the same to every backend.
+    /// </summary>
+    public static WeightFormat Int8 { get; } = Gguf.First(format => format.Name == "q8_0");
+
     /// <summary>The row of a name, or null.</summary>
     public static WeightFormat? Find(string name) => All.FirstOrDefault(format => format.Name == name);
 

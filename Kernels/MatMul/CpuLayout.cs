@@ -17,6 +17,9 @@ internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLay
     /// <summary><see cref="Int4Panels"/>: codes of four bits for products of integers.</summary>
     public static CpuLayout IntegerPanels { get; } = new(Int4Panels.LayoutName, (stacked, _, team) => Int4Panels.Pack(stacked, team));
 
+    /// <summary><see cref="Int8Panels"/>: codes of eight bits for products of integers.</summary>
+    public static CpuLayout BytePanels { get; } = new(Int8Panels.LayoutName, (stacked, _, team) => Int8Panels.Pack(Coded(stacked), team));
+
     /// <summary><see cref="AffineMatrix"/>: codes as other tools store them, in an order for products of numbers.</summary>
     public static CpuLayout Slabs { get; } = new("slabs32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Words, team));
 

@@ -12,5 +12,5 @@ internal sealed class CpuProducts(ActivationPrecision activations, string? force
 {
     /// <summary>All records. Stored codes are multiplied as integers where there is the integer dot product; without it floats are faster.</summary>
     public static CpuProduct[] All { get; } =
-        [.. MatMulDot.Products, .. MatMulCpu.Products, .. Int4Product.Products, .. QuantisedProduct.Products, .. CodedProduct.Products[..1], .. AffineProduct.Products, .. CodedProduct.Products[1..]];
+        [.. MatMulDot.Products, .. MatMulCpu.Products, .. Int4Product.Products, .. QuantisedProduct.Products, .. Int8Product.Products[..1], .. CodedProduct.Products[..1], .. AffineProduct.Products, .. Int8Product.Products[1..], .. CodedProduct.Products[1..]];
 }

@@ -9,6 +9,15 @@ internal sealed partial class KernelWriter
     /// <summary>d = a + b</summary>
     public void Add(Reg<F32> d, Reg<F32> a, SourceF32 b) => Emit("add.rn.f32", d, a, b);
 
+    /// <summary>d = a − b</summary>
+    public void Subtract(Reg<F32> d, Reg<F32> a, Reg<F32> b) => Emit("sub.rn.f32", d, a, b);
+
+    /// <summary>The larger one; of a number and what is none, the number.</summary>
+    public void Maximum(Reg<F32> d, Reg<F32> a, Reg<F32> b) => Emit("max.f32", d, a, b);
+
+    /// <summary>2ᵃ to within 2 units in the last place, 0 below 2⁻¹²⁶.</summary>
+    public void Exp2(Reg<F32> d, Reg<F32> a) => Emit("ex2.approx.ftz.f32", d, a);
+
     /// <summary>d = a · b</summary>
     public void Multiply(Reg<F32> d, Reg<F32> a, SourceF32 b) => Emit("mul.rn.f32", d, a, b);
 
@@ -33,4 +42,14 @@ internal sealed partial class KernelWriter
     /// </summary>
     public void MatrixMultiply(Vec4<F32> d, Vec4<Bf16x2> a, Vec2<Bf16x2> b, Vec4<F32> c) =>
         Emit("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", d, a, b, c);
+
+    /// <summary>
+    /// Transposes an 8 × 8 of which lane 4g + t has row g, columns 2t and 2t + 1: it gets column g, rows 2t and 2t + 1. The whole
+    /// warp takes part.
+    /// </summary>
+    public void Transpose(Reg<Bf16x2> d, Reg<Bf16x2> a)
+    {
+        _transposes = true;
+        Emit("movmatrix.sync.aligned.m8n8.trans.b16", d, a);
+    }
 }

@@ -5,6 +5,9 @@ namespace Llama4Kernels.Kernels.Ptx;
 /// <content>Whole numbers, addresses, predicates and flow. The destination comes first, as in PTX.</content>
 internal sealed partial class KernelWriter
 {
+    /// <summary>d = a</summary>
+    public void Move(Reg<U32> d, Source32 a) => Emit("mov.b32", d, a);
+
     /// <summary>d = a + b</summary>
     public void Add(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("add.u32", d, a, b);
 
@@ -50,6 +53,9 @@ internal sealed partial class KernelWriter
     /// <summary>One of two, by a predicate.</summary>
     public void Select(Reg<U32> d, Source32 a, Source32 b, Reg<Predicate> first) => Emit("selp.b32", d, a, b, first);
 
+    /// <summary>One of two, by a predicate.</summary>
+    public void Select(Reg<F32> d, Reg<F32> a, SourceF32 b, Reg<Predicate> first) => Emit("selp.f32", d, a, b, first);
+
     /// <summary>(a and mask) xor flip, as a pair of bfloat16.</summary>
     public void MaskAndFlip(Reg<Bf16x2> d, Reg<U32> a, uint mask, uint flip) =>
         Emit("lop3.b32", d, a, Hex(mask), Hex(flip), "0x6A");
@@ -77,6 +83,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>A block's number, along y.</summary>
     public void BlockY(Reg<U32> d) => Emit("mov.b32", d, "%ctaid.y");
+
+    /// <summary>A block's number, along z.</summary>
+    public void BlockZ(Reg<U32> d) => Emit("mov.b32", d, "%ctaid.z");
 
     /// <summary>p = a &lt; b</summary>
     public void Less(Reg<Predicate> p, Reg<U32> a, Source32 b) => Emit("setp.lt.u32", p, a, b);

@@ -46,6 +46,9 @@ internal sealed partial class KernelWriter
     /// </summary>
     public void LoadMatrices(Vec4<Bf16x2> d, Address<SharedAddress> row) => Emit("ldmatrix.sync.aligned.m8n8.x4.shared.b16", d, row);
 
+    /// <summary>As <see cref="LoadMatrices"/>, each matrix transposed: a lane gets of column g the rows 2t and 2t + 1.</summary>
+    public void LoadTransposedMatrices(Vec4<Bf16x2> d, Address<SharedAddress> row) => Emit("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", d, row);
+
     /// <summary>A value to shared memory.</summary>
     public void Store(Address<SharedAddress> to, Reg<F32> value) => Emit("st.shared.f32", to, value);
 
@@ -66,6 +69,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>16 bytes on their way from global to shared memory; L1 is passed by.</summary>
     public void CopyAsync(Address<SharedAddress> to, Address<GlobalAddress> from) => Emit("cp.async.cg.shared.global", to, from, 16);
+
+    /// <summary>As <see cref="CopyAsync(Address{SharedAddress}, Address{GlobalAddress})"/>, of so many bytes; the rest of the 16 becomes zero.</summary>
+    public void CopyAsync(Address<SharedAddress> to, Address<GlobalAddress> from, Reg<U32> bytes) => Emit("cp.async.cg.shared.global", to, from, 16, bytes);
 
     /// <summary>As <see cref="CopyAsync(Address{SharedAddress}, Address{GlobalAddress})"/>, with a policy for L2.</summary>
     public void CopyAsync(Address<SharedAddress> to, Address<GlobalAddress> from, Reg<CachePolicy> policy) =>

@@ -116,7 +116,7 @@ internal static unsafe class AffineParameters
 
     /// <summary>The float32 of half bits, without a step through subnormal float32, at which processors stumble.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Halves(ushort* from)
+    public static Vector512<float> Halves(ushort* from)
     {
         Vector512<uint> bits = Words(from), magnitude = bits & Vector512.Create(0x7fffu), wide = magnitude << 13;
         Vector512<uint> small = (Vector512.ConvertToSingle(magnitude.AsInt32()) * Vector512.Create(SmallestHalf)).AsUInt32();

@@ -209,7 +209,7 @@ public sealed class ModelCommandTests
     [InlineData("--experts 1 to 16", "--shape", "scout", "--experts", "17")]
     [InlineData("--layers 1 to 48", "--shape", "maverick", "--layers", "0")]
     [InlineData("behemoth", "--shape", "behemoth")]
-    [InlineData("--weights int4 or fp8", "--include", "all")]
+    [InlineData("--weights int4, int8 or fp8", "--include", "all")]
     [InlineData("or all, not 'router'", "--weights", "int4", "--include", "router")]
     public async Task BenchRefusesShapesThatAreNone(string expected, params string[] arguments) =>
         (await CliRun.Of(["bench", .. arguments])).AssertFails(expected);

@@ -47,7 +47,7 @@ public class PredictCommandTests
     [InlineData("--context must be 1 to 1048576", "--shape", "maverick", "--context", "0")]
     [InlineData("--context must be 1 to 10485760", "--shape", "scout", "--context", "10485761")]
     [InlineData("--include takes experts, shared, attention", "--shape", "scout", "--include", "experts,router")]
-    [InlineData("--weights int4 or fp8", "--shape", "scout", "--weights", "bf16", "--include", "experts")]
+    [InlineData("--weights int4, int8 or fp8", "--shape", "scout", "--weights", "bf16", "--include", "experts")]
     [InlineData("There is no product 'fast'", "--shape", "scout", "--kernel", "fast")]
     public async Task WrongCallsSayWhatIsWrong(string expected, params string[] arguments) => (await CliRun.Of(["predict", .. arguments])).AssertFails(expected);
 

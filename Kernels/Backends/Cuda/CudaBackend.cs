@@ -219,7 +219,7 @@ public sealed class CudaBackend : IBackend
 
     /// <inheritdoc/>
     public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output) =>
-        PagedAttentionCuda.Run(_queue, _attention, qkv, shape, cache, layer, output);
+        PagedAttentionCuda.Run(_queue, _attention, qkv, shape, Activations, cache, layer, output);
 
     /// <inheritdoc/>
     public void RouteTopK(Tensor routerLogits, Routing routing) => TopKRoutingCuda.Run(_queue, routerLogits, routing);

@@ -54,16 +54,19 @@ public static class KernelChoices
     }
 
     /// <summary>What does the operations other than products that have a choice, and why not those before it in the lists.</summary>
-    /// <param name="cache">Elements of the cache.</param>
-    /// <param name="headDim">Elements of a head.</param>
+    /// <param name="cache">The cache.</param>
+    /// <param name="shape">Heads.</param>
     /// <param name="table">Elements of the table of embeddings.</param>
+    /// <param name="activations">What may be made of operands.</param>
+    /// <param name="device">The device.</param>
+    /// <exception cref="ArgumentNullException">There is no cache or device.</exception>
     /// <exception cref="NotSupportedException">No record takes one of them.</exception>
-    public static IReadOnlyList<OperationChoice> Choose(KvFormat cache, int headDim, ElementType table) =>
+    public static IReadOnlyList<OperationChoice> Choose(KvLayout cache, AttentionShape shape, ElementType table, ActivationPrecision activations, DeviceLimits device) =>
     [
         Choose(TokenEmbeddingCuda.Records, table, $"{table} table"),
-        Choose(RotateNormAppendCuda.Records, cache, $"{cache} cache"),
-        Choose(PagedAttentionCuda.Records, new AttentionCase(true, cache, headDim), $"one row a sequence, {cache} cache, heads of {headDim}"),
-        Choose(PagedAttentionCuda.Records, new AttentionCase(false, cache, headDim), $"several rows a sequence, {cache} cache, heads of {headDim}"),
+        Choose(RotateNormAppendCuda.Records, cache.Format, $"{cache.Format} cache"),
+        Choose(PagedAttentionCuda.Records, new AttentionCase(true, shape, cache, activations, device), $"one row a sequence, {cache.Format} cache, heads of {shape.HeadDim}"),
+        Choose(PagedAttentionCuda.Records, new AttentionCase(false, shape, cache, activations, device), $"several rows a sequence, {cache.Format} cache, heads of {shape.HeadDim}"),
     ];
 
     private static OperationChoice Choose<TCase, TLaunch>(KernelRecords<TCase, TLaunch> records, TCase what, string text)

@@ -60,6 +60,8 @@ public class PlannedModelTests
     [InlineData(WeightScheme.Fp8, null, "fp8a", "bf16", "bf16", "bf16")]
     [InlineData(WeightScheme.Fp8, LinearParts.Shared | LinearParts.Attention, "bf16", "fp8a", "fp8a", "bf16")]
     [InlineData(WeightScheme.Fp8, LinearParts.Head, "bf16", "bf16", "bf16", "fp8a")]
+    [InlineData(WeightScheme.Int8, null, "q8_0", "q8_0", "bf16", "bf16")]
+    [InlineData(WeightScheme.Int8, LinearParts.All, "q8_0", "q8_0", "q8_0", "q8_0")]
     [InlineData(WeightScheme.Stored, LinearParts.All, "bf16", "bf16", "bf16", "bf16")]
     public void IncludedWeightsAreQuantisedAndNoOthers(WeightScheme scheme, LinearParts? include, string experts, string shared, string attention, string head)
     {

@@ -13,13 +13,14 @@ public sealed class ScheduleTests(ModelFixture models)
     [InlineData("tiny-scout", ActivationPrecision.Float32, null)]
     [InlineData("tiny-scout", ActivationPrecision.BFloat16, null)]
     [InlineData("tiny-scout", ActivationPrecision.Float32, KvFormat.BF16)]
-    [InlineData("tiny-scout", ActivationPrecision.Int8, null)]
+    [InlineData("tiny-scout", ActivationPrecision.Int8, null, WeightScheme.Int4)]
+    [InlineData("tiny-scout", ActivationPrecision.Int8, null, WeightScheme.Int8)]
     [InlineData("tiny-maverick", ActivationPrecision.Float32, null)]
     [InlineData("tiny-fp8", ActivationPrecision.BFloat16, KvFormat.F32)]
     [InlineData("tiny-flat", ActivationPrecision.Float32, null)]
-    public void RandomSchedulesGiveEverySequenceItsSingleRunsLogits(string name, ActivationPrecision precision, KvFormat? format)
+    public void RandomSchedulesGiveEverySequenceItsSingleRunsLogits(string name, ActivationPrecision precision, KvFormat? format, WeightScheme weights = WeightScheme.Stored)
     {
-        Llama4Model model = models.Get(name, new ModelOptions { Activations = precision, Weights = precision == ActivationPrecision.Int8 ? WeightScheme.Int4 : WeightScheme.Stored });
+        Llama4Model model = models.Get(name, new ModelOptions { Activations = precision, Weights = weights });
         EngineOptions sizes = new() { StepRows = 40, MaxLogitRows = 6, BlockTokens = 8, MaxContext = 128, CacheFormat = format };
         RandomSchedule.Check(model, sizes, seeds: 3, sequences: 10, longest: 100);
     }

@@ -30,6 +30,8 @@ public sealed unsafe class CpuProductsTests : IDisposable
     [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("q4_k", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("q4_k", ActivationPrecision.Int8, "matmul_coded_int8_avx512vnni", "matmul_coded_v256", "matmul_coded_v128", "lines32")]
+    [InlineData("q8_0", ActivationPrecision.Int8, "matmul_int8_int8_avx512vnni", "matmul_coded_v256", "matmul_coded_v128", "panels32-int8")]
+    [InlineData("q8_0", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("fp8g128-bf16", ActivationPrecision.Int8, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     public void TheFirstThatAppliesIsTaken(string weights, ActivationPrecision activations, string best, string avx2, string arm, string layout)
     {

@@ -1,3 +1,4 @@
+using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Machine;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
@@ -19,6 +20,7 @@ internal static class WrittenKernels
            from rows in Int4MatVecPtx.RowCounts
            select ("Quantization", Int4MatVecPtx.Name(rows, experts), sm, Int4MatVecPtx.Write(rows, experts, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
+        .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
         .. from loads in ReadProbe.Loads select (Machine, ReadProbe.Name(loads), Targets[0], ReadProbe.Write(loads, Targets[0])),
         .. from sm in Targets select (Machine, LaunchProbe.Name, sm, LaunchProbe.Write(sm)),
         .. from decodes in (bool[])[false, true] select (Machine, MatrixProbe.Name(decodes), Targets[0], MatrixProbe.Write(decodes, Targets[0])),

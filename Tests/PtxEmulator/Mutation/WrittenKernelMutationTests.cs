@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Parsing;
+using Llama4Kernels.Tests.Kernels.Attention;
 using Llama4Kernels.Tests.Kernels.Quantization;
 
 namespace Llama4Kernels.Tests.PtxEmulator.Mutation;
@@ -89,6 +91,16 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         if (name == Int4OperandPtx.Name)
         {
             return [new Int4Case(2, 1, 640, seed: 3).Rounding()];
+        }
+        foreach (int pageTokens in SplitAttentionPtx.PageSizes.Where(size => name == SplitAttentionPtx.Name(size)))
+        {
+            (int Tiles, int Keys)[] ends = [(1, 5), (2, 13), (3, 21), (4, 29), (5, 37), (3, 45), (4, 45), (1, 53), (10, 61)];
+            // Ranges that double; as many tiles as there are places that copy and more, whose last ends in each eighth of a tile.
+            return
+            [
+                new SplitAttentionCase([20, -1, 130], pageTokens, 2, 3, 64, 2, seed: 3).Launch(),
+                new SplitAttentionCase([.. ends.Select(end => (64 * (end.Tiles - 1)) + end.Keys - 1)], pageTokens, 1, 5, 1024, 1, seed: 4).Launch(),
+            ];
         }
         int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
         (int Rows, int Outputs, int Columns)[] shapes = atOnce switch

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Llama4Kernels.Cli.Shared;
+using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts;
@@ -52,12 +53,15 @@ internal static class KernelsCommand
                                    let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, precision, product.Experts)
                                    select Choice.Of(product.Name, limits is null ? CpuKernelChoices.Choose(gemm, parsed.GetValue(force)) : KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
             // The cache has the operands' precision, heads and table are the published models'.
-            IReadOnlyList<OperationChoice> others = limits is null ? [] : KernelChoices.Choose(precision == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16, ModelShape.HeadDim, ElementType.BF16);
+            IReadOnlyList<OperationChoice> others = limits is null ? [] : KernelChoices.Choose(Cache(precision), ModelShape.Attention, ElementType.BF16, precision, limits);
             Print(console, new Report(model, limits, choices, others), parsed.GetValue(json));
             return 0;
         });
         return command;
     }
+
+    private static KvLayout Cache(ActivationPrecision precision) =>
+        new(new EngineOptions().BlockTokens, 1, ModelShape.Attention.KvHeads, ModelShape.Attention.HeadDim, precision == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16);
 
     private static void List(CommandConsole console, bool json)
     {

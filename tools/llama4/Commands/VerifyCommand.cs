@@ -60,6 +60,7 @@ internal static class VerifyCommand
     private static string Name(WeightScheme weights) => weights switch
     {
         WeightScheme.Int4 => "int4",
+        WeightScheme.Int8 => "int8",
         WeightScheme.Fp8 => "fp8",
         _ => "bf16",
     };

@@ -10,7 +10,7 @@ internal static class IncludeArgument
 
     public static Option<string?> New() => new("--include")
     {
-        Description = "The weights that are quantised: experts, shared, attention, dense, head, with commas between them, or all; the rest stays as stored. Without it as Meta has it: experts,shared in int4, experts in fp8.",
+        Description = "The weights that are quantised: experts, shared, attention, dense, head, with commas between them, or all; the rest stays as stored. Without it as Meta has it: experts,shared in int4 and int8, experts in fp8.",
     };
 
     /// <summary>The parts that were named; null if none were.</summary>
@@ -23,7 +23,7 @@ internal static class IncludeArgument
         }
         if (weights == WeightScheme.Stored)
         {
-            throw new ArgumentException("--include says which weights are quantised; it needs --weights int4 or fp8.");
+            throw new ArgumentException("--include says which weights are quantised; it needs --weights int4, int8 or fp8.");
         }
         return text == "all" ? LinearParts.All : text.Split(',').Aggregate(LinearParts.None, (parts, name) => parts | Array.Find(s_parts, part => NameOf(part) == name) switch
         {

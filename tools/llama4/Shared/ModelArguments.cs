@@ -16,7 +16,7 @@ internal sealed class ModelArguments(string activations)
 
     private readonly Option<string> _weights = new("--weights")
     {
-        Description = "Format of the weights that --include names: bf16 (as stored), int4 or fp8 (quantised on loading; FP8 also quantises activations).",
+        Description = "Format of the weights that --include names: bf16 (as stored), int4, int8 or fp8 (quantised on loading; FP8 also quantises activations).",
         DefaultValueFactory = _ => "bf16",
     };
 
@@ -46,7 +46,7 @@ internal sealed class ModelArguments(string activations)
         {
             command.Add(_model);
         }
-        _weights.AcceptOnlyFromAmong("bf16", "int4", "fp8");
+        _weights.AcceptOnlyFromAmong("bf16", "int4", "int8", "fp8");
         command.Add(_activations);
         command.Add(_weights);
         command.Add(_include);
@@ -59,6 +59,7 @@ internal sealed class ModelArguments(string activations)
     private WeightScheme Weights(ParseResult parsed) => parsed.GetRequiredValue(_weights) switch
     {
         "int4" => WeightScheme.Int4,
+        "int8" => WeightScheme.Int8,
         "fp8" => WeightScheme.Fp8,
         _ => WeightScheme.Stored,
     };

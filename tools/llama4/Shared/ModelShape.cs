@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Contracts;
+
 namespace Llama4Kernels.Cli.Shared;
 
 /// <summary>A product of a published model.</summary>
@@ -13,8 +15,8 @@ internal static class ModelShape
 {
     private const int Hidden = 5120, Heads = 5120, Qkv = 7168, Width = 8192, DenseWidth = 16384, Vocabulary = 202048;
 
-    /// <summary>Elements of a head.</summary>
-    public const int HeadDim = 128;
+    /// <summary>Heads of their layers.</summary>
+    public static AttentionShape Attention { get; } = new(40, 8, 128);
 
     /// <summary>Their names.</summary>
     public static string[] Names { get; } = ["scout", "maverick"];

@@ -1,0 +1,54 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Contracts.Cuda;
+
+namespace Llama4Kernels.Kernels.Attention;
+
+/// <summary>
+/// <see cref="PagedAttention"/> of rows that decode, on a device's tensor cores: queries and weights are rounded to bfloat16, sums are
+/// float32. A row's keys are cut into ranges, 16 to 64 at most by the rows of the step, each a block's; the cache is read once.
+/// </summary>
+internal static class SplitAttentionCuda
+{
+    private const KvFormat Format = KvFormat.BF16;
+
+    /// <summary>The records, one for each size of pages.</summary>
+    internal static readonly KernelRecord<AttentionCase, PagedAttentionCuda.Launcher>[] Records = [.. SplitAttentionPtx.PageSizes.Select(Record)];
+
+    private static KernelRecord<AttentionCase, PagedAttentionCuda.Launcher> Record(int pageTokens)
+    {
+        string kernel = SplitAttentionPtx.Name(pageTokens), otherPages = $"is for pages of {pageTokens} positions";
+        return new(
+            kernel,
+            what => WhyNot(what, pageTokens, otherPages),
+            $"one new row a sequence, heads of {SplitAttentionPtx.HeadDim} in pages of {pageTokens} positions: on tensor cores, {SplitAttentionPtx.BytesInFlight / 1024} KB under way a block",
+            (queue, scratch, qkv, shape, step, layer, output) =>
+            {
+                int rows = step.DecodeRows, splits = PagedAttentionCuda.SplitGroups(rows, shape, queue.Kernels.Limits);
+                Tensor sums = scratch.Sums.Require(rows * shape.Heads * PagedAttentionCuda.MostSplits, shape.HeadDim);
+                Tensor stats = scratch.Stats.Require(rows * shape.Heads * PagedAttentionCuda.MostSplits, 2);
+                queue.Call(kernel).View(qkv).View(step.Layer(layer), PagedAttentionCuda.PoolElements).View(step.Tables).View(step.Starts).View(step.Positions).View(sums).View(stats)
+                    .Value(shape.Heads / shape.KvHeads).Value(shape.KvHeads).Value((int)step.Layout.BlockBytes).Value(PagedAttentionCuda.FewestSplitKeys).Value(splits)
+                    .Run(new(rows, shape.KvHeads, splits));
+                PagedAttentionCuda.Combine(queue, sums, stats, shape, step, splits, output);
+            });
+    }
+
+    // Whole texts: the choice is made for every layer of a step, and makes no garbage.
+    private static readonly string s_otherCache = PagedAttentionCuda.WrongFormat(Format);
+    private static readonly string s_otherHeads = $"is for heads of {SplitAttentionPtx.HeadDim} elements";
+    private static readonly string s_manyHeads = $"is for up to {SplitAttentionPtx.MostHeads} query heads a key/value head";
+    private static readonly string s_early = $"is for sm_{SplitAttentionPtx.FirstSm} and later";
+    private static readonly string s_small = $"is for devices with {SplitAttentionPtx.SharedBytes} bytes of shared memory a block";
+
+    private static string? WhyNot(in AttentionCase what, int pageTokens, string otherPages) =>
+        what.Layout.Format != Format ? s_otherCache
+        : !what.IsDecode ? "is for one new row a sequence"
+        : what.Activations == ActivationPrecision.Float32 ? "is for activations that may be rounded"
+        : what.Shape.HeadDim != SplitAttentionPtx.HeadDim ? s_otherHeads
+        : what.Shape.Heads / what.Shape.KvHeads > SplitAttentionPtx.MostHeads ? s_manyHeads
+        : what.Layout.BlockTokens != pageTokens ? otherPages
+        : what.Layout.BlockBytes > int.MaxValue ? "is for pages of less than 2 GiB"
+        : what.Device.Sm < SplitAttentionPtx.FirstSm ? s_early
+        : what.Device.SharedBytes < SplitAttentionPtx.SharedBytes ? s_small
+        : null;
+}

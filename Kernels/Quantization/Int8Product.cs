@@ -1,0 +1,26 @@
+using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
+
+namespace Llama4Kernels.Kernels.Quantization;
+
+/// <summary>
+/// <see cref="MatMul.MatMul"/> on the host with weights of eight bits, a scale for each 32 columns, and rows of x rounded to int8 for
+/// each 128 columns (<see cref="Int8Operand"/>), integer times integer. FLOPs 2·T·in·out; weight bytes 1.06·in·out once from memory,
+/// whatever the number of tokens. All implementations and any number of tokens or threads give the same bits, those of
+/// <see cref="CodedProduct"/> over the same codes. A NaN or an infinity in a row of x makes the row's outputs NaN.
+/// </summary>
+internal static unsafe partial class Int8Product
+{
+    /// <summary>The records, best first. Where there is no integer dot product floats are faster: only the first stands before them.</summary>
+    public static readonly CpuProduct[] Products =
+    [
+        Record("avx512vnni", limits => limits.WhyNoIntegerDot(), "assembled tiles of 4 rows with the integer dot product", (ws, in o) => Run(ws, o, &Int8PanelTiles.Assembled)),
+        Record("v512", limits => limits.WhyNoBytes512(), "products of bytes in vectors of 512 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Vector512)),
+        Record("v256", limits => limits.WhyNoBytes256(), "products of bytes in vectors of 256 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Vector256)),
+        Record("v128", limits => limits.WhyNoVectors(128), "vectors of 128 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Vector128)),
+        Record("scalar", _ => null, "no vectors, on every machine", (ws, in o) => Run(ws, o, &Int8PanelTiles.Scalar)),
+    ];
+
+    private static CpuProduct Record(string name, Func<CpuLimits, string?> lack, string reason, CpuProduct.Launcher launch) =>
+        new($"matmul_int8_int8_{name}", CpuLayout.BytePanels, KeptFormats.Int8, ActivationPrecision.Int8, lack, reason, launch);
+}
