@@ -79,7 +79,12 @@ public sealed class ConverterTests : IDisposable
     [MemberData(nameof(Sources))]
     public void EverySourcesWeightsAreTheStoredOnesInBfloat16(string source)
     {
-        string path = source.StartsWith("gguf ", StringComparison.Ordinal) ? WriteGguf(source["gguf ".Length..]) : GoldenFiles.Path(source.Split('/'));
+        string path = source.Split('/') switch
+        {
+            ["gguf", string type] => WriteGguf(type),
+            ["quantised", string name] => PublishedCheckpointTests.Folder(name),
+            string[] names => GoldenFiles.Path(names),
+        };
         using Checkpoint stored = Checkpoint.Open(path);
         CheckpointConverter.Convert(stored, _folder.File("out"));
         using Checkpoint converted = Checkpoint.Open(_folder.File("out"));
@@ -95,7 +100,7 @@ public sealed class ConverterTests : IDisposable
 
     public static TheoryData<string> Sources =>
     [
-        .. PublishedCheckpointTests.Names.Select(row => "quantised/" + row.Data), "tiny-fp8", "tiny-flat", "meta/tiny-scout-1", "gguf F16", "gguf Q8_0", "gguf Q4_K",
+        .. PublishedCheckpointTests.Names.Select(row => "quantised/" + row.Data), "tiny-fp8", "tiny-flat", "meta/tiny-scout-1", "gguf/F16", "gguf/Q8_0", "gguf/Q4_K",
     ];
 
     private string WriteGguf(string type)
