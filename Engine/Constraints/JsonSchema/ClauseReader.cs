@@ -180,10 +180,10 @@ internal sealed class ClauseReader(
                     }
                     break;
                 case JsonValueKind.Array:
-                    arrays.Add(document.Synthetic(ConstantSchema.OfArray(value), schema).Positive);
+                    arrays.Add(document.Constant(value, schema).Positive);
                     break;
                 default:
-                    objects.Add(document.Synthetic(ConstantSchema.OfObject(value), schema).Positive);
+                    objects.Add(document.Constant(value, schema).Positive);
                     break;
             }
         }

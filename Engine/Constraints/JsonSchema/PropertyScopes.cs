@@ -19,7 +19,7 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
 
     /// <summary>
     /// The order of properties: as the schemas name them, first their own <c>properties</c>, then those of the schemas that they refer to
-    /// or are made of, then names that are only required or depended on.
+    /// or are made of, those of constants among them, then names that are only required or depended on.
     /// </summary>
     public Dictionary<string, int> Ranks(int[] scope) => Of(scope).Ranks;
 
@@ -191,6 +191,16 @@ internal sealed class PropertyScopes(SchemaDocument document, Func<string, Dfa?>
             foreach (JsonElement item in value.EnumerateArray())
             {
                 pending.Enqueue(document.Child(schema, item, keyword, $"{index++}"));
+            }
+        }
+        else if (keyword is "enum" or "const")
+        {
+            foreach (JsonElement constant in (IEnumerable<JsonElement>)(keyword == "const" ? [value] : value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : []))
+            {
+                if (ConstantSchema.HasOrder(constant))
+                {
+                    pending.Enqueue(document.Constant(constant, schema));
+                }
             }
         }
         else if (value.ValueKind == JsonValueKind.Object && s_singles.Contains(keyword))

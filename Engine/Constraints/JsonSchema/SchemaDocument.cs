@@ -11,7 +11,7 @@ internal sealed class SchemaDocument
     private readonly List<Subschema> _all = [];
     private readonly ConstraintLimits _limits;
     private readonly SchemaResource _syntheticResource = new(string.Empty, default, string.Empty, SchemaDraft.Draft202012, false);
-    private int _synthetic;
+    private readonly Dictionary<(string Origin, string Value), Subschema> _constants = [];
     private bool _hasDynamicAnchors;
 
     public SchemaDocument(JsonElement json, ConstraintLimits limits)
@@ -47,9 +47,18 @@ internal sealed class SchemaDocument
         return Get(json, pointer, parent.Resource, parent.Scope);
     }
 
-    /// <summary>A schema that stands nowhere but means what a keyword says.</summary>
-    public Subschema Synthetic(string json, Subschema origin) =>
-        Add(JsonDocument.Parse(json).RootElement, $"{origin.Pointer}\0{_synthetic++}", _syntheticResource, DynamicScope.Empty);
+    /// <summary>A schema of a constant array or object; it stands nowhere but means what <c>enum</c> and <c>const</c> say.</summary>
+    public Subschema Constant(JsonElement value, Subschema origin)
+    {
+        (string, string) key = (origin.Pointer, value.GetRawText());
+        if (!_constants.TryGetValue(key, out Subschema? constant))
+        {
+            constant = Add(
+                JsonDocument.Parse(ConstantSchema.Of(value)).RootElement, $"{origin.Pointer}\0{_constants.Count}", _syntheticResource, DynamicScope.Empty);
+            _constants.Add(key, constant);
+        }
+        return constant;
+    }
 
     /// <summary>Where a reference leads.</summary>
     /// <param name="from">The schema that has it.</param>

@@ -119,6 +119,6 @@ internal sealed class LiteralAutomaton : Automaton
             path[depth++] = (state, node);
             state = _trie.FirstChild(state);
         }
-        return Slice.Of(found, exits);
+        return Slice.Of(found, exits, vocabulary.Sets);
     }
 }

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 
 namespace Llama4Kernels.Engine.Constraints.Lexing;
 
@@ -11,6 +12,9 @@ internal sealed class Slice
 {
     // From so many tokens on bits are smaller than numbers to set one by one.
     private const int DenseFrom = 2048;
+
+    [ThreadStatic]
+    private static List<int>? s_numbers;
 
     private Slice(ulong[]? dense, int[] sparse, Exit[] exits, Closing[] closings) =>
         (Dense, Sparse, Exits, Closings) = (dense, sparse, exits, closings);
@@ -32,11 +36,11 @@ internal sealed class Slice
         + Exits.Sum(exit => 32 + (4L * exit.Nodes.Length)) + Closings.Sum(closing => 32 + (8L * closing.Groups.Length));
 
     /// <summary>Takes tokens as bits, and by tag the nodes of the vocabulary where the automaton accepts and tokens go on.</summary>
-    public static Slice Of(ReadOnlySpan<ulong> tokens, SortedDictionary<int, List<int>> exits) =>
-        Make(tokens, [.. exits.Select(exit => new Exit(exit.Key, [.. exit.Value]))], []);
+    public static Slice Of(ReadOnlySpan<ulong> tokens, SortedDictionary<int, List<int>> exits, TokenSets sets) =>
+        Make(tokens, exits.Count == 0 ? [] : [.. exits.Select(exit => new Exit(exit.Key, sets.Of(CollectionsMarshal.AsSpan(exit.Value))))], [], sets);
 
     /// <summary>Takes tokens as bits, and what closes the text.</summary>
-    public static Slice Of(ReadOnlySpan<ulong> tokens, Closing[] closings) => Make(tokens, [], closings);
+    public static Slice Of(ReadOnlySpan<ulong> tokens, Closing[] closings, TokenSets sets) => Make(tokens, [], closings, sets);
 
     public static void Add<T>(SortedDictionary<int, List<T>> lists, int tag, T entry)
     {
@@ -66,15 +70,16 @@ internal sealed class Slice
     public Slice Without(HashSet<Rest[]> groups) => new(
         Dense, Sparse, Exits, [.. Closings.Select(closing => closing with { Groups = [.. closing.Groups.Where(group => !groups.Contains(group))] })]);
 
-    private static Slice Make(ReadOnlySpan<ulong> tokens, Exit[] exits, Closing[] closings) => AreDense(tokens)
-        ? new Slice(tokens.ToArray(), [], exits, closings)
-        : new Slice(null, Numbers(tokens), exits, closings);
+    private static Slice Make(ReadOnlySpan<ulong> tokens, Exit[] exits, Closing[] closings, TokenSets sets) => AreDense(tokens)
+        ? new Slice(sets.Of(tokens), [], exits, closings)
+        : new Slice(null, Numbers(tokens, sets), exits, closings);
 
-    private static int[] Numbers(ReadOnlySpan<ulong> bits)
+    private static int[] Numbers(ReadOnlySpan<ulong> bits, TokenSets sets)
     {
-        List<int> numbers = new(Count(bits));
-        AddNumbers(bits, numbers);
-        return [.. numbers];
+        s_numbers ??= [];
+        s_numbers.Clear();
+        AddNumbers(bits, s_numbers);
+        return sets.Of(CollectionsMarshal.AsSpan(s_numbers));
     }
 
     private static int Count(ReadOnlySpan<ulong> bits) => (int)TensorPrimitives.PopCount(bits);

@@ -63,6 +63,6 @@ internal static class SliceBuilder
             path[depth] = next;
             node++;
         }
-        return Slice.Of(found, exits);
+        return Slice.Of(found, exits, vocabulary.Sets);
     }
 }

@@ -99,7 +99,7 @@ internal sealed class TextAutomaton : LazyAutomaton
         {
             table.Walk(_bounded, at.Text, at.Count, found, closings);
         }
-        return Slice.Of(found, [.. closings]);
+        return Slice.Of(found, [.. closings], vocabulary.Sets);
     }
 
     private int Intern(State state)

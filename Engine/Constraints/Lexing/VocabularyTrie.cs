@@ -64,6 +64,7 @@ internal sealed class VocabularyTrie
         {
             _firstByByte[_labels[node]] = node;
         }
+        Spaces = [.. _sorted.Where(token => !tokenizer.BytesOf(token).ContainsAnyExcept(" \n\r\t"u8))];
         _texts = new Lazy<TokenTexts>(() => new TokenTexts(this));
         _plain = [.. "\"'".Select(quote => new Lazy<PlainTokens>(
             () => new PlainTokens(Texts, [.. _sorted.Where(token => Texts[token].Length > 0 && !Texts[token].ContainsAny(quote, '\\') && !Texts[token].ContainsAnyInRange(0, 0x1F))])))];
@@ -84,6 +85,12 @@ internal sealed class VocabularyTrie
 
     /// <summary>The tokens of text, ascending by their bytes.</summary>
     public ReadOnlySpan<int> Sorted => _sorted;
+
+    /// <summary>The tokens that are nothing but white space of JSON.</summary>
+    public int[] Spaces { get; }
+
+    /// <summary>Equal sets of tokens as one object.</summary>
+    public TokenSets Sets { get; } = new();
 
     /// <summary>What the tokens say.</summary>
     public TokenTexts Texts => _texts.Value;

@@ -14,10 +14,7 @@ internal sealed class Machine
     // What a state costs besides its mask: its successors, its place among the states, what its automata hold of it.
     private const int StateBytes = 300;
     private const int HeadBytes = 100;
-    private const int TokenBytes = 48;
-
-    // So many tokens of a state are looked for one after the other; the bytes of others lead to states of their own.
-    private const int MostTokens = 16;
+    private const int TokenBytes = 32;
 
     private readonly Lock _gate = new();
     private readonly VocabularyTrie _vocabulary;
@@ -174,7 +171,7 @@ internal sealed class Machine
         {
             return known;
         }
-        if (rest.Length == 1 || from.TokenCount == MostTokens)
+        if (rest.Length == 1 || from.HasAllTokens)
         {
             for (int i = 0; i < rest.Length && !ReferenceEquals(at, MachineState.Dead); i++)
             {

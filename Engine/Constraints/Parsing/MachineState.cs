@@ -9,6 +9,8 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// </summary>
 internal sealed class MachineState
 {
+    private const int MostTokens = 16;
+
     // Most states have one head, and most are left by one byte.
     private readonly Head _only;
     private readonly Head[]? _several;
@@ -16,7 +18,7 @@ internal sealed class MachineState
     private byte _firstByte;
     private MachineState? _first;
     private Way? _ways;
-    private TokenWay? _tokens;
+    private TokenWay[] _tokens = [];
     private StateMask? _mask;
     private (SuffixTrie Rests, ulong[] Possible)? _rests;
 
@@ -104,20 +106,35 @@ internal sealed class MachineState
     /// <summary>The state after a token, if it was remembered as a whole.</summary>
     public MachineState? KnownToken(int token)
     {
-        TokenWay? way = Volatile.Read(ref _tokens);
-        while (way is not null && way.Token != token)
+        foreach (ref readonly TokenWay way in Volatile.Read(ref _tokens).AsSpan())
         {
-            way = way.Next;
+            MachineState? to = Volatile.Read(in way.To);
+            if (to is null || way.Token == token)
+            {
+                return to;
+            }
         }
-        return way?.To;
+        return null;
     }
 
-    /// <summary>The tokens that are remembered as wholes.</summary>
-    public int TokenCount => _tokens?.Count ?? 0;
+    /// <summary>Whether no more tokens are remembered: they are looked for one after the other.</summary>
+    public bool HasAllTokens => _tokens is { Length: MostTokens } tokens && tokens[^1].To is not null;
 
-    /// <summary>Makes the state after a token known; called under the machine's lock.</summary>
-    public void RememberToken(int token, MachineState state) =>
-        Volatile.Write(ref _tokens, new TokenWay(token, state, TokenCount + 1, _tokens));
+    /// <summary>Makes the state after a token known, unless it has all tokens; called under the machine's lock.</summary>
+    public void RememberToken(int token, MachineState state)
+    {
+        TokenWay[] ways = _tokens;
+        int free = Array.FindIndex(ways, way => way.To is null);
+        if (free < 0)
+        {
+            free = ways.Length;
+            Array.Resize(ref ways, Math.Max(2 * free, 1));
+        }
+        // Last the state: whoever finds it finds the token.
+        ways[free].Token = token;
+        Volatile.Write(ref ways[free].To, state);
+        Volatile.Write(ref _tokens, ways);
+    }
 
     /// <summary>Which rests of tokens may follow, as bits by node, if it is known; asked under the machine's lock.</summary>
     public ulong[]? PossibleRests(SuffixTrie of) => _rests is (SuffixTrie known, ulong[] possible) && ReferenceEquals(known, of) ? possible : null;
@@ -143,16 +160,11 @@ internal sealed class MachineState
         public Way? Next => next;
     }
 
-    // A token and the state after it.
-    private sealed class TokenWay(int token, MachineState to, int count, TokenWay? next)
+    // A token and the state after it; no state where there is none yet.
+    private struct TokenWay
     {
-        public int Token => token;
-
-        public MachineState To => to;
-
-        public int Count => count;
-
-        public TokenWay? Next => next;
+        public int Token;
+        public MachineState? To;
     }
 
     // A set of bytes, read without a lock while one thread adds to it.

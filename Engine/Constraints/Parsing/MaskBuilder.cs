@@ -52,6 +52,11 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
                 Walk(vocabulary.First(space), single);
             }
         }
+        int[] spaces = skips ? vocabulary.Spaces : [];
+        foreach (int token in spaces)
+        {
+            single[token >> 6] &= ~(1UL << (token & 63));
+        }
         foreach (ulong[] known in _shared)
         {
             for (int i = 0; i < known.Length; i++)
@@ -61,11 +66,11 @@ internal sealed class MaskBuilder(Machine machine, VocabularyTrie vocabulary)
         }
         if (Slice.AreDense(single))
         {
-            return new StateMask.Key(CollectionsMarshal.AsSpan(_shared), single, []);
+            return new StateMask.Key(CollectionsMarshal.AsSpan(_shared), spaces, single, []);
         }
         _single.Clear();
         Slice.AddNumbers(single, _single);
-        return new StateMask.Key(CollectionsMarshal.AsSpan(_shared), [], CollectionsMarshal.AsSpan(_single));
+        return new StateMask.Key(CollectionsMarshal.AsSpan(_shared), spaces, [], CollectionsMarshal.AsSpan(_single));
     }
 
     private static void Set(Span<ulong> tokens, int token) => tokens[token >> 6] |= 1UL << (token & 63);

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Constraints.Parsing;
 /// The tokens that may follow a state: sets shared with other states, and those that no such set has. Most states of a constraint have
 /// the mask of another one, so that equal masks are one object. Immutable.
 /// </summary>
-internal sealed class StateMask(ulong[][] shared, ulong[] rest, int[] single)
+internal sealed class StateMask(ulong[][] shared, int[] spaces, ulong[] rest, int[] single)
 {
     /// <summary>Bytes that it holds alone; the shared sets are counted where they are made.</summary>
     public long Size => 64 + (8L * (shared.Length + rest.Length)) + (4L * single.Length);
@@ -26,7 +26,13 @@ internal sealed class StateMask(ulong[][] shared, ulong[] rest, int[] single)
         {
             TensorPrimitives.BitwiseOr(words, rest, words);
         }
-        foreach (int token in single)
+        Set(spaces, words);
+        Set(single, words);
+    }
+
+    private static void Set(int[] tokens, Span<ulong> words)
+    {
+        foreach (int token in tokens)
         {
             words[token >> 6] |= 1UL << (token & 63);
         }
@@ -34,11 +40,14 @@ internal sealed class StateMask(ulong[][] shared, ulong[] rest, int[] single)
 
     /// <summary>What a mask holds.</summary>
     /// <param name="shared">Sets that others hold too, by reference.</param>
+    /// <param name="spaces">The vocabulary's tokens of white space where they may come, by reference; else empty.</param>
     /// <param name="rest">The tokens in none of them as bits, where they are many; else empty.</param>
     /// <param name="single">The tokens in none of them, where they are few.</param>
-    public readonly ref struct Key(ReadOnlySpan<ulong[]> shared, ReadOnlySpan<ulong> rest, ReadOnlySpan<int> single)
+    public readonly ref struct Key(ReadOnlySpan<ulong[]> shared, int[] spaces, ReadOnlySpan<ulong> rest, ReadOnlySpan<int> single)
     {
         public ReadOnlySpan<ulong[]> Shared { get; } = shared;
+
+        public int[] Spaces { get; } = spaces;
 
         public ReadOnlySpan<ulong> Rest { get; } = rest;
 
@@ -52,12 +61,14 @@ internal sealed class StateMask(ulong[][] shared, ulong[] rest, int[] single)
 
         public int GetHashCode(StateMask obj) => GetHashCode(obj.AsKey);
 
-        public bool Equals(Key alternate, StateMask other) => other.AsKey is var key && alternate.Single.SequenceEqual(key.Single)
+        public bool Equals(Key alternate, StateMask other) => other.AsKey is var key
+            && (alternate.Spaces.Length > 0) == (key.Spaces.Length > 0) && alternate.Single.SequenceEqual(key.Single)
             && alternate.Rest.SequenceEqual(key.Rest) && alternate.Shared.SequenceEqual(key.Shared);
 
         public int GetHashCode(Key alternate)
         {
             HashCode hash = default;
+            hash.Add(alternate.Spaces.Length);
             foreach (ulong[] known in alternate.Shared)
             {
                 hash.Add(System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(known));
@@ -67,8 +78,8 @@ internal sealed class StateMask(ulong[][] shared, ulong[] rest, int[] single)
             return hash.ToHashCode();
         }
 
-        public StateMask Create(Key alternate) => new(alternate.Shared.ToArray(), alternate.Rest.ToArray(), alternate.Single.ToArray());
+        public StateMask Create(Key alternate) => new(alternate.Shared.ToArray(), alternate.Spaces, alternate.Rest.ToArray(), alternate.Single.ToArray());
     }
 
-    private Key AsKey => new(shared, rest, single);
+    private Key AsKey => new(shared, spaces, rest, single);
 }

@@ -68,6 +68,10 @@ internal sealed class RegexAlgebra
         {
             return first;
         }
+        if (first.Kind != RegexKind.Concat)
+        {
+            return Join(first, second);
+        }
         // A sequence is nested to the right, as deep as it is long.
         Stack<RegexNode> parts = new();
         for (; first.Kind == RegexKind.Concat; first = first.Children[1])
@@ -93,7 +97,7 @@ internal sealed class RegexAlgebra
         CodePointSet singles = CodePointSet.None;
         foreach (RegexNode node in alternatives)
         {
-            foreach (RegexNode part in node.Kind == RegexKind.Or ? node.Children : [node])
+            foreach (RegexNode part in node.Kind == RegexKind.Or ? node.Children : new ReadOnlySpan<RegexNode>(in node))
             {
                 if (part == Anything)
                 {
@@ -121,7 +125,7 @@ internal sealed class RegexAlgebra
         List<RegexNode> all = [];
         foreach (RegexNode node in parts)
         {
-            foreach (RegexNode part in node.Kind == RegexKind.And ? node.Children : [node])
+            foreach (RegexNode part in node.Kind == RegexKind.And ? node.Children : new ReadOnlySpan<RegexNode>(in node))
             {
                 if (part == Nothing)
                 {

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Tests.Engine.Constraints;
 /// <summary>Masks from the tables of the vocabulary against masks by definition, and what they cost in memory.</summary>
 public class MaskTests
 {
-    private static readonly string s_metas = Path.Combine(GoldenFiles.Repository, "..", "shared", "golden", "tokenizer", "tokenizer.model");
+    internal static string Metas { get; } = Path.Combine(GoldenFiles.Repository, "..", "shared", "golden", "tokenizer", "tokenizer.model");
 
     public static TheoryData<string> Schemas { get; } =
     [
@@ -61,8 +61,8 @@ public class MaskTests
     [Fact]
     public void MasksOfMetasVocabularyAreWhatTheBytesAllow()
     {
-        Assert.SkipUnless(File.Exists(s_metas), "Meta's tokenizer is not beside the repository.");
-        ConstraintCompiler compiler = new(Llama4Tokenizer.Load(s_metas));
+        Assert.SkipUnless(File.Exists(Metas), "Meta's tokenizer is not beside the repository.");
+        ConstraintCompiler compiler = new(Llama4Tokenizer.Load(Metas));
         int seed = 0;
         foreach (string schema in Schemas.Select(row => row.Data))
         {

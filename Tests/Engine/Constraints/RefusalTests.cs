@@ -29,6 +29,7 @@ public class RefusalTests
     [InlineData("""{"properties":{"a":{"minLength":1.5}}}""", "minLength", "#/properties/a")]
     [InlineData("""{"properties":{"a":{"multipleOf":1.23456789}}}""", "multipleOf", "#/properties/a")]
     [InlineData("""{"properties":{"a":{"allOf":[{"contains":{"const":1}},{"contains":{"const":2}},{"contains":{"const":3}},{"contains":{"const":4}},{"contains":{"const":5}}]}}}""", null, "#/properties/a")]
+    [InlineData("""{"properties":{"a":{"type":"object","allOf":[{"not":{"patternProperties":{"^1":false}}},{"not":{"patternProperties":{"^2":false}}},{"not":{"patternProperties":{"^3":false}}},{"not":{"patternProperties":{"^4":false}}},{"not":{"patternProperties":{"^5":false}}},{"not":{"patternProperties":{"^6":false}}},{"not":{"patternProperties":{"^7":false}}},{"not":{"patternProperties":{"^8":false}}},{"not":{"patternProperties":{"^9":false}}}]}}}""", null, "#/properties/a")]
     [InlineData("""{"items":{"not":{"uniqueItems":true}}}""", "uniqueItems", "#/items/not")]
     [InlineData("false", "schema", "#")]
     [InlineData("""{"type":"string","enum":[1]}""", "schema", "#")]

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using Llama4Kernels.Engine.Constraints;
+
 namespace Llama4Kernels.Tests.Engine.Constraints.Keywords;
 
 public class ObjectKeywordTests
@@ -41,7 +44,22 @@ public class ObjectKeywordTests
     [InlineData("""{"type":"object","not":{"properties":{"a":{"type":"string"}}}}""", """{"a":1}|{"a":null,"b":1}""", """{}|{"a":"x"}|{"b":1}""")]
     [InlineData("""{"type":"object","not":{"additionalProperties":{"type":"string"},"properties":{"a":{}}}}""", """{"a":1,"b":2}|{"c":[]}""", """{}|{"a":1}|{"b":"x"}""")]
     [InlineData("""{"const":{"a":1,"b":[2]}}""", """{"a":1,"b":[2]}|{"a":1.0,"b":[2.0]}""", """{"a":1}|{"a":1,"b":[2],"c":3}|{"a":1,"b":[3]}""")]
+    [InlineData("""{"const":{"b":1,"a":{"y":[],"x":{}}}}""", """{"b":1,"a":{"y":[],"x":{}}}|{"a":{"x":{},"y":[]},"b":1}""", """{"b":1}|{"b":1,"a":{"y":[]}}|{"b":1,"a":{"y":[1],"x":{}}}""")]
+    [InlineData("""{"type":"array","items":{"enum":[{"b":1,"a":2},[0,{"z":1,"y":2}],{"a":3,"b":4,"0":5}]}}""", """[{"b":1,"a":2}]|[[0,{"z":1,"y":2}],{"b":4,"a":3,"0":5}]|[]""", """[{"b":4,"a":2}]|[{"b":1}]|[[0,{"z":1}]]""")]
+    [InlineData("""{"properties":{"k":{"type":"string"}},"not":{"const":{"k":"x","c":1,"b":2}},"type":"object"}""", """{"k":"x","c":1}|{"k":"x","c":1,"b":3}|{"k":"y","c":1,"b":2}""", """{"k":"x","c":1,"b":2}""")]
     [InlineData("""{"type":"object","not":{"const":{"a":1}}}""", """{}|{"a":2}|{"a":1,"b":1}""", """{"a":1}""")]
     [InlineData("""{"properties":{"a":{"type":"string","nullable":true},"b":{"nullable":true}}}""", """{"a":null}|{"a":"x","b":1}""", """{"a":1}""")]
     public void Objects(string schema, string valid, string? invalid) => ConstraintChecks.CheckAll(schema, valid, invalid);
+
+    /// <summary>A constant's properties come in its own order; where several differ, in that of the first.</summary>
+    [Theory]
+    [InlineData("""{"const":{"b":1,"a":{"y":2,"x":3}}}""", """{"b":1,"a":{"y":2,"x":3}}""")]
+    [InlineData("""{"items":{"anyOf":[{"const":{"b":1,"a":2}},{"enum":[[{"z":1,"y":2}],3]}]}}""", """[{"b":1,"a":2},[{"z":1,"y":2}],3]""")]
+    [InlineData("""{"enum":[{"b":1,"a":2},{"a":3,"c":4,"b":5}]}""", """{"b":5,"a":3,"c":4}""")]
+    [InlineData("""{"properties":{"a":{},"b":{}},"const":{"b":1,"a":2}}""", """{"a":2,"b":1}""")]
+    public void ConstantsOrderTheirProperties(string schema, string document)
+    {
+        Assert.True(ConstraintChecks.Accepts(ConstraintChecks.Compiler.JsonSchema(schema), document));
+        Assert.Equal(document, new SchemaWriter(JsonElement.Parse(schema)).Write(JsonElement.Parse(document)));
+    }
 }
