@@ -23,6 +23,9 @@ internal sealed unsafe class AssembledDotTile : IDisposable
     // Bytes ahead of the stream that come into the first-level cache.
     private const int NearBytes = 1536;
 
+    // Dot products a line at which the stream is slower than memory: one that overtakes what it has asked for waits for each line.
+    private const int Pace = 6;
+
     private readonly ExecutableMemory _code;
 
     /// <param name="codes">What the weights are.</param>
@@ -46,7 +49,9 @@ internal sealed unsafe class AssembledDotTile : IDisposable
         AssemblerRegisterZMM[] constants = NativeCode.Zmm[(2 * rows)..(2 * rows + codes.Constants.Length / 64)], free = NativeCode.Zmm[(2 * rows + constants.Length)..];
         // Weights of a pair and of the one before, whose products may not have begun.
         AssemblerRegisterZMM[][] weightsOf = [free[..codes.Temporaries], free[codes.Temporaries..(2 * codes.Temporaries)]];
-        AssemblerRegisterZMM[] values = free[(2 * codes.Temporaries)..];
+        // With few rows the others of a line's products are idle ones.
+        int idle = near ? Math.Max(0, Pace * lines - 2 * rows) : 0;
+        AssemblerRegisterZMM[] values = free[(2 * codes.Temporaries)..^idle], nowhere = free[^idle..];
 
         NativeCode.Enter(a);
         for (int i = 0; i < 2 * rows; i++)
@@ -104,6 +109,10 @@ internal sealed unsafe class AssembledDotTile : IDisposable
                 a.vpbroadcastd(value, __dword_ptr[x + sizeof(uint) * (index * rows + r)]);
                 a.vdpbf16ps(NativeCode.Zmm[2 * r], low, value);
                 a.vdpbf16ps(NativeCode.Zmm[2 * r + 1], high, value);
+            }
+            for (int i = 0; prefetch && i < idle; i++)
+            {
+                a.vdpbf16ps(nowhere[i], low, high);
             }
         }
 

@@ -16,7 +16,7 @@ internal sealed unsafe record DotCodes(int PairBytes, byte[] Constants, int Temp
     private const int LineBytes = 64, Outputs = PackedMatrix.PanelRows;
 
     /// <summary>Numbers as they are.</summary>
-    public static DotCodes BF16 { get; } = new(2 * LineBytes, [], 2, 5, (a, weights, offset, _, free) =>
+    public static DotCodes BF16 { get; } = new(2 * LineBytes, [], 2, 3, (a, weights, offset, _, free) =>
     {
         a.vmovdqu64(free[0], __zmmword_ptr[weights + offset]);
         a.vmovdqu64(free[1], __zmmword_ptr[weights + offset + LineBytes]);
@@ -24,7 +24,7 @@ internal sealed unsafe record DotCodes(int PairBytes, byte[] Constants, int Temp
     });
 
     /// <summary>E4M3, every value of which is a bfloat16: its two bytes are looked up in tables of 128, and the sign is the code's.</summary>
-    public static DotCodes Fp8 { get; } = new(LineBytes, Fp8Constants(), 3, 3, (a, weights, offset, constants, free) =>
+    public static DotCodes Fp8 { get; } = new(LineBytes, Fp8Constants(), 3, 1, (a, weights, offset, constants, free) =>
     {
         (AssemblerRegisterZMM codes, AssemblerRegisterZMM low, AssemblerRegisterZMM high) = (free[0], free[1], free[2]);
         a.vpermb(codes, constants[0], __zmmword_ptr[weights + offset]);

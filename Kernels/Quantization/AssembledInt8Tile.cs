@@ -21,6 +21,9 @@ internal sealed unsafe class AssembledInt8Tile : IDisposable
     // Bytes ahead of the stream that come into the first-level cache.
     private const int NearBytes = 1536;
 
+    // Dot products a line at which the stream is slower than memory: one that overtakes what it has asked for waits for each line.
+    private const int Pace = 6;
+
     private readonly ExecutableMemory _code;
 
     /// <param name="rows">1, 2 or 4.</param>
@@ -41,7 +44,7 @@ internal sealed unsafe class AssembledInt8Tile : IDisposable
         AssemblerRegister64 blocks = rdi, x = rsi, y = rdx, groups = rcx, target = r8;
         int sums = rows * Vectors, lines = 0, asked = 0, starts = rows * sizeof(int);
         AssemblerRegisterZMM[] total = NativeCode.Zmm[sums..(2 * sums)], outputs = NativeCode.Zmm[(2 * sums)..(3 * sums)];
-        AssemblerRegisterZMM[] values = NativeCode.Zmm[24..(24 + rows)], weights = NativeCode.Zmm[28..];
+        AssemblerRegisterZMM[] values = NativeCode.Zmm[24..(24 + rows)], weights = NativeCode.Zmm[28..30], nowhere = NativeCode.Zmm[30..];
 
         NativeCode.Enter(a);
         for (int i = 0; i < sums; i++)
@@ -103,6 +106,10 @@ internal sealed unsafe class AssembledInt8Tile : IDisposable
                 for (int r = 0; r < rows; r++)
                 {
                     a.vpdpbusd(Sum(r, v), codes, values[r]);
+                }
+                for (int i = rows; near && ahead == 4 && i < Pace; i++)
+                {
+                    a.vpdpbusd(nowhere[i % 2], codes, values[0]);
                 }
                 Prefetch();
             }

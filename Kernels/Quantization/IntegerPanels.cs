@@ -22,8 +22,8 @@ internal readonly unsafe struct IntegerPanels(byte* data, int panels, int panelR
     /// <summary>Blocks of a panel that all rows take before the next ones: they stay in the first-level cache.</summary>
     private const int BlocksAtOnce = 4;
 
-    /// <summary>Bytes between what is read and what is prefetched where a single tile streams a panel: two pages.</summary>
-    private const int FarBytes = 8192;
+    /// <summary>Bytes between what is read and what is prefetched where a single tile streams a panel: three pages.</summary>
+    private const int FarBytes = 12288;
 
     private byte* Data => data;
 
