@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine.Checkpoints.Gguf;
 using Llama4Kernels.Engine.Checkpoints.Meta;
+using Llama4Kernels.Engine.Checkpoints.Saved;
 using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Engine.Images;
@@ -52,8 +53,11 @@ public sealed class Checkpoint : IDisposable
         ModelKind.Gguf => "GGUF",
         ModelKind.Meta => "Meta's consolidated.*.pth",
         ModelKind.Planned => "no files",
-        _ => "safetensors",
+        _ => IsSaved ? "safetensors, packed" : "safetensors",
     };
+
+    /// <summary>Whether its weights were saved as the processor's products read them, by <c>llama4 quantize</c>.</summary>
+    public bool IsSaved => Naming is SavedNaming;
 
     /// <summary>Bytes of all tensors.</summary>
     public long TotalBytes => Tensors.Sum(tensor => tensor.Bytes);
@@ -149,7 +153,10 @@ public sealed class Checkpoint : IDisposable
         return Join(location, ShardedCheckpoint.Open(location.Folder), vision, source =>
         {
             string prefix = HuggingFaceNaming.PrefixOf(config, source);
-            return (config, new HuggingFaceNaming(prefix, config.Text.Experts, source.Tensors.Select(tensor => tensor.Name)), null, null);
+            WeightNaming naming = source.Tensors.Any(tensor => tensor.Packed is not null)
+                ? new SavedNaming(config, prefix)
+                : new HuggingFaceNaming(prefix, config.Text.Experts, source.Tensors.Select(tensor => tensor.Name));
+            return (config, naming, null, null);
         });
     }
 

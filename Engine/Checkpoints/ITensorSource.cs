@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 
 namespace Llama4Kernels.Engine.Checkpoints;
 
@@ -25,6 +26,11 @@ internal interface ITensorSource : IDisposable
     /// <exception cref="ModelFormatException">The file was truncated after it was opened.</exception>
     /// <exception cref="ArgumentException">The tensor is not of this source.</exception>
     nint Address(StoredTensor tensor);
+
+    /// <summary>What keeps a tensor's memory mapped: who adds a reference may read there until it gives that back, also after the source was disposed.</summary>
+    /// <param name="tensor">A tensor of this source.</param>
+    /// <exception cref="ObjectDisposedException">The source was disposed.</exception>
+    SafeHandle Memory(StoredTensor tensor);
 
     /// <summary>
     /// Lets the operating system take back the pages between two addresses of this source. Reading there again is allowed and

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Memory;
 
 namespace Llama4Kernels.Engine.Checkpoints;
@@ -44,6 +45,9 @@ internal sealed unsafe class MappedTensors : ITensorSource
         }
         return (nint)(file.Pointer + tensor.Offset);
     }
+
+    /// <inheritdoc/>
+    public SafeHandle Memory(StoredTensor tensor) => _files[tensor.File].Memory;
 
     /// <inheritdoc/>
     public void GiveBack(nint address, long bytes)

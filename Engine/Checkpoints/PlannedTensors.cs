@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Interop.Memory;
@@ -57,6 +58,9 @@ internal sealed unsafe class PlannedTensors : ITensorSource
             ? _values.Address
             : throw new ArgumentException($"Tensor '{tensor.Name}' is not of '{Location}'.", nameof(tensor));
     }
+
+    /// <inheritdoc/>
+    public SafeHandle Memory(StoredTensor tensor) => _values;
 
     /// <inheritdoc/>
     public void GiveBack(nint address, long bytes)

@@ -1,6 +1,9 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
+using Llama4Kernels.Engine.Checkpoints.Saved;
+using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Checkpoints;
 
@@ -98,6 +101,8 @@ internal sealed class ShardedCheckpoint : ITensorSource
             : throw new ArgumentException($"Tensor '{tensor.Name}' is not of '{Folder}'.", nameof(tensor));
     }
 
+    SafeHandle ITensorSource.Memory(StoredTensor tensor) => _byName[tensor.Name].File.Memory;
+
     void ITensorSource.GiveBack(nint address, long bytes) => _files.ForEach(file => file.GiveBack(address, bytes));
 
     /// <summary>Unmaps all files.</summary>
@@ -166,6 +171,7 @@ internal sealed class ShardedCheckpoint : ITensorSource
         FolderLinks.Check(Folder, name);
         SafeTensorsFile file = SafeTensorsFile.Open(Path.Combine(Folder, name));
         _files.Add(file);
+        IReadOnlyDictionary<string, PackedShape> packed = SavedHeader.Read(file);
         foreach (TensorInfo tensor in file.Tensors)
         {
             if (shardOf is not null)
@@ -174,6 +180,7 @@ internal sealed class ShardedCheckpoint : ITensorSource
             }
             _byName.Add(tensor.Name, (file, tensor));
             var stored = new StoredTensor(tensor.Name, tensor.DType.Stored(), tensor.Shape, file.Path, file.DataStart + tensor.Begin, tensor.Bytes);
+            stored = packed.TryGetValue(tensor.Name, out PackedShape? shape) ? SavedHeader.Describe(stored, shape) : stored;
             _stored.Add(tensor.Name, stored);
             _ordered.Add(stored);
         }

@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Contracts;
+
 namespace Llama4Kernels.Engine.Checkpoints;
 
 /// <summary>A tensor of a model's files, already checked to lie inside its file.</summary>
@@ -11,6 +13,9 @@ public sealed record StoredTensor(string Name, StoredType Type, IReadOnlyList<lo
 {
     /// <summary>Elements between neighbours of each dimension; null if the tensor is row-major without gaps.</summary>
     public IReadOnlyList<long>? Strides { get; init; }
+
+    /// <summary>How it lies if it is a matrix that was saved packed (<see cref="Saved.SavedHeader"/>), whose shape this tensor then has; otherwise null.</summary>
+    internal PackedShape? Packed { get; init; }
 
     /// <summary>Number of elements.</summary>
     public long Elements => Shape.Aggregate(1L, (product, extent) => product * extent);

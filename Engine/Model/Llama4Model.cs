@@ -32,15 +32,14 @@ public sealed class Llama4Model : IDisposable
         Backend = backend;
         TextConfig c = checkpoint.Config.Text;
         TextWeights text = loader.LoadText();
-        Config = loader.KeptStored
-            ? checkpoint.Config with { Warnings = [.. checkpoint.Config.Warnings, $"Weights that are stored quantised stay as they are; {options.Weights.ToString().ToLowerInvariant()} applies to the others."] }
-            : checkpoint.Config;
+        Config = checkpoint.Config;
         WeightBytesPerToken = text.MatricesPerToken(c.ExpertsPerToken).Sum(matrix => matrix.Bytes);
         Text = new TextModel(c, text, backend, Frequencies(c));
         if (Config.Vision is VisionConfig vision)
         {
             Vision = new VisionModel(vision, c.HiddenSize, loader.LoadVision(vision), backend);
         }
+        Config = Config with { Warnings = [.. Config.Warnings, .. Remarks(loader)] };
         WeightBytes = loader.PackedBytes;
         _weights = loader.Release();
         _tokenizer = tokenizer?.PaddedTo(c.VocabSize);
@@ -118,6 +117,9 @@ public sealed class Llama4Model : IDisposable
     internal TextModel Text { get; }
 
     internal VisionModel? Vision { get; }
+
+    /// <summary>All matrices that were packed or mapped.</summary>
+    internal IEnumerable<IMatrix> Matrices => _weights.OfType<IMatrix>();
 
     /// <summary>Loads a checkpoint: validates every header and tensor, then packs the weights for the backend.</summary>
     /// <param name="path">
@@ -266,6 +268,18 @@ public sealed class Llama4Model : IDisposable
             backend?.Dispose();
             checkpoint.Dispose();
             throw;
+        }
+    }
+
+    private IEnumerable<string> Remarks(WeightLoader loader)
+    {
+        if (loader.KeptStored)
+        {
+            yield return $"Weights that are stored quantised stay as they are; {Options.Weights.ToString().ToLowerInvariant()} applies to the others.";
+        }
+        if (loader.PackedAgain is string reason)
+        {
+            yield return $"Weights that were saved packed were packed again, which takes time and memory: they are {reason}. 'llama4 quantize' saves them for this machine.";
         }
     }
 

@@ -1,5 +1,6 @@
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
 
@@ -41,7 +42,7 @@ internal static class SchemeFormats
     {
         foreach (MatrixSource source in sources)
         {
-            if (source is CodedMatrix)
+            if (source is CodedMatrix or SavedMatrix { PlainType: null })
             {
                 return true;
             }

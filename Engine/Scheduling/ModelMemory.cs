@@ -36,59 +36,15 @@ public static class ModelMemory
 
     private static long Weights(ModelConfig config, WeightCatalogue weights, ModelOptions options, IBackendSizes sizes)
     {
-        TextConfig c = config.Text;
-        MatrixSource embedding = weights.Open(weights[WeightRole.Embedding]);
-        long bytes = sizes.Embedding(embedding)
-            + PackAs([config.TieWordEmbeddings ? embedding : weights.Open(weights[WeightRole.OutputHead])], options.FormatOf(LinearParts.Head), 1)
-            + weights.Weights.Where(weight => weight.IsVector || weight.Role == WeightRole.Positions).Sum(weight => (long)weight.Rows * weight.Columns * sizeof(float));
-        for (int layer = 0; layer < c.Layers; layer++)
-        {
-            bool isMoe = c.LayerKinds[layer].IsMoe;
-            foreach (WeightRole[] block in s_attention)
-            {
-                bytes += PackAs(Open(layer, -1, block), options.FormatOf(LinearParts.Attention), 1);
-            }
-            foreach (WeightRole[] block in isMoe ? s_shared : s_dense)
-            {
-                bytes += PackAs(Open(layer, -1, block), options.FeedForward(isMoe), 1);
-            }
-            if (!isMoe)
-            {
-                continue;
-            }
-            bytes += Pack(layer, WeightRole.Router);
-            foreach (WeightRole[] block in s_experts)
-            {
-                MatrixSource[] sources = Open(layer, 0, block);
-                bytes += PackAs(sources, options.Expert(c, layer, sources), c.Experts);
-            }
-        }
-        if (config.Vision is VisionConfig vision)
-        {
-            WeightRole[] outside = [WeightRole.PatchEmbedding, WeightRole.AdapterFc1, WeightRole.AdapterFc2, WeightRole.Projector];
-            bytes += outside.Sum(role => Pack(-1, role));
-            bytes += Enumerable.Range(0, vision.Layers).Sum(layer => s_vision.Sum(block => Pack(layer, block)));
-        }
-        return bytes;
+        var matrices = new ModelMatrices(config, weights, options);
+        // Experts of a layer are packed as one stack, and are alike.
+        return sizes.Embedding(weights.Open(weights[WeightRole.Embedding]))
+            + weights.Weights.Where(weight => !WeightStacks.IsPacked(weight) && weight.Role != WeightRole.Embedding).Sum(weight => (long)weight.Rows * weight.Columns * sizeof(float))
+            + matrices.Firsts.Where(first => first.Expert <= 0).Select(matrices.Of)
+                .Sum(matrix => Pack(matrix.ToPack(), matrix.First.Expert < 0 ? 1 : config.Text.Experts));
 
-        MatrixSource[] Open(int layer, int expert, params WeightRole[] roles) => [.. roles.Select(role => weights.Open(weights[role, layer, expert]))];
-
-        long Pack(int layer, params WeightRole[] roles) => PackAs(Open(layer, -1, roles), null, 1);
-
-        long PackAs(MatrixSource[] sources, WeightFormat? format, int count)
-        {
-            (sources, format) = SchemeFormats.ToPack(sources, format);
-            return sizes.Pack(sources, format, count);
-        }
+        long Pack((MatrixSource[] Sources, WeightFormat? Format) matrix, int count) => sizes.Pack(matrix.Sources, matrix.Format, count);
     }
-
-    // What is packed together.
-    private static readonly WeightRole[][] s_attention = [[WeightRole.Query, WeightRole.Key, WeightRole.Value], [WeightRole.AttentionOutput]];
-    private static readonly WeightRole[][] s_dense = [[WeightRole.Gate, WeightRole.Up], [WeightRole.Down]];
-    private static readonly WeightRole[][] s_shared = [[WeightRole.SharedGate, WeightRole.SharedUp], [WeightRole.SharedDown]];
-    private static readonly WeightRole[][] s_experts = [[WeightRole.ExpertGate, WeightRole.ExpertUp], [WeightRole.ExpertDown]];
-    private static readonly WeightRole[][] s_vision =
-        [[WeightRole.VisionQuery, WeightRole.VisionKey, WeightRole.VisionValue], [WeightRole.VisionOutput], [WeightRole.VisionFc1], [WeightRole.VisionFc2]];
 
     private static long StepBytes(ModelConfig config, IBackendSizes sizes, int context)
     {

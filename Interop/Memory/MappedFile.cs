@@ -60,6 +60,17 @@ public sealed unsafe partial class MappedFile : IDisposable
         }
     }
 
+    /// <summary>The mapping itself: who adds a reference to it may read until it gives that back, <see cref="Dispose"/> or not.</summary>
+    /// <exception cref="ObjectDisposedException">The map was disposed, or the file is empty.</exception>
+    public SafeHandle Memory
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed || _view is null, this);
+            return _view.SafeMemoryMappedViewHandle;
+        }
+    }
+
     /// <summary>Maps a file.</summary>
     /// <param name="path">An existing regular file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>

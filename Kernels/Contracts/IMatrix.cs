@@ -17,6 +17,12 @@ public interface IMatrix : IDisposable
 
     /// <summary>Bytes the packed matrix occupies, padding included.</summary>
     long Bytes { get; }
+
+    /// <summary>Whether it lies where it was saved, mapped and not copied.</summary>
+    bool IsMapped => false;
+
+    /// <summary>Why a matrix that was saved packed had to be packed again, for people; null if it was not.</summary>
+    string? PackedAgain => null;
 }
 
 /// <summary>An embedding table [vocabulary, hidden], read a row at a time where it lies.</summary>

@@ -42,6 +42,27 @@ public abstract unsafe record MatrixSource(int Rows, int Columns)
         }
     }
 
+    /// <summary>Copies a row as it is stored.</summary>
+    /// <param name="row">Which row.</param>
+    /// <param name="elements">Gets its elements, without gaps.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such row.</exception>
+    /// <exception cref="ArgumentException">The span has another length than a row.</exception>
+    /// <exception cref="NotSupportedException">The matrix has no <see cref="PlainType"/>.</exception>
+    public void CopyRow(int row, Span<byte> elements)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(row);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, Rows);
+        ElementType type = PlainType ?? throw new NotSupportedException("The matrix has no elements of their own.");
+        if (elements.Length != (long)Columns * type.Size())
+        {
+            throw new ArgumentException($"A row has {(long)Columns * type.Size()} bytes, not {elements.Length}.", nameof(elements));
+        }
+        fixed (byte* to = elements)
+        {
+            Copy(row, 0, Columns, to);
+        }
+    }
+
     /// <summary>A row-major [out, in] matrix without gaps.</summary>
     public static StridedMatrix RowMajor(nint data, ElementType type, int rows, int columns) =>
         new(data, type, rows, columns, columns, 1);
@@ -51,6 +72,12 @@ public abstract unsafe record MatrixSource(int Rows, int Columns)
 
     /// <summary>Copies the same elements as they are stored; only for a matrix with a <see cref="PlainType"/>.</summary>
     internal abstract void Copy(int row, int column, int width, byte* elements);
+
+    /// <summary>Some of its rows.</summary>
+    internal virtual MatrixSource Slice(int first, int rows) => rows == Rows ? this : new RowSlice(this, first, rows);
+
+    /// <summary>This matrix and the one below it as one, if that continues this one in memory.</summary>
+    internal virtual MatrixSource? TryJoin(MatrixSource below) => null;
 
     /// <summary>Throws if the matrix cannot be read.</summary>
     /// <exception cref="ArgumentException">It has no memory or no size, or a type that no reader knows.</exception>
@@ -77,6 +104,22 @@ public abstract unsafe record MatrixSource(int Rows, int Columns)
         return (rows, columns);
     }
 
+    /// <summary>Some rows of a flat stack.</summary>
+    internal static MatrixSource[] Slice(ReadOnlySpan<MatrixSource> flat, int first, int rows)
+    {
+        List<MatrixSource> slices = [];
+        foreach (MatrixSource source in flat)
+        {
+            int from = Math.Max(first, 0), end = Math.Min(first + rows, source.Rows);
+            if (from < end)
+            {
+                slices.Add(source.Slice(from, end - from));
+            }
+            first -= source.Rows;
+        }
+        return [.. slices];
+    }
+
     /// <summary>The same stack with row stacks resolved and with neighbours in memory joined, so that kernels see long stretches.</summary>
     internal static MatrixSource[] Flatten(ReadOnlySpan<MatrixSource> stacked)
     {
@@ -85,7 +128,7 @@ public abstract unsafe record MatrixSource(int Rows, int Columns)
         {
             foreach (MatrixSource part in source is RowStack stack ? Flatten(stack.Parts) : [source])
             {
-                if (flat.Count > 0 && flat[^1] is StridedMatrix above && part is StridedMatrix below && above.TryJoin(below) is { } joined)
+                if (flat.Count > 0 && flat[^1].TryJoin(part) is { } joined)
                 {
                     flat[^1] = joined;
                 }

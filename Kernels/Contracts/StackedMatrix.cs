@@ -34,6 +34,12 @@ internal sealed class StackedMatrix : IMatrix
     /// <inheritdoc/>
     public long Bytes { get; }
 
+    /// <inheritdoc/>
+    public bool IsMapped => Parts.All(part => part.IsMapped);
+
+    /// <inheritdoc/>
+    public string? PackedAgain => Parts.Select(part => part.PackedAgain).FirstOrDefault(reason => reason is not null);
+
     /// <summary>
     /// Sources that stay in formats of their own as runs of equal ones; one run where the stack has a common format or is made
     /// of plain numbers only.

@@ -119,12 +119,20 @@ public sealed unsafe record StridedMatrix(
         }
     }
 
-    /// <summary>This matrix and the one below it as one, if that continues this one in memory.</summary>
-    internal StridedMatrix? TryJoin(StridedMatrix below) =>
-        below.Type == Type && below.RowStride == RowStride && below.ColumnStride == ColumnStride && below.Columns == Columns
-        && below.RowScaleType == RowScaleType && RowScales == 0 && below.RowScales == 0
-        && below.Data == (nint)Element(Rows, 0) && (long)Rows + below.Rows <= int.MaxValue
-            ? this with { Rows = Rows + below.Rows }
+    /// <inheritdoc/>
+    internal override StridedMatrix Slice(int first, int rows) => this with
+    {
+        Data = (nint)Element(first, 0),
+        Rows = rows,
+        RowScales = RowScales == 0 ? 0 : RowScales + (nint)(first * RowScaleStride * RowScaleType.Size()),
+    };
+
+    /// <inheritdoc/>
+    internal override MatrixSource? TryJoin(MatrixSource below) =>
+        below is StridedMatrix next && next.Type == Type && next.RowStride == RowStride && next.ColumnStride == ColumnStride && next.Columns == Columns
+        && next.RowScaleType == RowScaleType && RowScales == 0 && next.RowScales == 0
+        && next.Data == (nint)Element(Rows, 0) && (long)Rows + next.Rows <= int.MaxValue
+            ? this with { Rows = Rows + next.Rows }
             : null;
 
     /// <summary>Widens adjacent elements to float32, exactly.</summary>

@@ -94,6 +94,9 @@ public sealed record WeightFormat(string Name, WeightEncoding Encoding, int Bits
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown element type."),
     };
 
+    /// <summary>The type of its elements if each stands for a number by itself; null for codes with scales.</summary>
+    public ElementType? PlainType => Scale == ScaleKind.None ? Array.Find(Enum.GetValues<ElementType>(), type => Of(type) == this) : null;
+
     /// <summary>Codes that share a byte; 1 where a code takes one or more.</summary>
     public int CodesPerByte => Math.Max(1, 8 / Bits);
 

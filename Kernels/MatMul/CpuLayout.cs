@@ -11,14 +11,17 @@ internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLay
 {
     public delegate IMatrix Packer(MatrixSource[] stacked, WeightFormat format, ThreadTeam team);
 
+    /// <summary>How matrices in it are saved; null for layouts of codes that other tools store, which their files hold already.</summary>
+    public SavedLayout? Saved { get; init; }
+
     /// <summary><see cref="PackedMatrix"/>: numbers, and codes that the engine makes.</summary>
-    public static CpuLayout Panels { get; } = new(PackedMatrix.LayoutName, (stacked, format, team) => PackedMatrix.Pack(stacked, format, team));
+    public static CpuLayout Panels { get; } = new(PackedMatrix.LayoutName, (stacked, format, team) => PackedMatrix.Pack(stacked, format, team)) { Saved = PackedMatrix.Saved };
 
     /// <summary><see cref="Int4Panels"/>: codes of four bits for products of integers.</summary>
-    public static CpuLayout IntegerPanels { get; } = new(Int4Panels.LayoutName, (stacked, _, team) => Int4Panels.Pack(stacked, team));
+    public static CpuLayout IntegerPanels { get; } = new(Int4Panels.LayoutName, (stacked, _, team) => Int4Panels.Pack(stacked, team)) { Saved = Int4Panels.Saved };
 
     /// <summary><see cref="Int8Panels"/>: codes of eight bits for products of integers.</summary>
-    public static CpuLayout BytePanels { get; } = new(Int8Panels.LayoutName, (stacked, _, team) => Int8Panels.Pack(Coded(stacked), team));
+    public static CpuLayout BytePanels { get; } = new(Int8Panels.LayoutName, (stacked, _, team) => Int8Panels.Pack(Coded(stacked), team)) { Saved = Int8Panels.Saved };
 
     /// <summary><see cref="AffineMatrix"/>: codes as other tools store them, in an order for products of numbers.</summary>
     public static CpuLayout Slabs { get; } = new("slabs32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Words, team));

@@ -96,8 +96,24 @@ internal sealed unsafe class CpuLinear : IDisposable
         _parts.Dispose();
     }
 
-    private IMatrix Pack(MatrixSource[] sources, StackedSources shape) =>
-        _products.ForPacking(new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, Activations)).Layout.Pack(sources, shape.Format, _workspace.Team.Team);
+    /// <summary>The layout that a matrix is packed in.</summary>
+    /// <exception cref="NotSupportedException">The processor has no product for the format.</exception>
+    public CpuLayout LayoutOf(in StackedSources shape) => _products.ForPacking(new GemmDesc(1, shape.Rows, shape.Columns, shape.Format, Activations)).Layout;
+
+    private IMatrix Pack(MatrixSource[] sources, StackedSources shape)
+    {
+        CpuLayout layout = LayoutOf(shape);
+        if (SavedMatrix.TryMap(sources, shape, layout, out string? reason) is { } mapped)
+        {
+            return mapped;
+        }
+        IMatrix packed = layout.Pack(sources, shape.Format, _workspace.Team.Team);
+        if (packed is CpuMatrix own)
+        {
+            own.PackedAgain = reason;
+        }
+        return packed;
+    }
 
     private void Run(in CpuOperands o)
     {
@@ -110,6 +126,7 @@ internal sealed unsafe class CpuLinear : IDisposable
         {
             throw new ArgumentException($"The matrix is a {o.Weights.GetType().Name}; make it with this backend's Pack.", "weight");
         }
+        using CpuWorkspace.Use use = _workspace.Hold(matrix);
         _products.Choose(new GemmDesc(o.Tokens, matrix.Rows, matrix.Columns, matrix.Format, Activations), matrix.PackedAs).Launch(_workspace, o);
     }
 

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.MatMul;
@@ -7,15 +5,13 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>A weight matrix [out, in] in the host's memory, in the layout that was chosen when it was packed.</summary>
 internal abstract unsafe class CpuMatrix : IMatrix
 {
-    private byte* _data;
+    private MatrixMemory? _memory;
+    private volatile bool _isDisposed;
 
     protected CpuMatrix(int rows, int columns, WeightFormat format, CpuLayout layout)
     {
         (Rows, Columns, Format, PackedAs) = (rows, columns, format, layout);
     }
-
-    /// <summary>Frees the memory of a matrix that was not disposed.</summary>
-    ~CpuMatrix() => Free();
 
     /// <inheritdoc/>
     public int Rows { get; }
@@ -35,14 +31,20 @@ internal abstract unsafe class CpuMatrix : IMatrix
     /// <inheritdoc/>
     public long Bytes { get; private set; }
 
-    /// <summary>The memory, aligned to 64 bytes.</summary>
+    /// <inheritdoc/>
+    public bool IsMapped => _memory is { IsMapped: true };
+
+    /// <inheritdoc/>
+    public string? PackedAgain { get; internal set; }
+
+    /// <summary>The memory, aligned to 64 bytes. Who may meet a <see cref="Dispose"/> meanwhile takes <see cref="Hold"/> before.</summary>
     /// <exception cref="ObjectDisposedException">It was freed.</exception>
     protected byte* Data
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_data == null, this);
-            return _data;
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return _memory!.Pointer;
         }
     }
 
@@ -50,11 +52,23 @@ internal abstract unsafe class CpuMatrix : IMatrix
     /// <exception cref="ObjectDisposedException">It was freed.</exception>
     internal (nint Address, long Bytes) Memory => ((nint)Data, Bytes);
 
+    /// <summary>Keeps the memory until it is released, also if the matrix is disposed meanwhile. Allocates nothing.</summary>
+    /// <returns>What the caller releases.</returns>
+    /// <exception cref="ObjectDisposedException">It was freed.</exception>
+    internal MatrixMemory Hold()
+    {
+        // Memory that somebody still holds would let itself be held again.
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        bool isHeld = false;
+        _memory!.DangerousAddRef(ref isHeld);
+        return _memory;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        Free();
-        GC.SuppressFinalize(this);
+        _isDisposed = true;
+        _memory!.Dispose();
     }
 
     /// <summary>Takes the memory; called once, by the constructor of a layout, which knows how much.</summary>
@@ -66,19 +80,17 @@ internal abstract unsafe class CpuMatrix : IMatrix
     protected void Allocate(long bytes, bool inLargePages)
     {
         Bytes = bytes;
-        _data = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), bytes >= HugePages.Bytes ? (nuint)HugePages.Bytes : 64);
-        if (inLargePages)
-        {
-            HugePages.Advise((nint)_data, bytes);
-        }
+        _memory = MatrixMemory.Allocate(bytes, inLargePages);
     }
 
     /// <summary>Lets the system exchange the small pages of memory that is filled for large ones, as it finds time: nothing waits for it.</summary>
     protected void LetPagesGrow() => HugePages.Advise((nint)Data, Bytes);
 
-    private void Free()
+    /// <summary>Takes memory that is mapped already, which stays so until this is freed; called once, instead of <see cref="Allocate"/>.</summary>
+    /// <exception cref="ObjectDisposedException">It is mapped no longer.</exception>
+    protected void Map(SavedMatrix saved, long bytes)
     {
-        NativeMemory.AlignedFree(_data);
-        _data = null;
+        Bytes = bytes;
+        _memory = MatrixMemory.Map(saved.Memory, saved.Data);
     }
 }

@@ -7,6 +7,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal sealed class CpuWorkspace(ThreadTeam team) : IDisposable
 {
     private readonly List<CpuScratch> _operands = [new()];
+    private readonly List<MatrixMemory> _held = [];
     private int _product;
 
     /// <summary>Shares the panels out.</summary>
@@ -31,7 +32,14 @@ internal sealed class CpuWorkspace(ThreadTeam team) : IDisposable
     public void RunCollected()
     {
         _product = 0;
-        Team.RunCollected();
+        try
+        {
+            Team.RunCollected();
+        }
+        finally
+        {
+            Release();
+        }
     }
 
     /// <summary>Forgets what was launched since the first <see cref="Begin"/>.</summary>
@@ -39,7 +47,37 @@ internal sealed class CpuWorkspace(ThreadTeam team) : IDisposable
     {
         _product = 0;
         Team.Drop();
+        Release();
+    }
+
+    /// <summary>Keeps a matrix that a product is launched with until its jobs have run, also if it is disposed meanwhile.</summary>
+    /// <returns>To be disposed after the launch.</returns>
+    /// <exception cref="ObjectDisposedException">It was freed.</exception>
+    public Use Hold(CpuMatrix matrix)
+    {
+        MatrixMemory memory = matrix.Hold();
+        if (!Team.IsCollecting)
+        {
+            return new Use(memory);
+        }
+        _held.Add(memory);
+        return default;
     }
 
     public void Dispose() => _operands.ForEach(operand => operand.Dispose());
+
+    private void Release()
+    {
+        foreach (MatrixMemory memory in _held)
+        {
+            memory.DangerousRelease();
+        }
+        _held.Clear();
+    }
+
+    /// <summary>A matrix that is kept for a launch.</summary>
+    internal readonly ref struct Use(MatrixMemory? memory)
+    {
+        public void Dispose() => memory?.DangerousRelease();
+    }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization;
@@ -15,6 +16,9 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
 
     // [in, out] sources are read along the rows of several panels at once, so that each visit to a page uses 512 bytes.
     private const int GroupPanels = 8;
+
+    // Steps that are asked for before they are read: a hundred lines or so are on their way.
+    private const int AheadSteps = 6;
 
     // Columns of one row copied at a time: two cache lines of bf16 pairs; those of 32 rows and their steps stay in the L1 cache.
     private const int BlockColumns = 64;
@@ -86,6 +90,8 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
             {
                 ushort* even = (ushort*)source.Data + 2 * step * source.ColumnStride + local;
                 ushort* odd = 2 * step + 1 < columns ? even + source.ColumnStride : null;
+                Expect(even + 2 * AheadSteps * source.ColumnStride, width);
+                Expect(even + (2 * AheadSteps + 1) * source.ColumnStride, width);
                 for (int panel = first; panel < end; panel++)
                 {
                     int r = (panel - first) * PanelRows;
@@ -99,6 +105,15 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
                 float* to = (float*)(target + (first + r / PanelRows) * PanelBytes) + (long)step * PanelRows;
                 to[r % PanelRows] = source.RowScales != 0 ? values[r] * scales[r] : values[r];
             }
+        }
+    }
+
+    // Rows of the source lie pages apart, where no processor expects them.
+    private static void Expect(ushort* row, int width)
+    {
+        for (int c = 0; c < width && Sse.IsSupported; c += 32)
+        {
+            Sse.Prefetch0(row + c);
         }
     }
 

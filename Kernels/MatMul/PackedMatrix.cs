@@ -25,18 +25,22 @@ internal sealed unsafe class PackedMatrix : CpuMatrix
     /// <summary>Name of this layout.</summary>
     public const string LayoutName = "panels32";
 
-    private PackedMatrix(StackedSources shape)
+    /// <summary>How it is saved.</summary>
+    internal static SavedLayout Saved { get; } = new(1, PanelRows, shape => PanelBlocks.Of(shape.Format, shape.Columns).PanelBytes, Of, Read);
+
+    private PackedMatrix(StackedSources shape, SavedMatrix? saved = null)
         : base(shape.Rows, shape.Columns, shape.Format, CpuLayout.Panels)
     {
         Panels = (int)(((long)Rows + PanelRows - 1) / PanelRows);
-        Blocks = Format.GroupColumns == 0 ? 1 : Columns / Format.GroupColumns;
-        int columns = Columns / Blocks;
-        // Two to a step where a pair fills what a lane of the product takes: 32 bits of numbers, 8 of codes.
-        Steps = Format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
-        HeaderBytes = Format.Scale == ScaleKind.None ? 0 : PanelRows * sizeof(float);
-        // Whole pairs: products may take columns two at a time.
-        BlockBytes = HeaderBytes + (IsDense ? (long)Steps * sizeof(float) : (Steps + 1L) & ~1L) * PanelRows;
-        Allocate(PanelBytes * Panels, inLargePages: true);
+        (Blocks, Steps, HeaderBytes, BlockBytes) = PanelBlocks.Of(Format, Columns);
+        if (saved is null)
+        {
+            Allocate(PanelBytes * Panels, inLargePages: true);
+        }
+        else
+        {
+            Map(saved, PanelBytes * Panels);
+        }
     }
 
     /// <summary>Numbers, not codes with scales.</summary>
@@ -87,4 +91,55 @@ internal sealed unsafe class PackedMatrix : CpuMatrix
     }
 
     internal byte* Panel(int index) => Data + index * PanelBytes;
+
+    private static PackedMatrix Of(SavedMatrix saved) => new(new StackedSources(saved.Rows, saved.Columns, saved.Shape.Format), saved);
+
+    /// <summary>What <see cref="SavedLayout.Reader"/> says.</summary>
+    private static float Read(byte* data, PackedShape shape, int row, int column, int width, byte* elements)
+    {
+        PanelBlocks blocks = PanelBlocks.Of(shape.Format, shape.Columns);
+        int group = shape.Columns / blocks.Blocks, block = column / group, lane = row % PanelRows;
+        byte* at = data + row / PanelRows * blocks.PanelBytes + block * blocks.BlockBytes;
+        float scale = blocks.HeaderBytes == 0 ? 1 : ((float*)at)[lane];
+        at += blocks.HeaderBytes;
+        column -= block * group;
+        for (int end = column + width; column < end; column++)
+        {
+            switch (shape.Format.Bits)
+            {
+                case 4:
+                    *elements++ = (byte)((at[column / 2 * PanelRows + lane] >> (column % 2 * 4) & 15) ^ 8);
+                    break;
+                case 8:
+                    *elements++ = at[(long)column * PanelRows + lane];
+                    break;
+                case 16:
+                    *(ushort*)elements = ((ushort*)at)[((long)(column / 2) * PanelRows + lane) * 2 + column % 2];
+                    elements += sizeof(ushort);
+                    break;
+                default:
+                    *(uint*)elements = ((uint*)at)[(long)column * PanelRows + lane];
+                    elements += sizeof(uint);
+                    break;
+            }
+        }
+        return scale;
+    }
+
+    /// <summary>What a panel consists of.</summary>
+    private readonly record struct PanelBlocks(int Blocks, int Steps, int HeaderBytes, long BlockBytes)
+    {
+        public long PanelBytes => BlockBytes * Blocks;
+
+        public static PanelBlocks Of(WeightFormat format, int inputs)
+        {
+            int blocks = format.GroupColumns == 0 ? 1 : inputs / format.GroupColumns, columns = inputs / blocks;
+            // Two to a step where a pair fills what a lane of the product takes: 32 bits of numbers, 8 of codes.
+            int steps = format.Bits is 4 or 16 ? (columns + 1) / 2 : columns;
+            bool isDense = format.Scale == ScaleKind.None;
+            int header = isDense ? 0 : PanelRows * sizeof(float);
+            // Whole pairs: products may take columns two at a time.
+            return new PanelBlocks(blocks, steps, header, header + (isDense ? (long)steps * sizeof(float) : (steps + 1L) & ~1L) * PanelRows);
+        }
+    }
 }

@@ -36,6 +36,9 @@ internal sealed unsafe class ProductTeam(ThreadTeam team)
         _runs[_next++].Add(count, job);
     }
 
+    /// <summary>Whether jobs that come are collected and not run at once.</summary>
+    public bool IsCollecting => _collects;
+
     /// <summary>Whether jobs were collected since the last <see cref="Collect"/>.</summary>
     public bool HasCollected => _next > 0;
 

@@ -11,7 +11,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// <code>
 /// line 4q + v, byte 4l + j:   row 16v + l;   low half column 8q + j, high half column 8q + 4 + j;   each code + 8, so 0 … 15
 /// </code>
-/// Missing rows of the last panel have scale zero.
+/// Missing rows of the last panel have codes and scales of zero.
 /// </summary>
 internal sealed unsafe class Int4Panels : CpuMatrix
 {
@@ -36,12 +36,22 @@ internal sealed unsafe class Int4Panels : CpuMatrix
     /// <summary>Name of this layout.</summary>
     public const string LayoutName = "panels64";
 
-    private Int4Panels(StackedSources shape)
+    /// <summary>How it is saved.</summary>
+    internal static SavedLayout Saved { get; } = new(1, PanelRows, shape => (long)(shape.Columns / GroupColumns) * BlockBytes, Of, Read);
+
+    private Int4Panels(StackedSources shape, SavedMatrix? saved = null)
         : base(shape.Rows, shape.Columns, shape.Format, CpuLayout.IntegerPanels)
     {
         Panels = (int)(((long)Rows + PanelRows - 1) / PanelRows);
         Groups = Columns / GroupColumns;
-        Allocate((long)Panels * PanelBytes, inLargePages: true);
+        if (saved is null)
+        {
+            Allocate((long)Panels * PanelBytes, inLargePages: true);
+        }
+        else
+        {
+            Map(saved, (long)Panels * PanelBytes);
+        }
     }
 
     /// <summary>Panels of 64 rows.</summary>
@@ -62,9 +72,24 @@ internal sealed unsafe class Int4Panels : CpuMatrix
         var packed = new Int4Panels(StackedSources.Check(stacked, WeightFormat.Int4));
         using var sources = new GCHandle<MatrixSource[]>(MatrixSource.Flatten(stacked));
         using var target = new GCHandle<Int4Panels>(packed);
-        team.Run(packed.Panels, new Int4PanelPacking(sources, target));
+        team.Run(Int4PanelPacking.Items(packed.Panels), new Int4PanelPacking(sources, target));
         return packed;
     }
 
     internal byte* Panel(int index) => Data + index * PanelBytes;
+
+    private static Int4Panels Of(SavedMatrix saved) => new(new StackedSources(saved.Rows, saved.Columns, saved.Shape.Format), saved);
+
+    /// <summary>What <see cref="SavedLayout.Reader"/> says.</summary>
+    private static float Read(byte* data, PackedShape shape, int row, int column, int width, byte* elements)
+    {
+        int groups = shape.Columns / GroupColumns, lane = row % PanelRows;
+        byte* block = data + ((long)(row / PanelRows) * groups + column / GroupColumns) * BlockBytes;
+        for (int c = column % GroupColumns, end = c + width; c < end; c++)
+        {
+            byte pair = block[c / 8 * 4 * PanelRows + lane * 4 + c % 4];
+            *elements++ = (byte)(c % 8 < 4 ? pair & 15 : pair >> 4);
+        }
+        return ((float*)(block + CodeBytes))[lane];
+    }
 }

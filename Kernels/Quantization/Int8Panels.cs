@@ -40,12 +40,22 @@ internal sealed unsafe class Int8Panels : CpuMatrix
     /// <summary>Name of this layout.</summary>
     public const string LayoutName = "panels32-int8";
 
-    private Int8Panels(int rows, int columns)
+    /// <summary>How it is saved.</summary>
+    internal static SavedLayout Saved { get; } = new(1, PanelRows, shape => (long)Int8Operand.Groups(shape.Columns) * BlockBytes, saved => new Int8Panels(saved.Rows, saved.Columns, saved), Read);
+
+    private Int8Panels(int rows, int columns, SavedMatrix? saved = null)
         : base(rows, columns, KeptFormats.Int8, CpuLayout.BytePanels)
     {
         Panels = (int)(((long)rows + PanelRows - 1) / PanelRows);
         Groups = Int8Operand.Groups(columns);
-        Allocate(Panels * PanelBytes, inLargePages: true);
+        if (saved is null)
+        {
+            Allocate(Panels * PanelBytes, inLargePages: true);
+        }
+        else
+        {
+            Map(saved, Panels * PanelBytes);
+        }
     }
 
     /// <summary>How x is quantised for products with them.</summary>
@@ -79,4 +89,16 @@ internal sealed unsafe class Int8Panels : CpuMatrix
     }
 
     internal byte* Panel(int index) => Data + index * PanelBytes;
+
+    /// <summary>What <see cref="SavedLayout.Reader"/> says.</summary>
+    private static float Read(byte* data, PackedShape shape, int row, int column, int width, byte* elements)
+    {
+        int lane = row % PanelRows;
+        byte* run = data + (long)(row / PanelRows) * Int8Operand.Groups(shape.Columns) * BlockBytes + (long)(column / RunColumns) * RunBytes;
+        for (int c = column % RunColumns, end = c + width; c < end; c++)
+        {
+            *elements++ = run[(c / 4 * PanelRows + lane) * 4 + c % 4];
+        }
+        return (float)((Half*)(run + CodeBytes))[lane];
+    }
 }

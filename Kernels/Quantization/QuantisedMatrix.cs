@@ -29,6 +29,9 @@ public sealed unsafe record QuantisedMatrix : CodedMatrix
     public override long StoredBytes => _numbers.StoredBytes;
 
     /// <inheritdoc/>
+    internal override QuantisedMatrix Slice(int first, int rows) => new(_numbers.Slice(first, rows));
+
+    /// <inheritdoc/>
     internal override void Check() => _numbers.Check();
 
     /// <inheritdoc/>

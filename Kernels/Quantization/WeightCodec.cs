@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
@@ -43,6 +44,10 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
         throw new NotSupportedException($"There is no codec for {format} weights.");
     }
 
+    /// <summary>Whether a matrix of codes is stored in the format, so that they are kept.</summary>
+    public static bool Keeps(WeightFormat format, MatrixSource source) =>
+        source is CodedMatrix or SavedMatrix && source.Format is { Scale: not ScaleKind.None } stored && format.HasCodesOf(stored);
+
     /// <summary>Writes a source's row in this format: codes that are stored in it are kept, all else is quantised.</summary>
     public void Write(MatrixSource source, int row, in RowTarget to)
     {
@@ -54,6 +59,10 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
         if (source is StridedMatrix { Format: WeightFormat stored } codes && Format.HasCodesOf(stored))
         {
             Keep(codes, row, to);
+        }
+        else if (source is SavedMatrix saved && Format.HasCodesOf(saved.Shape.Format))
+        {
+            Keep(saved, row, to);
         }
         else if (source is CodedMatrix integers && integers.Format == Format)
         {
@@ -120,6 +129,35 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
             {
                 byte* pair = codes.Codes + skip + c;
                 to.Codes(group)[c / 2 * to.Step] = (byte)((pair[0] | pair[1] << 4) ^ 0x88);
+            }
+        }
+    }
+
+    private void Keep(SavedMatrix source, int row, in RowTarget to)
+    {
+        int size = Math.Max(1, Format.Bits / 8), group = Format.GroupColumns == 0 ? source.Columns : Format.GroupColumns;
+        // Counted codes become signed ones: the sign is the highest bit turned over.
+        int sign = Scale is not null && Format.Value(0) < 0 ? 1 << (Format.Bits - 1) : 0;
+        byte* elements = stackalloc byte[Piece * sizeof(float)];
+        for (int column = 0, width; column < source.Columns; column += width)
+        {
+            int index = column / group, offset = column % group;
+            width = Math.Min(Piece, Math.Min(group - offset, source.Columns - column));
+            float scale = source.ReadElements(row, column, width, elements);
+            if (Scale is not null)
+            {
+                *to.Scale(index) = scale;
+            }
+            byte* target = to.Codes(index) + offset / Format.CodesPerByte * to.Step;
+            for (int c = 0; c < width; c += Format.CodesPerByte, target += to.Step)
+            {
+                if (Format.CodesPerByte == 1)
+                {
+                    Unsafe.CopyBlockUnaligned(target, elements + c * size, (uint)size);
+                    target[0] ^= (byte)sign;
+                    continue;
+                }
+                *target = (byte)((elements[c] ^ sign) | (elements[c + 1] ^ sign) << 4);
             }
         }
     }

@@ -41,6 +41,7 @@ internal static class CommandLine
             PreprocessCommand.Create(console),
             InspectCommand.Create(console),
             ConvertCommand.Create(console),
+            QuantizeCommand.Create(console),
             LogitsCommand.Create(console),
             VerifyCommand.Create(console),
             EvalCommand.Create(console),

@@ -1,7 +1,4 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Llama4Kernels.Engine.Checkpoints.SafeTensors;
-using Llama4Kernels.Engine.Checkpoints.Weights;
 
 namespace Llama4Kernels.Engine.Checkpoints.Conversion;
 
@@ -28,28 +25,17 @@ public static class CheckpointConverter
         ArgumentNullException.ThrowIfNull(source);
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(shardBytes);
-        if (source.Config.Text.RopeDivisors is not null)
-        {
-            throw new ModelFormatException(source.Location, "rope_freqs.weight", "divides the rotary frequencies by no rule that the published configuration has; the model runs, but cannot be converted.");
-        }
-        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
-        {
-            throw new IOException($"'{folder}' exists and is not empty; nothing is overwritten. Give another folder.");
-        }
+        OutputFolder.CheckExpressible(source);
+        string target = OutputFolder.CheckFree(folder);
         PublishedTensor[] tensors = [.. PublishedTensor.Of(source)];
         string partial = $"{target}.partial-{Guid.NewGuid():N}";
         Directory.CreateDirectory(partial);
         try
         {
-            CheckSpace(partial, folder, tensors.Sum(tensor => tensor.Bytes));
+            OutputFolder.CheckSpace(partial, folder, tensors.Sum(tensor => tensor.Bytes));
             WriteWeights(source, tensors, partial, shardBytes, progress, cancellation);
             CompanionFiles.Write(source, partial);
-            if (Directory.Exists(target))
-            {
-                Directory.Delete(target);
-            }
-            Directory.Move(partial, target);
+            OutputFolder.Finish(partial, target);
         }
         catch
         {
@@ -58,50 +44,19 @@ public static class CheckpointConverter
         }
     }
 
-    private static void CheckSpace(string partial, string folder, long bytes)
-    {
-        long free = new DriveInfo(partial).AvailableFreeSpace;
-        if (free < bytes)
-        {
-            throw new IOException($"'{folder}' needs {bytes} bytes, the disk has {free} left.");
-        }
-    }
-
     private static void WriteWeights(Checkpoint source, PublishedTensor[] tensors, string folder, long shardBytes, IProgress<LoadProgress>? progress, CancellationToken cancellation)
     {
-        List<List<PublishedTensor>> shards = [[]];
-        long size = 0;
-        foreach (PublishedTensor tensor in tensors)
-        {
-            if (size > 0 && size + tensor.Bytes > shardBytes)
-            {
-                shards.Add([]);
-                size = 0;
-            }
-            shards[^1].Add(tensor);
-            size += tensor.Bytes;
-        }
         long total = tensors.Sum(tensor => tensor.Bytes), done = 0;
-        var map = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        for (int i = 0; i < shards.Count; i++)
+        IReadOnlyList<Shard> shards = Shard.Of(tensors.Select(tensor => new SafeTensorsEntry(tensor.Name, SafeTensorsType.BF16, tensor.Shape, stream =>
         {
-            string name = shards.Count == 1 ? "model.safetensors" : $"model-{i + 1:D5}-of-{shards.Count:D5}.safetensors";
-            SafeTensorsWriter.Write(Path.Combine(folder, name), shards[i].Select(tensor => new SafeTensorsEntry(tensor.Name, SafeTensorsType.BF16, tensor.Shape, stream =>
-            {
-                tensor.Write(source.Weights, stream, cancellation);
-                done += tensor.Bytes;
-                progress?.Report(new LoadProgress(done, total, tensor.Name));
-            })), new Dictionary<string, string> { ["format"] = "pt" });
-            shards[i].ForEach(tensor => map.Add(tensor.Name, name));
-        }
-        if (shards.Count > 1)
+            tensor.Write(source.Weights, stream, cancellation);
+            done += tensor.Bytes;
+            progress?.Report(new LoadProgress(done, total, tensor.Name));
+        })), shardBytes);
+        foreach (Shard shard in shards)
         {
-            var index = new JsonObject
-            {
-                ["metadata"] = new JsonObject { ["total_size"] = total },
-                ["weight_map"] = new JsonObject(map.Select(entry => KeyValuePair.Create(entry.Key, (JsonNode?)entry.Value))),
-            };
-            CompanionFiles.WriteJson(Path.Combine(folder, "model.safetensors.index.json"), index);
+            SafeTensorsWriter.Write(Path.Combine(folder, shard.Name), shard.Tensors, new Dictionary<string, string> { ["format"] = "pt" });
         }
+        Shard.WriteIndex(folder, shards);
     }
 }

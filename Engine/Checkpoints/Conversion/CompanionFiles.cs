@@ -15,15 +15,18 @@ internal static class CompanionFiles
 
     private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
-    /// <summary>Writes them into a folder.</summary>
-    public static void Write(Checkpoint source, string folder)
+    /// <summary>Writes them into a folder, over those that are there.</summary>
+    /// <param name="source">The checkpoint.</param>
+    /// <param name="folder">The folder.</param>
+    /// <param name="edit">Changes the configuration.</param>
+    public static void Write(Checkpoint source, string folder, Action<JsonObject>? edit = null)
     {
         foreach (string name in source.ConfigJson is null ? s_copied : [Llama4Tokenizer.JsonName, Llama4Tokenizer.TiktokenName])
         {
             string from = Path.Combine(source.Folder, name);
             if (File.Exists(from))
             {
-                File.Copy(from, Path.Combine(folder, name));
+                File.Copy(from, Path.Combine(folder, name), overwrite: true);
             }
         }
         JsonObject config = JsonNode.Parse(source.ConfigJson ?? File.ReadAllText(Path.Combine(source.Folder, ConfigName)))!.AsObject();
@@ -35,6 +38,7 @@ internal static class CompanionFiles
         {
             config.Remove("vision_config");
         }
+        edit?.Invoke(config);
         WriteJson(Path.Combine(folder, ConfigName), config);
         if (source.ConfigJson is not null)
         {

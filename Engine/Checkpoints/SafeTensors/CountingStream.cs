@@ -1,7 +1,9 @@
+using System.Security.Cryptography;
+
 namespace Llama4Kernels.Engine.Checkpoints.SafeTensors;
 
-/// <summary>Counts what is written, also to pipes, which have no position.</summary>
-internal sealed class CountingStream(Stream inner) : Stream
+/// <summary>Counts what is written, also to pipes, which have no position, and takes its checksum if one is wanted.</summary>
+internal sealed class CountingStream(Stream inner, IncrementalHash? hash = null) : Stream
 {
     /// <summary>Bytes written so far.</summary>
     public long Written { get; private set; }
@@ -23,6 +25,7 @@ internal sealed class CountingStream(Stream inner) : Stream
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         inner.Write(buffer);
+        hash?.AppendData(buffer);
         Written += buffer.Length;
     }
 

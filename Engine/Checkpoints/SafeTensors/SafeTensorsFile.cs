@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -147,6 +148,10 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         }
         return new ReadOnlySpan<byte>((void*)Address(tensor), (int)tensor.Bytes).ToArray();
     }
+
+    /// <summary>What keeps the file mapped.</summary>
+    /// <exception cref="ObjectDisposedException">The file was disposed.</exception>
+    internal SafeHandle Memory => _map.Memory;
 
     /// <summary>Lets the operating system take back pages, if the address is in this file.</summary>
     internal void GiveBack(nint address, long bytes)

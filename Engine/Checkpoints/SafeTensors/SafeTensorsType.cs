@@ -103,6 +103,9 @@ internal static class SafeTensorsTypes
     /// <summary>The type of that exact name.</summary>
     public static bool TryParse(string name, out SafeTensorsType type) => s_byName.TryGetValue(name, out type);
 
+    /// <summary>The type that elements of the kernels are stored as.</summary>
+    public static SafeTensorsType Of(ElementType element) => s_stored.First(entry => entry.Value.Element == element).Key;
+
     /// <summary>The kernels' type, for those that weights may have.</summary>
     public static bool TryGetElementType(this SafeTensorsType type, out ElementType element)
     {

@@ -27,23 +27,20 @@ internal static class SafeTensorsWriter
         byte[] header = BuildHeader(ordered, metadata);
         using OutputFile file = OutputFile.Create(path);
         CountingStream stream = new(file.Stream);
-        Span<byte> length = stackalloc byte[8];
-        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-        stream.Write(length);
         stream.Write(header);
         foreach (SafeTensorsEntry tensor in ordered)
         {
-            long start = stream.Written;
-            tensor.Write(stream);
-            if (stream.Written - start != ByteCount(tensor))
-            {
-                throw new ArgumentException($"Tensor '{tensor.Name}' wrote {stream.Written - start} bytes, its shape needs {ByteCount(tensor)}.", nameof(tensors));
-            }
+            tensor.WriteTo(stream);
         }
         file.Commit();
     }
 
-    private static byte[] BuildHeader(SafeTensorsEntry[] tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>All that stands before the tensors, its own length included.</summary>
+    /// <param name="tensors">The tensors, in the order of their data.</param>
+    /// <param name="metadata">Strings for <c>__metadata__</c>, or null.</param>
+    /// <param name="alignment">The header takes a multiple of so many bytes, at least 8.</param>
+    /// <exception cref="ArgumentException">A name occurs twice, or a shape is impossible.</exception>
+    public static byte[] BuildHeader(IReadOnlyList<SafeTensorsEntry> tensors, IReadOnlyDictionary<string, string>? metadata, int alignment = sizeof(long))
     {
         HashSet<string> names = new(StringComparer.Ordinal);
         ArrayBufferWriter<byte> buffer = new();
@@ -66,15 +63,17 @@ internal static class SafeTensorsWriter
                 {
                     throw new ArgumentException($"Tensor '{tensor.Name}' occurs twice.", nameof(tensors));
                 }
-                long end = checked(offset + ByteCount(tensor));
+                long end = checked(offset + tensor.Bytes);
                 WriteTensor(json, tensor, offset, end);
                 offset = end;
             }
             json.WriteEndObject();
         }
-        byte[] header = new byte[(buffer.WrittenCount + 7) / 8 * 8];
-        buffer.WrittenSpan.CopyTo(header);
-        header.AsSpan(buffer.WrittenCount).Fill((byte)' ');
+        const int Length = sizeof(long);
+        byte[] header = new byte[(Length + buffer.WrittenCount + alignment - 1) / alignment * alignment];
+        BinaryPrimitives.WriteInt64LittleEndian(header, header.Length - Length);
+        buffer.WrittenSpan.CopyTo(header.AsSpan(Length));
+        header.AsSpan(Length + buffer.WrittenCount).Fill((byte)' ');
         return header;
     }
 
@@ -93,19 +92,5 @@ internal static class SafeTensorsWriter
         json.WriteNumberValue(end);
         json.WriteEndArray();
         json.WriteEndObject();
-    }
-
-    private static long ByteCount(SafeTensorsEntry tensor)
-    {
-        long bits = tensor.DType.Bits();
-        foreach (long dimension in tensor.Shape)
-        {
-            if (dimension < 0)
-            {
-                throw new ArgumentException($"Tensor '{tensor.Name}' has a negative dimension.", nameof(tensor));
-            }
-            bits = checked(bits * dimension);
-        }
-        return bits % 8 == 0 ? bits / 8 : throw new ArgumentException($"Tensor '{tensor.Name}' is not a whole number of bytes.", nameof(tensor));
     }
 }

@@ -1,4 +1,5 @@
 using Llama4Kernels.Engine.Checkpoints.Quantised;
+using Llama4Kernels.Engine.Checkpoints.Saved;
 using Llama4Kernels.Engine.Config;
 
 namespace Llama4Kernels.Engine.Checkpoints.Weights;
@@ -8,7 +9,7 @@ internal sealed class StoredForms(QuantizationConfig? config)
 {
     private readonly IStoredForm[] _all =
     [
-        new PlainForm(), new Fp8Form(config), new GgufForm(), new PackedIntegerForm(config), new ByteIntegerForm(config), new MlxForm(config),
+        new PlainForm(), new SavedForm(), new Fp8Form(config), new GgufForm(), new PackedIntegerForm(config), new ByteIntegerForm(config), new MlxForm(config),
     ];
 
     /// <summary>The form that the tensors of a name have; null if there is none that the engine reads.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Engine.Checkpoints;
 using Llama4Kernels.Engine.Checkpoints.Weights;
@@ -174,6 +175,8 @@ public sealed class ModelMemoryTests
 
         // Nobody may read there.
         public nint Address(StoredTensor tensor) => 4096;
+
+        public SafeHandle Memory(StoredTensor tensor) => throw new InvalidOperationException("There is none.");
 
         public void GiveBack(nint address, long bytes)
         {

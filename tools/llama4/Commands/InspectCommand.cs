@@ -3,6 +3,7 @@ using System.Globalization;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
+using Llama4Kernels.Engine.Checkpoints.Conversion;
 using Llama4Kernels.Engine.Config;
 using Llama4Kernels.Kernels.Contracts;
 using Spectre.Console;
@@ -16,13 +17,15 @@ internal static class InspectCommand
     {
         var checkpoint = new Argument<string>("checkpoint") { Description = "Checkpoint: a folder (safetensors, GGUF, Meta's consolidated.*.pth) or a .gguf file." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
+        var verify = new Option<bool>("--verify") { Description = $"Read all files and compare them with the folder's {Manifest.FileName}, which quantize writes." };
         Option<string?> projector = ModelArguments.NewProjector();
-        var command = new Command("inspect", "Prints a checkpoint's configuration, tensors and memory needs; validates every header.") { checkpoint, json, projector };
-        command.SetAction(parsed =>
+        var command = new Command("inspect", "Prints a checkpoint's configuration, tensors and memory needs; validates every header.") { checkpoint, json, verify, projector };
+        command.SetAction((parsed, cancellation) =>
         {
             string path = parsed.GetRequiredValue(checkpoint);
             using Checkpoint opened = Open(path, parsed.GetValue(projector), console);
-            Summary summary = Summarise(opened);
+            int? verified = parsed.GetValue(verify) ? Verify(opened, console, cancellation) : null;
+            Summary summary = Summarise(opened) with { VerifiedFiles = verified };
             if (parsed.GetValue(json))
             {
                 ReportJson.Write(console, summary);
@@ -31,7 +34,7 @@ internal static class InspectCommand
             {
                 Print(summary, console);
             }
-            return 0;
+            return Task.FromResult(0);
         });
         return command;
     }
@@ -79,6 +82,10 @@ internal static class InspectCommand
         }
     }
 
+    private static int Verify(Checkpoint checkpoint, CommandConsole console, CancellationToken cancellation) =>
+        LoadBar.Run(console, "verifying", progress => Manifest.Verify(checkpoint.Folder, progress, cancellation))
+            ?? throw new ArgumentException($"--verify compares with {Manifest.FileName}, but '{checkpoint.Folder}' has none.");
+
     private static Summary Summarise(Checkpoint checkpoint)
     {
         IReadOnlyList<StoredTensor> tensors = checkpoint.Tensors;
@@ -110,6 +117,10 @@ internal static class InspectCommand
             ? $"vision  {v.Layers} layers, hidden {v.HiddenSize}, {v.Heads} heads, tiles of {v.ImageSize} pixels, {v.TokensPerTile} tokens a tile"
             : "vision  none");
         console.Out.WriteLine($"tensors {summary.Tensors}, {summary.Elements} elements, {ByteSize.Text(summary.Bytes)}");
+        if (summary.VerifiedFiles is int files)
+        {
+            console.Out.WriteLine($"files   {files}, all as {Manifest.FileName} says");
+        }
         foreach (string warning in summary.Warnings)
         {
             console.Out.WriteLine("warning " + warning);
@@ -136,7 +147,11 @@ internal static class InspectCommand
 
     internal sealed record Summary(
         string Folder, string Format, bool Tokenizer, TextConfig Text, VisionConfig? Vision, IReadOnlyList<string> Warnings, int Tensors, long Elements, long Bytes,
-        IReadOnlyList<GroupSize> Groups, IReadOnlyList<FormatSize> Weights, IReadOnlyList<CacheSize> Cache);
+        IReadOnlyList<GroupSize> Groups, IReadOnlyList<FormatSize> Weights, IReadOnlyList<CacheSize> Cache)
+    {
+        /// <summary>Files whose checksums were compared; null if that was not asked for.</summary>
+        public int? VerifiedFiles { get; init; }
+    }
 
     internal sealed record GroupSize(string Group, int Tensors, long Elements, long Bytes, string Types);
 

@@ -36,7 +36,7 @@ internal static class VerifyCommand
             {
                 using var reference = ReferenceFile.Open(file);
                 ReferenceReport report = ReferenceComparison.Run(model, reference, options, parsed.GetValue(chunk), other, cancellation);
-                return report.Skipped is null ? report : report with { Skipped = $"{report.Skipped}; give --weights {Name(reference.Weights)}" };
+                return report.Skipped is null ? report : report with { Skipped = $"{report.Skipped}; give --weights {WeightArguments.NameOf(reference.Weights)}" };
             })];
             ReferenceReport[] compared = [.. reports.Where(report => report.Skipped is null)];
             if (compared.Length == 0)
@@ -46,7 +46,7 @@ internal static class VerifyCommand
             var all = ReferenceSummary.Of(reports);
             if (parsed.GetValue(json))
             {
-                ReportJson.Write(console, new VerificationReport(all.Passed, model.Options.Activations.ToString()!, Name(model.Options.Weights), options.Tolerance, compared[0].Bound, all.Divergence, reports));
+                ReportJson.Write(console, new VerificationReport(all.Passed, model.Options.Activations.ToString()!, WeightArguments.NameOf(model.Options.Weights), options.Tolerance, compared[0].Bound, all.Divergence, reports));
             }
             else
             {
@@ -56,14 +56,6 @@ internal static class VerifyCommand
         });
         return command;
     }
-
-    private static string Name(WeightScheme weights) => weights switch
-    {
-        WeightScheme.Int4 => "int4",
-        WeightScheme.Int8 => "int8",
-        WeightScheme.Fp8 => "fp8",
-        _ => "bf16",
-    };
 
     private static string[] FilesOf(string path)
     {

@@ -14,13 +14,7 @@ internal sealed class ModelArguments(string activations)
 
     private readonly Option<string> _activations = ActivationArgument.New(activations);
 
-    private readonly Option<string> _weights = new("--weights")
-    {
-        Description = "Format of the weights that --include names: bf16 (as stored), int4, int8 or fp8 (quantised on loading; FP8 also quantises activations).",
-        DefaultValueFactory = _ => "bf16",
-    };
-
-    private readonly Option<string?> _include = IncludeArgument.New();
+    private readonly WeightArguments _weights = new("on loading");
 
     private readonly Option<int> _threads = ThreadArgument.New("CPU threads", 0);
 
@@ -46,23 +40,13 @@ internal sealed class ModelArguments(string activations)
         {
             command.Add(_model);
         }
-        _weights.AcceptOnlyFromAmong("bf16", "int4", "int8", "fp8");
         command.Add(_activations);
-        command.Add(_weights);
-        command.Add(_include);
+        _weights.AddTo(command);
         command.Add(_threads);
         command.Add(_noVision);
         command.Add(_projector);
         _backend.AddTo(command);
     }
-
-    private WeightScheme Weights(ParseResult parsed) => parsed.GetRequiredValue(_weights) switch
-    {
-        "int4" => WeightScheme.Int4,
-        "int8" => WeightScheme.Int8,
-        "fp8" => WeightScheme.Fp8,
-        _ => WeightScheme.Stored,
-    };
 
     /// <summary>What the model that was named is called: its folder, or its file without the ending.</summary>
     public string NameOf(ParseResult parsed)
@@ -107,11 +91,9 @@ internal sealed class ModelArguments(string activations)
     public bool IsNamed(ParseResult parsed) => parsed.GetValue(_model) is not null;
 
     /// <summary>How a model is to be loaded, but for where.</summary>
-    public ModelOptions Read(ParseResult parsed, CommandConsole console, bool needsTokenizer) => new()
+    public ModelOptions Read(ParseResult parsed, CommandConsole console, bool needsTokenizer) => _weights.Read(parsed) with
     {
         Activations = ActivationArgument.Get(parsed, _activations),
-        Weights = Weights(parsed),
-        Include = IncludeArgument.Get(parsed, _include, Weights(parsed)),
         Threads = ThreadArgument.Check(parsed.GetValue(_threads), console),
         LoadVision = !parsed.GetValue(_noVision),
         Projector = parsed.GetValue(_projector),
