@@ -1,3 +1,4 @@
+using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.MatMul;
