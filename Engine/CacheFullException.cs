@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine;
 
 /// <summary>The cache has no block left for what was asked. Nothing was changed.</summary>
-public sealed class CacheFullException : Llama4Exception
+internal sealed class CacheFullException : Llama4Exception
 {
     /// <summary>Says what is there.</summary>
     public CacheFullException(long usedBytes, long budgetBytes)
@@ -10,7 +10,7 @@ public sealed class CacheFullException : Llama4Exception
     }
 
     private CacheFullException(long usedBytes, long budgetBytes, string message)
-        : base(message)
+        : base(Llama4Error.CacheFull, message)
     {
         UsedBytes = usedBytes;
         BudgetBytes = budgetBytes;

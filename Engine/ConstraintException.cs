@@ -1,14 +1,14 @@
 namespace Llama4Kernels.Engine;
 
 /// <summary>A schema, regular expression or grammar that cannot be kept to: malformed, not supported, or beyond a limit.</summary>
-public sealed class ConstraintException : Llama4Exception
+internal sealed class ConstraintException : Llama4Exception
 {
     /// <summary>Names what is refused.</summary>
     /// <param name="keyword">The keyword, construct or limit.</param>
     /// <param name="place">Where it stands: a JSON pointer in a schema, a position in an expression; may be empty.</param>
     /// <param name="reason">Why, and what would be accepted.</param>
     public ConstraintException(string keyword, string place, string reason)
-        : base($"{(place.Length == 0 ? string.Empty : place + ": ")}{keyword}: {reason}")
+        : base(Llama4Error.Constraint, $"{(place.Length == 0 ? string.Empty : place + ": ")}{keyword}: {reason}")
     {
         Keyword = keyword;
         Place = place;
@@ -20,7 +20,4 @@ public sealed class ConstraintException : Llama4Exception
 
     /// <summary>Where it stands: a JSON pointer in a schema, a position in an expression; may be empty.</summary>
     public string Place { get; }
-
-    /// <summary>Why, and what would be accepted.</summary>
-    public string Reason { get; }
 }

@@ -1,10 +1,10 @@
 namespace Llama4Kernels.Engine;
 
 /// <summary>A prompt or a sequence does not fit into the context.</summary>
-public sealed class ContextOverflowException : Llama4Exception
+internal sealed class ContextOverflowException : Llama4Exception
 {
     private ContextOverflowException(string message, int tokens, int contextTokens)
-        : base(message)
+        : base(Llama4Error.ContextOverflow, message)
     {
         Tokens = tokens;
         ContextTokens = contextTokens;

@@ -1,7 +1,7 @@
 namespace Llama4Kernels.Engine;
 
 /// <summary>A model file is malformed or does not fit the model: which file, what in it, and why.</summary>
-public sealed class ModelFormatException : Llama4Exception
+internal sealed class ModelFormatException : Llama4Exception
 {
     /// <summary>Describes one fault.</summary>
     /// <param name="file">The file.</param>
@@ -9,7 +9,7 @@ public sealed class ModelFormatException : Llama4Exception
     /// <param name="reason">What is wrong and, where it helps, what to do.</param>
     /// <param name="inner">The cause, if another error led here.</param>
     public ModelFormatException(string file, string? field, string reason, Exception? inner = null)
-        : base(field is null ? $"{file}: {reason}" : $"{file}: {field}: {reason}", inner)
+        : base(Llama4Error.ModelFormat, field is null ? $"{file}: {reason}" : $"{file}: {field}: {reason}", inner)
     {
         File = file;
         Field = field;
@@ -21,7 +21,4 @@ public sealed class ModelFormatException : Llama4Exception
 
     /// <summary>The tensor, JSON field or offset at fault; null for the whole file.</summary>
     public string? Field { get; }
-
-    /// <summary>What is wrong.</summary>
-    public string Reason { get; }
 }

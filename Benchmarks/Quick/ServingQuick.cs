@@ -5,12 +5,14 @@ using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Scheduling;
 using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Sampling;
 
 namespace Llama4Kernels.Benchmarks.Quick;
 
 /// <summary>
 /// An engine whose requests disturb each other: how long eight that decode wait for a token while a prompt of 2,000 tokens
-/// arrives, against a step of as many rows as the budget allows; and how fast they decode beside a process that is always busy.
+/// arrives, against steps without an engine, of as many rows as the budget allows; what the engine costs a single one that decodes;
+/// and how fast eight decode beside a process that is always busy.
 /// </summary>
 internal static class ServingQuick
 {
@@ -31,9 +33,11 @@ internal static class ServingQuick
                 beside.AddRange(with);
             }
         }
-        double budget = StepOf(model, options);
+        (double budget, double mixed, double decode) = StepsOf(model, options);
         Console.WriteLine($"{Decodes} decodes, ms between tokens: alone median {At(quiet, 0.5):F2}, p99 {At(quiet, 0.99):F2}; while {Prompt} tokens of a prompt are computed median {At(beside, 0.5):F2}, p99 {At(beside, 0.99):F2}");
-        Console.WriteLine($"a step of {StepTokens} rows, the budget, at the prompt's end: {budget:F2} ms; the median is {At(beside, 0.5) / budget:F2} times that");
+        Console.WriteLine($"without an engine, ms a step: {StepTokens} rows of the prompt, the budget, {budget:F2}; {Decodes} decodes and {StepTokens - Decodes} rows of it {mixed:F2}; {Decodes} decodes {decode:F2}");
+        Console.WriteLine($"the median wait is {At(beside, 0.5) / budget:F2} times the budget's step and {At(beside, 0.5) / mixed:F2} times the mixed one; alone it is {At(quiet, 0.5) / decode:F2} times the decodes' step");
+        await CompareDecodeAsync(model, engine).ConfigureAwait(false);
         double before = await SpeedAsync(engine).ConfigureAwait(false), busy;
         // A process of its own, as the neighbours of a machine are.
         using (Process neighbour = Process.Start("sh", ["-c", "while :; do :; done"]))
@@ -90,27 +94,95 @@ internal static class ServingQuick
         return (alone, beside);
     }
 
-    /// <summary>Milliseconds of the last step of a prompt of as many rows as the budget has.</summary>
-    private static double StepOf(Llama4Model model, EngineOptions options)
+    /// <summary>
+    /// Milliseconds of steps without an engine, in turns at the same places of a prompt: of as many of its rows as the budget has, of
+    /// the budget shared with sequences that decode, and of those alone.
+    /// </summary>
+    private static (double Budget, double Mixed, double Decode) StepsOf(Llama4Model model, EngineOptions options)
     {
-        using var runner = new StepRunner(model, options);
-        List<double> times = [];
+        using var runner = new StepRunner(model, options with { CacheBytes = StepRunner.CacheBytes(model, options, Prompt + NewTokens, 2 * Decodes) });
+        List<double> budget = [], mixed = [], decode = [];
         for (int round = 0; round < Rounds + 1; round++)
         {
-            using Sequence sequence = runner.CreateSequence();
-            sequence.Append(Ids(model, round, Prompt));
-            while (sequence.Pending > 0)
+            Sequence[] decoding = [.. Enumerable.Range(0, Decodes).Select(i => Prefilled(runner, model, i))];
+            using Sequence alone = runner.CreateSequence(), beside = runner.CreateSequence();
+            alone.Append(Ids(model, Decodes, Prompt));
+            beside.Append(Ids(model, Decodes, Prompt));
+            while (alone.Pending > 0)
             {
-                int rows = sequence.Blocks.RowsBeforeChunkEdge(Math.Min(StepTokens, sequence.Pending));
-                long start = Stopwatch.GetTimestamp();
-                runner.Run([new StepPart(sequence, rows, 1)]);
-                if (round > 0 && rows == StepTokens)
+                Add(budget, round, Time(runner, [Piece(alone, StepTokens)]));
+                if (beside.Pending > 0)
                 {
-                    times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+                    Add(mixed, round, Time(runner, [.. Next(decoding), Piece(beside, StepTokens - Decodes)]));
                 }
+                Add(decode, round, Time(runner, [.. Next(decoding)]));
             }
+            Array.ForEach(decoding, sequence => sequence.Dispose());
         }
-        return At(times, 0.5);
+        return (At(budget, 0.5), At(mixed, 0.5), At(decode, 0.5));
+    }
+
+    /// <summary>One sequence that decodes, without an engine and through it, in turns.</summary>
+    private static async Task CompareDecodeAsync(Llama4Model model, Llama4Engine engine)
+    {
+        using var runner = new StepRunner(model, new EngineOptions { MaxContext = 16 + NewTokens, MaxLogitRows = 1, StepRows = 64 });
+        List<double> bare = [], served = [];
+        for (int round = 0; round < 2 * Rounds; round++)
+        {
+            using Sequence sequence = runner.CreateSequence();
+            sequence.Append(Ids(model, round, 16));
+            int token = runner.Run([new StepPart(sequence, 16, 1, DrawRule.Best)]).Chosen(0)!.Value;
+            long start = Stopwatch.GetTimestamp();
+            for (int i = 1; i < NewTokens; i++)
+            {
+                sequence.Append([token]);
+                token = runner.Run([new StepPart(sequence, 1, 1, DrawRule.Best)]).Chosen(0)!.Value;
+            }
+            Add(bare, round, (NewTokens - 1) / Stopwatch.GetElapsedTime(start).TotalSeconds);
+            start = 0;
+            await foreach (GenerationUpdate update in engine.GenerateAsync(Request(engine, round, 16, NewTokens)).ConfigureAwait(false))
+            {
+                start = start == 0 ? Stopwatch.GetTimestamp() : start;
+            }
+            Add(served, round, (NewTokens - 1) / Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+        Console.WriteLine($"one sequence, tokens/s, median (best): {At(bare, 0.5):F0} ({bare.Max():F0}) without an engine, {At(served, 0.5):F0} ({served.Max():F0}) through it: {At(served, 0.5) / At(bare, 0.5):F2} ({served.Max() / bare.Max():F2})");
+    }
+
+    private static void Add(List<double> times, int round, double time)
+    {
+        if (round > 0)
+        {
+            times.Add(time);
+        }
+    }
+
+    private static double Time(StepRunner runner, StepPart[] parts)
+    {
+        long start = Stopwatch.GetTimestamp();
+        runner.Run(parts);
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+    }
+
+    private static StepPart Piece(Sequence prompt, int most)
+    {
+        int rows = prompt.Blocks.RowsBeforeChunkEdge(Math.Min(most, prompt.Pending));
+        return new StepPart(prompt, rows, rows == prompt.Pending ? 1 : 0, DrawRule.Best);
+    }
+
+    private static IEnumerable<StepPart> Next(Sequence[] decoding) => decoding.Select((sequence, i) =>
+    {
+        sequence.Append([7 + i]);
+        return new StepPart(sequence, 1, 1, DrawRule.Best);
+    });
+
+    private static Sequence Prefilled(StepRunner runner, Llama4Model model, int number)
+    {
+        // As far as the engine's are when the prompt comes.
+        Sequence sequence = runner.CreateSequence();
+        sequence.Append(Ids(model, number, 16 + 100));
+        runner.Run([new StepPart(sequence, 16 + 100, 1)]);
+        return sequence;
     }
 
     private static async Task<double> SpeedAsync(Llama4Engine engine)

@@ -13,7 +13,7 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// A model's files, opened: its configuration and its weights as mapped memory, from a folder with safetensors files, from a
 /// GGUF file, or from Meta's own files. Addresses are valid until <see cref="Dispose"/>.
 /// </summary>
-public sealed class Checkpoint : IDisposable
+internal sealed class Checkpoint : IDisposable
 {
     private readonly ModelLocation _location;
     private readonly Func<ReadOnlyMemory<byte>>? _embeddedTokenizer;

@@ -9,7 +9,7 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// <param name="File">The file.</param>
 /// <param name="Offset">First byte of the first element, from the start of the file.</param>
 /// <param name="Bytes">Bytes from there to the end of the last element.</param>
-public sealed record StoredTensor(string Name, StoredType Type, IReadOnlyList<long> Shape, string File, long Offset, long Bytes)
+internal sealed record StoredTensor(string Name, StoredType Type, IReadOnlyList<long> Shape, string File, long Offset, long Bytes)
 {
     /// <summary>Elements between neighbours of each dimension; null if the tensor is row-major without gaps.</summary>
     public IReadOnlyList<long>? Strides { get; init; }

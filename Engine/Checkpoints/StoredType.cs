@@ -7,7 +7,7 @@ namespace Llama4Kernels.Engine.Checkpoints;
 /// <param name="BlockElements">Elements of a block; 1 for plain types.</param>
 /// <param name="BlockBytes">Bytes of a block.</param>
 /// <param name="Element">The kernels' type, for plain types that weights may have; null for all others.</param>
-public sealed record StoredType(string Name, int BlockElements, int BlockBytes, ElementType? Element = null)
+internal sealed record StoredType(string Name, int BlockElements, int BlockBytes, ElementType? Element = null)
 {
     /// <summary>Whether each element is a float32, bfloat16 or half by itself.</summary>
     public bool IsPlain => Element is ElementType.F32 or ElementType.BF16 or ElementType.F16;

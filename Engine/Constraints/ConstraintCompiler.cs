@@ -38,13 +38,17 @@ public sealed class ConstraintCompiler
 
     /// <summary>Documents that a JSON Schema accepts.</summary>
     /// <param name="schema">The schema, of any draft from 4 to 2020-12.</param>
-    /// <param name="options">How documents are written; null for the defaults.</param>
-    /// <exception cref="ConstraintException">
+    /// <param name="whiteSpace">Where white space may stand in documents.</param>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>:
     /// The schema is malformed, has a keyword that cannot be kept to, accepts nothing, or is beyond a limit.
     /// </exception>
-    public Constraint JsonSchema(JsonElement schema, JsonSchemaOptions? options = null)
+    public Constraint JsonSchema(JsonElement schema, JsonWhiteSpace whiteSpace = JsonWhiteSpace.Compact)
     {
-        bool freeSpace = options?.WhiteSpace == JsonWhiteSpace.Free;
+        if (!Enum.IsDefined(whiteSpace))
+        {
+            throw new ArgumentException($"{whiteSpace} is neither {nameof(JsonWhiteSpace.Compact)} nor {nameof(JsonWhiteSpace.Free)}.", nameof(whiteSpace));
+        }
+        bool freeSpace = whiteSpace == JsonWhiteSpace.Free;
         string text = schema.GetRawText();
         CheckLength("schema", "#", text.Length);
         return _cache.GetOrAdd(new ConstraintCache.Key("schema", text, freeSpace), () =>
@@ -56,16 +60,16 @@ public sealed class ConstraintCompiler
 
     /// <summary>Documents that a JSON Schema accepts.</summary>
     /// <param name="schema">The schema's text.</param>
-    /// <param name="options">How documents are written; null for the defaults.</param>
-    /// <exception cref="ConstraintException">As for the other overload, or the text is not JSON.</exception>
-    public Constraint JsonSchema(string schema, JsonSchemaOptions? options = null)
+    /// <param name="whiteSpace">Where white space may stand in documents.</param>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: As for the other overload, or the text is not JSON.</exception>
+    public Constraint JsonSchema(string schema, JsonWhiteSpace whiteSpace = JsonWhiteSpace.Compact)
     {
         ArgumentNullException.ThrowIfNull(schema);
         CheckLength("schema", "#", schema.Length);
         try
         {
             using JsonDocument document = JsonDocument.Parse(schema, new JsonDocumentOptions { MaxDepth = Limits.MaxDepth });
-            return JsonSchema(document.RootElement, options);
+            return JsonSchema(document.RootElement, whiteSpace);
         }
         catch (JsonException error)
         {
@@ -74,12 +78,12 @@ public sealed class ConstraintCompiler
     }
 
     /// <summary>Any JSON object.</summary>
-    /// <param name="options">How it is written; null for the defaults.</param>
-    public Constraint JsonObject(JsonSchemaOptions? options = null) => JsonSchema("""{"type":"object"}""", options);
+    /// <param name="whiteSpace">Where white space may stand in it.</param>
+    public Constraint JsonObject(JsonWhiteSpace whiteSpace = JsonWhiteSpace.Compact) => JsonSchema("""{"type":"object"}""", whiteSpace);
 
     /// <summary>Texts that a regular expression of ECMA-262 matches from beginning to end.</summary>
     /// <param name="pattern">The expression. Backreferences, lookbehind and flags are not supported.</param>
-    /// <exception cref="ConstraintException">The expression is malformed, has such a construct, matches nothing, or is beyond a limit.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: The expression is malformed, has such a construct, matches nothing, or is beyond a limit.</exception>
     public Constraint Regex(string pattern)
     {
         ArgumentNullException.ThrowIfNull(pattern);
@@ -101,7 +105,7 @@ public sealed class ConstraintCompiler
 
     /// <summary>Texts of a grammar.</summary>
     /// <param name="grammar">The grammar in the notation of Lark, with a rule <c>start</c>; docs/constraints.md says which part of it.</param>
-    /// <exception cref="ConstraintException">The grammar is malformed, has a construct that is not supported, describes no text, or is beyond a limit.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: The grammar is malformed, has a construct that is not supported, describes no text, or is beyond a limit.</exception>
     public Constraint Grammar(string grammar)
     {
         ArgumentNullException.ThrowIfNull(grammar);
@@ -112,7 +116,7 @@ public sealed class ConstraintCompiler
     /// <param name="kind">What the source is; equal sources of a kind have equal grammars.</param>
     /// <param name="source">The source.</param>
     /// <param name="read">Makes the grammar.</param>
-    /// <exception cref="ConstraintException">As for <see cref="FromGrammar"/>, or the source is too long.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: As for <see cref="FromGrammar"/>, or the source is too long.</exception>
     internal Constraint Grammar(string kind, string source, Func<Grammar> read)
     {
         CheckLength(kind, string.Empty, source.Length);
@@ -120,7 +124,7 @@ public sealed class ConstraintCompiler
     }
 
     /// <summary>Texts of a grammar.</summary>
-    /// <exception cref="ConstraintException">A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: A rule is missing, no text belongs to the start, or a limit is exceeded.</exception>
     internal Constraint FromGrammar(Grammar grammar) =>
         FromRule(GrammarCompiler.Compile(grammar, _library, new ConstraintBudget(Limits) { Subject = ("grammar", string.Empty) }));
 

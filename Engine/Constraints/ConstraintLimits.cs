@@ -4,7 +4,7 @@ namespace Llama4Kernels.Engine.Constraints;
 
 /// <summary>
 /// What one constraint may cost. A schema, expression or grammar beyond a limit is refused with a
-/// <see cref="ConstraintException"/> that names the limit. A value
+/// <see cref="Llama4Exception"/> that names the limit. A value
 /// out of range throws <see cref="ArgumentException"/> where it is set, so an instance is always valid.
 /// </summary>
 public sealed record ConstraintLimits

@@ -70,7 +70,7 @@ public sealed class ModelRunner : IDisposable
     /// <param name="prompt">Ids and pictures.</param>
     /// <param name="progress">Told the number of tokens done after each step.</param>
     /// <param name="cancellation">Checked before each step; afterwards the sequence holds the finished steps.</param>
-    /// <exception cref="ContextOverflowException">The prompt leaves no room for a token.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ContextOverflow"/>: The prompt leaves no room for a token.</exception>
     /// <exception cref="ArgumentException">An id is outside the vocabulary, a picture is none that the model can see, or the sequence has begun.</exception>
     internal void Prefill(Sequence sequence, Prompt prompt, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
@@ -100,7 +100,7 @@ public sealed class ModelRunner : IDisposable
     /// Appends tokens to a sequence and hands the logits of every token from <paramref name="logitsFrom"/> on to
     /// <paramref name="onLogits"/> (index in ids, logits [V]), step by step. If a step fails, the sequence holds those before it.
     /// </summary>
-    /// <exception cref="ContextOverflowException">The tokens do not fit the context; nothing was computed.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ContextOverflow"/>: The tokens do not fit the context; nothing was computed.</exception>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
     internal void Append(Sequence sequence, ReadOnlySpan<int> ids, int logitsFrom, Action<int, ReadOnlySpan<float>>? onLogits, CancellationToken cancellation = default)
     {
@@ -112,7 +112,7 @@ public sealed class ModelRunner : IDisposable
     }
 
     /// <summary>One decode step: appends ids[i] to sequences[i], which must differ, and computes each one's logits.</summary>
-    /// <exception cref="ContextOverflowException">A sequence is full; none has changed.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ContextOverflow"/>: A sequence is full; none has changed.</exception>
     /// <exception cref="ArgumentException">The sequences or ids do not make a step; no sequence has changed.</exception>
     internal void Decode(ReadOnlySpan<Sequence> sequences, ReadOnlySpan<int> ids)
     {
@@ -151,7 +151,7 @@ public sealed class ModelRunner : IDisposable
 
     /// <summary>Runs <paramref name="ids"/> as one sequence.</summary>
     /// <exception cref="ArgumentException">Ids, positions or pixels do not fit the model.</exception>
-    /// <exception cref="ContextOverflowException">More tokens than the checkpoint allows.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ContextOverflow"/>: More tokens than the checkpoint allows.</exception>
     public static LogitsResult Run(Llama4Model model, ReadOnlySpan<int> ids, RunOptions options, CancellationToken cancellation = default)
     {
         int vocabulary = model.Config.Text.VocabSize;

@@ -19,8 +19,8 @@ public static class ReferenceComparison
     /// <param name="prefillChunk">Rows per prefill step; 0 for the largest step.</param>
     /// <param name="otherOrder">The same checkpoint with sums in another order, to tell how much of the error that explains; null for none.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <exception cref="ModelFormatException">The file is another model's.</exception>
-    /// <exception cref="InvalidLogitsException">The model computes logits that are no numbers.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: The file is another model's.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.InvalidLogits"/>: The model computes logits that are no numbers.</exception>
     /// <exception cref="ArgumentException">The input does not fit the model.</exception>
     public static ReferenceReport Run(
         Llama4Model model, ReferenceFile reference, ReferenceOptions? options = null, int prefillChunk = 0, Llama4Model? otherOrder = null, CancellationToken cancellation = default)
@@ -47,9 +47,9 @@ public static class ReferenceComparison
     /// <param name="reference">The reference values.</param>
     /// <param name="result">What the model computed.</param>
     /// <param name="options">What passes; null for the defaults.</param>
-    /// <exception cref="ModelFormatException">The file is another model's.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: The file is another model's.</exception>
     /// <exception cref="ArgumentException">The result is of another input.</exception>
-    /// <exception cref="InvalidLogitsException">The model computes logits that are no numbers.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.InvalidLogits"/>: The model computes logits that are no numbers.</exception>
     internal static ReferenceReport Judge(Llama4Model model, ReferenceFile reference, LogitsResult result, ReferenceOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -26,7 +26,7 @@ public sealed class ReferenceFile : IDisposable
     }
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="ModelFormatException">It is no safetensors file, has no inputs or logits, or says what cannot be.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: It is no safetensors file, has no inputs or logits, or says what cannot be.</exception>
     public static ReferenceFile Open(string path)
     {
         SafeTensorsFile file = SafeTensorsFile.Open(path);
@@ -69,17 +69,17 @@ public sealed class ReferenceFile : IDisposable
     internal bool Has(string name) => _file.TryGet(name, out _);
 
     /// <summary>A tensor of BF16, F16 or F32, widened.</summary>
-    /// <exception cref="ModelFormatException">There is none, or it has another type.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: There is none, or it has another type.</exception>
     internal float[] Floats(string name) => _file.ReadFloats(name);
 
     /// <summary>A tensor of I32.</summary>
-    /// <exception cref="ModelFormatException">There is none, or it has another type.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: There is none, or it has another type.</exception>
     internal int[] Integers(string name) => _file.ReadInt32(name);
 
     /// <summary>What to run for the comparison.</summary>
     /// <param name="vocabulary">V.</param>
     /// <param name="capture">Keep the intermediate values.</param>
-    /// <exception cref="ModelFormatException">Logits, positions or pixels do not fit each other or the vocabulary.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: Logits, positions or pixels do not fit each other or the vocabulary.</exception>
     internal RunOptions Options(int vocabulary, bool capture = true)
     {
         bool pixels = _file.TryGet("pixel_values", out TensorInfo? tensor);

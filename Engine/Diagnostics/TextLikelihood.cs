@@ -21,7 +21,7 @@ public static class TextLikelihood
     /// <param name="progress">Told the number of tokens done.</param>
     /// <param name="cancellation">Checked before each step.</param>
     /// <exception cref="ArgumentException">There are no tokens, the window does not fit, or the vocabularies differ.</exception>
-    /// <exception cref="InvalidLogitsException">A model computes logits that are no numbers.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.InvalidLogits"/>: A model computes logits that are no numbers.</exception>
     public static LikelihoodReport Measure(
         Llama4Model model, ReadOnlySpan<int> ids, int window, Llama4Model? against = null, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {

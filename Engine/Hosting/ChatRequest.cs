@@ -24,7 +24,7 @@ internal sealed record ChatRequest(ConversationOptions Conversation, GenerationO
     /// <param name="options">The options; null for none.</param>
     /// <exception cref="UnsupportedRequestException">An option cannot be honoured.</exception>
     /// <exception cref="ArgumentException">A value is out of its range or of a wrong type.</exception>
-    /// <exception cref="ConstraintException">A schema cannot be kept to.</exception>
+    /// <exception cref="Llama4Exception">A schema cannot be kept to.</exception>
     public static ChatRequest Read(IChatClient client, ConstraintCompiler constraints, IReadOnlyList<ChatMessage> messages, ChatOptions? options)
     {
         options ??= new ChatOptions();

@@ -129,7 +129,7 @@ public sealed class Llama4Model : IDisposable
     /// <param name="options">Precision, threads, vision; null for the defaults.</param>
     /// <param name="progress">Told after each packed matrix.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
-    /// <exception cref="ModelFormatException">A file is malformed or does not fit the configuration.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A file is malformed or does not fit the configuration.</exception>
     /// <exception cref="ArgumentException">The backend that was handed in is not what the options ask for.</exception>
     public static Llama4Model Load(string path, ModelOptions? options = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default) =>
         LoadChecked(path, options ?? new ModelOptions(), null, progress, cancellation);
@@ -146,7 +146,7 @@ public sealed class Llama4Model : IDisposable
     /// <param name="name">What to call the model in errors.</param>
     /// <param name="options">How it would be loaded; it has no tokenizer.</param>
     /// <param name="cancellation">Stops; everything taken is given back.</param>
-    /// <exception cref="ModelFormatException">A weight cannot have the format that it is to have.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A weight cannot have the format that it is to have.</exception>
     internal static Llama4Model Plan(ModelConfig config, string name, ModelOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -162,7 +162,7 @@ public sealed class Llama4Model : IDisposable
     /// <param name="tokenizer">Gives the bytes of a tokenizer.json for its answers' text; ids that it lacks decode to nothing. Null for none.</param>
     /// <param name="progress">Told after each packed matrix.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
-    /// <exception cref="ModelFormatException">A weight cannot have the format that it is to have.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A weight cannot have the format that it is to have.</exception>
     internal static Llama4Model OfRandomWeights(
         ModelConfig config, string name, ModelOptions options, Func<ReadOnlyMemory<byte>>? tokenizer, IProgress<LoadProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -173,7 +173,7 @@ public sealed class Llama4Model : IDisposable
 
     /// <summary>Decodes a picture's file and cuts it into tiles as the model wants it.</summary>
     /// <exception cref="ArgumentException">The model was loaded without its vision tower, or has none.</exception>
-    /// <exception cref="ImageFormatException">It is no picture, or one beyond the limits.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ImageFormat"/>: It is no picture, or one beyond the limits.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public ImageContent LoadPicture(string path) => HasVision
         ? Cut(ImageDecoder.Decode(path))

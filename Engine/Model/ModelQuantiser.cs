@@ -16,7 +16,7 @@ namespace Llama4Kernels.Engine.Model;
 /// Saves a checkpoint as this machine's products read it, with weights in the formats that <see cref="ModelOptions"/> name: a folder
 /// that loads by mapping, and gives the logits that the checkpoint gives when it is loaded with those options.
 /// </summary>
-public static class ModelQuantiser
+internal static class ModelQuantiser
 {
     /// <summary>What a folder that is not complete yet is called: the folder's name and this. A later run with the same arguments goes on there.</summary>
     public const string PartialSuffix = ".partial";

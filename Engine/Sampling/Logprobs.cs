@@ -41,11 +41,11 @@ internal static class Logprobs
             }
         }
 
-        var top = new TokenLogprobCandidate[topN];
+        var top = new TokenLogprob[topN];
         for (int i = 0; i < topN; i++)
         {
             int id = SamplingMath.IdOf(best[i]);
-            top[i] = new TokenLogprobCandidate(id, (double)logits[id] - max - logSum);
+            top[i] = new TokenLogprob(id, (double)logits[id] - max - logSum, []);
         }
         return new TokenLogprob(chosen, (double)logits[chosen] - max - logSum, top);
     }

@@ -66,7 +66,8 @@ public sealed record EngineOptions
 
     /// <summary>
     /// Most rows of a step in which sequences decode, 1 or more: what they leave is for pieces of prompts, of which there is always
-    /// one row, so that it bounds how long a prompt may delay the next tokens of others. Null: a quarter of <see cref="StepRows"/>.
+    /// one row, so that it bounds how long a prompt may delay the next tokens of others. Rows are counted by their work: those late in a
+    /// long context, which attend to more, as more than one each, up to four. Null: a quarter of <see cref="StepRows"/>.
     /// </summary>
     public int? StepTokens
     {

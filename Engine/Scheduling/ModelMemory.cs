@@ -9,7 +9,7 @@ using Llama4Kernels.Kernels.Contracts;
 namespace Llama4Kernels.Engine.Scheduling;
 
 /// <summary>What a checkpoint would take of a backend's memory, known before its weights are read.</summary>
-public static class ModelMemory
+internal static class ModelMemory
 {
     /// <summary>Tokens that a cache is counted for where nobody says how many.</summary>
     public const int UsualContext = 8192;

@@ -57,6 +57,7 @@ internal sealed class StepRunner : IDisposable
             {
                 Pool = new BlockPool(_backend, c, FormatOf(model.Options, options), options.BlockTokens, BudgetOf(model, options, MaxContext, keepsPrefixes ? 2 * LogitRows : LogitRows));
                 _tables = new StepTables(Pool, _backend);
+                Work = new StepWork(model.Text.Weights, c, Pool.Layers);
                 Prefixes = keepsPrefixes ? new PrefixCache(Pool) : null;
             }
             catch
@@ -79,6 +80,9 @@ internal sealed class StepRunner : IDisposable
 
     /// <summary>The blocks behind all sequences.</summary>
     public BlockPool Pool { get; }
+
+    /// <summary>How much there is to compute for rows.</summary>
+    public StepWork Work { get; }
 
     /// <summary>What is kept of sequences; null if nothing is. It belongs to the thread that runs the steps.</summary>
     public PrefixCache? Prefixes { get; }

@@ -46,7 +46,7 @@ public sealed class Conversation
 
     /// <summary>What the next answers keep to, see <see cref="ConversationOptions.ToolChoice"/>.</summary>
     /// <exception cref="ArgumentException">There is no tool, or the one chosen is not among them.</exception>
-    /// <exception cref="ConstraintException">A tool's schema cannot be kept to.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: A tool's schema cannot be kept to.</exception>
     /// <exception cref="InvalidOperationException">An answer is under way.</exception>
     public ToolChoice? ToolChoice
     {

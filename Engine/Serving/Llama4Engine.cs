@@ -6,6 +6,7 @@ using Llama4Kernels.Engine.KvCache;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Engine.Sampling;
 using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Engine.Serving;
@@ -70,7 +71,7 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// <param name="options">Sizes and limits; null for the defaults.</param>
     /// <param name="progress">Told after each packed matrix; last with all bytes done.</param>
     /// <param name="cancellation">Stops the loading; everything taken is given back.</param>
-    /// <exception cref="ModelFormatException">A file is malformed or does not fit the configuration; no weight was packed.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A file is malformed or does not fit the configuration; no weight was packed.</exception>
     /// <exception cref="ArgumentException">The backend is not what the options ask for, or the cache holds no block; no weight was packed.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static Task<Llama4Engine> LoadAsync(
@@ -101,6 +102,15 @@ public sealed class Llama4Engine : IAsyncDisposable
             cancellation);
     }
 
+    /// <summary>What a checkpoint would take of a backend's memory, known from its headers before its weights are read.</summary>
+    /// <param name="path">As for <see cref="Llama4Model.Load"/>.</param>
+    /// <param name="options">How it would be loaded.</param>
+    /// <param name="sizes">The backend's sizes.</param>
+    /// <param name="context">Tokens of the one sequence that there shall be room for.</param>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A file is malformed or does not fit the configuration.</exception>
+    public static MemoryNeed MeasureMemory(string path, ModelOptions options, IBackendSizes sizes, int context = ModelMemory.UsualContext) =>
+        ModelMemory.Measure(path, options, sizes, context);
+
     /// <summary>
     /// Streams the answer to a request, which is taken in when the enumeration begins. The last update carries the finish reason
     /// and the usage. Who stops enumerating gives the request up.
@@ -108,14 +118,14 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// <param name="request">What is asked.</param>
     /// <param name="cancellation">Gives the request up.</param>
     /// <exception cref="ArgumentException">An id is outside the vocabulary, or a picture is none that the model can see.</exception>
-    /// <exception cref="ContextOverflowException">The prompt does not fit the context.</exception>
-    /// <exception cref="QueueFullException">As many requests wait as may.</exception>
-    /// <exception cref="DeadlinePassedException">The request's deadline has passed.</exception>
-    /// <exception cref="CacheFullException">The request does not fit the cache, even alone.</exception>
-    /// <exception cref="ConstraintDeadEndException">The constraint allows neither a token nor the end.</exception>
-    /// <exception cref="InvalidLogitsException">The model's logits are not numbers.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ContextOverflow"/>: The prompt does not fit the context.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.QueueFull"/>: As many requests wait as may.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.DeadlinePassed"/>: The request's deadline has passed.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.CacheFull"/>: The request does not fit the cache, even alone.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ConstraintDeadEnd"/>: The constraint allows neither a token nor the end.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.InvalidLogits"/>: The model's logits are not numbers.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    /// <exception cref="EngineFailedException">The engine has stopped because of an error of its own, before or meanwhile.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.EngineFailed"/>: The engine has stopped because of an error of its own, before or meanwhile.</exception>
     /// <exception cref="ObjectDisposedException">The engine or the model is disposed or being so, before or meanwhile.</exception>
     public async IAsyncEnumerable<GenerationUpdate> GenerateAsync(GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
@@ -148,7 +158,7 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// <param name="options">Instructions, tools, how to generate; null for none and the defaults.</param>
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     /// <exception cref="ArgumentException">The choice of tools names none of them.</exception>
-    /// <exception cref="ConstraintException">Answers are to keep to schemas that cannot be kept to.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.Constraint"/>: Answers are to keep to schemas that cannot be kept to.</exception>
     public Conversation CreateConversation(ConversationOptions? options = null) => new(this, options);
 
     /// <summary>Takes no more requests and waits until those that it has are done; then the engine is disposed.</summary>

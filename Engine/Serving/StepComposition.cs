@@ -9,9 +9,12 @@ namespace Llama4Kernels.Engine.Serving;
 /// </summary>
 /// <param name="runner">Runs them.</param>
 /// <param name="running">Who runs.</param>
-/// <param name="stepTokens">Most rows of a step in which some decode.</param>
+/// <param name="stepTokens">Work of a step in which some decode, in rows at the begin of a context.</param>
 internal sealed class StepComposition(StepRunner runner, List<Job> running, int stepTokens)
 {
+    /// <summary>Late in a very long context no fewer rows than this part of the budget go together: each step reads all weights.</summary>
+    private const int LeastShare = 4;
+
     private readonly List<StepPart> _parts = [];
     private readonly List<Job> _members = [];
 
@@ -51,20 +54,7 @@ internal sealed class StepComposition(StepRunner runner, List<Job> running, int 
                 Add(job, 1);
             }
         }
-        int decoding = _parts.Count;
-        int left = decoding == 0 ? runner.StepRows : Math.Min(runner.StepRows - decoding, Math.Max(1, stepTokens - decoding));
-        foreach (Job job in running)
-        {
-            if (job.Sequence.Pending > 1 && left > 0)
-            {
-                int rows = job.Sequence.Blocks.RowsBeforeChunkEdge(Math.Min(Math.Min(left, job.Sequence.Pending), job.Ready));
-                if (rows > 0)
-                {
-                    Add(job, rows);
-                    left -= rows;
-                }
-            }
-        }
+        AddPieces(_parts.Count);
         (int chunked, int full) = (0, 0);
         foreach (StepPart part in _parts)
         {
@@ -72,6 +62,40 @@ internal sealed class StepComposition(StepRunner runner, List<Job> running, int 
             full += part.Sequence.Blocks.Missing(BlockKind.Full, part.Rows);
         }
         return (chunked, full);
+    }
+
+    /// <summary>Adds pieces of prompts: as much as a step takes, or what those that decode leave of its budget, one row at least.</summary>
+    private void AddPieces(int decoding)
+    {
+        int rowsLeft = runner.StepRows - decoding, least = 1;
+        double left = double.PositiveInfinity;
+        if (decoding > 0)
+        {
+            rowsLeft = Math.Min(rowsLeft, Math.Max(1, stepTokens - decoding));
+            least = Math.Max(1, Math.Min(rowsLeft, stepTokens / LeastShare));
+            left = stepTokens;
+            foreach (StepPart part in _parts)
+            {
+                left -= runner.Work.Of(part.Sequence.Blocks, 1);
+            }
+        }
+        bool isFirst = true;
+        foreach (Job job in running)
+        {
+            if (job.Sequence.Pending > 1 && rowsLeft > 0 && (isFirst || left > 0))
+            {
+                SequenceBlocks blocks = job.Sequence.Blocks;
+                int rows = blocks.RowsBeforeChunkEdge(Math.Min(Math.Min(rowsLeft, job.Sequence.Pending), job.Ready));
+                if (rows > 0)
+                {
+                    rows = Math.Min(rows, Math.Max(isFirst ? least : 1, runner.Work.RowsWithin(left, blocks, rows)));
+                    left -= runner.Work.Of(blocks, rows);
+                    rowsLeft -= rows;
+                    isFirst = false;
+                    Add(job, rows);
+                }
+            }
+        }
     }
 
     private void Add(Job job, int rows)

@@ -1,10 +1,10 @@
 namespace Llama4Kernels.Engine.Tokenization;
 
 /// <summary>
-/// Which special tokens <see cref="Llama4Tokenizer.Encode"/> recognises by their spelling.
+/// Which special tokens <see cref="Llama4Tokenizer"/> recognises by their spelling.
 /// Text from users must be encoded with <see cref="None"/>, or it could forge the control tokens of a conversation.
 /// </summary>
-public sealed class AllowedSpecials
+internal sealed class AllowedSpecials
 {
     private readonly HashSet<string>? _names;
 

@@ -32,7 +32,7 @@ public sealed class Llama4Tokenizer
     /// <param name="merges">Merges over them.</param>
     /// <param name="wholePieces">Whether a piece that is a token is taken without merging.</param>
     /// <param name="added">Tokens found by their spelling: the special ones, and others.</param>
-    /// <exception cref="ModelFormatException">A single byte has no token, or begin_of_text is missing.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A single byte has no token, or begin_of_text is missing.</exception>
     internal Llama4Tokenizer(
         string file, TokenTable tokens, MergeTable merges, bool wholePieces, IReadOnlyList<AddedToken> added)
     {
@@ -103,7 +103,7 @@ public sealed class Llama4Tokenizer
     /// </param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="FileNotFoundException">There is no such file or folder, or the folder has neither file.</exception>
-    /// <exception cref="ModelFormatException">The file is malformed or not a Llama 4 tokenizer.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: The file is malformed or not a Llama 4 tokenizer.</exception>
     public static Llama4Tokenizer Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -129,7 +129,7 @@ public sealed class Llama4Tokenizer
     /// <param name="path">The file.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ModelFormatException">A line is malformed, or ranks or bytes repeat or are missing.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: A line is malformed, or ranks or bytes repeat or are missing.</exception>
     public static Llama4Tokenizer FromTiktokenModel(string path) => TiktokenModelFile.Load(path);
 
     /// <summary>
@@ -140,7 +140,7 @@ public sealed class Llama4Tokenizer
     /// <param name="path">The file.</param>
     /// <returns>The tokenizer.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ModelFormatException">The file is malformed or asks for something else than that.</exception>
+    /// <exception cref="Llama4Exception"><see cref="Llama4Error.ModelFormat"/>: The file is malformed or asks for something else than that.</exception>
     public static Llama4Tokenizer FromTokenizerJson(string path) => TokenizerJsonFile.Load(path);
 
     /// <summary>The id of a special token.</summary>
@@ -154,14 +154,16 @@ public sealed class Llama4Tokenizer
     /// <returns>False also for ids outside the vocabulary.</returns>
     public bool IsSpecial(int id) => _specialIds.Contains(id);
 
-    /// <summary>Turns text into token ids. Every text is legal; a lone surrogate counts as U+FFFD.</summary>
+    /// <summary>Turns text into token ids. Every text is legal; names of special tokens are ordinary text; a lone surrogate counts as U+FFFD.</summary>
     /// <param name="text">The text.</param>
     /// <param name="bos">Whether to begin with <c>&lt;|begin_of_text|&gt;</c>.</param>
     /// <param name="eos">Whether to end with <c>&lt;|end_of_text|&gt;</c>.</param>
-    /// <param name="allowed">The special tokens recognised in the text; null for none. Added tokens that are not special always are.</param>
     /// <returns>The ids.</returns>
     /// <exception cref="ArgumentException">eos is asked for, and the tokenizer has no such token.</exception>
-    public int[] Encode(string text, bool bos = false, bool eos = false, AllowedSpecials? allowed = null)
+    public int[] Encode(string text, bool bos = false, bool eos = false) => Encode(text, AllowedSpecials.None, bos, eos);
+
+    /// <summary>As the other overload, with special tokens that are recognised in the text. Added tokens that are not special always are.</summary>
+    internal int[] Encode(string text, AllowedSpecials? allowed, bool bos = false, bool eos = false)
     {
         ArgumentNullException.ThrowIfNull(text);
         List<int> output = new((text.Length / 3) + 2);
@@ -217,7 +219,7 @@ public sealed class Llama4Tokenizer
             : [];
     }
 
-    /// <summary>Appends the ids of a text, as <see cref="Encode"/> makes them.</summary>
+    /// <summary>Appends the ids of a text, as <c>Encode</c> makes them.</summary>
     internal void EncodeInto(string text, List<int> output, AllowedSpecials? allowed = null)
     {
         AllowedSpecials set = allowed ?? AllowedSpecials.None;

@@ -7,23 +7,36 @@ internal static unsafe partial class PagedAttention
 {
     private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output)
     {
-        int group = shape.Heads / shape.KvHeads;
-        int tileTokens = TiledAttention.TileTokens(group);
+        int tileTokens = TiledAttention.TileTokens(shape.Heads / shape.KvHeads);
         int tileCount = 0;
-        int largest = 0;
         int maxKeys = 0;
         foreach (KvSegment segment in cache.Segments)
         {
             tileCount += (segment.Rows + tileTokens - 1) / tileTokens;
-            largest = Math.Max(largest, segment.Rows);
             maxKeys = Math.Max(maxKeys, segment.LocalPosition + segment.Rows);
         }
         if (tileCount == 0)
         {
             return;
         }
+        AttentionPlan plan = Plan(qkv, shape, cache, layer, output);
+        long workBytes = TiledAttention.ScratchBytes(team, plan, tileCount, maxKeys);
+        byte* memory = scratch.Require(workBytes + (long)tileCount * sizeof(AttentionTile));
+        AttentionTile* tiles = (AttentionTile*)(memory + workBytes);
+        FillTiles(cache, tileTokens, tiles);
+        KvCodecs.Use(cache.Layout.Format, new Attend(team, plan, tiles, tileCount, maxKeys, (float*)memory));
+    }
+
+    /// <summary>Where the step's operands lie.</summary>
+    internal static AttentionPlan Plan(Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output)
+    {
+        int group = shape.Heads / shape.KvHeads, largest = 0;
+        foreach (KvSegment segment in cache.Segments)
+        {
+            largest = Math.Max(largest, segment.Rows);
+        }
         KvLayout layout = cache.Layout;
-        AttentionPlan plan = new()
+        return new AttentionPlan
         {
             Queries = qkv.Pointer,
             QueryColumns = qkv.Columns,
@@ -41,16 +54,12 @@ internal static unsafe partial class PagedAttention
             KeyTokenStride = layout.KeyTokenStride,
             KeyDimStride = layout.KeyDimStride,
             ValueTokenStride = layout.ValueTokenStride,
-            TileRows = Math.Min(tileTokens, largest) * group,
+            TileRows = Math.Min(TiledAttention.TileTokens(group), largest) * group,
         };
-        long workBytes = TiledAttention.ScratchBytes(team, plan, tileCount, maxKeys);
-        byte* memory = scratch.Require(workBytes + (long)tileCount * sizeof(AttentionTile));
-        AttentionTile* tiles = (AttentionTile*)(memory + workBytes);
-        FillTiles(cache, tileTokens, tiles);
-        KvCodecs.Use(layout.Format, new Attend(team, plan, tiles, tileCount, maxKeys, (float*)memory));
     }
 
-    private static void FillTiles(CpuKvStep cache, int tileTokens, AttentionTile* tiles)
+    /// <summary>Cuts the step: a tile has rows of one sequence, so that one that decodes has its own, whatever else is in the step.</summary>
+    internal static void FillTiles(CpuKvStep cache, int tileTokens, AttentionTile* tiles)
     {
         foreach (KvSegment segment in cache.Segments)
         {

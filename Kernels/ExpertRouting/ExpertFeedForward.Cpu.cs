@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
+using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.ExpertRouting;
@@ -31,7 +32,8 @@ internal static unsafe partial class ExpertFeedForward
         int* place = (int*)(hidden + (nint)hiddenBytes);
         int* starts = place + slots;
         Sort(routing, slots, experts.Length, place, starts);
-        team.Run(slots, new GatherJob(x, routing.TopK, routing.ScorePointer, place, gathered.Pointer));
+        int grain = RowSums.RowsPerItem(x.Columns);
+        team.Run((slots + grain - 1) / grain, new GatherJob(x, routing.TopK, routing.ScorePointer, place, gathered, grain));
         for (int first = 0, end; first < experts.Length; first = end)
         {
             for (end = first + 1; end < experts.Length && starts[end + 1] - starts[first] <= most;)
@@ -45,7 +47,7 @@ internal static unsafe partial class ExpertFeedForward
             SwiGlu.Run(team, gateUpRows, hiddenRows);
             linear.RunTogether(new Group(hiddenRows, experts[first..end], starts + first, down: true, results.Slice(starts[first], count)));
         }
-        team.Run(x.Rows, new ScatterJob(results, routing.TopK, place, output.Pointer));
+        team.Run((x.Rows + grain - 1) / grain, new ScatterJob(results, routing.TopK, place, output, grain));
     }
 
     private static int LargestGroup(CpuRouting routing, int slots, int experts, CpuScratch scratch)
@@ -104,14 +106,23 @@ internal static unsafe partial class ExpertFeedForward
         }
     }
 
-    /// <summary>One item: a slot's input row times its score.</summary>
-    private readonly struct GatherJob(Tensor x, int topK, float* scores, int* place, float* gathered) : ITeamJob
+    /// <summary>One item: some slots, each its input row times its score.</summary>
+    private readonly struct GatherJob(Tensor x, int topK, float* scores, int* place, Tensor gathered, int grain) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
-            float* source = x.Pointer + (long)(item / topK) * x.Columns;
-            float* row = gathered + (long)place[item] * x.Columns;
-            float score = scores[item];
+            int end = Math.Min(gathered.Rows, (item + 1) * grain);
+            for (int slot = item * grain; slot < end; slot++)
+            {
+                Gather(slot);
+            }
+        }
+
+        private void Gather(int slot)
+        {
+            float* source = x.Pointer + (long)(slot / topK) * x.Columns;
+            float* row = gathered.Pointer + (long)place[slot] * x.Columns;
+            float score = scores[slot];
             int c = 0;
             for (; c <= x.Columns - Vector512<float>.Count; c += Vector512<float>.Count)
             {
@@ -124,14 +135,23 @@ internal static unsafe partial class ExpertFeedForward
         }
     }
 
-    /// <summary>One item: an output row, which takes its slots in order.</summary>
-    private readonly struct ScatterJob(Tensor results, int topK, int* place, float* output) : ITeamJob
+    /// <summary>One item: some output rows, each of which takes its slots in order.</summary>
+    private readonly struct ScatterJob(Tensor results, int topK, int* place, Tensor output, int grain) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
+            int end = Math.Min(output.Rows, (item + 1) * grain);
+            for (int row = item * grain; row < end; row++)
+            {
+                Scatter(row);
+            }
+        }
+
+        private void Scatter(int outputRow)
+        {
             int columns = results.Columns;
-            float* y = output + (long)item * columns;
-            for (int slot = item * topK; slot < (item + 1) * topK; slot++)
+            float* y = output.Pointer + (long)outputRow * columns;
+            for (int slot = outputRow * topK; slot < (outputRow + 1) * topK; slot++)
             {
                 float* row = results.Pointer + (long)place[slot] * columns;
                 int c = 0;

@@ -2,7 +2,7 @@ using Llama4Kernels.Engine.Constraints;
 using Llama4Kernels.Engine.Diagnostics;
 using Llama4Kernels.Engine.Generation;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Backends.Cuda;
 using Llama4Kernels.Kernels.Contracts.Cuda;
@@ -39,7 +39,7 @@ internal static class DocumentationSamples
         // The engine knows neither ILGPU nor the emulator: a host hands the backend in. Auto takes a device that has room, else the CPU (null).
         var options = new ModelOptions
         {
-            CreateBackend = CudaBackendChoice.Auto(sizes => ModelMemory.Measure(folder, new ModelOptions(), sizes), () => new IlgpuKernelModules(cacheFolder), out string reason),
+            CreateBackend = CudaBackendChoice.Auto(sizes => Llama4Engine.MeasureMemory(folder, new ModelOptions(), sizes), () => new IlgpuKernelModules(cacheFolder), out string reason),
         };
         // On the emulator: CreateBackend = () => CudaBackendChoice.Create(new EmulatedCudaDriver(), new IlgpuKernelModules())
         using Llama4Model model = Llama4Model.Load(folder, options);

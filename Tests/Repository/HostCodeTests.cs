@@ -17,7 +17,7 @@ public sealed class HostCodeTests
     private static readonly Assembly s_engine = typeof(Llama4Engine).Assembly;
 
     public static TheoryData<Type> HostCode => new(
-        typeof(ReadmeSample), typeof(DocumentationSamples), typeof(ChatCommand), typeof(GenerateCommand), typeof(ServeCommand), typeof(EvalCommand), typeof(VerifyCommand), typeof(ConvertCommand),
+        typeof(ReadmeSample), typeof(DocumentationSamples), typeof(ChatCommand), typeof(GenerateCommand), typeof(ServeCommand), typeof(EvalCommand), typeof(VerifyCommand),
         typeof(Generating), typeof(ModelArguments), typeof(SamplingArguments), typeof(ConstraintArguments), typeof(CacheArguments), typeof(ToolsFile), typeof(LoadBar));
 
     [Theory]

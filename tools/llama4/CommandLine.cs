@@ -108,7 +108,7 @@ internal static class CommandLine
     /// <summary>What a file, an argument or the machine may cause. Anything else is a fault of the program.</summary>
     internal static bool IsExpected(Exception e) =>
         e is Llama4Exception or ArgumentException or CudaException or KernelModuleException
-            or IOException or UnauthorizedAccessException or OutOfMemoryException
+            or IOException or InvalidDataException or UnauthorizedAccessException or OutOfMemoryException
             or CaseFormatException or PtxSyntaxException or PtxFindingException or PtxNotImplementedException;
 
     private static void Report(CommandConsole console, string message) =>

@@ -6,7 +6,7 @@ namespace Llama4Kernels.Engine.Checkpoints.Conversion;
 /// Writes any checkpoint that the engine reads as a folder in the published layout: safetensors in bfloat16, configuration,
 /// tokenizer. Weights that are bfloat16 keep their bits; others are rounded to nearest even. Memory stays at one expert's size.
 /// </summary>
-public static class CheckpointConverter
+internal static class CheckpointConverter
 {
     /// <summary>Bytes of a file of weights, about; a single tensor may be larger.</summary>
     public const long ShardBytes = 5_000_000_000;

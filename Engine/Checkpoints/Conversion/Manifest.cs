@@ -4,7 +4,7 @@ using Llama4Kernels.Interop.Files;
 namespace Llama4Kernels.Engine.Checkpoints.Conversion;
 
 /// <summary>The SHA-256 of each file of a folder, in the form that <c>sha256sum -c</c> reads.</summary>
-public static class Manifest
+internal static class Manifest
 {
     /// <summary>Its name.</summary>
     public const string FileName = "SHA256SUMS";

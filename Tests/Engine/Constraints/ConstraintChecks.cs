@@ -50,7 +50,7 @@ internal static class ConstraintChecks
         SchemaWriter writer = new(parsedSchema.RootElement);
         foreach (bool indented in (bool[])[false, true])
         {
-            JsonSchemaOptions options = new() { WhiteSpace = indented ? JsonWhiteSpace.Free : JsonWhiteSpace.Compact };
+            JsonWhiteSpace options = indented ? JsonWhiteSpace.Free : JsonWhiteSpace.Compact;
             Constraint constraint = Compiler.JsonSchema(schema, options);
             string text = writer.Write(parsed.RootElement, indented);
             Assert.True(Accepts(constraint, text) == valid, $"{schema} should {(valid ? "accept" : "refuse")} {text}");

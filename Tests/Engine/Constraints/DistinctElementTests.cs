@@ -50,7 +50,7 @@ public class DistinctElementTests
     {
         foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, new JsonSchemaOptions { WhiteSpace = space });
+            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             for (int seed = 0; seed < 6; seed++)
             {
                 RandomWalk walk = RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, seed, choices: 40 * seed);
@@ -125,7 +125,7 @@ public class DistinctElementTests
     {
         foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, new JsonSchemaOptions { WhiteSpace = space });
+            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             foreach ((string texts, bool expected) in ((string, bool)[])[(valid, true), (invalid, false)])
             {
                 foreach (string document in texts.Split('|'))

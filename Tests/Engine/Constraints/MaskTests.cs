@@ -36,7 +36,7 @@ public class MaskTests
     {
         foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, new JsonSchemaOptions { WhiteSpace = space });
+            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             for (int seed = 0; seed < 4; seed++)
             {
                 Assert.True(MaskOracle.Walk(constraint, seed, 30) > 0);

@@ -44,7 +44,8 @@ public class SharedConstraintTests
         ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer);
         Constraint schema = compiler.JsonSchema("""{"type":"string"}""");
         Assert.Same(schema, compiler.JsonSchema("""{"type":"string"}"""));
-        Assert.NotSame(schema, compiler.JsonSchema("""{"type":"string"}""", new JsonSchemaOptions { WhiteSpace = JsonWhiteSpace.Free }));
+        Assert.NotSame(schema, compiler.JsonSchema("""{"type":"string"}""", JsonWhiteSpace.Free));
+        Assert.Throws<ArgumentException>(() => compiler.JsonSchema("""{"type":"string"}""", JsonWhiteSpace.Free + 1));
         Assert.Same(compiler.Regex("a+"), compiler.Regex("a+"));
         Assert.Same(compiler.Grammar("start: \"a\""), compiler.Grammar("start: \"a\""));
         Assert.NotSame(compiler.Regex("start: \"a\""), compiler.Grammar("start: \"a\""));

@@ -18,7 +18,7 @@ public class SharedSchemaTests(ITestOutputHelper output)
                 SchemaWriter writer = new(row.Schema);
                 foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
                 {
-                    Constraint constraint = ConstraintChecks.Compiler.JsonSchema(row.Schema, new JsonSchemaOptions { WhiteSpace = space });
+                    Constraint constraint = ConstraintChecks.Compiler.JsonSchema(row.Schema, space);
                     faults.AddRange(row.Tests
                         .Select(test => (Text: writer.Write(test.Data, space == JsonWhiteSpace.Free), test.Valid))
                         .Where(test => ConstraintChecks.Accepts(constraint, test.Text) != test.Valid)

@@ -44,7 +44,7 @@ public class TokenSetsTests
     {
         Assert.SkipUnless(File.Exists(MaskTests.Metas), "Meta's tokenizer is not beside the repository.");
         Constraint constraint = new ConstraintCompiler(Llama4Tokenizer.Load(MaskTests.Metas)).JsonSchema(
-            """{"type":"array","items":{"const":true}}""", new JsonSchemaOptions { WhiteSpace = JsonWhiteSpace.Free });
+            """{"type":"array","items":{"const":true}}""", JsonWhiteSpace.Free);
         int[] spaces = constraint.Machine.Vocabulary.Spaces;
         StateMask known = constraint.Machine.MaskOf(constraint.Machine.Next(constraint.Machine.Start, (byte)'['));
         TokenMask mask = new(constraint.Machine.Vocabulary.VocabularySize);

@@ -178,7 +178,7 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
 
         Assert.All(
             await Generate(engine, options with { Constraint = new TextChoice(Nano.Tokenizer, true, "It is so") }),
-            update => Assert.Equal([new TokenLogprobCandidate(update.TokenId!.Value, 0)], update.Logprob!.Top));
+            update => Assert.Equal([new TokenLogprob(update.TokenId!.Value, 0, [])], update.Logprob!.Top));
     }
 
     [Fact]

@@ -6,6 +6,14 @@ namespace Llama4Kernels.Tests.Kernels.Backends;
 
 public sealed unsafe class CpuBackendTests
 {
+    /// <summary>Limits of a container are part of what the process may use.</summary>
+    [Fact]
+    public void ACacheMayTakeHalfOfWhatTheProcessMayUse()
+    {
+        using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1 });
+        Assert.InRange(backend.CacheBytes, 1, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
+    }
+
     [Fact]
     public void ALayerAllocatesNothingOnceBuffersHaveGrown()
     {

@@ -48,6 +48,10 @@ public sealed class ErrorTableTests
     public void EveryErrorOfTheEngineIsThere()
     {
         string[] all = [.. typeof(Llama4Exception).Assembly.GetTypes().Where(type => type.IsSubclassOf(typeof(Llama4Exception))).Select(type => type.Name)];
+        Assert.Equal(Enum.GetNames<Llama4Error>().Select(kind => kind + nameof(Exception)).Order(StringComparer.Ordinal), all.Order(StringComparer.Ordinal));
+        Assert.All(Errors.Select(row => row.Data.Item1).OfType<Llama4Exception>(), error => Assert.Equal(error.GetType().Name, error.Kind + nameof(Exception)));
+        Assert.Equal("is none.", new ImageFormatException("image", "is none.").Reason);
+        Assert.Equal("wrong.", new ModelFormatException("file", "field", "wrong.").Reason);
         // It has no public constructor; APromptMustLeaveRoomInTheContext meets it.
         Assert.Equal(all.Except([nameof(ContextOverflowException)]).Order(StringComparer.Ordinal), Errors.Select(row => row.Data.Item1).OfType<Llama4Exception>().Select(error => error.GetType().Name).Distinct().Order(StringComparer.Ordinal));
     }

@@ -105,7 +105,7 @@ internal sealed class CompletionWriter(string model, Llama4Tokenizer tokenizer, 
         {
             json.WriteStartObject();
             // Tokens that are parts of characters may have the same text; the likelier one stands for them.
-            foreach (TokenLogprobCandidate candidate in token.Top.DistinctBy(one => LogprobWriter.TextOf(tokenizer, one.TokenId)))
+            foreach (TokenLogprob candidate in token.Top.DistinctBy(one => LogprobWriter.TextOf(tokenizer, one.TokenId)))
             {
                 json.WriteNumber(LogprobWriter.TextOf(tokenizer, candidate.TokenId), LogprobWriter.Finite(candidate.Logprob));
             }

@@ -17,7 +17,7 @@ internal static class LogprobWriter
         json.WriteStartObject();
         WriteToken(json, tokenizer, token.TokenId, token.Logprob);
         json.WriteStartArray("top_logprobs"u8);
-        foreach (TokenLogprobCandidate candidate in token.Top)
+        foreach (TokenLogprob candidate in token.Top)
         {
             json.WriteStartObject();
             WriteToken(json, tokenizer, candidate.TokenId, candidate.Logprob);

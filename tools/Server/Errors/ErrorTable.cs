@@ -16,15 +16,9 @@ internal static class ErrorTable
     public static ApiError Of(Exception error, string? param = null) => error switch
     {
         ApiException api => api.Error,
-        ContextOverflowException => ApiError.Invalid(param, error.Message, "context_length_exceeded"),
-        CacheFullException => ApiError.Invalid(param, error.Message, "context_length_exceeded"),
-        ImageFormatException image => ApiError.Invalid(param, image.Reason, "invalid_image"),
-        ConstraintException => ApiError.Invalid(param, error.Message, "invalid_schema"),
-        ConstraintDeadEndException => ApiError.Invalid(param, error.Message, "constraint_dead_end"),
-        QueueFullException => new ApiError(429, "rate_limit_error", "queue_full", null, "As many requests wait as may. Try again later."),
-        DeadlinePassedException or TimeoutException => new ApiError(504, "timeout_error", "timeout", null, error.Message),
+        Llama4Exception engine => OfEngine(engine, param),
+        TimeoutException => Late(error),
         ObjectDisposedException => new ApiError(503, "service_unavailable_error", "shutting_down", null, "The server is ending."),
-        EngineFailedException => new ApiError(503, "service_unavailable_error", "engine_failed", null, error.Message),
         BadHttpRequestException http => ApiError.Invalid(null, http.Message, http.StatusCode switch
         {
             StatusCodes.Status413PayloadTooLarge => "body_too_large",
@@ -35,8 +29,10 @@ internal static class ErrorTable
         ArgumentException argument => ApiError.Invalid(param, MessageOf(argument)),
         OutOfMemoryException => new ApiError(503, "service_unavailable_error", "out_of_memory", null, "There is no memory for this request now."),
         // What it was is in the log: it may tell of files and of other requests.
-        _ => new ApiError(500, "server_error", "internal_error", null, "The server had an error of its own."),
+        _ => Internal,
     };
+
+    private static ApiError Internal => new(500, "server_error", "internal_error", null, "The server had an error of its own.");
 
     /// <summary>Runs what reads a field; the engine's errors name the field.</summary>
     public static T At<T>(string param, Func<T> read)
@@ -50,6 +46,21 @@ internal static class ErrorTable
             throw new ApiException(Of(e, param), e);
         }
     }
+
+    private static ApiError OfEngine(Llama4Exception error, string? param) => error.Kind switch
+    {
+        Llama4Error.ContextOverflow or Llama4Error.CacheFull => ApiError.Invalid(param, error.Message, "context_length_exceeded"),
+        Llama4Error.ImageFormat => ApiError.Invalid(param, error.Reason, "invalid_image"),
+        Llama4Error.Constraint => ApiError.Invalid(param, error.Message, "invalid_schema"),
+        Llama4Error.ConstraintDeadEnd => ApiError.Invalid(param, error.Message, "constraint_dead_end"),
+        Llama4Error.QueueFull => new ApiError(429, "rate_limit_error", "queue_full", null, "As many requests wait as may. Try again later."),
+        Llama4Error.DeadlinePassed => Late(error),
+        Llama4Error.EngineFailed => new ApiError(503, "service_unavailable_error", "engine_failed", null, error.Message),
+        // Files and weights are the server's own.
+        _ => Internal,
+    };
+
+    private static ApiError Late(Exception error) => new(504, "timeout_error", "timeout", null, error.Message);
 
     private static string MessageOf(ArgumentException e) =>
         e.ParamName is string name ? e.Message.Replace($" (Parameter '{name}')", string.Empty, StringComparison.Ordinal) : e.Message;

@@ -110,7 +110,7 @@ internal sealed partial class RequestPipeline(ServerState state)
     public static void Note(ServerState state, HttpContext context, Exception error, ApiError told)
     {
         RequestRecord.Of(context).Failure = told;
-        if (told.Status >= 500 && error is not (ApiException or TimeoutException or DeadlinePassedException))
+        if (told.Status >= 500 && error is not (ApiException or TimeoutException or Llama4Exception { Kind: Llama4Error.DeadlinePassed }))
         {
             Log.Failed(state.Log, Short(context.Request.Path.ToUriComponent()), error);
         }
@@ -118,7 +118,7 @@ internal sealed partial class RequestPipeline(ServerState state)
         {
             Log.Refused(state.Log, told.Status, told.Code);
         }
-        if (error is EngineFailedException)
+        if (error is Llama4Exception { Kind: Llama4Error.EngineFailed })
         {
             state.Fail(error);
         }

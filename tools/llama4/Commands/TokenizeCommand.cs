@@ -44,7 +44,7 @@ internal static class TokenizeCommand
 
     private static void Print(string text, Llama4Tokenizer tokenizer, bool bos, bool special, bool pieces, CommandConsole console)
     {
-        int[] ids = tokenizer.Encode(text, bos, allowed: special ? AllowedSpecials.All : null);
+        int[] ids = tokenizer.Encode(text, special ? AllowedSpecials.All : AllowedSpecials.None, bos);
         console.Out.WriteLine(string.Join(' ', ids));
         foreach (int id in pieces ? ids : [])
         {

@@ -18,8 +18,6 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
     // Every schema is seen once: keeping more would only give collections of garbage more to move.
     private static readonly ConstraintLimits s_limits = ConstraintLimits.Default with { MaxKeptConstraints = 1 };
 
-    private static readonly JsonSchemaOptions s_compact = new() { WhiteSpace = JsonWhiteSpace.Compact };
-    private static readonly JsonSchemaOptions s_free = new() { WhiteSpace = JsonWhiteSpace.Free };
 
     public SchemaReport Check(int threads, CancellationToken cancellation)
     {
@@ -112,10 +110,10 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
             try
             {
                 long start = Stopwatch.GetTimestamp();
-                Constraint compact = compiler.JsonSchema(schema, s_compact);
+                Constraint compact = compiler.JsonSchema(schema, JsonWhiteSpace.Compact);
                 compact.Start().Allow(_mask);
                 Compile.Add(Stopwatch.GetTimestamp() - start);
-                Constraint free = compiler.JsonSchema(schema, s_free);
+                Constraint free = compiler.JsonSchema(schema, JsonWhiteSpace.Free);
                 return CheckInstances(row, name, new SchemaWriter(schema), compact, free);
             }
             catch (ConstraintException refusal)

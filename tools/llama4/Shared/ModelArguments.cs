@@ -1,6 +1,6 @@
 using System.CommandLine;
 using Llama4Kernels.Engine.Model;
-using Llama4Kernels.Engine.Scheduling;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 
@@ -78,7 +78,7 @@ internal sealed class ModelArguments(string activations)
     public Llama4Model Load(string folder, ParseResult parsed, CommandConsole console, CancellationToken cancellation, bool needsTokenizer)
     {
         ModelOptions options = Read(parsed, console, needsTokenizer);
-        options = WithBackend(parsed, options, sizes => ModelMemory.Measure(folder, options, sizes), console, out string reason);
+        options = WithBackend(parsed, options, sizes => Llama4Engine.MeasureMemory(folder, options, sizes), console, out string reason);
         Llama4Model model = Load(folder, options, reason, console, cancellation);
         foreach (string warning in model.Warnings)
         {

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Chat;
 using Llama4Kernels.Interop.Files;
 
@@ -21,7 +20,7 @@ internal static class ToolsFile
         "type", "strict", "title", "annotations", "outputSchema", "icons", "execution", "_meta",
     };
 
-    /// <exception cref="ModelFormatException">The file is no such list.</exception>
+    /// <exception cref="InvalidDataException">The file is no such list.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IReadOnlyList<ToolDefinition> Read(string path)
     {
@@ -46,7 +45,7 @@ internal static class ToolsFile
         }
         catch (Exception e) when (e is JsonException or FormatException)
         {
-            throw new ModelFormatException(path, null, e.Message, e);
+            throw new InvalidDataException($"{path}: {e.Message}", e);
         }
     }
 

@@ -117,7 +117,7 @@ public class StringKeywordTests
         Assert.Equal(document, written);
         foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, new JsonSchemaOptions { WhiteSpace = space });
+            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             Assert.False(ConstraintChecks.Accepts(constraint, written));
             Assert.False(ConstraintChecks.AcceptsBytes(constraint, written));
         }
