@@ -209,11 +209,12 @@ internal sealed class ToolCallForms
             calls.AddRange(found ?? []);
             return (found is null ? Kind.Text : Kind.Calls, reader.At);
         }
-        // An object that was begun and not finished is no prose; a bracket without a partner is.
+        // An object that was begun and not finished, alone or in an array, is no prose; a bracket without a partner is.
         ReadOnlySpan<char> inside = _text.AsSpan(at + 1).TrimStart();
+        bool isArray = _text[at] == '[' && inside is ['{', ..];
+        inside = isArray ? inside[1..].TrimStart() : inside;
         SawEnd |= inside.IsEmpty;
-        bool begun = _text[at] == '{' && inside is ['"' or '\'', ..];
-        if (begun)
+        if ((isArray || _text[at] == '{') && inside is ['"' or '\'', ..])
         {
             return Broken(at, reader.At);
         }

@@ -167,7 +167,15 @@ internal sealed class Checkpoint : IDisposable
         {
             (JsonObject json, float[]? divisors) = GgufConfig.Translate(model);
             string text = json.ToJsonString();
-            ModelConfig config = ModelConfig.Parse(text, location.File!);
+            ModelConfig config;
+            try
+            {
+                config = ModelConfig.Parse(text, location.File!);
+            }
+            catch (ModelFormatException e)
+            {
+                throw new ModelFormatException(e.File, GgufConfig.KeyOf(e.Field), e.Reason, e);
+            }
             config = config with { Text = config.Text with { RopeDivisors = divisors } };
             bool tokens = model.Metadata.Has(GgufTokenizer.TokensKey);
             return (config, new GgufNaming(config.Text.Experts, source), text, tokens ? () => GgufTokenizer.Translate(model.Metadata) : null);

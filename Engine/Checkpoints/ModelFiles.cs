@@ -12,7 +12,7 @@ internal static unsafe class ModelFiles
     private static readonly JsonDocumentOptions s_strict = new() { MaxDepth = 64, AllowDuplicateProperties = false };
 
     /// <summary>Maps a regular file.</summary>
-    /// <exception cref="ModelFormatException">It is missing, not a regular file, a Git LFS pointer, or cannot be read.</exception>
+    /// <exception cref="ModelFormatException">It is missing, not a regular file, a Git LFS pointer, a web page, or cannot be read.</exception>
     public static MappedFile Map(string path)
     {
         try
@@ -20,7 +20,9 @@ internal static unsafe class ModelFiles
             MappedFile map = MappedFile.Open(path);
             try
             {
-                GitLfs.ThrowIfPointer(path, new ReadOnlySpan<byte>(map.Pointer, (int)Math.Min(map.Length, int.MaxValue)));
+                ReadOnlySpan<byte> content = Start(map);
+                GitLfs.ThrowIfPointer(path, content);
+                OtherContent.ThrowIfPage(path, content);
                 return map;
             }
             catch
@@ -42,6 +44,9 @@ internal static unsafe class ModelFiles
             throw new ModelFormatException(path, null, e.Message, e);
         }
     }
+
+    /// <summary>A mapped file's bytes, as many as a span has.</summary>
+    public static ReadOnlySpan<byte> Start(MappedFile map) => new(map.Pointer, (int)Math.Min(map.Length, int.MaxValue));
 
     /// <summary>Reads a JSON file strictly; see <see cref="ParseJson"/>.</summary>
     /// <exception cref="ModelFormatException">The file cannot be read or is not such JSON.</exception>

@@ -47,6 +47,7 @@ internal sealed record ModelLocation(ModelKind Kind, string Folder, string? File
         string[] models = [.. Files(path).Where(file => !IsProjector(file) && !GgufModel.IsLaterPart(file))];
         if (Directory.EnumerateFiles(path, "*.safetensors").Any() || System.IO.File.Exists(Path.Combine(path, "model.safetensors.index.json")) || (models.Length == 0 && MetaModel.FilesOf(path).Length == 0))
         {
+            CheckOthers(path);
             return Without(projector, new ModelLocation(ModelKind.SafeTensors, path, null, null));
         }
         return models switch
@@ -55,6 +56,23 @@ internal sealed record ModelLocation(ModelKind Kind, string Folder, string? File
             [string only] => OfGguf(only, projector),
             _ => throw new ModelFormatException(path, null, $"holds {models.Length} GGUF models: {string.Join(", ", models.Take(10).Select(Path.GetFileName))}. Give the path of one of them."),
         };
+    }
+
+    // Folders of files that look like a model's and are not read.
+    private static void CheckOthers(string path)
+    {
+        if (Directory.EnumerateFiles(path, "*.safetensors*").Any())
+        {
+            return;
+        }
+        if (Directory.EnumerateFiles(path, "pytorch_model*.bin").FirstOrDefault() is string pickle)
+        {
+            throw new ModelFormatException(pickle, null, "is a checkpoint in pickles, which can run code and are not read. Download the safetensors files of the same model.");
+        }
+        if (System.IO.File.Exists(Path.Combine(path, MetaModel.ParamsName)) && !System.IO.File.Exists(Path.Combine(path, "config.json")))
+        {
+            throw new ModelFormatException(path, null, $"has Meta's {MetaModel.ParamsName}, but no consolidated.00.pth beside it.");
+        }
     }
 
     private static ModelLocation OfFile(string path, string? projector)

@@ -91,8 +91,8 @@ internal static class PreprocessorConfig
         {
             throw new ModelFormatException(path, "size", "not an object with height and width.");
         }
-        int? height = ReadInteger(size, "height", path, MaxTileSide);
-        int? width = ReadInteger(size, "width", path, MaxTileSide);
+        int? height = ReadInteger(size, "height", path, MaxTileSide, "size.");
+        int? width = ReadInteger(size, "width", path, MaxTileSide, "size.");
         if (height is null || height != width)
         {
             throw new ModelFormatException(path, "size", "height and width must be given and equal: tiles are square.");
@@ -100,7 +100,7 @@ internal static class PreprocessorConfig
         return height.Value;
     }
 
-    private static int? ReadInteger(JsonElement parent, string name, string path, int max)
+    private static int? ReadInteger(JsonElement parent, string name, string path, int max, string owner = "")
     {
         if (!Find(parent, name, out JsonElement value))
         {
@@ -108,7 +108,7 @@ internal static class PreprocessorConfig
         }
         return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= 1 && number <= max
             ? number
-            : throw new ModelFormatException(path, name, $"not a whole number from 1 to {max}.");
+            : throw new ModelFormatException(path, owner + name, $"not a whole number from 1 to {max}.");
     }
 
     private static bool? ReadFlag(JsonElement root, string path)

@@ -50,7 +50,7 @@ internal static class TiktokenModelFile
     }
 
     /// <summary>All bytes of a file of sane size, without a byte order mark.</summary>
-    /// <exception cref="ModelFormatException">It is too large, a Git LFS pointer, or UTF-16.</exception>
+    /// <exception cref="ModelFormatException">It is too large, a Git LFS pointer, a web page, or UTF-16.</exception>
     public static ReadOnlyMemory<byte> ReadAll(string path)
     {
         FileInfo info = new(path);
@@ -61,6 +61,7 @@ internal static class TiktokenModelFile
         }
         byte[] content = File.ReadAllBytes(path);
         GitLfs.ThrowIfPointer(path, content);
+        OtherContent.ThrowIfPage(path, content);
         return ModelFiles.WithoutByteOrderMark(content, path);
     }
 

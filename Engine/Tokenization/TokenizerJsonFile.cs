@@ -22,18 +22,32 @@ internal static class TokenizerJsonFile
     private static Llama4Tokenizer Read(string path, JsonElement root)
     {
         JsonElement model = Member(path, root, "model", JsonValueKind.Object);
-        JsonElement type = Member(path, model, "type", JsonValueKind.String);
+        JsonElement type = Member(path, model, "type", JsonValueKind.String, "model.");
         if (!type.ValueEquals("BPE"))
         {
             throw new ModelFormatException(path, "model.type", $"\"{type.GetString()}\" instead of \"BPE\".");
         }
+        CheckMerging(path, model);
         CheckSplitting(path, root);
         List<AddedToken> added = AddedTokenList.Read(path, Member(path, root, "added_tokens", JsonValueKind.Array));
-        TokenTable table = ReadVocabulary(path, Member(path, model, "vocab", JsonValueKind.Object), added);
-        MergeTable merges = ReadMerges(path, Member(path, model, "merges", JsonValueKind.Array), table);
+        TokenTable table = ReadVocabulary(path, Member(path, model, "vocab", JsonValueKind.Object, "model."), added);
+        MergeTable merges = ReadMerges(path, Member(path, model, "merges", JsonValueKind.Array, "model."), table);
         bool wholePieces = model.TryGetProperty("ignore_merges", out JsonElement ignore)
             && ignore.ValueKind == JsonValueKind.True;
         return new Llama4Tokenizer(path, table, merges, wholePieces, added);
+    }
+
+    // What would make other tokens of a text than merging by rank does, or another text of tokens.
+    private static void CheckMerging(string path, JsonElement model)
+    {
+        foreach (string name in (string[])["dropout", "continuing_subword_prefix", "end_of_word_suffix"])
+        {
+            if (model.TryGetProperty(name, out JsonElement value)
+                && !(value.ValueKind == JsonValueKind.Null || (value.ValueKind == JsonValueKind.String && value.ValueEquals("")) || (value.ValueKind == JsonValueKind.Number && value.GetDouble() == 0)))
+            {
+                throw new ModelFormatException(path, $"model.{name}", $"is {Quote(value.GetRawText())}; Llama 4 has none, and other tokenizers are not supported.");
+            }
+        }
     }
 
     private static void CheckSplitting(string path, JsonElement root)
@@ -161,10 +175,10 @@ internal static class TokenizerJsonFile
             : throw new ModelFormatException(path, field, $"{Quote(token)} is not in the vocabulary.");
     }
 
-    private static JsonElement Member(string path, JsonElement owner, string name, JsonValueKind kind) =>
+    private static JsonElement Member(string path, JsonElement owner, string name, JsonValueKind kind, string ownerName = "") =>
         owner.TryGetProperty(name, out JsonElement value) && value.ValueKind == kind
             ? value
-            : throw new ModelFormatException(path, name, $"missing, or not of type {kind}.");
+            : throw new ModelFormatException(path, ownerName + name, $"missing, or not of type {kind}.");
 
     /// <summary>A token as error messages show it.</summary>
     internal static string Quote(string token) => token.Length <= 64 ? $"\"{token}\"" : $"\"{token[..64]}…\"";

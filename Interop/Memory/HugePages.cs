@@ -15,8 +15,8 @@ public static partial class HugePages
     private const int AdviseHugePage = 14, PopulateWrite = 23;
 
     /// <summary>
-    /// Asks for large pages in memory that was not touched yet. Advice: systems without it, and those that have no large page
-    /// left, supply small ones.
+    /// Asks for large pages. Memory that was touched already changes over as the system finds time, on Linux some megabytes a
+    /// second. Advice: systems without it, and those that have no large page left, supply small ones.
     /// </summary>
     /// <param name="address">First byte.</param>
     /// <param name="bytes">How many; only whole pages among them become large.</param>

@@ -1,3 +1,4 @@
+using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.MatMul;
@@ -82,6 +83,9 @@ internal abstract unsafe class CpuMatrix : IMatrix
         Bytes = bytes;
         _memory = MatrixMemory.Allocate(bytes, inLargePages);
     }
+
+    /// <summary>Lets the system exchange the small pages of memory that is filled for large ones, as it finds time: nothing waits for it.</summary>
+    protected void LetPagesGrow() => HugePages.Advise((nint)Data, Bytes);
 
     /// <summary>Takes memory that is mapped already, which stays so until this is freed; called once, instead of <see cref="Allocate"/>.</summary>
     /// <exception cref="ObjectDisposedException">It is mapped no longer.</exception>

@@ -24,13 +24,12 @@ internal sealed unsafe class MatrixMemory : SafeHandle
     /// <summary>The first byte.</summary>
     public byte* Pointer => (byte*)handle;
 
-    /// <summary>Memory that is not cleared, aligned to 64 bytes.</summary>
+    /// <summary>Memory that is not cleared, aligned to 64 bytes, or to a large page if it has one.</summary>
     /// <param name="bytes">How much.</param>
     /// <param name="inLargePages">Whether to ask for large pages.</param>
     public static MatrixMemory Allocate(long bytes, bool inLargePages)
     {
-        inLargePages &= bytes >= HugePages.Bytes;
-        var memory = new MatrixMemory((nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), inLargePages ? (nuint)HugePages.Bytes : 64), null);
+        var memory = new MatrixMemory((nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), bytes >= HugePages.Bytes ? (nuint)HugePages.Bytes : 64), null);
         if (inLargePages)
         {
             HugePages.Advise(memory.handle, bytes);

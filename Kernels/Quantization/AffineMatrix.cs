@@ -21,7 +21,7 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         _order = order;
         _layout = new AffineLayout(format, columns);
         PanelCount = AffinePanel.Count(rows);
-        // Decoding bounds products of many rows, and those of few ask for what they will read.
+        // Loading does not wait for large pages; the system makes some while the matrix is in use.
         Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
     }
 
@@ -40,6 +40,7 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         var packed = new AffineMatrix(rows, columns, format, order);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
         team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, order.Pack, rows));
+        packed.LetPagesGrow();
         return packed;
     }
 

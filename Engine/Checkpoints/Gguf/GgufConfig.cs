@@ -14,6 +14,7 @@ internal static class GgufConfig
     /// <summary>The key of what a file holds.</summary>
     public const string Architecture = "general.architecture";
 
+    private const string ContentKey = "general.type";
     private const int MaxWidth = 1 << 20;
     private const int MaxVocabulary = 1 << 24;
 
@@ -32,6 +33,10 @@ internal static class GgufConfig
                 ? "is 'clip': this is a vision projector. Give the model's file, and this one with --mmproj."
                 : $"is '{architecture ?? "(absent)"}'; this engine runs 'llama4'.");
         }
+        if (metadata.Text(ContentKey) is string content && content != "model")
+        {
+            throw metadata.Fault(ContentKey, $"is '{content}'; a model is needed{(content == "adapter" ? ", with the adapter merged into it" : "")}.");
+        }
         JsonObject text = Text(model, out float[]? divisors);
         var config = new JsonObject { ["model_type"] = "llama4", ["architectures"] = new JsonArray("Llama4ForConditionalGeneration"), ["text_config"] = text };
         if (!model.Source.TryGet("output.weight", out _))
@@ -49,11 +54,41 @@ internal static class GgufConfig
         return (config, divisors);
     }
 
+    /// <summary>The key that a field of the configuration was translated from, or the field.</summary>
+    public static string? KeyOf(string? field) => field switch
+    {
+        "text_config.num_hidden_layers" => "llama4.block_count",
+        "text_config.hidden_size" => "llama4.embedding_length",
+        "text_config.num_attention_heads" => "llama4.attention.head_count",
+        "text_config.num_key_value_heads" => "llama4.attention.head_count_kv",
+        "text_config.head_dim" => "llama4.attention.key_length",
+        "text_config.intermediate_size" => "llama4.expert_feed_forward_length",
+        "text_config.intermediate_size_mlp" => "llama4.feed_forward_length",
+        "text_config.num_local_experts" => "llama4.expert_count",
+        "text_config.num_experts_per_tok" => "llama4.expert_used_count",
+        "text_config.attention_chunk_size" => "llama4.attention.sliding_window",
+        "text_config.rms_norm_eps" => "llama4.attention.layer_norm_rms_epsilon",
+        "text_config.rope_theta" => "llama4.rope.freq_base",
+        "text_config.bos_token_id" => "tokenizer.ggml.bos_token_id",
+        "text_config.pad_token_id" => "tokenizer.ggml.padding_token_id",
+        "vision_config.patch_size" => "clip.vision.patch_size",
+        "vision_config.image_size" => "clip.vision.image_size",
+        "vision_config.num_attention_heads" => "clip.vision.attention.head_count",
+        "vision_config.hidden_size" => "clip.vision.embedding_length",
+        "vision_config.pixel_shuffle_ratio" => "clip.vision.projector.scale_factor",
+        _ when field?.StartsWith("text_config.eos_token_id", StringComparison.Ordinal) == true => "tokenizer.ggml.eos_token_id",
+        _ => field,
+    };
+
     private static JsonObject Text(GgufModel model, out float[]? divisors)
     {
         GgufMetadata m = model.Metadata;
         const string P = "llama4.";
         int layers = m.Int(P + "block_count", 1, 4096);
+        foreach (string each in (string[])["attention.head_count", "attention.head_count_kv", "feed_forward_length", "expert_feed_forward_length"])
+        {
+            m.CheckPerLayer(P + each, layers);
+        }
         int hidden = m.Int(P + "embedding_length", 1, MaxWidth);
         int heads = m.Int(P + "attention.head_count", 1, MaxWidth);
         int headSize = m.Int(P + "attention.key_length", 2, 4096, Math.Max(1, hidden / heads));
@@ -74,6 +109,12 @@ internal static class GgufConfig
         bool everywhere = m.Has(P + "attention.sliding_window") && m.Int(P + "attention.sliding_window", 0, int.MaxValue) == 0;
         JsonNode? scaling = RopeScaling(model.Source, headSize, theta, out divisors);
         string[] tokens = m.Has(GgufTokenizer.TokensKey) ? GgufTokenizer.Tokens(m) : [];
+        int? rows = Rows(model.Source, GgufNaming.Embedding, MaxVocabulary);
+        int vocabulary = rows is int own ? m.Int(P + "vocab_size", 1, MaxVocabulary, own) : m.Int(P + "vocab_size", 1, MaxVocabulary);
+        if (rows is int embedded && embedded != vocabulary)
+        {
+            throw m.Fault(P + "vocab_size", $"is {vocabulary}, but '{GgufNaming.Embedding}' has {embedded} rows.");
+        }
         return new JsonObject
         {
             ["model_type"] = "llama4_text",
@@ -84,7 +125,7 @@ internal static class GgufConfig
             ["head_dim"] = headSize,
             ["intermediate_size"] = m.Int(P + "expert_feed_forward_length", 1, MaxWidth, m.Int(P + "feed_forward_length", 1, MaxWidth)),
             ["intermediate_size_mlp"] = m.Int(P + "feed_forward_length", 1, MaxWidth),
-            ["vocab_size"] = Rows(model.Source, GgufNaming.Embedding, MaxVocabulary) ?? m.Int(P + "vocab_size", 1, MaxVocabulary),
+            ["vocab_size"] = vocabulary,
             ["num_local_experts"] = experts,
             ["num_experts_per_tok"] = m.Int(P + "expert_used_count", 0, 65536, experts == 0 ? 0 : 1),
             ["moe_layers"] = MoeLayers(m, P, model.Source, layers, experts),
@@ -116,12 +157,17 @@ internal static class GgufConfig
     // Llama 4's own scaling is in the divisors; the format's keys divide all positions alike.
     private static void RefuseScaledPositions(GgufMetadata m, string prefix)
     {
+        const string Type = "rope.scaling.type";
         foreach (string key in (string[])[prefix + "rope.scaling.factor", prefix + "rope.scale_linear"])
         {
-            if (m.Number(key, -1, 1) is not (0 or 1) and var factor && m.Text(prefix + "rope.scaling.type") is not "none")
+            if (m.Number(key, -1, 1) is not (0 or 1) and var factor && m.Text(prefix + Type) is not "none")
             {
                 throw m.Fault(key, $"is {factor}: positions divided by a factor are not supported; a Llama 4 has its scaling in '{GgufNaming.RopeDivisors}'.");
             }
+        }
+        if (m.Text(prefix + Type) is string type and not ("none" or "linear"))
+        {
+            throw m.Fault(prefix + Type, $"is '{type}'; a Llama 4 has its scaling in '{GgufNaming.RopeDivisors}' and no other.");
         }
     }
 

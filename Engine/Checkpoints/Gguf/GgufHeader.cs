@@ -44,7 +44,7 @@ internal static unsafe class GgufHeader
     {
         if (file.Length < 4 || !new ReadOnlySpan<byte>(file.Pointer, 4).SequenceEqual("GGUF"u8))
         {
-            throw new ModelFormatException(file.Path, null, "is no GGUF file: it does not begin with 'GGUF'.");
+            throw new ModelFormatException(file.Path, null, $"is no GGUF file: {OtherContent.Name(ModelFiles.Start(file)) ?? "it does not begin with 'GGUF'"}.");
         }
         cursor.Skip(4, "magic");
         uint version = cursor.Read<uint>("version");

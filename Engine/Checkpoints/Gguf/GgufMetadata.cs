@@ -52,6 +52,16 @@ internal sealed class GgufMetadata(MappedFile file, IReadOnlyDictionary<string, 
     /// <summary>A whole number, or null when absent.</summary>
     public int? OptionalInt(string key, int minimum, int maximum) => Has(key) ? Int(key, minimum, maximum) : null;
 
+    /// <summary>Numbers that are given for each layer are as many as there are layers.</summary>
+    /// <exception cref="ModelFormatException">They are more, or fewer.</exception>
+    public void CheckPerLayer(string key, int layers)
+    {
+        if (entries.TryGetValue(key, out Entry entry) && entry.Type == GgufValueType.Array && entry.Count != layers)
+        {
+            throw Fault(key, $"has {entry.Count} entries for {layers} layers.");
+        }
+    }
+
     /// <summary>A finite number above a bound; absent gives the fallback, or is an error if there is none.</summary>
     public double Number(string key, double above, double? fallback = null)
     {

@@ -41,6 +41,14 @@ internal static class GgufTokenizer
         {
             throw metadata.Fault(TypesKey, $"token {at} is a byte token, which a byte-level vocabulary has no use for.");
         }
+        if (Array.FindIndex(types, type => type is < Normal or > Byte) is >= 0 and var unknown)
+        {
+            throw metadata.Fault(TypesKey, $"token {unknown} is of the unknown type {types[unknown]}.");
+        }
+        if (Array.FindIndex(merges, merge => merge.AsSpan().Count(' ') != 1) is >= 0 and var bad)
+        {
+            throw metadata.Fault(MergesKey, $"entry {bad} is not two tokens with a blank between them.");
+        }
         HashSet<string> seen = new(StringComparer.Ordinal);
         if (Array.FindIndex(tokens, token => token.Length == 0 || !seen.Add(token)) is >= 0 and var twice)
         {

@@ -27,7 +27,11 @@ internal static class PickleNames
             return new PickleGlobal(module, name);
         }
         bool quantised = module.StartsWith("torch", StringComparison.Ordinal)
-            && (name.Contains("loat8", StringComparison.Ordinal) || name.EndsWith("Storage", StringComparison.Ordinal) || name is "_rebuild_tensor_v3" or "_rebuild_qtensor");
+            && (name.Contains("loat8", StringComparison.Ordinal) || name is "ByteStorage" or "CharStorage" || name.StartsWith("QU", StringComparison.Ordinal) || name.StartsWith("QI", StringComparison.Ordinal) || name is "_rebuild_tensor_v3" or "_rebuild_qtensor");
+        if (module == "torch" && name.EndsWith("Storage", StringComparison.Ordinal) && !quantised)
+        {
+            throw new ModelFormatException(file, "data.pkl", $"holds 'torch.{name}'; weights are {string.Join(", ", s_storages.Values.Select(type => type.Name))}.");
+        }
         throw new ModelFormatException(file, "data.pkl", quantised
             ? $"holds '{module}.{name}': this is a quantised variant (FP8 or int4). {MetaModel.QuantisedAdvice}"
             : $"mentions '{module}.{name}', which no dictionary of tensors needs; nothing was executed. Do not load this file elsewhere either.");

@@ -50,7 +50,7 @@ internal static unsafe class ZipDirectory
         bool begins = file.Length >= 4 && U32(file, 0) == LocalSignature;
         throw Fault(file, null, begins
             ? "has no zip directory at its end: it is truncated. Download it again."
-            : "is no zip archive, as files of torch.save are.");
+            : $"is no zip archive, as files of torch.save are{(OtherContent.Name(ModelFiles.Start(file)) is string other ? ": " + other : "")}.");
     }
 
     private static Dictionary<string, (long Offset, long Bytes)> ReadEntries(MappedFile file, long at, long end, int count)

@@ -24,6 +24,10 @@ internal sealed unsafe class SafeTensorsFile : IDisposable
         {
             throw new ModelFormatException(path, null, $"is too small for a safetensors file: {map.Length} bytes, the header length alone takes 8.");
         }
+        if ((map.Length == 8 || map.Pointer[8] != '{') && OtherContent.Name(ModelFiles.Start(map)) is string other)
+        {
+            throw new ModelFormatException(path, null, $"is no safetensors file: {other}.");
+        }
         ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(new ReadOnlySpan<byte>(map.Pointer, 8));
         if (headerBytes > SafeTensorsHeader.MaxHeaderBytes)
         {

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Checkpoints;
@@ -7,6 +8,8 @@ using Llama4Kernels.Engine.Checkpoints.Weights;
 using Llama4Kernels.Engine.Model;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Tests.Engine.Checkpoints.Gguf;
+using Llama4Kernels.Tests.Engine.Checkpoints.Quantised;
+using Llama4Kernels.Tests.Oracles;
 using Llama4Kernels.Tests.Tools;
 
 namespace Llama4Kernels.Tests.Engine.Checkpoints;
@@ -69,6 +72,43 @@ public sealed class ConverterTests : IDisposable
                 Array.ConvertAll(stored.Weights.Values(stored.Weights[role, 1, 2]), Bf16.Round),
                 converted.Weights.Values(converted.Weights[role, 1, 2]));
         }
+    }
+
+    /// <summary>From whatever source: every weight is the stored one, rounded to bfloat16 once.</summary>
+    [Theory]
+    [MemberData(nameof(Sources))]
+    public void EverySourcesWeightsAreTheStoredOnesInBfloat16(string source)
+    {
+        string path = source.Split('/') switch
+        {
+            ["gguf", string type] => WriteGguf(type),
+            ["quantised", string name] => PublishedCheckpointTests.Folder(name),
+            string[] names => GoldenFiles.Path(names),
+        };
+        using Checkpoint stored = Checkpoint.Open(path);
+        CheckpointConverter.Convert(stored, _folder.File("out"));
+        using Checkpoint converted = Checkpoint.Open(_folder.File("out"));
+        Assert.Equal("BF16", Assert.Single(converted.Tensors.Select(tensor => tensor.Type.Name).Distinct()));
+        Assert.Equal(stored.Weights.Weights.Count, converted.Weights.Weights.Count);
+        foreach (Weight weight in stored.Weights.Weights)
+        {
+            float[] expected = Array.ConvertAll(stored.Weights.Values(weight), Bf16.Round);
+            float[] actual = converted.Weights.Values(converted.Weights[weight.Role, weight.Layer, weight.Expert]);
+            Assert.True(MemoryMarshal.AsBytes<float>(expected).SequenceEqual(MemoryMarshal.AsBytes<float>(actual)), $"{weight.Role} of layer {weight.Layer}, expert {weight.Expert}");
+        }
+    }
+
+    public static TheoryData<string> Sources =>
+    [
+        .. PublishedCheckpointTests.Names.Select(row => "quantised/" + row.Data), "tiny-fp8", "tiny-flat", "meta/tiny-scout-1", "gguf/F16", "gguf/Q8_0", "gguf/Q4_K",
+    ];
+
+    private string WriteGguf(string type)
+    {
+        string path = _folder.File("source.gguf");
+        uint number = type switch { "F16" => 1, "Q8_0" => 8, _ => 12 };
+        TinyGguf.Write(path, number, values => GgufBlockEncoder.Encode(type, values), fileType: 0);
+        return path;
     }
 
     [Fact]

@@ -52,6 +52,20 @@ public sealed class FolderTests : IDisposable
     }
 
     [Fact]
+    public void FoldersOfFilesThatAreNotReadSayWhatTheyAre()
+    {
+        _folder.CopyModel(GoldenFiles.Path("tiny-long"));
+        File.Move(_folder.File("model.safetensors"), _folder.File("pytorch_model-00001-of-00002.bin"));
+        ModelFormatException e = Assert.Throws<ModelFormatException>(() => Checkpoint.Open(_folder.Path));
+        Assert.Equal(_folder.File("pytorch_model-00001-of-00002.bin"), e.File);
+        Assert.Contains("pickles, which can run code and are not read", e.Reason, StringComparison.Ordinal);
+        using TemporaryFolder meta = new();
+        meta.Write("params.json", "{}");
+        meta.Write("consolidated.pth", "");
+        Assert.Contains("has Meta's params.json, but no consolidated.00.pth", Assert.Throws<ModelFormatException>(() => Checkpoint.Open(meta.Path)).Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void WithoutVisionTensorsTheModelTakesTextOnly()
     {
         Rewrite(tensors => tensors.RemoveAll(tensor => ExpectedTensors.IsVision(tensor.Name)));

@@ -1,8 +1,10 @@
 using System.Runtime.InteropServices;
+using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Interop.Memory;
 using Llama4Kernels.Tests.Kernels.MatMul;
 using Llama4Kernels.Tests.Oracles;
 
@@ -69,6 +71,20 @@ public sealed unsafe class CodedProductTests : IDisposable
                 Assert.True(alone.AsSpan().SequenceEqual(y), $"{record.Name}, {tokens} tokens: other bits");
             }
         }
+    }
+
+    /// <summary>Loading fills small pages at once, and the system may make large ones of them afterwards.</summary>
+    [Fact]
+    public void FilledPanelsMayLieInLargePages()
+    {
+        ProcessMapping.SkipUnlessTold();
+        using var stored = new RandomCodes("Q4_K", 2048, 4096, seed: 6);
+        using AffineMatrix packed = AffineMatrix.Pack([stored.Matrix], CodeOrder.Lines, _team);
+        Assert.InRange(packed.Bytes, 2 * HugePages.Bytes, 4 * HugePages.Bytes);
+        (nint address, long bytes) = packed.Memory;
+        Assert.Equal(0, address % HugePages.Bytes);
+        Assert.Contains("hg", ProcessMapping.Read(address, "VmFlags").Split(' '));
+        Assert.True(ProcessMapping.Bytes(address, "Rss") >= bytes / HugePages.Bytes * HugePages.Bytes);
     }
 
     /// <summary>Rows of x that are 127 at one column read each weight back, exactly where it has no offset.</summary>

@@ -118,6 +118,12 @@ public sealed class GgufHeaderTests : IDisposable
         Refused("tokenizer.ggml.token_type: is an array of String; an array of Int32 is needed", file => file.Texts("tokenizer.ggml.tokens", ["a", "b"]).Texts("tokenizer.ggml.token_type", ["a", "b"]));
         Refused("tokenizer.ggml.tokens: token 1 is empty or given twice", file => file.Texts("tokenizer.ggml.tokens", ["a", "a"]).Ints("tokenizer.ggml.token_type", [1, 1]));
         Refused("tokenizer.ggml.tokens: is String; an array of String is needed", file => file.Text("tokenizer.ggml.tokens", "a"));
+        Refused("tokenizer.ggml.token_type: token 1 is of the unknown type 99", file => file.Texts("tokenizer.ggml.tokens", ["a", "b"]).Ints("tokenizer.ggml.token_type", [1, 99]));
+        Refused("tokenizer.ggml.token_type: token 0 is of the unknown type 0", file => file.Texts("tokenizer.ggml.tokens", ["a", "b"]).Ints("tokenizer.ggml.token_type", [0, 1]));
+        foreach (string merge in (string[])["ab", "a b c", ""])
+        {
+            AssertTokenizer("tokenizer.ggml.merges: entry 1 is not two tokens with a blank between them", new GgufWriter().Text("tokenizer.ggml.model", "gpt2").Texts("tokenizer.ggml.tokens", ["a", "b"]).Texts("tokenizer.ggml.merges", ["a b", merge]));
+        }
         AssertTokenizer("tokenizer.ggml.merges: is missing", new GgufWriter().Text("tokenizer.ggml.model", "gpt2").Texts("tokenizer.ggml.tokens", ["a"]));
         AssertTokenizer("tokenizer.ggml.model: is 'llama'; Llama 4's is 'gpt2'", new GgufWriter().Text("tokenizer.ggml.model", "llama"));
         AssertTokenizer("tokenizer.ggml.pre: is 'qwen2'", new GgufWriter().Text("tokenizer.ggml.model", "gpt2").Text("tokenizer.ggml.pre", "qwen2"));

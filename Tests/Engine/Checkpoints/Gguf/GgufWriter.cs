@@ -17,6 +17,9 @@ internal sealed class GgufWriter
 
     public ulong? TensorCount { get; set; }
 
+    /// <summary>A key that is not written.</summary>
+    public string? LeftOut { get; set; }
+
     public GgufWriter Text(string key, string value) => Key(key, 8, s => String(s, value));
 
     public GgufWriter UInt(string key, uint value) => Key(key, 4, s => U32(s, value));
@@ -110,6 +113,10 @@ internal sealed class GgufWriter
 
     private GgufWriter Key(string key, uint type, Action<Stream> value)
     {
+        if (key == LeftOut)
+        {
+            return this;
+        }
         String(_keys, key);
         U32(_keys, type);
         value(_keys);

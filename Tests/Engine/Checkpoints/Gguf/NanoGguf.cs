@@ -22,7 +22,12 @@ internal sealed class NanoGguf : IDisposable
     private readonly SafeTensorsFile _file = SafeTensorsFile.Open(Path.Combine(GoldenFiles.SampleModel, "model.safetensors"));
 
     /// <summary>Chunk and temperature are not stored by the format; text goldens that need them do not apply.</summary>
-    public GgufWriter Model(ExpertForm form = ExpertForm.Stacked, bool tied = false) => AddTensors(AddKeys(new GgufWriter()), form, tied);
+    public GgufWriter Model(ExpertForm form = ExpertForm.Stacked, bool tied = false, string? without = null)
+    {
+        GgufWriter file = AddTensors(AddKeys(new GgufWriter { LeftOut = without }), form, tied);
+        file.LeftOut = null;
+        return file;
+    }
 
     /// <summary>The model in parts, each with about as many tensors.</summary>
     public void WriteSplit(string folder, int parts, Func<int, GgufWriter, GgufWriter>? splitKeys = null)

@@ -115,7 +115,7 @@ public sealed class PublishedCheckpointTests
         return $"{layer}{weight.Expert}.{kind}.weight";
     }
 
-    private static string Folder(string name)
+    internal static string Folder(string name)
     {
         string own = GoldenFiles.Path("quantised", name), shared = Path.Combine(GoldenFiles.Repository, "..", "shared", "golden", "quantised", name);
         Assert.SkipUnless(Directory.Exists(own) || Directory.Exists(shared), $"{name} is among the larger references, which lie beside the repository.");
