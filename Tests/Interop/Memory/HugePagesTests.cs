@@ -18,7 +18,7 @@ public sealed unsafe class HugePagesTests
             memory[0] = 1;
             memory[Bytes / 2] = 2;
             Assert.SkipUnless(HugePages.Populate((nint)memory + 1, Bytes / 2), "The system does not populate.");
-            Assert.InRange(ProcessMapping.Bytes((nint)memory, "Rss"), Bytes / 2, Bytes * 3L / 4);
+            Assert.InRange(ProcessMapping.PresentBytes((nint)memory, Bytes), Bytes / 2, Bytes * 3L / 4);
             Assert.Equal((1, 2), (memory[0], memory[Bytes / 2]));
             Assert.False(new Span<byte>(memory + 1, Bytes / 2 - 1).ContainsAnyExcept((byte)0));
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace Llama4Kernels.Tests.Interop.Memory;
 
@@ -30,6 +31,16 @@ internal static class ProcessMapping
         throw new InvalidOperationException($"{address:x} is not mapped, or has no {name}.");
     }
 
-    /// <summary>A line's number of bytes.</summary>
-    public static long Bytes(nint address, string name) => 1024 * long.Parse(Read(address, name)[..^"kB".Length], CultureInfo.InvariantCulture);
+    /// <summary>How many bytes of the pages of a range are in memory. A mapping's own figure counts neighbours that were joined with it.</summary>
+    public static long PresentBytes(nint address, long bytes)
+    {
+        int page = Environment.SystemPageSize;
+        nint first = address / page, end = (nint)((address + bytes + page - 1) / page);
+        byte[] entries = new byte[(end - first) * sizeof(ulong)];
+        using FileStream map = System.IO.File.OpenRead("/proc/self/pagemap");
+        map.Position = first * sizeof(ulong);
+        map.ReadExactly(entries);
+        // The highest bit of a page's entry: it is present.
+        return (long)page * MemoryMarshal.Cast<byte, long>(entries).ToArray().Count(entry => entry < 0);
+    }
 }

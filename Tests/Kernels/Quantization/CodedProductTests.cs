@@ -84,7 +84,7 @@ public sealed unsafe class CodedProductTests : IDisposable
         (nint address, long bytes) = packed.Memory;
         Assert.Equal(0, address % HugePages.Bytes);
         Assert.Contains("hg", ProcessMapping.Read(address, "VmFlags").Split(' '));
-        Assert.True(ProcessMapping.Bytes(address, "Rss") >= bytes / HugePages.Bytes * HugePages.Bytes);
+        Assert.True(ProcessMapping.PresentBytes(address, bytes) >= bytes / HugePages.Bytes * HugePages.Bytes);
     }
 
     /// <summary>Rows of x that are 127 at one column read each weight back, exactly where it has no offset.</summary>
