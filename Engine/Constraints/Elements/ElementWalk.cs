@@ -54,9 +54,18 @@ internal readonly struct ElementWalk(
             {
                 int token = Token(parent, space);
                 MachineState next = token < 0 ? MachineState.Dead : machine.Next(state, space);
-                if (!ReferenceEquals(next, MachineState.Dead))
+                if (ReferenceEquals(next, MachineState.Dead))
+                {
+                    continue;
+                }
+                // White space ends a number, which without it could still become another.
+                if (IsAlive(next, node, place))
                 {
                     Exclude(next, node, place, token, mask, doubtful);
+                }
+                else
+                {
+                    Unset(token, mask);
                 }
             }
         }

@@ -60,6 +60,36 @@ public class DistinctElementTests
         }
     }
 
+    /// <summary>A mask and what may be taken after it agree in every token, whatever could end or go on with an element.</summary>
+    [Theory]
+    [InlineData("""{"uniqueItems":true}""", "[1, 1")]
+    [InlineData("""{"items":{"type":"integer"},"uniqueItems":true,"type":"array"}""", "[1, 11,\n1")]
+    [InlineData("""{"items":{"type":"number"},"uniqueItems":true,"type":"array"}""", "[ -1, 1.5 ,-1")]
+    [InlineData("""{"items":{"enum":[1,12,"a",null]},"uniqueItems":true,"type":"array"}""", """[12, "a" , 1""")]
+    [InlineData("""{"items":{"type":"array","items":{"type":"integer"}},"uniqueItems":true,"type":"array"}""", "[[ 1 ], [1 ")]
+    [InlineData("""{"items":{"type":"object","properties":{"k":{"type":"integer"}},"required":["k"],"additionalProperties":false},"uniqueItems":true,"type":"array"}""", """[{"k": 1 }, {"k" :1""")]
+    [InlineData("""{"anyOf":[{"items":{"type":"integer"},"uniqueItems":true},{"items":{"enum":[1,2,"x"]},"maxItems":3}],"type":"array"}""", "[1, 1 ,1")]
+    [InlineData("{}", """{"a" : 1 , "a""")]
+    public void WhatAMaskAllowsMayBeTaken(string schema, string beginning)
+    {
+        foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
+        {
+            string text = space == JsonWhiteSpace.Free ? beginning : string.Concat(beginning.Where(c => !char.IsWhiteSpace(c)));
+            ITokenConstraint state = ConstraintChecks.Compiler.JsonSchema(schema, space).Start();
+            TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
+            foreach (byte value in System.Text.Encoding.UTF8.GetBytes(text))
+            {
+                state.Accept(Enumerable.Range(0, ConstraintChecks.Tokenizer.BaseVocabularySize).First(id => ConstraintChecks.Tokenizer.BytesOf(id) is [byte only] && only == value));
+                state.Allow(mask);
+                for (int id = 0; id < ConstraintChecks.Tokenizer.BaseVocabularySize; id++)
+                {
+                    Exception? refusal = Record.Exception(() => state.Fork().Accept(id));
+                    Assert.True(mask[id] == (refusal is null), $"{schema}: '{ConstraintChecks.Tokenizer.Decode([id])}' ({id}) in '{text}' at '{(char)value}', allowed: {mask[id]}, {refusal?.Message}");
+                }
+            }
+        }
+    }
+
     /// <summary>Values that a model nests as it likes are compared without recursion: this thread has a small stack.</summary>
     [Fact]
     public void DepthCostsNoStack()
