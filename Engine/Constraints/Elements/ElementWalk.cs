@@ -50,6 +50,7 @@ internal readonly struct ElementWalk(
         }
         if (place.SkipsSpace)
         {
+            bool endsNumber = node != ElementTexts.Root && char.IsAsciiDigit((char)seen.Label(node));
             foreach (byte space in " \n\r\t"u8)
             {
                 int token = Token(parent, space);
@@ -59,7 +60,7 @@ internal readonly struct ElementWalk(
                     continue;
                 }
                 // White space ends a number, which without it could still become another.
-                if (IsAlive(next, node, place))
+                if (!endsNumber || IsAlive(next, node, place))
                 {
                     Exclude(next, node, place, token, mask, doubtful);
                 }
