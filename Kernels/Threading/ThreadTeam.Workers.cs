@@ -28,6 +28,9 @@ public sealed unsafe partial class ThreadTeam
         /// <summary>Between saying that it is parked and leaving the number of those awake.</summary>
         Parking,
 
+        /// <summary>After a last look that found items: no longer parked, not yet in the number of those awake.</summary>
+        Rousing,
+
         /// <summary>After the last look, before it sleeps.</summary>
         Parked,
 
@@ -109,6 +112,7 @@ public sealed unsafe partial class ThreadTeam
         Interlocked.Decrement(ref _board->Awake);
         if ((Volatile.Read(ref _board->State) >= Item || _disposed) && worker.TryUnpark())
         {
+            _onStop?.Invoke(worker.Number, Stop.Rousing);
             Interlocked.Increment(ref _board->Awake);
             return;
         }
@@ -116,10 +120,13 @@ public sealed unsafe partial class ThreadTeam
         worker.Signal.WaitOne();
     }
 
-    /// <summary>Sees to it that <paramref name="wanted"/> workers are awake, those of low numbers first.</summary>
+    /// <summary>
+    /// Sees to it that <paramref name="wanted"/> workers are awake, those of low numbers first. Those beyond the processors never
+    /// are: where a worker that rouses itself is not counted yet, one of them would be woken in its place.
+    /// </summary>
     private void Wake(int wanted)
     {
-        for (int i = 0; i < _workers.Length && Volatile.Read(ref _board->Awake) < wanted; i++)
+        for (int i = 0; i < _helpers && Volatile.Read(ref _board->Awake) < wanted; i++)
         {
             if (_workers[i].TryUnpark())
             {

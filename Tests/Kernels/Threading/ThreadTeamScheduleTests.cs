@@ -32,6 +32,16 @@ public sealed unsafe class ThreadTeamScheduleTests
         }
     }
 
+    /// <summary>Says that it is there, and ends when another has come as well.</summary>
+    private readonly struct Await(int* here, int* other) : ITeamJob
+    {
+        public void Execute(int item, int worker)
+        {
+            Volatile.Write(ref *here, 1);
+            WaitFor(other);
+        }
+    }
+
     [Theory]
     [InlineData(2, (int)ThreadTeam.Stop.Looking)]
     [InlineData(5, (int)ThreadTeam.Stop.Looking)]
@@ -97,6 +107,41 @@ public sealed unsafe class ThreadTeamScheduleTests
         Assert.Equal(0, gaveUp);
     }
 
+    /// <summary>A worker that has seen a run as it parked is awake, although it is not counted yet: none beyond the processors is woken in its place.</summary>
+    [Fact]
+    public void NoneIsWokenInPlaceOfAWorkerThatRousesItself()
+    {
+        int* flags = stackalloc int[5];
+        new Span<int>(flags, 5).Clear();
+        int* parking = flags, inside = flags + 1, rousing = flags + 2, release = flags + 3, beyond = flags + 4;
+        int* items = stackalloc int[100];
+        using var team = new ThreadTeam(3, 2, (worker, at) =>
+        {
+            if (worker == 2 && Volatile.Read(ref *release) == 0)
+            {
+                Volatile.Write(ref *beyond, 1);
+            }
+            else if (worker == 1 && at == ThreadTeam.Stop.Parking && Interlocked.Exchange(ref *parking, 1) == 0)
+            {
+                WaitFor(inside);
+            }
+            else if (at == ThreadTeam.Stop.Rousing)
+            {
+                Volatile.Write(ref *rousing, 1);
+                WaitFor(release);
+            }
+        });
+        team.Run(100, new Count(items));
+        WaitFor(parking);
+        team.Run(2, new Await(inside, rousing));
+        Assert.Equal(1, Volatile.Read(ref *rousing));
+        team.Run(100, new Count(items));
+        // Long enough for one that was woken to show.
+        Thread.Sleep(50);
+        Assert.Equal(0, Volatile.Read(ref *beyond));
+        Volatile.Write(ref *release, 1);
+    }
+
     /// <summary>
     /// Every member is needed at every run, and workers pause or park at random in between: a lost wake-up leaves one out.
     /// </summary>
@@ -134,6 +179,13 @@ public sealed unsafe class ThreadTeamScheduleTests
             team.Run(3, new Meet(&arrived, 3, &gaveUp));
             Assert.Equal(0, gaveUp);
         }
+    }
+
+    private static void WaitFor(int* flag) => SpinWait.SpinUntil(new Flag(flag).IsSet, s_bound);
+
+    private sealed class Flag(int* flag)
+    {
+        public bool IsSet() => Volatile.Read(ref *flag) != 0;
     }
 
     /// <summary>Mostly nothing, sometimes a turn without the processor, now and then longer than workers stay awake.</summary>
