@@ -1,5 +1,4 @@
 using Iced.Intel;
-using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Assembly;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -15,29 +14,19 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// </code>
 /// y is [rows, 64] float32, aligned to 64 bytes, and is added to. ahead is where to prefetch from.
 /// </summary>
-internal sealed unsafe class AssembledInt4Tile : IDisposable
+internal static class AssembledInt4Tile
 {
     private const int Vectors = 4;
 
     // Cache lines ahead of the stream that come into the first-level cache.
     private const int NearBytes = 1536;
 
-    private readonly ExecutableMemory _code;
-
+    /// <summary>Writes a tile.</summary>
+    /// <param name="a">Where to.</param>
     /// <param name="rows">1, 2 or 4.</param>
     /// <param name="ahead">Lines that are prefetched into the second-level cache for each four that are read: 0, 1, 2 or 4.</param>
     /// <param name="near">Whether the stream's own next lines are prefetched into the first-level cache.</param>
-    public AssembledInt4Tile(int rows, int ahead, bool near)
-    {
-        _code = NativeCode.Make(a => Emit(a, rows, ahead, near));
-        Run = (delegate* unmanaged<byte*, byte*, float*, long, byte*, void>)_code.Address;
-    }
-
-    public delegate* unmanaged<byte*, byte*, float*, long, byte*, void> Run { get; }
-
-    public void Dispose() => _code.Dispose();
-
-    private static void Emit(Assembler a, int rows, int ahead, bool near)
+    public static void Emit(Assembler a, int rows, int ahead, bool near)
     {
         AssemblerRegister64 blocks = rdi, x = rsi, y = rdx, groups = rcx, target = r8;
         int sums = rows * Vectors;

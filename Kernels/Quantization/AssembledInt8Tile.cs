@@ -1,5 +1,4 @@
 using Iced.Intel;
-using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Assembly;
 using static Iced.Intel.AssemblerRegisters;
 
@@ -14,7 +13,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// </code>
 /// y is [rows, 32] float32 and is added to. ahead is where to prefetch from.
 /// </summary>
-internal sealed unsafe class AssembledInt8Tile : IDisposable
+internal static class AssembledInt8Tile
 {
     private const int Vectors = 2, LineBytes = 64, Quads = Int8Panels.RunColumns / 4;
 
@@ -24,22 +23,12 @@ internal sealed unsafe class AssembledInt8Tile : IDisposable
     // Dot products a line at which the stream is slower than memory: one that overtakes what it has asked for waits for each line.
     private const int Pace = 6;
 
-    private readonly ExecutableMemory _code;
-
+    /// <summary>Writes a tile.</summary>
+    /// <param name="a">Where to.</param>
     /// <param name="rows">1, 2 or 4.</param>
     /// <param name="ahead">Lines that are prefetched into the second-level cache for each four that are read: 0, 1, 2 or 4.</param>
     /// <param name="near">Whether the stream's own next lines are prefetched into the first-level cache.</param>
-    public AssembledInt8Tile(int rows, int ahead, bool near)
-    {
-        _code = NativeCode.Make(a => Emit(a, rows, ahead, near));
-        Run = (delegate* unmanaged<byte*, byte*, float*, long, byte*, void>)_code.Address;
-    }
-
-    public delegate* unmanaged<byte*, byte*, float*, long, byte*, void> Run { get; }
-
-    public void Dispose() => _code.Dispose();
-
-    private static void Emit(Assembler a, int rows, int ahead, bool near)
+    public static void Emit(Assembler a, int rows, int ahead, bool near)
     {
         AssemblerRegister64 blocks = rdi, x = rsi, y = rdx, groups = rcx, target = r8;
         int sums = rows * Vectors, lines = 0, asked = 0, starts = rows * sizeof(int);

@@ -14,23 +14,10 @@ internal static unsafe class Int8PanelTiles
 {
     private const int PanelRows = Int8Panels.PanelRows, Runs = Int8Panels.Runs, Quads = Int8Panels.RunColumns / 4;
 
-    // What each assembled tile is made of, in the order in which Assembled finds them.
-    private static readonly (int Rows, int Lines, bool Near)[] s_forms = [(1, 0, false), (2, 0, false), (4, 0, false), (4, 1, false), (4, 2, false), (4, 2, true), (4, 4, true)];
-
-    private static readonly Lazy<AssembledInt8Tile[]> s_tiles = new(() => [.. s_forms.Select(form => new AssembledInt8Tile(form.Rows, form.Lines, form.Near))]);
+    private static readonly IntegerTiles s_tiles = new(AssembledInt8Tile.Emit);
 
     /// <summary>Assembled, with the integer dot product.</summary>
-    public static void Assembled(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead)
-    {
-        int form = rows < Int8Operand.TileRows ? rows - 1 : ahead.Lines switch
-        {
-            0 => 2,
-            1 => 3,
-            2 => ahead.Near ? 5 : 4,
-            _ => 6,
-        };
-        s_tiles.Value[form].Run(blocks, x, y, groups, (byte*)ahead.Address);
-    }
+    public static void Assembled(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) => s_tiles.Run(blocks, x, rows, groups, y, ahead);
 
     /// <summary>Vectors of 512 bits, AVX-512 BW.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

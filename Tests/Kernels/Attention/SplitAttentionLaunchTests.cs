@@ -3,18 +3,16 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
-using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.PtxEmulator.Findings;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
+using Llama4Kernels.Tests.Kernels.Ptx;
 
 namespace Llama4Kernels.Tests.Kernels.Attention;
 
 /// <summary>Split attention on sm_90, where its grid begins while the cache is still being written: what is read before the wait is found, in a kernel without it.</summary>
 public class SplitAttentionLaunchTests
 {
-    private const string Wait = "griddepcontrol.wait;";
-
     private static readonly AttentionShape s_shape = new(5, 1, 128);
 
     [Theory]
@@ -40,7 +38,7 @@ public class SplitAttentionLaunchTests
     {
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { Launch = new() { Seed = seed, Workers = 1 } });
         using CudaContext context = CudaContext.RetainPrimary(driver);
-        using var queue = new CudaQueue(context, new CombinedKernelModules(new Written(isDamaged), EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
+        using var queue = new CudaQueue(context, new CombinedKernelModules(new WaitlessModules(isDamaged ? SplitAttentionPtx.Name(pageTokens) : null), EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
         using var scratch = new AttentionScratch(queue);
         KvLayout layout = CudaKvStep.LayoutOf(pageTokens, 1, s_shape, KvFormat.BF16);
         using ArenaMemory cache = queue.Allocate(3 * layout.BlockBytes), memory = queue.Allocate(3L * (s_shape.QkvColumns + s_shape.QueryColumns) * sizeof(float));
@@ -65,18 +63,5 @@ public class SplitAttentionLaunchTests
             // The driver's findings say what it was.
         }
         return driver.Findings;
-    }
-
-    /// <summary>The written kernels, these with or without their wait.</summary>
-    private sealed class Written(bool isDamaged) : IKernelModules
-    {
-        public IReadOnlyList<string> Names => PtxKernelModules.All.Names;
-
-        public KernelModule Get(string name, int sm)
-        {
-            KernelModule module = PtxKernelModules.All.Get(name, sm);
-            Assert.True(module.Spec.DependentLaunch && module.Text.Contains(Wait, StringComparison.Ordinal));
-            return isDamaged ? module with { Text = module.Text.Replace(Wait, "", StringComparison.Ordinal) } : module;
-        }
     }
 }

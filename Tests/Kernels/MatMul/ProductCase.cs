@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Kernels.Quantization.Gguf;
@@ -32,22 +31,23 @@ internal sealed class ProductCase : IDisposable
     {
         var random = new Random(seed);
         int count = outputs * inner;
+        var pinned = new PinnedArrays();
         if (format.Encoding == WeightEncoding.Float32)
         {
-            float[] numbers = Pinned<float>(count, _ => random.NextSingle() * 2 - 1);
-            return new ProductCase(MatrixSource.RowMajor(Address(numbers), ElementType.F32, outputs, inner), numbers, random, null);
+            float[] numbers = pinned.Make<float>(count, _ => random.NextSingle() * 2 - 1);
+            return new ProductCase(MatrixSource.RowMajor(PinnedArrays.Address(numbers), ElementType.F32, outputs, inner), numbers, random, pinned);
         }
         if (format.Encoding == WeightEncoding.BFloat16)
         {
-            ushort[] bits = Pinned(count, _ => Bf16.FromSingle(random.NextSingle() * 2 - 1));
-            return new ProductCase(MatrixSource.RowMajor(Address(bits), ElementType.BF16, outputs, inner), [.. bits.Select(Bf16.ToSingle)], random, new Kept(bits));
+            ushort[] bits = pinned.Make(count, _ => Bf16.FromSingle(random.NextSingle() * 2 - 1));
+            return new ProductCase(MatrixSource.RowMajor(PinnedArrays.Address(bits), ElementType.BF16, outputs, inner), [.. bits.Select(Bf16.ToSingle)], random, pinned);
         }
         if (format.Encoding == WeightEncoding.E4M3 && format.GroupColumns == 0)
         {
-            byte[] codes = Pinned(count, _ => (byte)(random.Next(0x7f) | random.Next(2) << 7));
-            float[] scales = Pinned<float>(outputs, _ => random.NextSingle() + 0.5f);
-            var stored = new StridedMatrix(Address(codes), ElementType.F8E4M3, outputs, inner, inner, 1, Address(scales), ElementType.F32);
-            return new ProductCase(stored, [.. codes.Select((code, i) => (float)QuantizationOracle.Fp8Value(code) * scales[i / inner])], random, new Kept(codes, scales));
+            byte[] codes = pinned.Make(count, _ => (byte)(random.Next(0x7f) | random.Next(2) << 7));
+            float[] scales = pinned.Make<float>(outputs, _ => random.NextSingle() + 0.5f);
+            var stored = new StridedMatrix(PinnedArrays.Address(codes), ElementType.F8E4M3, outputs, inner, inner, 1, PinnedArrays.Address(scales), ElementType.F32);
+            return new ProductCase(stored, [.. codes.Select((code, i) => (float)QuantizationOracle.Fp8Value(code) * scales[i / inner])], random, pinned);
         }
         string name = format == WeightFormat.Int4 ? "int4g128-f32" : GgufBlockType.All.FirstOrDefault(type => type.Name.Equals(format.Name, StringComparison.OrdinalIgnoreCase))?.Name ?? format.Name;
         var random4 = new RandomCodes(name, outputs, inner, seed);
@@ -60,24 +60,4 @@ internal sealed class ProductCase : IDisposable
     public void Dispose() => _owned?.Dispose();
 
     private float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => _random.NextSingle() * 2 - 1)];
-
-    private static T[] Pinned<T>(int count, Func<int, T> number)
-        where T : unmanaged
-    {
-        T[] array = GC.AllocateUninitializedArray<T>(count, pinned: true);
-        for (int i = 0; i < count; i++)
-        {
-            array[i] = number(i);
-        }
-        return array;
-    }
-
-    private static nint Address<T>(T[] array)
-        where T : unmanaged => Marshal.UnsafeAddrOfPinnedArrayElement(array, 0);
-
-    /// <summary>Holds on to arrays that only an address leads to.</summary>
-    private sealed class Kept(params object[] arrays) : IDisposable
-    {
-        public void Dispose() => GC.KeepAlive(arrays);
-    }
 }

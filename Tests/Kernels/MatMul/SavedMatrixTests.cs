@@ -15,7 +15,7 @@ public sealed class SavedMatrixTests : IDisposable
 
     private readonly string _folder = Directory.CreateTempSubdirectory("llama4-saved-").FullName;
     private readonly Random _random = new(5);
-    private readonly List<Array> _kept = [];
+    private readonly PinnedArrays _pinned = new();
     private readonly ThreadTeam _team = new(2);
 
     /// <summary>Every format of the list that products read, in each of the layouts that it is packed in.</summary>
@@ -31,7 +31,7 @@ public sealed class SavedMatrixTests : IDisposable
     {
         _team.Dispose();
         Directory.Delete(_folder, recursive: true);
-        GC.KeepAlive(_kept);
+        _pinned.Dispose();
     }
 
     [Fact]
@@ -236,13 +236,8 @@ public sealed class SavedMatrixTests : IDisposable
 
     private StridedMatrix Numbers(int rows, int columns, bool transposed = false)
     {
-        ushort[] bits = GC.AllocateUninitializedArray<ushort>(rows * columns, pinned: true);
-        for (int i = 0; i < bits.Length; i++)
-        {
-            bits[i] = Bf16.FromSingle((float)((_random.NextDouble() - 0.5) * Math.Pow(2, _random.Next(-8, 3))));
-        }
-        _kept.Add(bits);
-        return new StridedMatrix(Marshal.UnsafeAddrOfPinnedArrayElement(bits, 0), ElementType.BF16, rows, columns, transposed ? 1 : columns, transposed ? rows : 1);
+        ushort[] bits = _pinned.Make(rows * columns, _ => Bf16.FromSingle((float)((_random.NextDouble() - 0.5) * Math.Pow(2, _random.Next(-8, 3)))));
+        return new StridedMatrix(PinnedArrays.Address(bits), ElementType.BF16, rows, columns, transposed ? 1 : columns, transposed ? rows : 1);
     }
 
     private sealed unsafe class Saved(MappedFile file, PackedShape shape) : IDisposable

@@ -10,6 +10,7 @@ using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Findings;
 using Llama4Kernels.PtxEmulator.Parsing;
 using Llama4Kernels.Tests.Kernels.Backends.Cuda;
+using Llama4Kernels.Tests.Kernels.Ptx;
 using Llama4Kernels.Tests.PtxEmulator.Mutation;
 using DeviceLimits = Llama4Kernels.Kernels.Contracts.Cuda.DeviceLimits;
 
@@ -18,8 +19,6 @@ namespace Llama4Kernels.Tests.Kernels.Normalization;
 /// <summary>RMS norm of rows that a block holds, against <see cref="Oracles.NormOracle"/>.</summary>
 public class RowNormTests
 {
-    private const string Wait = "griddepcontrol.wait;";
-
     [Theory]
     [InlineData(1, 4)]
     [InlineData(2, 132)]
@@ -35,15 +34,7 @@ public class RowNormTests
         {
             foreach (bool inPlace in (bool[])[false, true])
             {
-                byte[][]? first = null;
-                for (int seed = 0; seed < 4; seed++)
-                {
-                    MutationLaunch launch = subject.Launch(inPlace);
-                    launch.Run(Parsed(sm), RmsNormPtx.Name, new LaunchOptions { Workers = 1, Seed = seed }, out byte[][] results);
-                    Assert.Null(launch.Difference(results));
-                    first ??= results;
-                    Assert.Equal(first[^1], results[^1]);
-                }
+                subject.Launch(inPlace).CheckOrders(Parsed(sm), RmsNormPtx.Name, orders: 4, results: 1);
             }
         }
     }
@@ -113,7 +104,7 @@ public class RowNormTests
         const int Columns = 516;
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { Launch = new() { Seed = seed, Workers = 1 } });
         using CudaContext context = CudaContext.RetainPrimary(driver);
-        using var queue = new CudaQueue(context, new CombinedKernelModules(new Written(isDamaged), EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
+        using var queue = new CudaQueue(context, new CombinedKernelModules(new WaitlessModules(isDamaged ? RmsNormPtx.Name : null), EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);
         using ArenaMemory memory = queue.Allocate(((3 * 2 * Columns) + Columns + 4) * sizeof(float));
         Tensor At(int place, int rows) => memory.View(rows, Columns, ((place * Columns) + shift) * (long)sizeof(float));
         Tensor x = At(0, 2), y = At(2, 2), z = At(4, 2), weight = At(6, 1);
@@ -139,17 +130,4 @@ public class RowNormTests
     }
 
     private static PtxModule Parsed(int sm) => PtxModule.Parse(PtxKernelModules.All.Get(RmsNormPtx.Name, sm).Text);
-
-    /// <summary>The written kernels, with or without their wait.</summary>
-    private sealed class Written(bool isDamaged) : IKernelModules
-    {
-        public IReadOnlyList<string> Names => PtxKernelModules.All.Names;
-
-        public KernelModule Get(string name, int sm)
-        {
-            KernelModule module = PtxKernelModules.All.Get(name, sm);
-            Assert.True(module.Spec.DependentLaunch && module.Text.Contains(Wait, StringComparison.Ordinal));
-            return isDamaged ? module with { Text = module.Text.Replace(Wait, "", StringComparison.Ordinal) } : module;
-        }
-    }
 }

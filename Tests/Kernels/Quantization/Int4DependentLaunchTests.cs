@@ -2,10 +2,10 @@ using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
 using Llama4Kernels.Kernels.MatMul;
-using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Driver;
 using Llama4Kernels.PtxEmulator.Findings;
+using Llama4Kernels.Tests.Kernels.Ptx;
 
 namespace Llama4Kernels.Tests.Kernels.Quantization;
 
@@ -15,8 +15,6 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 /// </summary>
 public class Int4DependentLaunchTests
 {
-    private const string Wait = "griddepcontrol.wait;";
-
     [Theory]
     [InlineData(1, false)]
     [InlineData(3, false)]
@@ -48,7 +46,7 @@ public class Int4DependentLaunchTests
         var subject = new Int4Case(rows, 33, 640, seed: 2, experts ? [0, rows] : null);
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { Launch = new() { Seed = seed, Workers = 1 } });
         using CudaContext context = CudaContext.RetainPrimary(driver);
-        using var queue = new CudaQueue(context, new Damaged(damaged), null, 1 << 20, 1 << 20, 4);
+        using var queue = new CudaQueue(context, new WaitlessModules(damaged), null, 1 << 20, 1 << 20, 4);
         using var operand = new CudaScratch(queue);
         using var counts = new RowCounts(queue);
         // As in a step: the number of rows comes once.
@@ -89,18 +87,5 @@ public class Int4DependentLaunchTests
         queue.Upload(bytes, memory.Address);
         queue.Synchronize();
         return memory;
-    }
-
-    /// <summary>The written kernels, one of them without its wait.</summary>
-    private sealed class Damaged(string? kernel) : IKernelModules
-    {
-        public IReadOnlyList<string> Names => PtxKernelModules.All.Names;
-
-        public KernelModule Get(string name, int sm)
-        {
-            KernelModule module = PtxKernelModules.All.Get(name, sm);
-            Assert.True(module.Spec.DependentLaunch && module.Text.Contains(Wait, StringComparison.Ordinal));
-            return name == kernel ? module with { Text = module.Text.Replace(Wait, "", StringComparison.Ordinal) } : module;
-        }
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
@@ -14,12 +13,12 @@ public sealed unsafe class Int4PanelsTests : IDisposable
 
     private readonly ThreadTeam _team = new(2);
     private readonly Random _random = new(11);
-    private readonly List<Array> _kept = [];
+    private readonly PinnedArrays _pinned = new();
 
     public void Dispose()
     {
         _team.Dispose();
-        GC.KeepAlive(_kept);
+        _pinned.Dispose();
     }
 
     [Theory]
@@ -29,7 +28,7 @@ public sealed unsafe class Int4PanelsTests : IDisposable
     [InlineData(130)]
     public void NumbersAreQuantisedAsTheCodecDoes(int rows)
     {
-        float[] w = Pinned(rows * Inner, i => (float)((_random.NextDouble() - 0.5) * Math.Pow(2, _random.Next(-8, 3))));
+        float[] w = _pinned.Make(rows * Inner, i => (float)((_random.NextDouble() - 0.5) * Math.Pow(2, _random.Next(-8, 3))));
         // Ties, a group of zeros, one below the floor of scales, a negative zero, the largest and subnormal numbers.
         for (int i = 0; i < 128; i++)
         {
@@ -43,15 +42,15 @@ public sealed unsafe class Int4PanelsTests : IDisposable
             w[2 * Inner] = float.MaxValue;
             w[2 * Inner + 200] = float.Epsilon;
         }
-        ushort[] bits = Pinned(w.Length, i => Bf16.FromSingle(w[i])), columns = Pinned(w.Length, i => Bf16.FromSingle(w[i % rows * Inner + i / rows]));
-        byte[] codes = Pinned(w.Length, _ => (byte)(_random.Next(0x7f) | _random.Next(2) << 7));
-        float[] scales = Pinned(rows, _ => _random.NextSingle() + 0.5f);
+        ushort[] bits = _pinned.Make(w.Length, i => Bf16.FromSingle(w[i])), columns = _pinned.Make(w.Length, i => Bf16.FromSingle(w[i % rows * Inner + i / rows]));
+        byte[] codes = _pinned.Make(w.Length, _ => (byte)(_random.Next(0x7f) | _random.Next(2) << 7));
+        float[] scales = _pinned.Make(rows, _ => _random.NextSingle() + 0.5f);
         MatrixSource[] sources =
         [
-            MatrixSource.RowMajor(Address(w), ElementType.F32, rows, Inner),
-            MatrixSource.RowMajor(Address(bits), ElementType.BF16, rows, Inner),
-            new StridedMatrix(Address(columns), ElementType.BF16, rows, Inner, 1, rows),
-            new StridedMatrix(Address(codes), ElementType.F8E4M3, rows, Inner, Inner, 1, Address(scales), ElementType.F32),
+            MatrixSource.RowMajor(PinnedArrays.Address(w), ElementType.F32, rows, Inner),
+            MatrixSource.RowMajor(PinnedArrays.Address(bits), ElementType.BF16, rows, Inner),
+            new StridedMatrix(PinnedArrays.Address(columns), ElementType.BF16, rows, Inner, 1, rows),
+            new StridedMatrix(PinnedArrays.Address(codes), ElementType.F8E4M3, rows, Inner, Inner, 1, PinnedArrays.Address(scales), ElementType.F32),
         ];
         Assert.All(sources, source => Same([source]));
         Same(sources);
@@ -60,10 +59,10 @@ public sealed unsafe class Int4PanelsTests : IDisposable
     [Fact]
     public void NotANumberStaysInItsGroup()
     {
-        float[] w = Pinned(70 * Inner, _ => _random.NextSingle() - 0.5f);
+        float[] w = _pinned.Make(70 * Inner, _ => _random.NextSingle() - 0.5f);
         w[3 * Inner + 5] = float.NaN;
         w[66 * Inner + 300] = float.PositiveInfinity;
-        using Int4Panels packed = Same([MatrixSource.RowMajor(Address(w), ElementType.F32, 70, Inner)]);
+        using Int4Panels packed = Same([MatrixSource.RowMajor(PinnedArrays.Address(w), ElementType.F32, 70, Inner)]);
         Assert.Equal((true, false, float.PositiveInfinity), (float.IsNaN(Scale(packed, 3, 0)), float.IsNaN(Scale(packed, 3, 128)), Scale(packed, 66, 256)));
     }
 
@@ -73,8 +72,8 @@ public sealed unsafe class Int4PanelsTests : IDisposable
     {
         using var first = new RandomCodes("int4g128-f32", 50, Inner, 1);
         using var last = new RandomCodes("int4g128-f32", 31, Inner, 2);
-        float[] w = Pinned(20 * Inner, _ => _random.NextSingle() - 0.5f);
-        MatrixSource numbers = MatrixSource.RowMajor(Address(w), ElementType.F32, 20, Inner);
+        float[] w = _pinned.Make(20 * Inner, _ => _random.NextSingle() - 0.5f);
+        MatrixSource numbers = MatrixSource.RowMajor(PinnedArrays.Address(w), ElementType.F32, 20, Inner);
         using Int4Panels packed = Same([first.Matrix, numbers, last.Matrix]);
         Assert.Equal((101, Inner, "panels64", 2L * 3 * Int4Panels.BlockBytes), (packed.Rows, packed.Columns, packed.Layout, packed.Bytes));
         float[] values = [.. first.Values(), .. last.Values()];
@@ -87,7 +86,7 @@ public sealed unsafe class Int4PanelsTests : IDisposable
     [Fact]
     public void WrongSourcesAndDisposedMatricesAreTypedErrors()
     {
-        nint address = Address(Pinned(130, _ => 0f));
+        nint address = PinnedArrays.Address(_pinned.Make(130, _ => 0f));
         Assert.Contains("multiple of 128", Assert.Throws<ArgumentException>(() => Int4Panels.Pack([MatrixSource.RowMajor(address, ElementType.F32, 1, 130)], _team)).Message);
         Assert.Throws<ArgumentException>(() => Int4Panels.Pack([], _team));
         Int4Panels disposed = Int4Panels.Pack([MatrixSource.RowMajor(address, ElementType.F32, 1, 128)], _team);
@@ -124,19 +123,4 @@ public sealed unsafe class Int4PanelsTests : IDisposable
     private static float Scale(Int4Panels w, int row, int column) => ((float*)(Block(w, row, column) + 4096))[row % 64];
 
     private static byte* Block(Int4Panels w, int row, int column) => w.Panel(row / 64) + column / 128 * 4352;
-
-    private T[] Pinned<T>(int count, Func<int, T> number)
-        where T : unmanaged
-    {
-        T[] array = GC.AllocateUninitializedArray<T>(count, pinned: true);
-        for (int i = 0; i < count; i++)
-        {
-            array[i] = number(i);
-        }
-        _kept.Add(array);
-        return array;
-    }
-
-    private static nint Address<T>(T[] array)
-        where T : unmanaged => Marshal.UnsafeAddrOfPinnedArrayElement(array, 0);
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
@@ -14,12 +13,12 @@ public sealed unsafe class Int8PanelsTests : IDisposable
 
     private readonly ThreadTeam _team = new(2);
     private readonly Random _random = new(23);
-    private readonly List<Array> _kept = [];
+    private readonly PinnedArrays _pinned = new();
 
     public void Dispose()
     {
         _team.Dispose();
-        GC.KeepAlive(_kept);
+        _pinned.Dispose();
     }
 
     /// <summary>The definition: the half nearest to the largest magnitude / 127, then the nearest steps of it, ties to even.</summary>
@@ -29,7 +28,7 @@ public sealed unsafe class Int8PanelsTests : IDisposable
     [InlineData(75)]
     public void NumbersBecomeTheNearestStepsOfTheirScale(int rows)
     {
-        float[] w = Pinned(rows * Inner, _ => (float)((_random.NextDouble() - 0.5) * Math.Pow(2, _random.Next(-20, 12))));
+        float[] w = _pinned.Make(rows * Inner, _ => (float)((_random.NextDouble() - 0.5) * Math.Pow(2, _random.Next(-20, 12))));
         // Ties; zeros of both signs; too small for a half; beyond the largest; subnormal scales.
         w[0] = 127;
         for (int i = 1; i < 32; i++)
@@ -40,8 +39,8 @@ public sealed unsafe class Int8PanelsTests : IDisposable
         w.AsSpan(64, 32).Fill(1e-9f);
         w.AsSpan(96, 32).Fill(1e38f);
         w.AsSpan(128, 32).Fill(1e-4f);
-        ushort[] bits = Pinned(w.Length, i => Bf16.FromSingle(w[i % rows * Inner + i / rows]));
-        (MatrixSource Numbers, int Rows)[] sources = [(MatrixSource.RowMajor(Address(w), ElementType.F32, rows, Inner), rows), (new StridedMatrix(Address(bits), ElementType.BF16, rows, Inner, 1, rows), rows)];
+        ushort[] bits = _pinned.Make(w.Length, i => Bf16.FromSingle(w[i % rows * Inner + i / rows]));
+        (MatrixSource Numbers, int Rows)[] sources = [(MatrixSource.RowMajor(PinnedArrays.Address(w), ElementType.F32, rows, Inner), rows), (new StridedMatrix(PinnedArrays.Address(bits), ElementType.BF16, rows, Inner, 1, rows), rows)];
         using Int8Panels packed = Int8Panels.Pack([.. sources.Select(source => new QuantisedMatrix(source.Numbers))], _team);
         Assert.Equal((2 * rows, Inner, "q8_0", "panels32-int8", (2L * rows + 31) / 32 * 3 * 4352), (packed.Rows, packed.Columns, packed.Format.Name, packed.Layout, packed.Bytes));
         float[] values = new float[Inner], kept = new float[Inner];
@@ -69,10 +68,10 @@ public sealed unsafe class Int8PanelsTests : IDisposable
     [Fact]
     public void NotANumberStaysInItsGroup()
     {
-        float[] w = Pinned(Inner, _ => _random.NextSingle() - 0.5f);
+        float[] w = _pinned.Make(Inner, _ => _random.NextSingle() - 0.5f);
         w[5] = float.NaN;
         w[70] = float.NegativeInfinity;
-        using Int8Panels packed = Int8Panels.Pack([new QuantisedMatrix(MatrixSource.RowMajor(Address(w), ElementType.F32, 1, Inner))], _team);
+        using Int8Panels packed = Int8Panels.Pack([new QuantisedMatrix(MatrixSource.RowMajor(PinnedArrays.Address(w), ElementType.F32, 1, Inner))], _team);
         Assert.Equal((true, false, float.PositiveInfinity), (float.IsNaN(Scale(packed, 0, 0)), float.IsNaN(Scale(packed, 0, 32)), Scale(packed, 0, 64)));
     }
 
@@ -81,15 +80,15 @@ public sealed unsafe class Int8PanelsTests : IDisposable
     public void StacksKeepStoredCodes()
     {
         using var stored = new RandomCodes("Q8_0", 50, Inner, 1);
-        float[] w = Pinned(20 * Inner, _ => _random.NextSingle() - 0.5f), values = stored.Values();
-        using Int8Panels packed = Int8Panels.Pack([new QuantisedMatrix(MatrixSource.RowMajor(Address(w), ElementType.F32, 20, Inner)), stored.Matrix], _team);
+        float[] w = _pinned.Make(20 * Inner, _ => _random.NextSingle() - 0.5f), values = stored.Values();
+        using Int8Panels packed = Int8Panels.Pack([new QuantisedMatrix(MatrixSource.RowMajor(PinnedArrays.Address(w), ElementType.F32, 20, Inner)), stored.Matrix], _team);
         Assert.All(Enumerable.Range(0, values.Length), i => Assert.Equal(values[i], Code(packed, 20 + i / Inner, i % Inner) * Scale(packed, 20 + i / Inner, i % Inner)));
     }
 
     [Fact]
     public void WrongSourcesAndDisposedMatricesAreTypedErrors()
     {
-        MatrixSource numbers = MatrixSource.RowMajor(Address(Pinned(48, _ => 0f)), ElementType.F32, 1, 48);
+        MatrixSource numbers = MatrixSource.RowMajor(PinnedArrays.Address(_pinned.Make(48, _ => 0f)), ElementType.F32, 1, 48);
         Assert.Contains("multiple of 32", Assert.Throws<ArgumentException>(() => new QuantisedMatrix(numbers)).Message);
         Assert.Throws<ArgumentException>(() => Int8Panels.Pack([], _team));
         using var other = new RandomCodes("Q4_0", 1, 32, 1);
@@ -104,19 +103,4 @@ public sealed unsafe class Int8PanelsTests : IDisposable
     private static float Scale(Int8Panels w, int row, int column) => (float)BitConverter.UInt16BitsToHalf(((ushort*)(Run(w, row, column) + 1024))[row % 32]);
 
     private static byte* Run(Int8Panels w, int row, int column) => w.Panel(row / 32) + column / 32 * 1088;
-
-    private T[] Pinned<T>(int count, Func<int, T> number)
-        where T : unmanaged
-    {
-        T[] array = GC.AllocateUninitializedArray<T>(count, pinned: true);
-        for (int i = 0; i < count; i++)
-        {
-            array[i] = number(i);
-        }
-        _kept.Add(array);
-        return array;
-    }
-
-    private static nint Address<T>(T[] array)
-        where T : unmanaged => Marshal.UnsafeAddrOfPinnedArrayElement(array, 0);
 }

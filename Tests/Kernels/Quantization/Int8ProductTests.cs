@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
@@ -13,11 +12,16 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 public sealed unsafe class Int8ProductTests : IDisposable
 {
     private readonly ThreadTeam _team = new(2);
+    private readonly PinnedArrays _pinned = new();
     private readonly Random _random = new(17);
 
     public static TheoryData<string> Records { get; } = CpuRecords.Names(Int8Product.Products);
 
-    public void Dispose() => _team.Dispose();
+    public void Dispose()
+    {
+        _team.Dispose();
+        _pinned.Dispose();
+    }
 
     /// <summary>Rows in all tiles and more than an item takes; panels and groups that end early; stored codes of every value, −128 too.</summary>
     [Theory]
@@ -68,7 +72,7 @@ public sealed unsafe class Int8ProductTests : IDisposable
     {
         const int Outputs = 80, Inner = 256;
         // A group's largest is 127, so that its scale is 1.
-        float[] w = Pinned([.. Enumerable.Range(0, Outputs * Inner).Select(i => i % 32 == i / Inner % 32 ? 127 : ((i / Inner * 7) + (i % Inner * 3)) % 255 - 127f)]);
+        float[] w = _pinned.Make(Outputs * Inner, i => i % 32 == i / Inner % 32 ? 127 : ((i / Inner * 7) + (i % Inner * 3)) % 255 - 127f);
         using Int8Panels packed = Int8Panels.Pack([Quantised(w, Outputs, Inner)], _team);
         float[] x = new float[Inner * Inner], y = new float[Inner * Outputs];
         for (int column = 0; column < Inner; column++)
@@ -85,7 +89,7 @@ public sealed unsafe class Int8ProductTests : IDisposable
     {
         const int Outputs = 70, Inner = 288;
         CpuProduct record = CpuRecords.Get(name);
-        float[] w = Pinned(Numbers(Outputs * Inner)), x = Numbers(5 * Inner), clean = new float[5 * Outputs], y = new float[5 * Outputs];
+        float[] w = _pinned.Make(Outputs * Inner, _ => _random.NextSingle() * 2 - 1), x = Numbers(5 * Inner), clean = new float[5 * Outputs], y = new float[5 * Outputs];
         w[Inner] = float.NaN;
         using Int8Panels packed = Int8Panels.Pack([Quantised(w, Outputs, Inner)], _team);
         record.Run(_team, packed, x, 5, null, clean);
@@ -102,14 +106,7 @@ public sealed unsafe class Int8ProductTests : IDisposable
     }
 
     private static QuantisedMatrix Quantised(float[] pinned, int rows, int columns) =>
-        new(MatrixSource.RowMajor(Marshal.UnsafeAddrOfPinnedArrayElement(pinned, 0), ElementType.F32, rows, columns));
-
-    private static float[] Pinned(float[] values)
-    {
-        float[] pinned = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
-        values.CopyTo(pinned, 0);
-        return pinned;
-    }
+        new(MatrixSource.RowMajor(PinnedArrays.Address(pinned), ElementType.F32, rows, columns));
 
     private float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => _random.NextSingle() * 2 - 1)];
 }

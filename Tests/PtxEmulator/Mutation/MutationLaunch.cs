@@ -80,6 +80,23 @@ internal sealed unsafe record MutationLaunch(CudaDim3 Grid, CudaDim3 Block, int 
         return null;
     }
 
+    /// <summary>Checks that turns of warps and blocks in some orders, and copies that land as late or as early as they may, make no finding and give the same bits.</summary>
+    /// <param name="module">The module.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="orders">How many orders.</param>
+    /// <param name="results">How many of the last buffers must be the same in all of them.</param>
+    public void CheckOrders(PtxModule module, string kernel, int orders, int results)
+    {
+        byte[][]? first = null;
+        for (int seed = 0; seed < orders; seed++)
+        {
+            Run(module, kernel, new LaunchOptions { Workers = 1, Seed = seed, AsyncCopies = seed % 2 == 0 ? AsyncArrival.Late : AsyncArrival.Early }, out byte[][] found);
+            Assert.Null(Difference(found));
+            first ??= found;
+            Assert.Equal(first[^results..], found[^results..]);
+        }
+    }
+
     /// <exception cref="PtxFindingException">The emulator found something.</exception>
     public LaunchCounters Run(PtxModule module, string kernel, LaunchOptions options, out byte[][] results)
     {
