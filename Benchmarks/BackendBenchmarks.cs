@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
@@ -6,12 +7,15 @@ using Llama4Kernels.Kernels.Numerics;
 namespace Llama4Kernels.Benchmarks;
 
 /// <summary>What the benchmarks of operations share: a CPU backend with all threads, and tensors of reproducible numbers.</summary>
-public abstract class BackendBenchmarks
+public abstract class BackendBenchmarks : IKernelBenchmark
 {
     private readonly List<IDisposable> _owned = [];
     private readonly Random _random = new(1);
 
     protected IBackend Backend { get; } = new CpuBackend();
+
+    /// <inheritdoc/>
+    public abstract KernelWork Work(string method);
 
     [GlobalCleanup]
     public void Cleanup()
@@ -20,6 +24,10 @@ public abstract class BackendBenchmarks
         _owned.Clear();
         Backend.Dispose();
     }
+
+    /// <summary>The work of a product x [tokens, columns] · w [rows, columns]ᵀ: the weights are read once, in their format.</summary>
+    internal static KernelWork Product(int tokens, int rows, int columns, double bytesPerWeight, Multipliers multipliers) =>
+        new(2.0 * tokens * rows * columns, (bytesPerWeight * rows * columns) + (sizeof(float) * (double)tokens * (rows + columns)), multipliers);
 
     /// <summary>Disposes <paramref name="value"/> after the benchmark.</summary>
     protected T Own<T>(T value) where T : IDisposable

@@ -2,9 +2,10 @@ using System.Globalization;
 using BenchmarkDotNet.Running;
 using Llama4Kernels.Benchmarks.Peers;
 using Llama4Kernels.Benchmarks.Quick;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 
-// "--quick NAME" prints shares of the machine's limits in about a minute, "--peers NAME" ratios to other engines; anything else goes to BenchmarkDotNet.
+// "--quick NAME" prints shares of the machine's limits in about a minute, "--peers NAME" ratios to other engines, "--roofline PNG [NAME]" all kernels under the machine's roofs; anything else goes to BenchmarkDotNet.
 switch (args)
 {
     case ["--quick", "matmul"]:
@@ -57,10 +58,13 @@ switch (args)
         return 0;
     case ["--peers", ..]:
         return await PeerCommand.RunAsync(args.AsSpan(1)).ConfigureAwait(false);
+    case ["--roofline", string path, ..] when args.Length < 4:
+        RooflinePicture.Run(path, args.Length < 3 ? "" : args[2]);
+        return 0;
     case ["--quick", ..]:
         Console.Error.WriteLine("Quick benchmarks: matmul, pack, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
         return 2;
     default:
-        BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);
+        BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args, RoofColumn.Config);
         return 0;
 }

@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Benchmarks.Activation;
@@ -22,11 +23,17 @@ public class ActivationBenchmarks : BackendBenchmarks
         _residual = Numbers(Tokens, D);
     }
 
-    /// <summary>About 25·T·F FLOPs and 12·T·F bytes: 205 kFLOP and 98 kB for one token, 105 MFLOP and 50 MB for 512.</summary>
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => method switch
+    {
+        // The exponential and the division count as 22.
+        nameof(SwiGlu) => new(25.0 * Tokens * F, 12.0 * Tokens * F),
+        _ => new(1.0 * Tokens * D, 12.0 * Tokens * D),
+    };
+
     [Benchmark]
     public void SwiGlu() => Backend.SwiGlu(_gateUp, _hidden);
 
-    /// <summary>T·D FLOPs and 12·T·D bytes: 5 kFLOP and 61 kB for one token, 2.6 MFLOP and 31 MB for 512.</summary>
     [Benchmark]
     public void ResidualAdd() => Backend.Add(_x, _residual);
 }

@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
 
@@ -45,17 +46,26 @@ public class AttentionBenchmarks : BackendBenchmarks
         Set(Context);
     }
 
-    /// <summary>
-    /// 4·H·d FLOPs per row and key it sees: 4·H·d·(T·C + T·(T+1)/2). Keys and values are read once per tile of 12 tokens, 8 kB
-    /// per key in float32 and 4 kB in bf16. T = 1, C = 8192: 168 MFLOP and 67 or 34 MB. T = 512, C = 8192: 89 GFLOP, 43 tiles.
-    /// </summary>
+    /// <inheritdoc/>
+    public override KernelWork Work(string method)
+    {
+        double width = Format == KvFormat.BF16 ? sizeof(ushort) : sizeof(float), keys = Context + Tokens;
+        return method switch
+        {
+            // Each query head's products with the keys and the values that its row sees.
+            nameof(PagedAttention) => new(
+                4.0 * s_shape.QueryColumns * Tokens * (Context + ((Tokens + 1) / 2.0)), (2 * width * keys * s_shape.KvHeads * s_shape.HeadDim) + (8.0 * Tokens * s_shape.QueryColumns),
+                Format == KvFormat.BF16 ? Multipliers.BFloat16Dot : Multipliers.Fma),
+            _ => new(
+                10.0 * Tokens * (s_shape.Heads + s_shape.KvHeads) * s_shape.HeadDim,
+                Tokens * s_shape.HeadDim * ((sizeof(float) * (2.0 * s_shape.Heads + 3 * s_shape.KvHeads)) + (width * 2 * s_shape.KvHeads))),
+        };
+    }
+
     [Benchmark]
     public void PagedAttention() => Backend.Attention(_qkv, s_shape, _step!, 0, _y);
 
-    /// <summary>
-    /// About 10·T·(H+K)·d FLOPs. Reads T·(H+2K)·d floats, writes the H+K heads of q and k back and 2K heads to the cache: for one
-    /// token 61 kFLOP and 61 kB in float32 or 57 kB in bf16; for 512 tokens 512 times that.
-    /// </summary>
+    /// <summary>Reads the heads of queries, keys and values, writes back those of queries and keys, and keys and values to the cache.</summary>
     [Benchmark]
     public void RotateNormAppend() => Backend.RotateNormAndAppend(_qkv, s_shape, _angles, 1e-5f, null, _step!, 0);
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -7,7 +8,6 @@ namespace Llama4Kernels.Benchmarks.Embedding;
 
 /// <summary>
 /// Rows of a bf16 table, D = 5120, at random ids. The table has 16,384 rows, 168 MB: beyond the caches, like the model's.
-/// Per call no FLOPs; 2·T·D bytes read and 4·T·D written: 31 kB for one token, 16 MB for 512.
 /// </summary>
 public class EmbeddingBenchmarks : BackendBenchmarks
 {
@@ -31,6 +31,9 @@ public class EmbeddingBenchmarks : BackendBenchmarks
         _ids = [.. Enumerable.Range(0, Tokens).Select(_ => random.Next(V))];
         _y = Zeros(Tokens, D);
     }
+
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => new(0, (2.0 + 4) * Tokens * D);
 
     [Benchmark]
     public void TokenEmbedding() => Backend.Embed(_table!, _ids, _y);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Numerics;
 
@@ -36,14 +37,18 @@ public class ExpertRoutingBenchmarks : BackendBenchmarks
         TopKRouting();
     }
 
-    /// <summary>T·E comparisons and T·k sigmoids; 4·T·E bytes read, 8·T·k written: 33 kB and 4 kB for 512 tokens.</summary>
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => method switch
+    {
+        // Comparisons, and sigmoids of those that are chosen.
+        nameof(TopKRouting) => new(Tokens * (E + (20.0 * K)), Tokens * ((4.0 * E) + (8 * K))),
+        // Each chosen expert's weights are read; from 32 tokens on nearly all of them are chosen.
+        _ => new(6.0 * Tokens * K * D * F, (2.0 * 3 * D * F * Math.Min(E, Tokens * K)) + (8.0 * Tokens * D)),
+    };
+
     [Benchmark]
     public void TopKRouting() => Backend.RouteTopK(_logits, _routing!);
 
-    /// <summary>
-    /// 6·T·k·D·F FLOPs; 6·D·F = 252 MB of weights per chosen expert. One token: 252 MFLOP and 252 MB. 512 tokens, which choose
-    /// all 16 experts: 129 GFLOP and 4.0 GB.
-    /// </summary>
     [Benchmark]
     public void ExpertFeedForward() => Backend.ExpertFeedForward(_x, _routing!, _experts, _y);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
@@ -8,7 +9,7 @@ using Llama4Kernels.Kernels.Threading;
 namespace Llama4Kernels.Benchmarks.MatMul;
 
 /// <summary><c>MatMul</c>: one product [tokens, 5120] · [8192, 5120]ᵀ with bf16 weights (84 MB, beyond the caches).</summary>
-public unsafe class MatMulBenchmarks
+public unsafe class MatMulBenchmarks : IKernelBenchmark
 {
     private const int Rows = 8192, Columns = 5120;
 
@@ -46,6 +47,9 @@ public unsafe class MatMulBenchmarks
             _x[i] = random.NextSingle() - 0.5f;
         }
     }
+
+    /// <inheritdoc/>
+    public KernelWork Work(string method) => BackendBenchmarks.Product(Tokens, Rows, Columns, sizeof(ushort), Precision == ActivationPrecision.BFloat16 ? Multipliers.BFloat16Dot : Multipliers.Fma);
 
     [Benchmark]
     public void Multiply() => _linear!.Run(

@@ -1,11 +1,11 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Benchmarks.Normalization;
 
 /// <summary>
 /// Layer normalisation of the vision tower, one tile [577, 1408].
-/// Per call 8·T·D = 6.5 MFLOP and 8·T·D = 6.5 MB.
 /// </summary>
 public class LayerNormBenchmarks : BackendBenchmarks
 {
@@ -21,6 +21,9 @@ public class LayerNormBenchmarks : BackendBenchmarks
         _bias = Numbers(1, D);
         _y = Zeros(T, D);
     }
+
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => new(8.0 * T * D, 8.0 * T * D);
 
     [Benchmark]
     public void LayerNorm() => Backend.LayerNorm(_x, _weight, _bias, 1e-5f, _y);

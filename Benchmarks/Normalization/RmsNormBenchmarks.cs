@@ -1,11 +1,11 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Benchmarks.Normalization;
 
 /// <summary>
 /// Root-mean-square normalisation of the text layers, D = 5120.
-/// Per call 4·T·D FLOPs and 8·T·D bytes: 20 kFLOP and 41 kB for one token, 10 MFLOP and 21 MB for 512.
 /// </summary>
 public class RmsNormBenchmarks : BackendBenchmarks
 {
@@ -23,6 +23,9 @@ public class RmsNormBenchmarks : BackendBenchmarks
         _weight = Numbers(1, D);
         _y = Zeros(Tokens, D);
     }
+
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => new(4.0 * Tokens * D, 8.0 * Tokens * D);
 
     [Benchmark]
     public void RmsNorm() => Backend.RmsNorm(_x, _weight, 1e-5f, _y);

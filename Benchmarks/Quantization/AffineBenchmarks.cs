@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Quantization;
@@ -8,10 +9,10 @@ using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Quantization;
 
-/// <summary>One product [tokens, 5120] · [8192, 5120]ᵀ with GGUF's blocks as they are stored, 84 MFLOP a token.</summary>
+/// <summary>One product [tokens, 5120] · [16384, 5120]ᵀ with GGUF's blocks as they are stored.</summary>
 public class AffineBenchmarks : BackendBenchmarks
 {
-    private const int Rows = 8192, Columns = 5120;
+    private const int Rows = 16384, Columns = 5120;
 
     private IMatrix? _weights;
     private Tensor _x, _y;
@@ -34,6 +35,9 @@ public class AffineBenchmarks : BackendBenchmarks
         _y = Zeros(Tokens, Rows);
     }
 
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => Product(Tokens, Rows, Columns, (double)GgufBlockType.Find(Type)!.Bytes / GgufBlockType.Find(Type)!.Columns, Multipliers.Fma);
+
     /// <summary>AffineProduct, through the backend.</summary>
     [Benchmark]
     public void AffineProduct() => Backend.Linear(_x, _weights!, null, _y);
@@ -42,7 +46,7 @@ public class AffineBenchmarks : BackendBenchmarks
 /// <summary>The same product with x rounded to int8, on products of integers.</summary>
 public class CodedBenchmarks : BackendBenchmarks
 {
-    private const int Rows = 8192, Columns = 5120;
+    private const int Rows = 16384, Columns = 5120;
 
     private CpuWorkspace? _workspace;
     private AffineMatrix? _weights;
@@ -71,6 +75,9 @@ public class CodedBenchmarks : BackendBenchmarks
         _x = Numbers(Tokens, Columns);
         _y = Zeros(Tokens, Rows);
     }
+
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => Product(Tokens, Rows, Columns, (double)GgufBlockType.Find(Type)!.Bytes / GgufBlockType.Find(Type)!.Columns, Multipliers.IntegerDot);
 
     /// <summary>CodedProduct, by record.</summary>
     [Benchmark]

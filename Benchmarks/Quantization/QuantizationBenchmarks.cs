@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
@@ -8,10 +9,13 @@ using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Quantization;
 
-/// <summary>One product [tokens, 5120] · [8192, 5120]ᵀ: 42 MB of FP8 or 22 MB of int4 weights, 84 MFLOP a token.</summary>
+/// <summary>One product [tokens, 5120] · [16384, 5120]ᵀ.</summary>
 public class QuantizationBenchmarks : BackendBenchmarks
 {
-    private const int Rows = 8192, Columns = 5120;
+    /// <summary>Of a weight of four bits with a float32 scale per 128 columns.</summary>
+    internal const double Int4Bytes = (64 + 4) / 128.0;
+
+    private const int Rows = 16384, Columns = 5120;
 
     private IMatrix? _weights;
     private Tensor _x, _y;
@@ -32,15 +36,20 @@ public class QuantizationBenchmarks : BackendBenchmarks
         _y = Zeros(Tokens, Rows);
     }
 
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => Format == "int4"
+        ? Product(Tokens, Rows, Columns, Int4Bytes, Multipliers.Fma)
+        : Product(Tokens, Rows, Columns, 1, Multipliers.BFloat16Dot);
+
     /// <summary>QuantisedProduct, through the backend.</summary>
     [Benchmark]
     public void QuantisedProduct() => Backend.Linear(_x, _weights!, null, _y);
 }
 
-/// <summary>The same product with x rounded to int8: 22 MB of weights, 84 MFLOP a token, on the integer dot product.</summary>
+/// <summary>The same product with x rounded to int8, on the integer dot product.</summary>
 public class Int4ProductBenchmarks : BackendBenchmarks
 {
-    private const int Rows = 8192, Columns = 5120;
+    private const int Rows = 16384, Columns = 5120;
 
     private CpuWorkspace? _workspace;
     private Int4Panels? _weights;
@@ -65,6 +74,9 @@ public class Int4ProductBenchmarks : BackendBenchmarks
         _y = Zeros(Tokens, Rows);
     }
 
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => Product(Tokens, Rows, Columns, QuantizationBenchmarks.Int4Bytes, Multipliers.IntegerDot);
+
     /// <summary>Int4Product, by record.</summary>
     [Benchmark]
     public unsafe void Int4Product() =>
@@ -72,10 +84,10 @@ public class Int4ProductBenchmarks : BackendBenchmarks
             .Launch(_workspace!, new CpuOperands(_x.Pointer, Tokens, _weights!, null, _y.Pointer));
 }
 
-/// <summary>The same product with weights of eight bits, 45 MB, and x rounded to int8.</summary>
+/// <summary>The same product with weights of eight bits and x rounded to int8.</summary>
 public class Int8ProductBenchmarks : BackendBenchmarks
 {
-    private const int Rows = 8192, Columns = 5120;
+    private const int Rows = 16384, Columns = 5120;
 
     private CpuWorkspace? _workspace;
     private Int8Panels? _weights;
@@ -99,6 +111,10 @@ public class Int8ProductBenchmarks : BackendBenchmarks
         _x = Numbers(Tokens, Columns);
         _y = Zeros(Tokens, Rows);
     }
+
+    /// <inheritdoc/>
+    // A half as scale behind 32 codes.
+    public override KernelWork Work(string method) => Product(Tokens, Rows, Columns, 34 / 32.0, Multipliers.IntegerDot);
 
     /// <summary>Int8Product, by record.</summary>
     [Benchmark]

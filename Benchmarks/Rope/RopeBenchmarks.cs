@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Rope;
 
@@ -25,11 +26,18 @@ public class RopeBenchmarks : BackendBenchmarks
         _scales = Zeros(Tokens, 1);
     }
 
-    /// <summary>T·d/2 products and as many sine-cosine pairs in float64; 4·T·d bytes written: 512 B for one token, 262 kB for 512.</summary>
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => method switch
+    {
+        // A product, a sine and a cosine in float64 for two of the results.
+        nameof(RopeAngles) => new(41.0 * Tokens * HeadDim / 2, 4.0 * Tokens * HeadDim),
+        // A logarithm in float64.
+        _ => new(25.0 * Tokens, 8.0 * Tokens),
+    };
+
     [Benchmark]
     public void RopeAngles() => Backend.RopeAngles(_frequencies, _positions, _angles);
 
-    /// <summary>T logarithms in float64 and about 5·T FLOPs; 8·T bytes: 4 kB for 512 tokens.</summary>
     [Benchmark]
     public void QueryScales() => Backend.QueryScales(_positions, 0.1f, 8192f, _scales);
 }

@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Benchmarks.Sampling;
@@ -21,7 +22,9 @@ public class SamplingBenchmarks : BackendBenchmarks
         _ids = new int[Rows];
     }
 
-    /// <summary>4·T·V bytes read and as many comparisons: 0.8 MB for a row, which the third-level cache may hold.</summary>
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => new(1.0 * Rows * Vocabulary, 4.0 * Rows * Vocabulary);
+
     [Benchmark]
     public bool ArgMax() => Backend.TryArgMax(_logits, _ids);
 }

@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Llama4Kernels.Benchmarks.Roofline;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Vision;
 
@@ -29,22 +30,25 @@ public class VisionBenchmarks : BackendBenchmarks
         _merged = Zeros(Grid * Grid / 4, 4 * D);
     }
 
-    /// <summary>No FLOPs; 0.7 MB read, 1.4 MB written.</summary>
+    /// <inheritdoc/>
+    public override KernelWork Work(string method) => method switch
+    {
+        nameof(PatchUnfold) => new(0, (2.0 + 4) * Channels * Size * Size),
+        nameof(ClassToken) => new(1.0 * Tokens * D, 12.0 * Tokens * D),
+        // Scores and sums; the rotation of queries and keys.
+        nameof(VisionAttention) => new((4.0 * Tokens * Tokens * D) + (6.0 * Tokens * D), 16.0 * Tokens * D),
+        _ => new(0, 8.0 * Tokens * D),
+    };
+
     [Benchmark]
     public void PatchUnfold() => Backend.UnfoldPatches(_pixels, 1, Channels, Size, Patch, _unfolded);
 
-    /// <summary>T·D = 0.8 MFLOP; 12·T·D = 9.7 MB.</summary>
     [Benchmark]
     public void ClassToken() => Backend.AppendClassTokenAndPositions(_patches, _classToken, _positions, 1, _x);
 
-    /// <summary>
-    /// 4·T²·D = 1.9 GFLOP, and 6·T·D = 5 MFLOP to rotate q and k. The projections are 9.7 MB and the output is 3.2 MB; keys and
-    /// values, 6.5 MB, are read once per tile of 64 queries, ten times.
-    /// </summary>
     [Benchmark]
     public void VisionAttention() => Backend.VisionAttention(_qkv, 1, Heads, _angles, _attended);
 
-    /// <summary>No FLOPs; 3.2 MB read, 3.2 MB written.</summary>
     [Benchmark]
     public void PixelShuffle() => Backend.PixelShuffle(_x, 1, Grid, _merged);
 }
