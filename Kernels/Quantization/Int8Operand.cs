@@ -8,7 +8,8 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// Rows of x as products of integers take them: quantised for each 128 columns, in tiles of four rows; at the end of two or of
 /// one, and three become four, the last of zeros. A tile is one stream of groups; a group of a tile of R rows is
 /// <code>
-/// for each run of columns, R int32: −Bias · sum of the row's codes, what the weights' bias would add; or R float32: the sums
+/// for each run of columns, R int32: −Bias · sum of the row's codes, what the weights' bias would add; or R float32: the sums;
+/// or for each two runs R pairs of int16: their sums
 /// R float32: scales
 /// 32 quads of columns: R rows × 4 int8
 /// </code>
@@ -91,7 +92,7 @@ internal static unsafe class Int8Operand
             Vector512.Narrow(Vector512.Narrow(i0, i1), Vector512.Narrow(i2, i3)).Store((sbyte*)quads + c);
         }
         int* starts = (int*)group + row;
-        for (int run = 0, c = 0; run < form.Runs; run++, starts += height)
+        for (int run = 0, c = 0; run < form.Runs; run++)
         {
             Vector512<int> sum = default;
             for (int end = c + GroupColumns / form.Runs; c < end; c += 16)
@@ -99,7 +100,14 @@ internal static unsafe class Int8Operand
                 sum += Vector512.Load(codes + c);
             }
             int own = Vector512.Sum(sum);
+            if (form.ArePairs)
+            {
+                ((short*)starts)[run % 2] = (short)own;
+                starts += run % 2 * height;
+                continue;
+            }
             *starts = form.Bias != 0 ? -form.Bias * own : BitConverter.SingleToInt32Bits(own);
+            starts += height;
         }
         *(float*)starts = bits >= Infinity ? float.NaN : isZero ? 0 : magnitude / 127;
         uint* to = (uint*)starts + height;
