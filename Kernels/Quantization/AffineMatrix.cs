@@ -51,7 +51,8 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         (int rows, int columns, WeightFormat format) = Check(stacked);
         var packed = new AffineMatrix(rows, columns, format, order);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
-        team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, order.Pack, order == CodeOrder.Lines, rows));
+        int perItem = TurnedRows.PanelsAtOnce(stacked);
+        team.Run((packed.PanelCount + perItem - 1) / perItem, new AffinePackJob(sources, packed.Data, packed._layout, order.Pack, order == CodeOrder.Lines, rows, perItem));
         packed.LetPagesGrow();
         return packed;
     }
