@@ -71,7 +71,7 @@ internal sealed unsafe class TurnedRows : IDisposable
     private static bool Needs(MatrixSource source) => source switch
     {
         QuantisedMatrix quantised => Needs(quantised.Numbers),
-        StridedMatrix { RowStride: 1, ColumnStride: not 1, PlainType: ElementType.BF16 or ElementType.F16 } => true,
+        StridedMatrix { RowStride: 1, ColumnStride: not 1, PlainType: { } type } => type.Size() == sizeof(ushort),
         _ => false,
     };
 
