@@ -22,6 +22,7 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
     public static CudaProduct[] All { get; } =
     [
         .. Int4MatVecCuda.Products,
+        .. Int4GemmCuda.Products,
         .. AffineProductCuda.Products,
         .. s_rowFormats.Select(format => Vector(format)),
         .. s_rowFormats.Select(format => Tiled(format)),

@@ -20,6 +20,10 @@ internal static class WrittenKernels
            from experts in (bool[])[false, true]
            from rows in Int4MatVecPtx.RowCounts
            select ("Quantization", Int4MatVecPtx.Name(rows, experts), sm, Int4MatVecPtx.Write(rows, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from size in Int4GemmPtx.Sizes
+           select ("Quantization", size.Name(experts), sm, Int4GemmPtx.Write(size, experts, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
         .. from sm in Targets select ("Normalization", RmsNormPtx.Name, sm, RmsNormPtx.Write(sm)),
