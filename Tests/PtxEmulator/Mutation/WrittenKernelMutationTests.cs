@@ -114,10 +114,14 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         }
         foreach (Int4GemmSize size in Int4GemmPtx.Sizes.Where(size => name == size.Name(experts: false) || name == size.Name(experts: true)))
         {
-            // Groups of both places of scales, and so many that each place is filled again; outputs and tokens that end within a unit, a warp's and a block's.
+            // Ends in each of the eights of a warp's outputs, and with each of a lane's tokens; then so many groups that each place is filled again, and tiles that end.
             bool experts = name == size.Name(experts: true);
-            (int Rows, int Outputs, int Columns)[] sizes = [(3, 17, 128), (size.Tokens + 19, 33, 384), (5, size.Outputs + 41, 640)];
-            return sizes.Select(one => new Int4Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs == 33).Tiled(size, spare: 1));
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes =
+            [
+                .. Enumerable.Range(0, 8).Select(i => ((i / 2 * 8) + 4 + (i % 2), (8 * i) + 4, 128)),
+                (size.Tokens + 3, 33, 384), (5, size.Outputs + 9, 512),
+            ];
+            return sizes.Select(one => new Int4Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Tiled(size, spare: 1));
         }
         int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
         (int Rows, int Outputs, int Columns)[] shapes = atOnce switch
