@@ -26,6 +26,9 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
     /// <summary>Whether <see cref="MostRows"/> are those of an expert in the mean and not of all experts together.</summary>
     public bool CountsRowsOfExpert { get; init; }
 
+    /// <summary>What the columns of W have to be a multiple of.</summary>
+    public int InnerMultiple { get; init; } = 1;
+
     /// <summary>Outputs up to which it is worth taking for any number of rows.</summary>
     public int FewOutputs { get; init; }
 
@@ -43,6 +46,7 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
         !Reads(gemm.Weights) ? $"reads {Formats} weights"
         : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
         : Operands > gemm.Activations ? $"rounds activations to {Operands}"
+        : gemm.Inner % InnerMultiple != 0 ? $"is for columns in multiples of {InnerMultiple}"
         : Lacks(machine);
 
     /// <summary>Whether it is worth taking for a product's rows and outputs, if it can be.</summary>

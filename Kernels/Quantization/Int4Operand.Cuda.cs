@@ -3,11 +3,11 @@ using Llama4Kernels.Kernels.Contracts.Cuda;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
-/// <summary>Rounds x to bfloat16 in the order of fragments (<see cref="Int4Operand"/>), before products with int4 weights in tiles.</summary>
+/// <summary>Rounds x to bfloat16 in the order of fragments (<see cref="Int4Operand"/>), before products on tensor cores.</summary>
 internal static class Int4OperandCuda
 {
     internal static readonly KernelOption[] Kernels =
-        [new("Linear", Int4OperandPtx.Name, "before products with int4 weights in tiles: rounds x to bfloat16 in the order of fragments")];
+        [new("Linear", Int4OperandPtx.Name, "before products on tensor cores: rounds x to bfloat16 in the order of fragments")];
 
     /// <summary>Launches the rounding.</summary>
     /// <param name="queue">Takes the launch.</param>

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Tests.Oracles;
 using Llama4Kernels.Tests.PtxEmulator.Mutation;
@@ -78,7 +78,7 @@ internal sealed class Int4Case
         byte[] x = MemoryMarshal.AsBytes(X.SelectMany(row => row).ToArray().AsSpan()).ToArray();
         return new MutationLaunch(new CudaDim3((_columns + 511) / 512, Rows), new CudaDim3(Int4OperandPtx.Threads), 0,
             [new BufferArgument(0, x.Length / 4), new BufferArgument(1, null), _columns],
-            [new MutationBuffer(x, x, Agreement.Exact), new MutationBuffer(null, Operand(), Agreement.Exact)]);
+            [new MutationBuffer(x, x, Agreement.Exact), new MutationBuffer(null, OperandBytes.Of(X), Agreement.Exact)]);
     }
 
     /// <summary>The launch of the matrix-vector product.</summary>
@@ -91,14 +91,14 @@ internal sealed class Int4Case
     }
 
     /// <summary>The launch of the product for many rows.</summary>
-    /// <param name="size">What a block computes.</param>
+    /// <param name="tile">What a block computes.</param>
     /// <param name="spare">Tiles of rows that the grid has and x has not.</param>
-    public MutationLaunch Tiled(Int4GemmSize size, int spare = 0) => Launch(
-        new CudaDim3((_outputs + size.Outputs - 1) / size.Outputs, size.TokenTiles(Rows, Starts is null ? 0 : Starts.Length - 1) + spare), size.Threads, size.SharedBytes, withRowExperts: false);
+    public MutationLaunch Tiled(TensorTile tile, int spare = 0) => Launch(
+        new CudaDim3((_outputs + tile.Outputs - 1) / tile.Outputs, tile.TokenTiles(Rows, Starts is null ? 0 : Starts.Length - 1) + spare), tile.Threads, Int4GemmPtx.SharedBytes(tile), withRowExperts: false);
 
     private MutationLaunch Launch(CudaDim3 grid, int threads, int shared, bool withRowExperts)
     {
-        byte[] operand = Operand();
+        byte[] operand = OperandBytes.Of(X);
         byte[] y = new byte[Rows * _outputs * sizeof(float)];
         for (int row = 0; row < Rows; row++)
         {
@@ -146,40 +146,6 @@ internal sealed class Int4Case
         }
         arguments.AddRange([_outputs, _columns]);
         return new MutationLaunch(grid, new CudaDim3(threads), shared, arguments, buffers);
-    }
-
-    /// <summary>x in the kernels' layout, from the layout's functions.</summary>
-    private byte[] Operand()
-    {
-        int groups = _columns / Int4Tiles.GroupColumns;
-        var operand = new byte[Rows * Int4Operand.RowBytes(_columns)];
-        for (int row = 0; row < Rows; row++)
-        {
-            for (int group = 0; group < groups; group++)
-            {
-                Span<byte> to = operand.AsSpan((int)(row * Int4Operand.RowBytes(_columns)) + (group * Int4Operand.GroupBytes), Int4Operand.GroupBytes);
-                float[] pairs = new float[Int4Tiles.GroupColumns / 2];
-                for (int column = 0; column < Int4Tiles.GroupColumns; column++)
-                {
-                    ushort bits = Bf16.FromSingle(X[row][(group * Int4Tiles.GroupColumns) + column]);
-                    MemoryMarshal.Write(to[Int4Operand.Place(column)..], bits);
-                    pairs[column / 2] += Bf16.ToSingle(bits);
-                }
-                // The order in which the warp adds: the two tiles of a lane, then lanes 16, 8, … apart.
-                for (int half = 32; half > 0; half /= 2)
-                {
-                    for (int i = 0; i < half; i++)
-                    {
-                        pairs[i] += pairs[i + half];
-                    }
-                }
-                for (int copy = 0; copy < Int4Operand.SumBytes / sizeof(float); copy++)
-                {
-                    MemoryMarshal.Write(to[(Int4Operand.ValueBytes + (copy * sizeof(float)))..], -24 * pairs[0]);
-                }
-            }
-        }
-        return operand;
     }
 
     private static IEnumerable<byte> Bytes(sbyte[] codes) => codes.Chunk(2).Select(pair => (byte)((pair[0] & 15) | (pair[1] << 4)));

@@ -34,7 +34,7 @@ public class Int4GemmTests
     {
         // A grid for more rows than there are, as that of a graph may be; a bias beside every other shape.
         var subject = new Int4Case(rows, outputs, columns, seed: rows + outputs, withBias: rows % 2 == 0);
-        Check(Size(tokens), experts: false, subject.Tiled(Size(tokens), spare: rows % 3));
+        Check(Of(tokens), experts: false, subject.Tiled(Of(tokens), spare: rows % 3));
     }
 
     /// <summary>Experts without rows, with one, with as many as a tile and more.</summary>
@@ -46,7 +46,7 @@ public class Int4GemmTests
     public void Experts(int tokens, int[] starts, int outputs)
     {
         var subject = new Int4Case(starts[^1], outputs, 384, seed: tokens + outputs, starts);
-        Check(Size(tokens), experts: true, subject.Tiled(Size(tokens), spare: 1));
+        Check(Of(tokens), experts: true, subject.Tiled(Of(tokens), spare: 1));
     }
 
     /// <summary>Every tile of an expert's rows has a block, whatever the routing: the grid's bound is the most that there can be.</summary>
@@ -57,17 +57,17 @@ public class Int4GemmTests
     [InlineData(4096, 128)]
     public void TheGridHasABlockForEveryTile(int rows, int experts)
     {
-        foreach (Int4GemmSize size in Int4GemmPtx.Sizes)
+        foreach (TensorTile tile in Int4GemmPtx.Tiles)
         {
-            Assert.Equal((rows + size.Tokens - 1) / size.Tokens, size.TokenTiles(rows, 0));
+            Assert.Equal((rows + tile.Tokens - 1) / tile.Tokens, tile.TokenTiles(rows, 0));
             // The worst: as many experts as can be with one row more than whole tiles.
             int most = 0, left = rows;
             for (int expert = 0; expert < experts && left > 0; expert++)
             {
                 int taken = expert == experts - 1 ? left : 1;
-                (most, left) = (most + ((taken + size.Tokens - 1) / size.Tokens), left - taken);
+                (most, left) = (most + ((taken + tile.Tokens - 1) / tile.Tokens), left - taken);
             }
-            Assert.InRange(size.TokenTiles(rows, experts), most, rows);
+            Assert.InRange(tile.TokenTiles(rows, experts), most, rows);
         }
     }
 
@@ -79,9 +79,9 @@ public class Int4GemmTests
     [InlineData(128, true)]
     public void TwentyOrdersOfTurnsGiveTheSameBits(int tokens, bool experts)
     {
-        Int4GemmSize size = Size(tokens);
+        TensorTile tile = Of(tokens);
         var subject = new Int4Case(40, 33, 384, seed: 5, experts ? [0, 7, 40] : null);
-        subject.Tiled(size).CheckOrders(Parsed(size.Name(experts), 90), size.Name(experts), orders: 20, results: 1);
+        subject.Tiled(tile).CheckOrders(Parsed(Int4GemmPtx.Name(tile, experts), 90), Int4GemmPtx.Name(tile, experts), orders: 20, results: 1);
     }
 
     /// <summary>Sums change their unit with every group: scales that differ by many powers of two, that are negative, that are zero.</summary>
@@ -91,12 +91,12 @@ public class Int4GemmTests
     public void ScalesOfAllSizes(int tokens)
     {
         float[] scales = [1e-5f, 3e8f, -2f, 0, 7e6f, 1e-20f, 0];
-        Int4GemmSize size = Size(tokens);
+        TensorTile tile = Of(tokens);
         foreach (int groups in (int[])[1, 2, 3, 4, 7])
         {
-            Check(size, experts: false, new Int4Case(2, 3, groups * 128, seed: groups, scale: group => scales[group]).Tiled(size));
+            Check(tile, experts: false, new Int4Case(2, 3, groups * 128, seed: groups, scale: group => scales[group]).Tiled(tile));
         }
-        new Int4Case(2, 3, 384, seed: 1, scale: _ => 0).Tiled(size).Run(Parsed(size.Name(experts: false), 80), size.Name(experts: false), s_schedules[0], out byte[][] results);
+        new Int4Case(2, 3, 384, seed: 1, scale: _ => 0).Tiled(tile).Run(Parsed(Int4GemmPtx.Name(tile, experts: false), 80), Int4GemmPtx.Name(tile, experts: false), s_schedules[0], out byte[][] results);
         Assert.All(MemoryMarshal.Cast<byte, float>(results[^1]).ToArray(), value => Assert.InRange(value, -1e-37f, 1e-37f));
     }
 
@@ -106,12 +106,12 @@ public class Int4GemmTests
     [InlineData(128, float.PositiveInfinity)]
     public void WhatIsNoNumberStaysInItsRow(int tokens, float value)
     {
-        Int4GemmSize size = Size(tokens);
-        string name = size.Name(experts: false);
+        TensorTile tile = Of(tokens);
+        string name = Int4GemmPtx.Name(tile, experts: false);
         var subject = new Int4Case(3, 20, 256, seed: 1);
-        MutationLaunch good = subject.Tiled(size);
+        MutationLaunch good = subject.Tiled(tile);
         subject.X[1][130] = value;
-        MutationLaunch launch = good with { Buffers = [.. good.Buffers.Take(2), subject.Tiled(size).Buffers[2], .. good.Buffers.Skip(3)] };
+        MutationLaunch launch = good with { Buffers = [.. good.Buffers.Take(2), subject.Tiled(tile).Buffers[2], .. good.Buffers.Skip(3)] };
         launch.Run(Parsed(name, 80), name, s_schedules[0], out byte[][] results);
         float[] y = MemoryMarshal.Cast<byte, float>(results[^1]).ToArray(), expected = MemoryMarshal.Cast<byte, float>(good.Buffers[^1].Expected).ToArray();
         for (int i = 0; i < y.Length; i++)
@@ -124,9 +124,9 @@ public class Int4GemmTests
     [Fact]
     public void TheOffsetAndTheUnitsCostFewDigits()
     {
-        Int4GemmSize size = Size(64);
-        MutationLaunch launch = new Int4Case(2, 32, 5120, seed: 8).Tiled(size);
-        launch.Run(Parsed(size.Name(experts: false), 80), size.Name(experts: false), s_schedules[0], out byte[][] results);
+        TensorTile tile = Of(64);
+        MutationLaunch launch = new Int4Case(2, 32, 5120, seed: 8).Tiled(tile);
+        launch.Run(Parsed(Int4GemmPtx.Name(tile, experts: false), 80), Int4GemmPtx.Name(tile, experts: false), s_schedules[0], out byte[][] results);
         float[] y = MemoryMarshal.Cast<byte, float>(results[^1]).ToArray(), expected = MemoryMarshal.Cast<byte, float>(launch.Buffers[^1].Expected).ToArray();
         double error = y.Zip(expected).Sum(pair => Math.Pow((double)pair.First - pair.Second, 2)), norm = expected.Sum(value => (double)value * value);
         Assert.InRange(Math.Sqrt(error / norm), 0, 1e-5);
@@ -142,27 +142,27 @@ public class Int4GemmTests
     public void Counters(int tokens, double instructions, double integer, double clocks)
     {
         const int Columns = 2560;
-        Int4GemmSize size = Size(tokens);
-        string name = size.Name(experts: false);
+        TensorTile tile = Of(tokens);
+        string name = Int4GemmPtx.Name(tile, experts: false);
         PtxModule module = Parsed(name, 80);
-        MutationLaunch launch = new Int4Case(size.Tokens, size.Outputs, Columns, seed: 7).Tiled(size);
+        MutationLaunch launch = new Int4Case(tile.Tokens, tile.Outputs, Columns, seed: 7).Tiled(tile);
         var profile = new LaunchProfile(launch.Run(module, name, new LaunchOptions { Workers = 1, CountMemory = true }, out _));
-        double products = size.Outputs / 16.0 * size.Tokens / 8 * Columns / 16;
+        double products = tile.Outputs / 16.0 * tile.Tokens / 8 * Columns / 16;
         Assert.InRange(profile.Instructions / products, 0, instructions);
         Assert.InRange(profile.On(Pipe.Alu) / products, 0, integer);
         Assert.InRange(4 * profile.Wavefronts / products, 0, clocks);
         Assert.True(profile.SectorEfficiency >= 1, $"sector efficiency {profile.SectorEfficiency}");
         Assert.Equal(0, profile.BankConflicts);
         // Each code and scale once, each value and sum once.
-        double bytes = (size.Outputs * (Columns / 2 + Columns / 32)) + (size.Tokens * Int4Operand.RowBytes(Columns));
-        Assert.InRange(profile.ReadSectors * 32, bytes, bytes + (size.Threads * 32));
+        double bytes = (tile.Outputs * (Columns / 2 + Columns / 32)) + (tile.Tokens * Int4Operand.RowBytes(Columns));
+        Assert.InRange(profile.ReadSectors * 32, bytes, bytes + (tile.Threads * 32));
     }
 
     /// <summary>Every known device has room for the kernels, those with 99 KB too.</summary>
     [Fact]
     public void DevicesSayWhatTheyLack()
     {
-        Assert.Equal(91136, Int4GemmPtx.Sizes.Max(size => size.SharedBytes));
+        Assert.Equal(91136, Int4GemmPtx.Tiles.Max(Int4GemmPtx.SharedBytes));
         var gemm = new GemmDesc(256, 5120, 8192, WeightFormat.Int4, ActivationPrecision.BFloat16);
         foreach (CudaProduct record in Int4GemmCuda.Products)
         {
@@ -173,11 +173,11 @@ public class Int4GemmTests
         }
     }
 
-    private static Int4GemmSize Size(int tokens) => Int4GemmPtx.Sizes.Single(size => size.Tokens == tokens);
+    private static TensorTile Of(int tokens) => Int4GemmPtx.Tiles.Single(tile => tile.Tokens == tokens);
 
-    private static void Check(Int4GemmSize size, bool experts, MutationLaunch launch)
+    private static void Check(TensorTile tile, bool experts, MutationLaunch launch)
     {
-        string name = size.Name(experts);
+        string name = Int4GemmPtx.Name(tile, experts);
         foreach (int sm in PtxKernelModules.All.Targets(name).Select(target => target.Sm))
         {
             PtxModule module = Parsed(name, sm);
