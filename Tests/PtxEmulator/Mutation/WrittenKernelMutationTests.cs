@@ -121,12 +121,12 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         {
             // So many groups that each place is filled again, and tiles that end.
             bool experts = name == Int4GemmPtx.Name(tile, experts: true);
-            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 384), (5, tile.Outputs + 9, 512)];
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
             return sizes.Select(one => new Int4Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Tiled(tile, spare: 1));
         }
         foreach (TensorTile tile in Bf16GemmPtx.Tiles.Where(tile => name == Bf16GemmPtx.Name(tile)))
         {
-            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 256), (5, tile.Outputs + 9, 384)];
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
             return sizes.Select(one => new Bf16Case(one.Rows, one.Outputs, one.Columns, seed: 3, withBias: one.Outputs != 33).Launch(tile, spare: 1));
         }
         int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
