@@ -35,7 +35,7 @@ internal static class AssembledPairTile
         a.Label(ref run);
         a.mov(panel, __[runs]);
         a.mov(rows, __[runs + 8]);
-        if (shape.Asks)
+        if (shape.Asks > 0)
         {
             a.mov(ahead, __[runs + 16]);
             a.add(ahead, offset);
@@ -111,10 +111,9 @@ internal static class AssembledPairTile
             {
                 a.vmovdqu64(Zmm[FirstLine + v], __zmmword_ptr[panel + (index * lineBytes) + (v * 64)]);
             }
-            if (shape.Asks)
+            for (int line = 0; line < Math.Min(shape.Asks, shape.PanelVectors); line++)
             {
-                // One line of each pair's: the hardware fetches its neighbours.
-                a.prefetcht1(__byte_ptr[ahead + (index * lineBytes)]);
+                a.prefetcht1(__byte_ptr[ahead + (index * lineBytes) + (line * 64)]);
             }
             for (int r = 0; r < shape.Rows; r++)
             {
@@ -152,7 +151,7 @@ internal static class AssembledPairTile
         {
             a.add(panel, count * lineBytes);
             a.add(x, count * PairBytes);
-            if (shape.Asks)
+            if (shape.Asks > 0)
             {
                 a.add(ahead, count * lineBytes);
             }

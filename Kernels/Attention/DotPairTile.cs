@@ -17,7 +17,7 @@ internal readonly unsafe struct DotPairTile : IPairTile
     private static readonly Lock s_gate = new();
 
     // By Index; 0 where there is none yet.
-    private static readonly nint[] s_codes = new nint[8 * PairTile.MaxRows * 16];
+    private static readonly nint[] s_codes = new nint[20 * PairTile.MaxRows * 16];
 
     // Keeps them alive.
     private static readonly List<ExecutableMemory> s_made = [];
@@ -43,7 +43,7 @@ internal readonly unsafe struct DotPairTile : IPairTile
     }
 
     private static int Index(in PairShape shape) =>
-        ((((((shape.IsScores ? 4 : 0) + (shape.Continues ? 2 : 0) + (shape.Asks ? 1 : 0)) * PairTile.MaxRows) + shape.Rows - 1) * 4 + shape.Vectors - 1) * 4) + shape.PanelVectors - 1;
+        ((((((shape.IsScores ? 10 : 0) + (shape.Continues ? 5 : 0) + shape.Asks) * PairTile.MaxRows) + shape.Rows - 1) * 4 + shape.Vectors - 1) * 4) + shape.PanelVectors - 1;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static nint Make(PairShape shape)

@@ -25,7 +25,7 @@ internal readonly unsafe struct WidePairTile : IPairTile
     public static void Multiply(in PairShape shape, PairRun* runs, byte* x, float* y, long count, float* factors, long ahead)
     {
         int stride = shape.IsScores ? PairTile.ScoreStride : PairTile.SumStride;
-        PairRows rows = new(runs, count, 64 * shape.PanelVectors, shape.Asks ? ahead : -1);
+        PairRows rows = new(runs, count, 64 * shape.PanelVectors, shape.Asks > 0 ? ahead : -1);
         float* a = (float*)x;
         int row = 0;
         for (; row <= shape.Rows - 2; row += 2, a += 2 * PairTile.OperandStride, y += 2 * stride)
@@ -139,7 +139,7 @@ internal readonly unsafe struct NarrowPairTile : IPairTile
     public static void Multiply(in PairShape shape, PairRun* runs, byte* x, float* y, long count, float* factors, long ahead)
     {
         int stride = shape.IsScores ? PairTile.ScoreStride : PairTile.SumStride;
-        PairRows rows = new(runs, count, 64 * shape.PanelVectors, shape.Asks ? ahead : -1);
+        PairRows rows = new(runs, count, 64 * shape.PanelVectors, shape.Asks > 0 ? ahead : -1);
         for (int row = 0; row < shape.Rows; row++)
         {
             for (int vector = 0; vector < shape.Vectors; vector++)

@@ -4,9 +4,10 @@ namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>
 /// Attention over keys and values in pairs. A unit is up to five heads of one token that share a key/value head: all its rows see
-/// the same keys, so that no mask enters a product. Keys are taken in tiles of at most 128 positions that are whole blocks of the
-/// cache or parts of one, and in splits of about 2,048, counted from position 0, whatever the step: a row meets the same operations
-/// in the same order if it is decoded alone or prefilled with others. A tile of the cache is read once for all tokens of a tile.
+/// the same keys, so that no mask enters a product. Keys are taken in tiles that are whole blocks of the cache or parts of one, at
+/// most 128 positions, so that keys and then values are read as they lie, and in splits of about 2,048, counted from position 0,
+/// whatever the step: a row meets the same operations in the same order if it is decoded alone or prefilled with others. A tile of
+/// the cache is read once for all tokens of a tile of queries.
 /// </summary>
 internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
     where TTile : struct, IPairTile
@@ -16,8 +17,8 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
 
     private const int Keys = 2048;
 
-    // Tokens that share out the lines which are read next: each asks for one of a pair's four.
-    private const int Askers = 4;
+    // Lines of a pair of rows: the units that come first share them out, to ask for what is read next.
+    private const int Lines = 4;
 
     public static int TileTokens(int group) => Tokens;
 
@@ -75,8 +76,8 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
         return plan.Head(tile.Table, position, kvHead) + plan.KeyPanels.Panel(slot / KvPanels.Width, 0) * sizeof(ushort);
     }
 
-    /// <summary>Positions that tiles begin anew at: those of a block, or of the blocks that one tile holds.</summary>
-    private static int Whole(in AttentionPlan plan) => Math.Max(1, PairTile.OperandStride / plan.BlockTokens) * plan.BlockTokens;
+    /// <summary>Positions that tiles begin anew at: those of a block, or of some small ones.</summary>
+    private static int Whole(in AttentionPlan plan) => Math.Max(1, KvPanels.Width / plan.BlockTokens) * plan.BlockTokens;
 
     private static int TileEnd(in AttentionPlan plan, int position)
     {
@@ -89,6 +90,8 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
     {
         PairRuns runs = space.Runs;
         runs.Fill(plan, tile.Table, kvHead, position, end, next);
+        // Four lines by one unit, two by each of two or three, one by each of four.
+        int units = (tile.Tokens - firstToken) * space.Parts, lines = Lines / Math.Min(Lines, (units & 1) == 1 && units > 1 ? units - 1 : units);
         for (int run = 0; run < runs.Count; run++)
         {
             for (int token = firstToken; token < tile.Tokens; token++)
@@ -96,7 +99,7 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
                 int count = Math.Min(runs.Positions(run), Math.Min(tile.Visible(token), end) - position - runs.Start(run));
                 for (int part = 0; count > 0 && part < space.Parts; part++)
                 {
-                    Scores(plan, runs, run, space.Unit(token, part), space.Rows(part), count, (token - firstToken) * space.Parts + part);
+                    Scores(plan, runs, run, space.Unit(token, part), space.Rows(part), count, (token - firstToken) * space.Parts + part, lines);
                 }
             }
         }
@@ -116,21 +119,23 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
                 {
                     PairUnit unit = space.Unit(token, part);
                     int asker = (token - firstToken) * space.Parts + part;
-                    PairShape shape = new(space.Rows(part), vectors, vectors, IsScores: false, Continues: !begins, Asks: asker < Askers);
-                    TTile.Multiply(shape, runs.Values(panel), unit.Weights, unit.Sum(panel), Math.Min(tile.Visible(token), end) - position, unit.Factors, 64 * asker);
+                    PairShape shape = new(space.Rows(part), vectors, vectors, IsScores: false, Continues: !begins, Asked(asker, lines));
+                    TTile.Multiply(shape, runs.Values(panel), unit.Weights, unit.Sum(panel), Math.Min(tile.Visible(token), end) - position, unit.Factors, 64 * asker * lines);
                 }
             }
         }
     }
 
-    private static void Scores(in AttentionPlan plan, in PairRuns runs, int run, PairUnit unit, int rows, int count, int asker)
+    private static void Scores(in AttentionPlan plan, in PairRuns runs, int run, PairUnit unit, int rows, int count, int asker, int lines)
     {
         int panelVectors = runs.PanelVectors(run), vectors = (count + 15) / 16;
         for (int chunk = 0; chunk < runs.Chunks; chunk++)
         {
-            PairShape shape = new(rows, vectors, panelVectors, IsScores: true, Continues: chunk > 0, Asks: asker < Askers);
+            PairShape shape = new(rows, vectors, panelVectors, IsScores: true, Continues: chunk > 0, Asked(asker, lines));
             int components = Math.Min(PairTile.OperandStride, plan.HeadDim - chunk * PairTile.OperandStride);
-            TTile.Multiply(shape, runs.Keys(run, chunk), unit.Query(chunk), unit.Scores + runs.Start(run), components, unit.Ones, 64 * asker);
+            TTile.Multiply(shape, runs.Keys(run, chunk), unit.Query(chunk), unit.Scores + runs.Start(run), components, unit.Ones, 64 * asker * lines);
         }
     }
+
+    private static int Asked(int asker, int lines) => asker * lines < Lines ? lines : 0;
 }

@@ -19,8 +19,8 @@ internal unsafe struct PairRun
 /// <param name="PanelVectors">Vectors of 16 columns that the panel has.</param>
 /// <param name="IsScores">Whether the result's rows are <see cref="PairTile.ScoreStride"/> floats apart, not <see cref="PairTile.SumStride"/>.</param>
 /// <param name="Continues">Whether the result begins with what it was, times a factor for each row, not with zero.</param>
-/// <param name="Asks">Whether what is read next is asked for.</param>
-internal readonly record struct PairShape(int Rows, int Vectors, int PanelVectors, bool IsScores, bool Continues, bool Asks);
+/// <param name="Asks">Lines that are asked for of what is read next with each pair of rows: 0, 1, 2 or 4.</param>
+internal readonly record struct PairShape(int Rows, int Vectors, int PanelVectors, bool IsScores, bool Continues, int Asks);
 
 /// <summary>What products of all forms have in common.</summary>
 internal static class PairTile

@@ -8,7 +8,8 @@ namespace Llama4Kernels.Kernels.Attention;
 /// </summary>
 internal readonly unsafe struct PairRuns
 {
-    private const int MaxRuns = PairTile.OperandStride;
+    // Panels of keys in a tile of one block.
+    private const int MaxPanels = PairTile.OperandStride / KvPanels.Width;
 
     private readonly int* _header;
     private readonly PairRun* _keys;
@@ -100,5 +101,5 @@ internal readonly unsafe struct PairRuns
         return next;
     }
 
-    private static int MostRuns(in AttentionPlan plan) => Math.Min(MaxRuns, PairTile.OperandStride / Math.Min(plan.BlockTokens, KvPanels.Width) + 1);
+    private static int MostRuns(in AttentionPlan plan) => Math.Max(MaxPanels, KvPanels.Width / plan.BlockTokens);
 }

@@ -33,7 +33,7 @@ public sealed unsafe class PairTileTests
             {
                 for (int vectors = 1; vectors <= panel; vectors++)
                 {
-                    PairShape shape = new(rows, vectors, panel, (rows + vectors) % 2 == 0, (rows + panel) % 2 == 0, vectors % 2 == 0);
+                    PairShape shape = new(rows, vectors, panel, (rows + vectors) % 2 == 0, (rows + panel) % 2 == 0, (rows + vectors) % 4 is int lines and not 3 ? lines : 4);
                     Check<WidePairTile>(shape, runs, count);
                     Check<NarrowPairTile>(shape, runs, count);
                     if (CpuLimits.This.WhyNoDot() is null)
