@@ -31,7 +31,7 @@ internal static unsafe partial class CodedProduct
         var sizes = new Sizes(Whole(sliceSpans * Math.Max(span.Floats, span.RunFloats) * sizeof(float)), Whole(span.Bytes), rows * PanelRows * sizeof(float));
         long operandBytes = (Int8Operand.Bytes(o.Tokens, w.Columns, span.Operand) + 63) & ~63L;
         byte* memory = workspace.Operand.Require(operandBytes + (long)workspace.Team.Threads * sizes.Worker);
-        workspace.Team.Run(Int8Operand.TiledRows(o.Tokens), new Int8Operand.QuantiseJob(o.X, o.Tokens, w.Columns, span.Operand, memory));
+        Int8Operand.Quantise(workspace.Team, o.X, o.Tokens, w.Columns, span.Operand, memory);
         int perItem = CpuLinear.PanelsPerItem(w.Panels.PanelBytes, w.PanelCount, Math.Min(o.Tokens, rows), workspace.Team);
         var job = new PanelJob(
             w.Panel(0), w.PanelCount, w.Panels, span, w.Rows, tile, tile == null ? AssembledCoded.Get(w.Panels, span) : default,

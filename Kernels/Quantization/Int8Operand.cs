@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -20,7 +22,13 @@ internal static unsafe class Int8Operand
     /// <summary>Rows of a whole tile.</summary>
     public const int TileRows = 4;
 
-    private const int GroupColumns = Int8Form.GroupColumns;
+    private const int GroupColumns = Int8Form.GroupColumns, Quads = GroupColumns / 4;
+
+    // Groups of a tile that are quantised at a time: some of their lines are a neighbour's too, but few.
+    private const int PieceGroups = 8;
+
+    // Columns of all rows that are worth handing out.
+    private const int ItemColumns = 16384;
 
     private const float Least = 7.5231638e-37f; // 2⁻¹²⁰
 
@@ -28,6 +36,9 @@ internal static unsafe class Int8Operand
 
     /// <summary>Rows of all tiles together.</summary>
     public static int TiledRows(int rows) => rows % TileRows == TileRows - 1 ? rows + 1 : rows;
+
+    /// <summary>Tiles of so many rows.</summary>
+    private static int Tiles(int rows) => (rows + TileRows - 1) / TileRows;
 
     /// <summary>Groups of a row.</summary>
     public static int Groups(int columns) => (int)(((long)columns + GroupColumns - 1) / GroupColumns);
@@ -38,36 +49,75 @@ internal static unsafe class Int8Operand
     /// <summary>Rows of the tile that begins at a row.</summary>
     public static int RowsAt(int row, int rows) => rows - row >= TileRows - 1 ? TileRows : rows - row;
 
-    /// <summary>Quantises rows. An item is a row of <see cref="TiledRows"/>.</summary>
-    public readonly struct QuantiseJob(float* x, int rows, int columns, Int8Form form, byte* to) : ITeamJob
+    /// <summary>Quantises rows.</summary>
+    /// <param name="team">Shares them out where there are many; few are not worth a meeting.</param>
+    /// <param name="x">[rows, columns]</param>
+    /// <param name="rows">At least 1.</param>
+    /// <param name="columns">Columns of x.</param>
+    /// <param name="form">What the product wants.</param>
+    /// <param name="to">Filled: <see cref="Bytes"/>.</param>
+    public static void Quantise(ProductTeam team, float* x, int rows, int columns, Int8Form form, byte* to)
     {
-        [SkipLocalsInit]
+        int tiles = Tiles(rows), perTile = (Groups(columns) + PieceGroups - 1) / PieceGroups;
+        int items = (int)Math.Clamp((long)rows * columns / ItemColumns, 1, (long)tiles * perTile);
+        team.Run(items, new QuantiseJob(x, rows, columns, form, to, tiles, perTile, items));
+    }
+
+    /// <summary>
+    /// Quantises its share of the pieces, which are some groups of a tile each: rows of a tile lie in the same cache lines, which
+    /// threads that took rows would take from each other all the time.
+    /// </summary>
+    private readonly struct QuantiseJob(float* x, int rows, int columns, Int8Form form, byte* to, int tiles, int perTile, int items) : ITeamJob
+    {
         public void Execute(int item, int worker)
         {
-            int first = item / TileRows * TileRows;
-            int height = RowsAt(first, rows), step = height * form.GroupBytes;
-            int whole = item == rows ? 0 : columns / GroupColumns, groups = Groups(columns);
-            byte* tile = to + (long)first * groups * form.GroupBytes;
-            float* from = x + (long)item * columns;
-            for (int g = 0; g < whole; g++, from += GroupColumns, tile += step)
+            long pieces = (long)tiles * perTile;
+            int groups = Groups(columns), end = (int)(pieces * (item + 1) / items);
+            for (int piece = (int)(pieces * item / items); piece < end; piece++)
             {
-                Group(from, form, tile, item - first, height);
-            }
-            float* rest = stackalloc float[GroupColumns];
-            for (int g = whole; g < groups; g++, tile += step)
-            {
-                new Span<float>(rest, GroupColumns).Clear();
-                if (item < rows)
+                int first = piece / perTile * TileRows, height = RowsAt(first, rows), group = piece % perTile * PieceGroups;
+                byte* at = to + ((long)first * groups + (long)group * height) * form.GroupBytes;
+                for (int stop = Math.Min(groups, group + PieceGroups); group < stop; group++, at += height * form.GroupBytes)
                 {
-                    new ReadOnlySpan<float>(from, columns % GroupColumns).CopyTo(new Span<float>(rest, GroupColumns));
+                    Group(x + (long)first * columns + (long)group * GroupColumns, columns, Math.Min(height, rows - first), Math.Min(GroupColumns, columns - group * GroupColumns), form, at, height);
                 }
-                Group(rest, form, tile, item - first, height);
             }
         }
     }
 
+    /// <summary>A group of a tile.</summary>
+    /// <param name="x">Rows, <paramref name="stride"/> apart.</param>
+    /// <param name="stride">Columns of x.</param>
+    /// <param name="rows">Rows of the tile that there are.</param>
+    /// <param name="width">Columns of the group that there are.</param>
+    /// <param name="form">What the product wants.</param>
+    /// <param name="group">Filled.</param>
+    /// <param name="height">Rows of the tile.</param>
     [SkipLocalsInit]
-    private static void Group(float* x, Int8Form form, byte* group, int row, int height)
+    private static void Group(float* x, long stride, int rows, int width, Int8Form form, byte* group, int height)
+    {
+        uint* quads = stackalloc uint[TileRows * Quads], place = (uint*)group + (form.Runs + 1) * height;
+        float* padded = stackalloc float[GroupColumns];
+        for (int r = 0; r < height; r++)
+        {
+            float* row = x + r * stride;
+            if (r >= rows || width < GroupColumns)
+            {
+                new Span<float>(padded, GroupColumns).Clear();
+                new ReadOnlySpan<float>(row, r < rows ? width : 0).CopyTo(new Span<float>(padded, GroupColumns));
+                row = padded;
+            }
+            Row(row, form, (int*)group + r, height, height == 1 ? place : quads + r * Quads);
+        }
+        if (height > 1)
+        {
+            Interleave(quads, height, place);
+        }
+    }
+
+    /// <summary>A row's codes, and what stands before them.</summary>
+    [SkipLocalsInit]
+    private static void Row(float* x, Int8Form form, int* head, int height, uint* quads)
     {
         Vector512<uint> largest = default;
         for (int c = 0; c < GroupColumns; c += 16)
@@ -78,7 +128,6 @@ internal static unsafe class Int8Operand
         float magnitude = BitConverter.UInt32BitsToSingle(bits);
         bool isZero = bits >= Infinity || magnitude < Least;
         Vector512<float> inverse = Vector512.Create(isZero ? 0 : 127 / magnitude);
-        uint* quads = stackalloc uint[GroupColumns / 4];
         int* codes = stackalloc int[GroupColumns];
         for (int c = 0; c < GroupColumns; c += 64)
         {
@@ -90,8 +139,7 @@ internal static unsafe class Int8Operand
             i3.Store(codes + c + 48);
             Vector512.Narrow(Vector512.Narrow(i0, i1), Vector512.Narrow(i2, i3)).Store((sbyte*)quads + c);
         }
-        int* starts = (int*)group + row;
-        for (int run = 0, c = 0; run < form.Runs; run++, starts += height)
+        for (int run = 0, c = 0; run < form.Runs; run++, head += height)
         {
             Vector512<int> sum = default;
             for (int end = c + GroupColumns / form.Runs; c < end; c += 16)
@@ -99,15 +147,43 @@ internal static unsafe class Int8Operand
                 sum += Vector512.Load(codes + c);
             }
             int own = Vector512.Sum(sum);
-            *starts = form.Bias != 0 ? -form.Bias * own : BitConverter.SingleToInt32Bits(own);
+            *head = form.Bias != 0 ? -form.Bias * own : BitConverter.SingleToInt32Bits(own);
         }
-        *(float*)starts = bits >= Infinity ? float.NaN : isZero ? 0 : magnitude / 127;
-        uint* to = (uint*)starts + height;
-        for (int q = 0; q < GroupColumns / 4; q++, to += height)
+        *(float*)head = bits >= Infinity ? float.NaN : isZero ? 0 : magnitude / 127;
+    }
+
+    /// <summary>[height, quads] of two rows or four to [quads, height].</summary>
+    private static void Interleave(uint* quads, int height, uint* to)
+    {
+        for (int q = 0; q < Quads; q += 4, to += 4 * height)
         {
-            *to = quads[q];
+            (Vector128<uint> a, Vector128<uint> b) = Pairs(Vector128.Load(quads + q), Vector128.Load(quads + Quads + q));
+            if (height == 2)
+            {
+                a.Store(to);
+                b.Store(to + 4);
+                continue;
+            }
+            (Vector128<uint> c, Vector128<uint> d) = Pairs(Vector128.Load(quads + 2 * Quads + q), Vector128.Load(quads + 3 * Quads + q));
+            (Vector128<uint> first, Vector128<uint> second) = Halves(a, c);
+            (Vector128<uint> third, Vector128<uint> fourth) = Halves(b, d);
+            first.Store(to);
+            second.Store(to + 4);
+            third.Store(to + 8);
+            fourth.Store(to + 12);
         }
     }
+
+    /// <summary>The lower halves of a and b, and the upper ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector128<uint> Lower, Vector128<uint> Upper) Halves(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported
+        ? (Sse2.UnpackLow(a.AsUInt64(), b.AsUInt64()).AsUInt32(), Sse2.UnpackHigh(a.AsUInt64(), b.AsUInt64()).AsUInt32())
+        : (Vector128.Create(a.GetLower(), b.GetLower()), Vector128.Create(a.GetUpper(), b.GetUpper()));
+
+    /// <summary>Elements of a and b in turn.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector128<uint> Low, Vector128<uint> High) Pairs(Vector128<uint> a, Vector128<uint> b) =>
+        ((Vector128.WidenLower(a) | Vector128.WidenLower(b) << 32).AsUInt32(), (Vector128.WidenUpper(a) | Vector128.WidenUpper(b) << 32).AsUInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> Codes(float* x, Vector512<float> inverse, bool isZero) =>

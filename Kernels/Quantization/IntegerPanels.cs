@@ -55,7 +55,7 @@ internal readonly unsafe struct IntegerPanels(byte* data, int panels, int panelR
         items = (o.Tokens + rows - 1) / rows;
         long operandBytes = (Int8Operand.Bytes(o.Tokens, o.Weights.Columns, operand) + 63) & ~63L;
         byte* memory = workspace.Operand.Require(operandBytes + (long)workspace.Team.Threads * rows * panelRows * sizeof(float));
-        workspace.Team.Run(Int8Operand.TiledRows(o.Tokens), new Int8Operand.QuantiseJob(o.X, o.Tokens, o.Weights.Columns, operand, memory));
+        Int8Operand.Quantise(workspace.Team, o.X, o.Tokens, o.Weights.Columns, operand, memory);
         int perItem = CpuLinear.PanelsPerItem(PanelBytes, panels, Math.Min(o.Tokens, rows), workspace.Team);
         var job = new PanelJob(this, o.Weights.Rows, tile, memory, o.Tokens, (float*)(memory + operandBytes), rows, items, perItem, o.Bias, o.Y);
         workspace.Team.Run(checked((panels + perItem - 1) / perItem * items), job);

@@ -169,7 +169,7 @@ public sealed unsafe class CodedProductTests : IDisposable
         byte* at = (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(operand, 0);
         fixed (float* from = x)
         {
-            _team.Run(Int8Operand.TiledRows(Rows), new Int8Operand.QuantiseJob(from, Rows, Columns, form, at));
+            Int8Operand.Quantise(new ProductTeam(_team), from, Rows, Columns, form, at);
         }
         foreach ((int first, int height) in ((int, int)[])[(0, 4), (4, 1)])
         {
