@@ -186,12 +186,16 @@ internal sealed class Checkpoint : IDisposable
     private static Checkpoint OpenMeta(ModelLocation location, bool vision)
     {
         int ranks = MetaModel.FilesOf(location.Folder).Length;
-        return Join(location, MetaModel.Open(location.Folder), vision, source =>
+        MappedTensors files = MetaModel.Open(location.Folder);
+        Checkpoint checkpoint = Join(location, files, vision, source =>
         {
             string text = MetaConfig.Translate(location.Folder, source, ranks).ToJsonString();
             ModelConfig config = ModelConfig.Parse(text, Path.Combine(location.Folder, MetaModel.ParamsName));
             return (config, new MetaNaming(config.Text, ranks, source), text, null);
         });
+        // Every record of an archive has its header beside its data, and the system maps megabytes around each that is read.
+        files.GiveBackAll();
+        return checkpoint;
     }
 
     // What all kinds have in common; on failure the source is unmapped.

@@ -62,6 +62,15 @@ internal sealed unsafe class MappedTensors : ITensorSource
         }
     }
 
+    /// <summary>Lets the operating system take back every page that was looked at so far.</summary>
+    public void GiveBackAll()
+    {
+        foreach (MappedFile file in _files.Values)
+        {
+            file.GiveBack(0, file.Length);
+        }
+    }
+
     /// <summary>Unmaps all files; every address given out becomes invalid.</summary>
     public void Dispose()
     {

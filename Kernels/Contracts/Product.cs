@@ -23,6 +23,12 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
     /// <summary>Most rows that it is worth taking for; beyond them others follow in the list.</summary>
     public int MostRows { get; init; } = int.MaxValue;
 
+    /// <summary>Whether <see cref="MostRows"/> are those of an expert in the mean and not of all experts together.</summary>
+    public bool CountsRowsOfExpert { get; init; }
+
+    /// <summary>What the columns of W have to be a multiple of.</summary>
+    public int InnerMultiple { get; init; } = 1;
+
     /// <summary>Outputs up to which it is worth taking for any number of rows.</summary>
     public int FewOutputs { get; init; }
 
@@ -40,12 +46,14 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
         !Reads(gemm.Weights) ? $"reads {Formats} weights"
         : IsGrouped != gemm.Experts > 0 ? IsGrouped ? "is for experts" : "is for one matrix"
         : Operands > gemm.Activations ? $"rounds activations to {Operands}"
+        : gemm.Inner % InnerMultiple != 0 ? $"is for columns in multiples of {InnerMultiple}"
         : Lacks(machine);
 
     /// <summary>Whether it is worth taking for a product's rows and outputs, if it can be.</summary>
-    public bool Pays(in GemmDesc gemm) => gemm.Rows <= MostRows || gemm.Outputs <= FewOutputs;
+    public bool Pays(in GemmDesc gemm) =>
+        (CountsRowsOfExpert && gemm.Experts > 0 ? (gemm.Rows + gemm.Experts - 1) / gemm.Experts : gemm.Rows) <= MostRows || gemm.Outputs <= FewOutputs;
 
     /// <summary>Why it does not take a product; null if it does.</summary>
     public string? WhyNot(in GemmDesc gemm, TMachine machine) =>
-        WhyNever(gemm, machine) ?? (Pays(gemm) ? null : $"is for up to {MostRows} rows{(FewOutputs > 0 ? $" or {FewOutputs} outputs" : "")}");
+        WhyNever(gemm, machine) ?? (Pays(gemm) ? null : $"is for up to {MostRows} rows{(CountsRowsOfExpert ? " an expert" : "")}{(FewOutputs > 0 ? $" or {FewOutputs} outputs" : "")}");
 }

@@ -22,8 +22,10 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
     public static CudaProduct[] All { get; } =
     [
         .. Int4MatVecCuda.Products,
+        .. Int4GemmCuda.Products,
         .. AffineProductCuda.Products,
         .. s_rowFormats.Select(format => Vector(format)),
+        .. Bf16GemmCuda.Products,
         .. s_rowFormats.Select(format => Tiled(format)),
         .. s_rowFormats.Select(format => ExpertVector(format)),
         .. s_rowFormats.Select(format => ExpertTiled(format)),

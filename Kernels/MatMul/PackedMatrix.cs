@@ -85,7 +85,8 @@ internal sealed unsafe class PackedMatrix : CpuMatrix
         else
         {
             using var target = new GCHandle<PackedMatrix>(packed);
-            team.Run(packed.Panels, new QuantiseJob(sources, target));
+            int perItem = TurnedRows.PanelsAtOnce(sources.Target);
+            team.Run((packed.Panels + perItem - 1) / perItem, new QuantiseJob(sources, target, perItem));
         }
         return packed;
     }

@@ -24,6 +24,9 @@ internal sealed partial class KernelWriter
     /// <summary>d = 1 / a, rounded to nearest.</summary>
     public void Reciprocal(Reg<F32> d, Reg<F32> a) => Emit("rcp.rn.f32", d, a);
 
+    /// <summary>1 / a to within a unit in the last place, in one instruction; what is below 2⁻¹²⁶ counts as zero.</summary>
+    public void ReciprocalNear(Reg<F32> d, Reg<F32> a) => Emit("rcp.approx.ftz.f32", d, a);
+
     /// <summary>d = √a, rounded to nearest.</summary>
     public void SquareRoot(Reg<F32> d, Reg<F32> a) => Emit("sqrt.rn.f32", d, a);
 

@@ -6,14 +6,11 @@ namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
 /// y [T, out] = x [T, in] · Wᵀ for int4 weights in <see cref="Int4Tiles"/> on a device's tensor cores. x is rounded to bfloat16, sums
-/// are float32. Weights are read once for up to 16 rows; more rows are slices of 16.
+/// are float32. Weights are read once for up to 16 rows; more rows, if it is forced, are slices of 16.
 /// </summary>
 internal static class Int4MatVecCuda
 {
-    internal static readonly KernelOption[] Kernels =
-        [new("Linear", Int4OperandPtx.Name, "before products with int4 weights in tiles: rounds x to bfloat16 in the order of fragments")];
-
-    /// <summary>The records, those for few rows first; the last takes any number, in slices.</summary>
+    /// <summary>The records, those for few rows first; the last takes any number, in slices, and is best for one of them.</summary>
     internal static readonly CudaProduct[] Products = [.. Int4MatVecPtx.RowCounts.Select(Dense), .. Int4MatVecPtx.RowCounts.Select(Grouped)];
 
     private static CudaProduct Dense(int atOnce)
@@ -23,7 +20,7 @@ internal static class Int4MatVecCuda
         return Record(kernel, atOnce, isGrouped: false, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
             // Before the rounding: what the number takes to come must not stand between grids that overlap.
-            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Round(queue, scratch, o.X);
+            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Round(queue, scratch, o.X);
             CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
@@ -34,7 +31,7 @@ internal static class Int4MatVecCuda
         CudaProduct.ExtentsOf extents = (rows, outputs, _, _) => (new(Int4Tiles.Units(outputs), rows), new(Int4MatVecPtx.Threads));
         return Record(kernel, atOnce, isGrouped: true, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
-            DeviceView rounded = Round(queue, scratch, o.X);
+            DeviceView rounded = Int4OperandCuda.Round(queue, scratch, o.X);
             CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.RowExperts).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
@@ -44,22 +41,15 @@ internal static class Int4MatVecCuda
             $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", extents, launch)
         {
             IsGrouped = isGrouped,
-            MostRows = atOnce == Int4MatVecPtx.RowCounts[^1] ? int.MaxValue : atOnce,
+            // Few slots are as many experts; of many, those of an expert count.
+            CountsRowsOfExpert = isGrouped && atOnce == Int4MatVecPtx.RowCounts[^1],
+            MostRows = atOnce,
         };
-
-    private static DeviceView Round(CudaQueue queue, CudaScratch operand, Tensor x)
-    {
-        long bytes = x.Rows * Int4Operand.RowBytes(x.Columns);
-        var rounded = new DeviceView(operand.Require(bytes), bytes);
-        const int BlockColumns = Int4OperandPtx.Warps * Int4Tiles.GroupColumns;
-        queue.Call(Int4OperandPtx.Name).View(x).View(rounded).Value(x.Columns).Run(new((x.Columns + BlockColumns - 1) / BlockColumns, x.Rows));
-        return rounded;
-    }
 
     private static string When(int rows) => rows switch
     {
         1 => "one row: bound by memory, 80 KB under way a multiprocessor",
         8 => "up to 8 rows: weights are read once for all",
-        _ => "more rows: once for each 16",
+        _ => "up to 16 rows: likewise",
     };
 }

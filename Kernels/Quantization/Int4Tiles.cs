@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using System.Numerics.Tensors;
 using Llama4Kernels.Kernels.Ptx;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -9,7 +10,9 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// codes that the lane holds in the m16k16 fragment of the tile's columns 16b … 16b + 15, so a warp loads 16 bytes a lane and has
 /// four fragments. Tiles lie along the columns first: [rows / 16][columns / 64]. Kernels take two tiles of rows, a unit of 32; rows are
 /// padded to that with codes and scales of zero. Scales: [rows / 32][columns / 128][8][4] float32, entry g has those of the
-/// unit's rows g, g + 8, g + 16 and g + 24: what a lane of group g multiplies its four rows by.
+/// unit's rows g, g + 8, g + 16 and g + 24: what a lane of group g multiplies its four rows by. Kernels divide one group's scale by
+/// the next one's, so a row's scales are no zeros: where one is below 2⁻⁶² of the row's largest, or below 2⁻¹²⁶, the group's codes
+/// are zero and its scale is that bound.
 /// </summary>
 /// <remarks>
 /// A word's nibbles 0 … 7 are the fragment's elements 0, 2, 4, 6, 1, 3, 5, 7, so that (word >> 4j) has the halves of register j
@@ -46,6 +49,11 @@ internal static class Int4Tiles
     public const uint Flip = 0x41C041C0;
 
     private const int Rotation = 3;
+
+    /// <summary>What is less than this share of the row's largest scale is none.</summary>
+    private const float LeastShare = 1f / (1L << 62);
+
+    private const float LeastNormal = 1.17549435e-38f;
 
     /// <summary>Units of a matrix.</summary>
     public static int Units(int rows) => (rows + UnitRows - 1) / UnitRows;
@@ -90,18 +98,21 @@ internal static class Int4Tiles
         for (int row = 0; row < rows; row++)
         {
             ReadOnlySpan<byte> from = codes.Slice(row * (columns / 2), columns / 2);
-            for (int column = 0; column < columns; column += 2)
-            {
-                // The odd column is the same register's other half: its nibble is four further.
-                (int word, int nibble) = Place(row, column, columns);
-                uint pair = from[column / 2];
-                Span<byte> place = unit.Slice(word * sizeof(uint), sizeof(uint));
-                uint value = (pair & 15) << (4 * nibble) | (pair >> 4) << (4 * (nibble + 4));
-                BinaryPrimitives.WriteUInt32LittleEndian(place, BinaryPrimitives.ReadUInt32LittleEndian(place) | BitOperations.RotateLeft(value, Rotation));
-            }
+            ReadOnlySpan<float> factors = scales.Slice(row * groups, groups);
+            float most = Math.Abs(TensorPrimitives.MaxMagnitude(factors)), least = Math.Max(most * LeastShare, LeastNormal);
             for (int group = 0; group < groups; group++)
             {
-                unitScales[ScalePlace(row, group)] = scales[(row * groups) + group];
+                bool isZero = Math.Abs(factors[group]) < least;
+                unitScales[ScalePlace(row, group)] = isZero ? least : factors[group];
+                for (int column = group * GroupColumns; column < (group + 1) * GroupColumns && !isZero; column += 2)
+                {
+                    // The odd column is the same register's other half: its nibble is four further.
+                    (int word, int nibble) = Place(row, column, columns);
+                    uint pair = from[column / 2];
+                    Span<byte> place = unit.Slice(word * sizeof(uint), sizeof(uint));
+                    uint value = (pair & 15) << (4 * nibble) | (pair >> 4) << (4 * (nibble + 4));
+                    BinaryPrimitives.WriteUInt32LittleEndian(place, BinaryPrimitives.ReadUInt32LittleEndian(place) | BitOperations.RotateLeft(value, Rotation));
+                }
             }
         }
     }

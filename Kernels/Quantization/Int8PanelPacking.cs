@@ -5,19 +5,38 @@ using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
-/// <summary>Writes panels of <see cref="Int8Panels"/>: a piece of each of its rows, then their words change from rows to lanes together. An item is a panel.</summary>
-internal readonly unsafe struct Int8PanelPacking(GCHandle<CodedMatrix[]> sources, GCHandle<Int8Panels> target) : ITeamJob
+/// <summary>Writes panels of <see cref="Int8Panels"/>: a piece of each of its rows, then their words change from rows to lanes together. An item is a panel, or a few where rows have to be turned (<see cref="TurnedRows"/>).</summary>
+internal readonly unsafe struct Int8PanelPacking(GCHandle<CodedMatrix[]> sources, GCHandle<Int8Panels> target, int panelsPerItem) : ITeamJob
 {
     private const int PanelRows = Int8Panels.PanelRows, RunColumns = Int8Panels.RunColumns, RunWords = RunColumns / sizeof(uint);
 
     private const int RowWords = CodePiece.CodeBytes / sizeof(uint);
 
-    [SkipLocalsInit]
     public void Execute(int item, int worker)
     {
         Int8Panels matrix = target.Target;
-        CodedMatrix[] stack = sources.Target;
-        int first = item * PanelRows, count = Math.Min(PanelRows, matrix.Rows - first), runs = matrix.Columns / RunColumns;
+        if (panelsPerItem == 1)
+        {
+            Pack(matrix, sources.Target, item * PanelRows, item);
+            return;
+        }
+        int first = item * panelsPerItem, end = Math.Min(first + panelsPerItem, matrix.Panels);
+        using var turned = new TurnedRows(sources.Target, first * PanelRows, Math.Min((end - first) * PanelRows, matrix.Rows - first * PanelRows));
+        CodedMatrix[] stack = Array.ConvertAll(turned.Sources, source => (CodedMatrix)source);
+        for (int panel = first; panel < end; panel++)
+        {
+            Pack(matrix, stack, (panel - first) * PanelRows, panel);
+        }
+    }
+
+    /// <param name="matrix">Gets the panel.</param>
+    /// <param name="stack">One below the other.</param>
+    /// <param name="first">The panel's first row among those.</param>
+    /// <param name="index">Which panel.</param>
+    [SkipLocalsInit]
+    private static void Pack(Int8Panels matrix, CodedMatrix[] stack, int first, int index)
+    {
+        int count = Math.Min(PanelRows, matrix.Rows - index * PanelRows);
         uint* words = stackalloc uint[PanelRows * RowWords];
         byte* numbers = stackalloc byte[PanelRows * CodePiece.NumberBytes];
         if (count < PanelRows)
@@ -25,7 +44,7 @@ internal readonly unsafe struct Int8PanelPacking(GCHandle<CodedMatrix[]> sources
             new Span<uint>(words, PanelRows * RowWords).Clear();
             new Span<byte>(numbers, PanelRows * CodePiece.NumberBytes).Clear();
         }
-        byte* panel = matrix.Panel(item), to = panel;
+        byte* panel = matrix.Panel(index), to = panel;
         for (int column = 0; column < matrix.Columns;)
         {
             CodePiece piece = CodePiece.Containing(matrix.Format, matrix.Columns, column);

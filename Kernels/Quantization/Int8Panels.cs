@@ -84,7 +84,8 @@ internal sealed unsafe class Int8Panels : CpuMatrix
         var packed = new Int8Panels(rows, columns);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
         using var target = new GCHandle<Int8Panels>(packed);
-        team.Run(packed.Panels, new Int8PanelPacking(sources, target));
+        int perItem = TurnedRows.PanelsAtOnce(stacked);
+        team.Run((packed.Panels + perItem - 1) / perItem, new Int8PanelPacking(sources, target, perItem));
         return packed;
     }
 

@@ -22,6 +22,9 @@ public sealed unsafe record QuantisedMatrix : CodedMatrix
         }
     }
 
+    /// <summary>What is quantised.</summary>
+    internal MatrixSource Numbers => _numbers;
+
     /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents => _numbers.Extents;
 

@@ -9,7 +9,14 @@ public sealed class BrokenLogitsTests : IDisposable
 
     public BrokenLogitsTests()
     {
-        string folder = _scratch.Path("model"), weights = Path.Combine(folder, "model.safetensors");
+        Break("model", [0xc0, 0x7f]);
+        Break("endless", [0x80, 0x7f]);
+    }
+
+    // One element of the final norm becomes a bfloat16 number.
+    private void Break(string name, byte[] number)
+    {
+        string folder = _scratch.Path(name), weights = Path.Combine(folder, "model.safetensors");
         Directory.CreateDirectory(folder);
         foreach (string file in Directory.GetFiles(GoldenFiles.SampleModel))
         {
@@ -23,7 +30,7 @@ public sealed class BrokenLogitsTests : IDisposable
         }
         using FileStream stream = File.OpenWrite(weights);
         stream.Position = at + 10;
-        stream.Write([0xc0, 0x7f]);
+        stream.Write(number);
     }
 
     public void Dispose() => _scratch.Dispose();
@@ -42,13 +49,16 @@ public sealed class BrokenLogitsTests : IDisposable
     [InlineData("logits", "{model}", "--tokens", "1,2,3", "-o", "{out}")]
     public async Task OneLineAndExitCodeTwo(params string[] arguments)
     {
-        CliRun run = await CliRun.Of([.. arguments.Select(argument => argument
-            .Replace("{model}", _scratch.Path("model"), StringComparison.Ordinal).Replace("{out}", _scratch.Path("out.safetensors"), StringComparison.Ordinal)
-            .Replace("{sample}", GoldenFiles.SampleModel, StringComparison.Ordinal)
-            .Replace("{questions}", _scratch.Write("questions.jsonl", """{"messages": [{"role": "user", "content": "hi"}]}"""), StringComparison.Ordinal)
-            .Replace("{text}", _scratch.Write("text.txt", "hello world"), StringComparison.Ordinal)
-            .Replace("{picture}", GoldenFiles.Path("pictures", "small.png"), StringComparison.Ordinal)
-            .Replace("{golden}", GoldenFiles.Path("nano", "golden", "chat-fact.safetensors"), StringComparison.Ordinal))]);
-        run.AssertFails("NaN");
+        foreach ((string model, string expected) in ((string, string)[])[("model", "NaN"), ("endless", "logit")])
+        {
+            CliRun run = await CliRun.Of([.. arguments.Select(argument => argument
+                .Replace("{model}", _scratch.Path(model), StringComparison.Ordinal).Replace("{out}", _scratch.Path("out.safetensors"), StringComparison.Ordinal)
+                .Replace("{sample}", GoldenFiles.SampleModel, StringComparison.Ordinal)
+                .Replace("{questions}", _scratch.Write("questions.jsonl", """{"messages": [{"role": "user", "content": "hi"}]}"""), StringComparison.Ordinal)
+                .Replace("{text}", _scratch.Write("text.txt", "hello world"), StringComparison.Ordinal)
+                .Replace("{picture}", GoldenFiles.Path("pictures", "small.png"), StringComparison.Ordinal)
+                .Replace("{golden}", GoldenFiles.Path("nano", "golden", "chat-fact.safetensors"), StringComparison.Ordinal))]);
+            run.AssertFails(expected);
+        }
     }
 }

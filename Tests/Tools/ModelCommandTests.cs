@@ -106,7 +106,7 @@ public sealed class ModelCommandTests
         Assert.Equal(file["rows"]!.GetValue<int>(), report["all"]!["rows"]!.GetValue<int>());
         Assert.Equal(7.7e-5, report["bound"]!["medianKl"]!.GetValue<double>());
         CliRun kernels = await CliRun.Of("kernels", "--json");
-        Assert.All(["matvec1_int4", "matvec16_int4", "expert_matvec8_int4", "round_operand_int4"], name =>
+        Assert.All(["matvec1_int4", "matvec16_int4", "matmul64_int4", "expert_matvec8_int4", "expert_matmul128_int4", "round_operand_int4"], name =>
             Assert.Equal("PTX, part of the library", JsonNode.Parse(kernels.Out)!.AsArray().Single(kernel => kernel!["kernel"]!.GetValue<string>() == name)!["source"]!.GetValue<string>()));
     }
 

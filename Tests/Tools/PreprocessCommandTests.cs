@@ -37,6 +37,7 @@ public sealed class PreprocessCommandTests
         Assert.Null(rows[1]["error"]);
         Assert.NotNull(rows[1]["sha256_u8"]);
         Assert.NotNull(rows[2]["error"]);
+        Assert.Contains($"{input}: 2 of 3 rows have an error in place of a result; the first is 'bad/text.png': ", Assert.Single(run.Error.TrimEnd().Split('\n')), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] s_options =
     [
-        .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Records.Options, .. Int4MatVecCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
+        .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Records.Options, .. Int4OperandCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
         .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels,
         .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels, .. TokenDrawCuda.Kernels,

@@ -30,7 +30,7 @@ public sealed class ReaderFuzzTests : IDisposable
         byte[] small = new GgufWriter().Text("general.architecture", "llama4").UInt("llama4.block_count", 2).Float("f", 1).Bool("b", true)
             .Texts("tokenizer.ggml.tokens", ["a", "b", "<|eot|>"]).Ints("tokenizer.ggml.token_type", [1, 1, 3]).Texts("tokenizer.ggml.merges", ["a b"]).UInt("general.alignment", 32)
             .Tensor("token_embd.weight", 0, [4, 2], new byte[32]).Tensor("blk.0.attn_q.weight", 8, [32, 2], new byte[68]).Tensor("rope_freqs.weight", 0, [2], new byte[8]).ToArray();
-        byte[] front = FrontOfNano();
+        byte[] front = FrontOfNano(["x"]);
         (long opened, long refused) = Run([small, front], 4000, path =>
         {
             using GgufModelScope scope = new(path);
@@ -39,6 +39,24 @@ public sealed class ReaderFuzzTests : IDisposable
             _ = GgufConfig.Translate(scope.Model);
         });
         Assert.True(refused > 100 && opened + refused > 1000);
+    }
+
+    /// <summary>A vision projector beside a sound model.</summary>
+    [Fact]
+    public void Projectors()
+    {
+        string model = _folder.Write("model.gguf", FrontOfNano(["<|image_start|>", "<|image_end|>", "<|patch|>"]));
+        byte[] seed = new GgufWriter().Text("general.architecture", "clip").Text("clip.projector_type", "llama4").Bool("clip.use_gelu", true)
+            .UInt("clip.vision.image_size", 28).UInt("clip.vision.patch_size", 14).UInt("clip.vision.embedding_length", 4).UInt("clip.vision.feed_forward_length", 16)
+            .UInt("clip.vision.block_count", 1).UInt("clip.vision.attention.head_count", 1).Float("clip.vision.attention.layer_norm_epsilon", 1e-5f)
+            .Floats("clip.vision.image_mean", [0.5f, 0.5f, 0.5f]).UInt("clip.vision.projector.scale_factor", 2)
+            .Tensor("mm.model.mlp.2.weight", 0, [2, 2], new byte[16]).Tensor("v.class_embd", 0, [4], new byte[16]).ToArray();
+        (long opened, long refused) = Run([seed], 2000, path =>
+        {
+            using GgufModelScope scope = new(model, path);
+            _ = GgufConfig.Translate(scope.Model);
+        });
+        Assert.True(refused > 100 && opened > 10);
     }
 
     [Fact]
@@ -145,14 +163,14 @@ public sealed class ReaderFuzzTests : IDisposable
     }
 
     // The sample model's keys and descriptions, with a few tensors only, so that a file is small.
-    private static byte[] FrontOfNano() => new GgufWriter().Text("general.architecture", "llama4").UInt("llama4.block_count", 1).UInt("llama4.embedding_length", 8)
+    private static byte[] FrontOfNano(string[] tokens) => new GgufWriter().Text("general.architecture", "llama4").UInt("llama4.block_count", 1).UInt("llama4.embedding_length", 8)
         .UInt("llama4.feed_forward_length", 16).UInt("llama4.attention.head_count", 2).UInt("llama4.attention.head_count_kv", 1).Float("llama4.attention.layer_norm_rms_epsilon", 1e-5f)
-        .UInt("llama4.expert_count", 0).Text("tokenizer.ggml.model", "gpt2").Texts("tokenizer.ggml.tokens", ["x"]).Ints("tokenizer.ggml.token_type", [1]).Texts("tokenizer.ggml.merges", [])
+        .UInt("llama4.expert_count", 0).Text("tokenizer.ggml.model", "gpt2").Texts("tokenizer.ggml.tokens", tokens).Ints("tokenizer.ggml.token_type", [.. tokens.Select(_ => 1)]).Texts("tokenizer.ggml.merges", [])
         .Tensor("token_embd.weight", 0, [8, 1], new byte[32]).Tensor("rope_freqs.weight", 0, [2], [0, 0, 128, 63, 0, 0, 128, 65]).ToArray();
 
-    private sealed class GgufModelScope(string path) : IDisposable
+    private sealed class GgufModelScope(string path, string? projector = null) : IDisposable
     {
-        public GgufModel Model { get; } = GgufModel.Open(path, null);
+        public GgufModel Model { get; } = GgufModel.Open(path, projector);
 
         public void Dispose() => Model.Source.Dispose();
     }

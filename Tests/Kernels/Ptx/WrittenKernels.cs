@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Machine;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
@@ -20,6 +21,11 @@ internal static class WrittenKernels
            from experts in (bool[])[false, true]
            from rows in Int4MatVecPtx.RowCounts
            select ("Quantization", Int4MatVecPtx.Name(rows, experts), sm, Int4MatVecPtx.Write(rows, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Int4GemmPtx.Tiles
+           select ("Quantization", Int4GemmPtx.Name(tile, experts), sm, Int4GemmPtx.Write(tile, experts, sm)),
+        .. from sm in Targets from tile in Bf16GemmPtx.Tiles select ("MatMul", Bf16GemmPtx.Name(tile), sm, Bf16GemmPtx.Write(tile, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
         .. from sm in Targets select ("Normalization", RmsNormPtx.Name, sm, RmsNormPtx.Write(sm)),

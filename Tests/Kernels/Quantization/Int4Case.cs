@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
-using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Tests.Oracles;
 using Llama4Kernels.Tests.PtxEmulator.Mutation;
@@ -25,13 +25,14 @@ internal sealed class Int4Case
     /// <param name="seed">Of the operands.</param>
     /// <param name="starts">First row of each expert and the number of rows; null for one matrix.</param>
     /// <param name="withBias">One matrix has a bias.</param>
-    public Int4Case(int rows, int outputs, int columns, int seed, int[]? starts = null, bool withBias = false)
+    /// <param name="scale">The scale of a group; null for random ones between e⁻⁴ and e⁻³.</param>
+    public Int4Case(int rows, int outputs, int columns, int seed, int[]? starts = null, bool withBias = false, Func<int, float>? scale = null)
     {
         var random = new Random(seed);
         (Rows, _outputs, _columns, Starts) = (rows, outputs, columns, starts);
         int experts = starts is null ? 1 : starts.Length - 1, groups = columns / Int4Tiles.GroupColumns;
         _codes = [.. Enumerable.Range(0, experts * outputs).Select(_ => Enumerable.Range(0, columns).Select(_ => (sbyte)random.Next(-8, 8)).ToArray())];
-        _scales = [.. Enumerable.Range(0, experts * outputs).Select(_ => Enumerable.Range(0, groups).Select(_ => (float)Math.Exp(random.NextDouble() - 4)).ToArray())];
+        _scales = [.. Enumerable.Range(0, experts * outputs).Select(_ => Enumerable.Range(0, groups).Select(group => scale is null ? (float)Math.Exp(random.NextDouble() - 4) : scale(group)).ToArray())];
         // A bias, since the products are of 24 + code: what they take off again must not cost digits.
         X = [.. Enumerable.Range(0, rows).Select(_ => Enumerable.Range(0, columns).Select(_ => (float)(random.NextDouble() - 0.25)).ToArray())];
         _rowExperts = starts is null ? [] : [.. Enumerable.Range(0, rows).Select(row => Array.FindLastIndex(starts, start => start <= row))];
@@ -77,15 +78,27 @@ internal sealed class Int4Case
         byte[] x = MemoryMarshal.AsBytes(X.SelectMany(row => row).ToArray().AsSpan()).ToArray();
         return new MutationLaunch(new CudaDim3((_columns + 511) / 512, Rows), new CudaDim3(Int4OperandPtx.Threads), 0,
             [new BufferArgument(0, x.Length / 4), new BufferArgument(1, null), _columns],
-            [new MutationBuffer(x, x, Agreement.Exact), new MutationBuffer(null, Operand(), Agreement.Exact)]);
+            [new MutationBuffer(x, x, Agreement.Exact), new MutationBuffer(null, OperandBytes.Of(X), Agreement.Exact)]);
     }
 
-    /// <summary>The launch of the product.</summary>
+    /// <summary>The launch of the matrix-vector product.</summary>
     /// <param name="rowsAtOnce">Rows that the kernel takes at once.</param>
     /// <param name="spare">Slices of one matrix's rows that the grid has and x has not.</param>
     public MutationLaunch Product(int rowsAtOnce, int spare = 0)
     {
-        byte[] operand = Operand();
+        int slices = Starts is null ? ((Rows + rowsAtOnce - 1) / rowsAtOnce) + spare : Rows;
+        return Launch(new CudaDim3(Int4Tiles.Units(_outputs), slices), Int4MatVecPtx.Threads, Int4MatVecPtx.SharedBytes(rowsAtOnce), withRowExperts: true);
+    }
+
+    /// <summary>The launch of the product for many rows.</summary>
+    /// <param name="tile">What a block computes.</param>
+    /// <param name="spare">Tiles of rows that the grid has and x has not.</param>
+    public MutationLaunch Tiled(TensorTile tile, int spare = 0) => Launch(
+        new CudaDim3((_outputs + tile.Outputs - 1) / tile.Outputs, tile.TokenTiles(Rows, Starts is null ? 0 : Starts.Length - 1) + spare), tile.Threads, Int4GemmPtx.SharedBytes(tile), withRowExperts: false);
+
+    private MutationLaunch Launch(CudaDim3 grid, int threads, int shared, bool withRowExperts)
+    {
+        byte[] operand = OperandBytes.Of(X);
         byte[] y = new byte[Rows * _outputs * sizeof(float)];
         for (int row = 0; row < Rows; row++)
         {
@@ -94,67 +107,45 @@ internal sealed class Int4Case
                 MemoryMarshal.Write(y.AsSpan(((row * _outputs) + output) * sizeof(float)), (float)Expected(row, output).Value);
             }
         }
-        List<MutationBuffer> buffers = [new(Weights, Weights, Agreement.Exact), Same(Scales), new(operand, operand, Agreement.Exact)];
-        List<object?> arguments = [new BufferArgument(0, Weights.Length), new BufferArgument(1, Scales.Length), new BufferArgument(2, operand.Length)];
-        if (Starts is not null)
+        List<MutationBuffer> buffers = [];
+        List<object?> arguments = [];
+        void Add(MutationBuffer buffer, int elements)
         {
-            buffers.Add(Same(_rowExperts));
-            buffers.Add(Same(Starts));
-            arguments.AddRange([new BufferArgument(3, Rows), new BufferArgument(4, Starts.Length)]);
+            arguments.Add(new BufferArgument(buffers.Count, elements));
+            buffers.Add(buffer);
+        }
+
+        Add(Same(Weights), Weights.Length);
+        Add(Same(Scales), Scales.Length);
+        Add(Same(operand), operand.Length);
+        if (Starts is null)
+        {
+            buffers.Add(Same<int>([Rows]));
+            if (_bias.Length > 0)
+            {
+                Add(Same(_bias), _outputs);
+            }
+            else
+            {
+                // A view that is empty has no buffer.
+                arguments.Add(null);
+            }
         }
         else
         {
-            buffers.Add(Same<int>([Rows]));
-            // A view that is empty has no buffer.
-            arguments.Add(_bias.Length > 0 ? new BufferArgument(buffers.Count, _outputs) : null);
-            if (_bias.Length > 0)
+            if (withRowExperts)
             {
-                buffers.Add(Same(_bias));
+                Add(Same(_rowExperts), Rows);
             }
+            Add(Same(Starts), Starts.Length);
         }
-        arguments.Add(new BufferArgument(buffers.Count, Rows * _outputs));
-        buffers.Add(new MutationBuffer(null, y, new Agreement(ElementFormat.F32, 1e-5, 2e-6, 0)));
+        Add(new MutationBuffer(null, y, new Agreement(ElementFormat.F32, 1e-5, 2e-6, 0)), Rows * _outputs);
         if (Starts is null)
         {
             arguments.Add(new BufferArgument(RowCountBuffer, 1));
         }
         arguments.AddRange([_outputs, _columns]);
-        int slices = Starts is null ? ((Rows + rowsAtOnce - 1) / rowsAtOnce) + spare : Rows;
-        return new MutationLaunch(new CudaDim3(Int4Tiles.Units(_outputs), slices), new CudaDim3(Int4MatVecPtx.Threads), Int4MatVecPtx.SharedBytes(rowsAtOnce), arguments, buffers);
-    }
-
-    /// <summary>x in the kernels' layout, from the layout's functions.</summary>
-    private byte[] Operand()
-    {
-        int groups = _columns / Int4Tiles.GroupColumns;
-        var operand = new byte[Rows * Int4Operand.RowBytes(_columns)];
-        for (int row = 0; row < Rows; row++)
-        {
-            for (int group = 0; group < groups; group++)
-            {
-                Span<byte> to = operand.AsSpan((int)(row * Int4Operand.RowBytes(_columns)) + (group * Int4Operand.GroupBytes), Int4Operand.GroupBytes);
-                float[] pairs = new float[Int4Tiles.GroupColumns / 2];
-                for (int column = 0; column < Int4Tiles.GroupColumns; column++)
-                {
-                    ushort bits = Bf16.FromSingle(X[row][(group * Int4Tiles.GroupColumns) + column]);
-                    MemoryMarshal.Write(to[Int4Operand.Place(column)..], bits);
-                    pairs[column / 2] += Bf16.ToSingle(bits);
-                }
-                // The order in which the warp adds: the two tiles of a lane, then lanes 16, 8, … apart.
-                for (int half = 32; half > 0; half /= 2)
-                {
-                    for (int i = 0; i < half; i++)
-                    {
-                        pairs[i] += pairs[i + half];
-                    }
-                }
-                for (int copy = 0; copy < Int4Operand.SumBytes / sizeof(float); copy++)
-                {
-                    MemoryMarshal.Write(to[(Int4Operand.ValueBytes + (copy * sizeof(float)))..], -24 * pairs[0]);
-                }
-            }
-        }
-        return operand;
+        return new MutationLaunch(grid, new CudaDim3(threads), shared, arguments, buffers);
     }
 
     private static IEnumerable<byte> Bytes(sbyte[] codes) => codes.Chunk(2).Select(pair => (byte)((pair[0] & 15) | (pair[1] << 4)));

@@ -16,33 +16,41 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 public class Int4DependentLaunchTests
 {
     [Theory]
-    [InlineData(1, false)]
-    [InlineData(3, false)]
-    [InlineData(1, true)]
-    [InlineData(3, true)]
-    public void GridsWaitForEachOther(int rows, bool experts)
+    [InlineData("matvec1_int4", 1)]
+    [InlineData("matvec8_int4", 3)]
+    [InlineData("matmul64_int4", 3)]
+    [InlineData("expert_matvec1_int4", 1)]
+    [InlineData("expert_matvec8_int4", 3)]
+    [InlineData("expert_matmul64_int4", 3)]
+    public void GridsWaitForEachOther(string kernel, int rows)
     {
         for (int seed = 0; seed < 20; seed++)
         {
-            Assert.Empty(Run(rows, experts, seed, damaged: null));
+            Assert.Empty(Run(kernel, rows, seed, damaged: null));
         }
     }
 
     [Theory]
-    [InlineData("matvec1_int4", 1, false)]
-    [InlineData("matvec8_int4", 3, false)]
-    [InlineData("expert_matvec1_int4", 1, true)]
-    [InlineData("expert_matvec8_int4", 3, true)]
-    [InlineData("round_operand_int4", 1, false)]
-    public void AKernelWithoutItsWaitIsFound(string damaged, int rows, bool experts)
+    [InlineData("matvec1_int4", "matvec1_int4", 1)]
+    [InlineData("matvec8_int4", "matvec8_int4", 3)]
+    [InlineData("matmul64_int4", "matmul64_int4", 3)]
+    [InlineData("matmul128_int4", "matmul128_int4", 3)]
+    [InlineData("expert_matvec1_int4", "expert_matvec1_int4", 1)]
+    [InlineData("expert_matvec8_int4", "expert_matvec8_int4", 3)]
+    [InlineData("expert_matmul64_int4", "expert_matmul64_int4", 3)]
+    [InlineData("expert_matmul128_int4", "expert_matmul128_int4", 3)]
+    [InlineData("round_operand_int4", "matvec1_int4", 1)]
+    public void AKernelWithoutItsWaitIsFound(string damaged, string kernel, int rows)
     {
-        PtxFinding finding = Assert.Single(Run(rows, experts, seed: 0, damaged));
+        PtxFinding finding = Assert.Single(Run(kernel, rows, seed: 0, damaged));
         Assert.Equal(PtxFindingKind.MissingWait, finding.Kind);
     }
 
     /// <summary>Two products one after another, both through the same operand.</summary>
-    private static IReadOnlyList<PtxFinding> Run(int rows, bool experts, int seed, string? damaged)
+    private static IReadOnlyList<PtxFinding> Run(string kernel, int rows, int seed, string? damaged)
     {
+        CudaProduct product = CudaProducts.All.Single(record => record.Kernel == kernel);
+        bool experts = product.IsGrouped;
         var subject = new Int4Case(rows, 33, 640, seed: 2, experts ? [0, rows] : null);
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { Launch = new() { Seed = seed, Workers = 1 } });
         using CudaContext context = CudaContext.RetainPrimary(driver);
@@ -60,7 +68,6 @@ public class Int4DependentLaunchTests
             {
                 var codes = new DeviceView(weights.Address, subject.Weights.Length);
                 var factors = new DeviceView(scales.Address, subject.Scales.Length);
-                CudaProduct product = Int4MatVecCuda.Products.First(record => record.IsGrouped == experts && rows <= record.MostRows);
                 product.Launch(queue, operand, new ProductOperands(
                     x.View(rows, 640), codes, factors, null, y.View(rows, 33), counts, new(order.Address, rows), new(order.Address + rows * sizeof(int), 2)));
             }

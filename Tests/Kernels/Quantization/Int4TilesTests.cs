@@ -9,6 +9,8 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 /// <summary>The layouts of int4 weights and their activations: codes and scales arrive bit for bit, where the fragments want them.</summary>
 public class Int4TilesTests
 {
+    private const float LeastNormal = 1.17549435e-38f;
+
     [Theory]
     [InlineData(32, 128)]
     [InlineData(32, 384)]
@@ -48,7 +50,7 @@ public class Int4TilesTests
         byte[] codes = new byte[Int4Tiles.UnitRows * Columns / 2];
         random.NextBytes(codes);
         byte[] unit = new byte[Int4Tiles.UnitCodeBytes(Columns)];
-        Int4Tiles.Pack(codes, new float[Int4Tiles.UnitRows * 2], Columns, unit, new float[2 * Int4Tiles.UnitRows]);
+        Int4Tiles.Pack(codes, [.. Enumerable.Repeat(1f, Int4Tiles.UnitRows * 2)], Columns, unit, new float[2 * Int4Tiles.UnitRows]);
         for (int i = 0; i < unit.Length / sizeof(uint); i++)
         {
             int tile = i / 128, lane = i % 128 / 4, block = i % 4;
@@ -61,6 +63,27 @@ public class Int4TilesTests
                 int code = Int4Tiles.Code(unit, (tile / (Columns / 64) * 16) + row, (tile % (Columns / 64) * 64) + (block * 16) + column, Columns);
                 Assert.Equal(Int4Tiles.Offset + code, Bf16.ToSingle((ushort)(pair >> (16 * (element % 2)))));
             }
+        }
+    }
+
+    /// <summary>Kernels divide one scale by the next: a zero, or what is nothing beside the row's largest, becomes a small one with codes of zero; what is no number stays.</summary>
+    [Theory]
+    [InlineData(new[] { 0f, 2f, -3f, 1e-30f }, new[] { 3f / (1L << 62), 2f, -3f, 3f / (1L << 62) })]
+    [InlineData(new[] { 0f, 0f, 0f, 0f }, new[] { LeastNormal, LeastNormal, LeastNormal, LeastNormal })]
+    [InlineData(new[] { 1e-39f, 0f, 1e-39f, 0f }, new[] { LeastNormal, LeastNormal, LeastNormal, LeastNormal })]
+    [InlineData(new[] { 1e-10f, 1e5f, 1e-12f, -1e-10f }, new[] { 1e-10f, 1e5f, 1e-12f, -1e-10f })]
+    [InlineData(new[] { 1f, float.NaN, 2f, 1e-7f }, new[] { 1f, float.NaN, 2f, 1e-7f })]
+    public void ScalesAreNoZeros(float[] scales, float[] packed)
+    {
+        const int Columns = 512;
+        byte[] unit = new byte[Int4Tiles.UnitCodeBytes(Columns)];
+        float[] unitScales = new float[4 * Int4Tiles.UnitRows];
+        Int4Tiles.Pack([.. Enumerable.Repeat((byte)0x35, Columns / 2)], scales, Columns, unit, unitScales);
+        for (int group = 0; group < 4; group++)
+        {
+            Assert.Equal(packed[group], unitScales[Int4Tiles.ScalePlace(0, group)]);
+            bool isKept = packed[group].Equals(scales[group]);
+            Assert.Equal(isKept ? (5, 3) : (0, 0), (Int4Tiles.Code(unit, 0, group * 128, Columns), Int4Tiles.Code(unit, 0, (group * 128) + 127, Columns)));
         }
     }
 

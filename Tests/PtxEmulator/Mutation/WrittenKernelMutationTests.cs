@@ -2,11 +2,13 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Parsing;
 using Llama4Kernels.Tests.Kernels.Attention;
+using Llama4Kernels.Tests.Kernels.MatMul;
 using Llama4Kernels.Tests.Kernels.Normalization;
 using Llama4Kernels.Tests.Kernels.Quantization;
 
@@ -17,6 +19,9 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
 {
     private const int MutantsOfKernel = 20;
     private const int Seed = 1;
+
+    /// <summary>Rows and outputs that end in each of the eights of a warp's outputs, and with each of a lane's tokens.</summary>
+    private static readonly (int Rows, int Outputs, int Columns)[] s_ends = [.. Enumerable.Range(0, 8).Select(i => ((i / 2 * 8) + 4 + (i % 2), (8 * i) + 4, 128))];
 
     /// <summary>Those that a model's operations use: what measures a device computes nothing.</summary>
     public static TheoryData<string> Kernels { get; } = [.. PtxKernelModules.All.Names.Where(name => !name.StartsWith("probe_", StringComparison.Ordinal))];
@@ -111,6 +116,18 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
                 new SplitAttentionCase([20, -1, 130], pageTokens, 2, 3, 64, 2, seed: 3).Launch(),
                 new SplitAttentionCase([.. ends.Select(end => (64 * (end.Tiles - 1)) + end.Keys - 1)], pageTokens, 1, 5, 1024, 1, seed: 4).Launch(),
             ];
+        }
+        foreach (TensorTile tile in Int4GemmPtx.Tiles.Where(tile => name == Int4GemmPtx.Name(tile, experts: false) || name == Int4GemmPtx.Name(tile, experts: true)))
+        {
+            // So many groups that each place is filled again, and tiles that end.
+            bool experts = name == Int4GemmPtx.Name(tile, experts: true);
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
+            return sizes.Select(one => new Int4Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Tiled(tile, spare: 1));
+        }
+        foreach (TensorTile tile in Bf16GemmPtx.Tiles.Where(tile => name == Bf16GemmPtx.Name(tile)))
+        {
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
+            return sizes.Select(one => new Bf16Case(one.Rows, one.Outputs, one.Columns, seed: 3, withBias: one.Outputs != 33).Launch(tile, spare: 1));
         }
         int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
         (int Rows, int Outputs, int Columns)[] shapes = atOnce switch

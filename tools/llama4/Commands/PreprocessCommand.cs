@@ -55,9 +55,12 @@ internal static class PreprocessCommand
     private static void Convert(string path, string folder, string? output, Settings defaults, CommandConsole console, CancellationToken cancellation)
     {
         (string Name, ImageDecodeMode Mode, RgbImage Image)? last = null;
+        int rows = 0;
+        List<string> faults = [];
         JsonLines.Convert(path, output, row =>
         {
             cancellation.ThrowIfCancellationRequested();
+            rows++;
             string name = JsonLines.Field(row, "file").GetValue<string>();
             Settings settings = SettingsOf(row, defaults);
             JsonObject answer = new() { ["file"] = name };
@@ -77,9 +80,14 @@ internal static class PreprocessCommand
             catch (Exception e) when (e is ImageFormatException or IOException)
             {
                 answer["error"] = e.Message;
+                faults.Add($"'{name}': {e.Message}");
             }
             return answer;
         }, console);
+        if (faults.Count > 0)
+        {
+            console.Error.WriteLine($"llama4: {path}: {faults.Count} of {rows} rows have an error in place of a result; the first is {faults[0].ReplaceLineEndings(" ")}");
+        }
     }
 
     private static void Describe(JsonObject row, RgbImage image, TileOptions options)

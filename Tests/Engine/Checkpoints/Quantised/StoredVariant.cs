@@ -146,6 +146,21 @@ internal sealed record StoredModule(string Name, int Rows, int Columns, Random R
 {
     public void Add(string end, SafeTensorsType type, long[] shape, byte[] bytes) => Tensors.Add(SafeTensorsEntry.FromBytes(Name + end, type, shape, bytes));
 
+    /// <summary>Adds a tensor of as many rows whose bytes are all 0x3c: small positive numbers in every type of floats.</summary>
+    public StoredModule Filled(string end, SafeTensorsType type, int columns)
+    {
+        byte[] row = new byte[columns * type.Bits() / 8];
+        Array.Fill(row, (byte)0x3c);
+        Tensors.Add(new SafeTensorsEntry(Name + end, type, [Rows, columns], stream =>
+        {
+            for (int i = 0; i < Rows; i++)
+            {
+                stream.Write(row);
+            }
+        }));
+        return this;
+    }
+
     public byte[] Codes(int count, int bits) => [.. Enumerable.Range(0, count).Select(_ => (byte)Random.Next(1 << bits))];
 
     /// <summary>Positive numbers of a type, so that a code of 1 / <paramref name="unit"/> stands for about √(3 / columns).</summary>

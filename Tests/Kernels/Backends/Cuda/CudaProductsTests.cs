@@ -23,7 +23,10 @@ public sealed class CudaProductsTests
     [Theory]
     [InlineData(1, ActivationPrecision.BFloat16, "tiles", "matvec1_int4")]
     [InlineData(8, ActivationPrecision.BFloat16, "tiles", "matvec8_int4")]
-    [InlineData(512, ActivationPrecision.BFloat16, "tiles", "matvec16_int4")]
+    [InlineData(16, ActivationPrecision.BFloat16, "tiles", "matvec16_int4")]
+    [InlineData(17, ActivationPrecision.BFloat16, "tiles", "matmul64_int4")]
+    [InlineData(128, ActivationPrecision.BFloat16, "tiles", "matmul64_int4")]
+    [InlineData(129, ActivationPrecision.BFloat16, "tiles", "matmul128_int4")]
     [InlineData(1, ActivationPrecision.Float32, "rows", "matvec_int4")]
     [InlineData(9, ActivationPrecision.Float32, "rows", "matmul_int4")]
     public void TheFirstThatAppliesIsTakenAndTheLayoutIsItsOwn(int rows, ActivationPrecision activations, string layout, string kernel)
@@ -33,6 +36,22 @@ public sealed class CudaProductsTests
         ProductChoice experts = KernelChoices.Choose(new GemmDesc(rows, 5120, 8192, WeightFormat.Int4, activations, Experts: 16), s_h100);
         Assert.Equal(layout, experts.Layout);
         Assert.StartsWith("expert_", experts.Kernel);
+    }
+
+    /// <summary>Slots are shared out among experts: what counts is how many an expert has in the mean.</summary>
+    [Theory]
+    [InlineData(8, 16, "expert_matvec8_int4")]
+    [InlineData(9, 16, "expert_matvec16_int4")]
+    [InlineData(256, 16, "expert_matvec16_int4")]
+    [InlineData(257, 16, "expert_matmul64_int4")]
+    [InlineData(257, 128, "expert_matvec16_int4")]
+    [InlineData(2048, 16, "expert_matmul64_int4")]
+    [InlineData(2049, 16, "expert_matmul128_int4")]
+    public void ExpertsTakeTheRecordForAnExpertsRows(int rows, int experts, string kernel)
+    {
+        var gemm = new GemmDesc(rows, 5120, 8192, WeightFormat.Int4, ActivationPrecision.BFloat16, experts);
+        Assert.Equal(kernel, KernelChoices.Choose(gemm, s_h100).Kernel);
+        Assert.Contains("expert_matvec16_int4 is for up to 16 rows an expert", KernelChoices.Choose(gemm with { Rows = 4096, Experts = 16 }, s_h100).Passed);
     }
 
     /// <summary>A router has so few outputs that tiles of 64 x 64 results would be one group: its rows and columns are shared out, and a row's sums are those that it has alone.</summary>
@@ -47,7 +66,9 @@ public sealed class CudaProductsTests
             var router = new GemmDesc(Rows, outputs, inner, format, ActivationPrecision.BFloat16);
             ProductChoice choice = KernelChoices.Choose(router, s_h100);
             Assert.Equal(($"matvec_{format.Name}", new CudaDim3(outputs, (Rows + 3) / 4)), (choice.Kernel, choice.Grid));
-            Assert.Equal($"matmul_{format.Name}", KernelChoices.Choose(router with { Outputs = 129 }, s_h100).Kernel);
+            // Tensor cores take whole groups of columns.
+            string tiled = format == WeightFormat.BF16 && inner % 128 == 0 ? "matmul128_bf16" : $"matmul_{format.Name}";
+            Assert.Equal(tiled, KernelChoices.Choose(router with { Outputs = 129 }, s_h100).Kernel);
             Assert.Contains(KernelChoices.Choose(router with { Outputs = 129 }, s_h100).Passed, reason => reason == $"matvec_{format.Name} is for up to 8 rows or 128 outputs");
 
             using var emulated = new EmulatedBackend();
