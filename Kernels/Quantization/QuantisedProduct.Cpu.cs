@@ -57,7 +57,7 @@ internal static unsafe partial class QuantisedProduct
     }
 
     /// <summary>One item: a row of x becomes the values of its codes, and its scale.</summary>
-    private readonly struct RoundJob(float* x, int columns, float* rounded, float* scales) : ITeamJob
+    internal readonly struct RoundJob(float* x, int columns, float* rounded, float* scales) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
