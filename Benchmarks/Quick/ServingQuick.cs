@@ -23,19 +23,26 @@ internal static class ServingQuick
         using Llama4Model model = Llama4Model.Load(path, new ModelOptions { Activations = ActivationPrecision.BFloat16, LoadVision = false });
         var options = new EngineOptions { MaxContext = Prompt + NewTokens, MaxLogitRows = Decodes + 1, StepRows = 512, StepTokens = StepTokens, KeepPrefixes = false };
         await using var engine = new Llama4Engine(model, options);
-        List<double> quiet = [], beside = [];
+        List<double> quiet = [], beside = [], steps = [];
+        var clock = new StepClock();
+        engine.Runner.Observer = clock;
         for (int round = -1; round < Rounds; round++)
         {
-            (List<double> alone, List<double> with) = await MeasureAsync(engine).ConfigureAwait(false);
+            (List<double> alone, List<double> with) = await MeasureAsync(engine, clock).ConfigureAwait(false);
             if (round >= 0)
             {
                 quiet.AddRange(alone);
                 beside.AddRange(with);
+                steps.AddRange(clock.Mixed);
             }
+            clock.Clear();
         }
-        (double budget, double mixed, double decode) = StepsOf(model, options);
+        engine.Runner.Observer = null;
+        (List<double> budgets, double mixed, double decode) = StepsOf(model, options);
+        double budget = At(budgets, 0.5);
         Console.WriteLine($"{Decodes} decodes, ms between tokens: alone median {At(quiet, 0.5):F2}, p99 {At(quiet, 0.99):F2}; while {Prompt} tokens of a prompt are computed median {At(beside, 0.5):F2}, p99 {At(beside, 0.99):F2}");
-        Console.WriteLine($"without an engine, ms a step: {StepTokens} rows of the prompt, the budget, {budget:F2}; {Decodes} decodes and {StepTokens - Decodes} rows of it {mixed:F2}; {Decodes} decodes {decode:F2}");
+        Console.WriteLine($"from step to step in the engine meanwhile: median {At(steps, 0.5):F2}, p99 {At(steps, 0.99):F2}, longest {steps.Max():F2}: {At(steps, 0.5) / budget:F2}, {At(steps, 0.99) / At(budgets, 0.99):F2} and {steps.Max() / budgets.Max():F2} times the same of the budget's steps; what the decodes wait longer is on the way to them");
+        Console.WriteLine($"without an engine, ms a step: {StepTokens} rows of the prompt, the budget, {budget:F2} (p99 {At(budgets, 0.99):F2}, longest {budgets.Max():F2}); {Decodes} decodes and {StepTokens - Decodes} rows of it {mixed:F2}; {Decodes} decodes {decode:F2}");
         Console.WriteLine($"the median wait is {At(beside, 0.5) / budget:F2} times the budget's step and {At(beside, 0.5) / mixed:F2} times the mixed one; alone it is {At(quiet, 0.5) / decode:F2} times the decodes' step");
         await CompareDecodeAsync(model, engine).ConfigureAwait(false);
         double before = await SpeedAsync(engine).ConfigureAwait(false), busy;
@@ -56,7 +63,7 @@ internal static class ServingQuick
     }
 
     /// <summary>Milliseconds between tokens before the prompt comes and until its first token.</summary>
-    private static async Task<(List<double> Alone, List<double> Beside)> MeasureAsync(Llama4Engine engine)
+    private static async Task<(List<double> Alone, List<double> Beside)> MeasureAsync(Llama4Engine engine, StepClock clock)
     {
         List<double> alone = [], beside = [];
         bool isPrompt = false, isOver = false;
@@ -85,8 +92,10 @@ internal static class ServingQuick
         }))];
         await Task.Run(started.Wait).ConfigureAwait(false);
         Volatile.Write(ref isPrompt, true);
+        clock.IsOn = true;
         await foreach (GenerationUpdate update in engine.GenerateAsync(Request(engine, Decodes, Prompt, 1)).ConfigureAwait(false))
         {
+            clock.IsOn = false;
             Volatile.Write(ref isOver, true);
         }
         await Task.WhenAll(decodes).ConfigureAwait(false);
@@ -98,7 +107,7 @@ internal static class ServingQuick
     /// Milliseconds of steps without an engine, in turns at the same places of a prompt: of as many of its rows as the budget has, of
     /// the budget shared with sequences that decode, and of those alone.
     /// </summary>
-    private static (double Budget, double Mixed, double Decode) StepsOf(Llama4Model model, EngineOptions options)
+    private static (List<double> Budget, double Mixed, double Decode) StepsOf(Llama4Model model, EngineOptions options)
     {
         using var runner = new StepRunner(model, options with { CacheBytes = StepRunner.CacheBytes(model, options, Prompt + NewTokens, 2 * Decodes) });
         List<double> budget = [], mixed = [], decode = [];
@@ -119,7 +128,7 @@ internal static class ServingQuick
             }
             Array.ForEach(decoding, sequence => sequence.Dispose());
         }
-        return (At(budget, 0.5), At(mixed, 0.5), At(decode, 0.5));
+        return (budget, At(mixed, 0.5), At(decode, 0.5));
     }
 
     /// <summary>One sequence that decodes, without an engine and through it, in turns.</summary>
@@ -204,6 +213,58 @@ internal static class ServingQuick
 
     private static int[] Ids(Llama4Model model, int number, int count) =>
         [.. Enumerable.Range(0, count).Select(i => (((number + 2) * 104_729) + (i * 7919)) % model.Config.Text.VocabSize)];
+
+    /// <summary>Milliseconds from the begin of a step that has rows of a prompt to that of the next, where the scheduler is: without the way to who reads.</summary>
+    private sealed class StepClock : IForwardObserver
+    {
+        private volatile bool _isOn;
+        private long _begun;
+        private bool _isMixed;
+
+        public List<double> Mixed { get; } = [];
+
+        /// <summary>Whether the prompt is there.</summary>
+        public bool IsOn
+        {
+            set => _isOn = value;
+        }
+
+        public void Clear()
+        {
+            Mixed.Clear();
+            _isMixed = false;
+        }
+
+        public void Hidden(int layers, Tensor hidden)
+        {
+            if (layers > 0)
+            {
+                return;
+            }
+            if (_isMixed)
+            {
+                Mixed.Add(Stopwatch.GetElapsedTime(_begun).TotalMilliseconds);
+            }
+            _isMixed = _isOn && hidden.Rows > Decodes;
+            _begun = Stopwatch.GetTimestamp();
+        }
+
+        public void Attention(int layer, Tensor output)
+        {
+        }
+
+        public void Router(int layer, Routing routing)
+        {
+        }
+
+        public void Final(Tensor hidden)
+        {
+        }
+
+        public void Vision(string stage, Tensor values)
+        {
+        }
+    }
 
     private static double At(List<double> values, double share) => values.Order().ElementAt((int)(share * (values.Count - 1)));
 }

@@ -5,4 +5,4 @@ namespace Llama4Kernels.Engine.Chat;
 /// <param name="ToolCalls">All calls, in order.</param>
 /// <param name="FinishReason">Why it ended.</param>
 /// <param name="Code">Code for the interpreter, in a conversation that has declared tools and the interpreter; else null.</param>
-public sealed record AssistantAnswer(string Content, IReadOnlyList<ToolCall> ToolCalls, FinishReason FinishReason, string? Code = null);
+internal sealed record AssistantAnswer(string Content, IReadOnlyList<ToolCall> ToolCalls, FinishReason FinishReason, string? Code = null);

@@ -8,16 +8,8 @@ namespace Llama4Kernels.Engine.Chat;
 /// <c>&lt;|header_start|&gt;</c> role <c>&lt;|header_end|&gt;</c>, two line feeds, content and terminator. Text is
 /// neither trimmed nor searched for control tokens. Immutable; any number of threads may use one instance.
 /// </summary>
-public sealed class ChatFormat
+internal sealed class ChatFormat
 {
-    /// <summary>A system prompt for the instruction-tuned models, to opt into: nothing is added unless the caller adds it.</summary>
-    public const string DefaultSystemPrompt =
-        "You are Llama 4, a helpful assistant. Answer in the language of the user, directly and in plain words. "
-        + "Say so when you do not know something or cannot see it in the picture. "
-        + "Your knowledge ends in August 2024. "
-        + "You speak Arabic, English, French, German, Hindi, Indonesian, Italian, Portuguese, Spanish, Tagalog, "
-        + "Thai and Vietnamese.";
-
     private readonly Llama4Tokenizer _tokenizer;
     private readonly int _headerStart;
     private readonly int _headerEnd;
@@ -30,7 +22,7 @@ public sealed class ChatFormat
     /// <param name="tokensPerTile">Patch tokens of an image tile: 144 for the published models.</param>
     /// <exception cref="ArgumentException">The tokenizer lacks a control token. One without the tokens of images serves for text.</exception>
     /// <exception cref="ArgumentOutOfRangeException">tokensPerTile is not positive.</exception>
-    internal ChatFormat(Llama4Tokenizer tokenizer, int tokensPerTile = VisionConfig.PublishedTokensPerTile)
+    public ChatFormat(Llama4Tokenizer tokenizer, int tokensPerTile = VisionConfig.PublishedTokensPerTile)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         _tokenizer = tokenizer;
@@ -43,10 +35,10 @@ public sealed class ChatFormat
 
     /// <summary>The token runs of images.</summary>
     /// <exception cref="InvalidOperationException">The tokenizer lacks the tokens of images.</exception>
-    internal ImageTokens ImageTokens => _imageTokens ?? throw new InvalidOperationException("The tokenizer lacks the tokens of images: it takes text only.");
+    public ImageTokens ImageTokens => _imageTokens ?? throw new InvalidOperationException("The tokenizer lacks the tokens of images: it takes text only.");
 
     /// <summary>A prompt to be put together: it has <c>&lt;|begin_of_text|&gt;</c>, and takes pictures if the tokenizer does.</summary>
-    internal PromptBuilder Begin()
+    public PromptBuilder Begin()
     {
         var prompt = new PromptBuilder(_imageTokens);
         prompt.Add(_tokenizer.BosId);
@@ -68,7 +60,7 @@ public sealed class ChatFormat
     /// A message other than the assistant's has tool calls, a call does not suit the format, a role or format is
     /// unknown, or an image has no tiles.
     /// </exception>
-    internal Prompt EncodePrompt(IReadOnlyList<ChatMessage> messages, ToolPromptFormat format)
+    public Prompt EncodePrompt(IReadOnlyList<ChatMessage> messages, ToolPromptFormat format)
     {
         ArgumentNullException.ThrowIfNull(messages);
         PromptBuilder prompt = Begin();
@@ -85,11 +77,11 @@ public sealed class ChatFormat
     /// <param name="message">The message.</param>
     /// <param name="format">How past tool calls are written.</param>
     /// <exception cref="ArgumentException">As for <see cref="EncodePrompt(IReadOnlyList{ChatMessage}, ToolPromptFormat)"/>.</exception>
-    internal void AppendMessage(PromptBuilder prompt, ChatMessage message, ToolPromptFormat format = ToolPromptFormat.Json)
+    public void AppendMessage(PromptBuilder prompt, ChatMessage message, ToolPromptFormat format = ToolPromptFormat.Json)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         ArgumentNullException.ThrowIfNull(message);
-        IReadOnlyList<ToolCall> calls = message.ToolCalls ?? [];
+        IReadOnlyList<ToolCall> calls = message.ToolCalls;
         if (calls.Count > 0 && message.Role != ChatRole.Assistant)
         {
             throw new ArgumentException($"A {message.Role} message has tool calls; only the assistant can call.", nameof(message));
@@ -122,7 +114,7 @@ public sealed class ChatFormat
     /// <param name="prompt">Receives the header.</param>
     /// <param name="role">Who speaks.</param>
     /// <exception cref="ArgumentOutOfRangeException">The role is unknown.</exception>
-    internal void AppendHeader(PromptBuilder prompt, ChatRole role)
+    public void AppendHeader(PromptBuilder prompt, ChatRole role)
     {
         ArgumentNullException.ThrowIfNull(prompt);
         string name = role switch
@@ -140,7 +132,7 @@ public sealed class ChatFormat
     }
 
     /// <summary>Ends a message: the turn goes on, or is over.</summary>
-    internal void AppendEnd(PromptBuilder prompt, bool goesOn) => prompt.Add(goesOn ? _endOfMessage : _endOfTurn);
+    public void AppendEnd(PromptBuilder prompt, bool goesOn) => prompt.Add(goesOn ? _endOfMessage : _endOfTurn);
 
     /// <summary>The prompt of a base model, which continues text: <c>&lt;|begin_of_text|&gt;</c> and the content.</summary>
     /// <param name="content">Texts and images in order.</param>

@@ -5,7 +5,7 @@ namespace Llama4Kernels.Engine.Chat;
 /// <summary>A message of a conversation.</summary>
 /// <param name="Role">Who speaks.</param>
 /// <param name="Content">Its parts in order, possibly none.</param>
-/// <param name="ToolCalls">Calls that follow the content; for the assistant only.</param>
+/// <param name="ToolCalls">Calls that follow the content; for the assistant only. Null for none.</param>
 /// <param name="FinishReason">Why the message ended; null is the end of the turn. Tool calls decide before this does.</param>
 public sealed record ChatMessage(
     ChatRole Role,
@@ -13,6 +13,12 @@ public sealed record ChatMessage(
     IReadOnlyList<ToolCall>? ToolCalls = null,
     FinishReason? FinishReason = null)
 {
+    /// <summary>Calls that follow the content, possibly none.</summary>
+    public IReadOnlyList<ToolCall> ToolCalls { get; init; } = ToolCalls ?? [];
+
+    /// <summary>The texts of the content, without what stands between them.</summary>
+    public string Text => string.Concat(Content.OfType<TextContent>().Select(part => part.Text));
+
     /// <summary>A message of a single text.</summary>
     /// <param name="role">Who speaks.</param>
     /// <param name="text">The text.</param>

@@ -174,7 +174,8 @@ internal sealed class Checkpoint : IDisposable
             }
             catch (ModelFormatException e)
             {
-                throw new ModelFormatException(e.File, GgufConfig.KeyOf(e.Field), e.Reason, e);
+                string? key = GgufConfig.KeyOf(e.Field);
+                throw new ModelFormatException(GgufConfig.IsOfProjector(key) ? location.Projector! : e.File, key, e.Reason, e);
             }
             config = config with { Text = config.Text with { RopeDivisors = divisors } };
             bool tokens = model.Metadata.Has(GgufTokenizer.TokensKey);
@@ -189,7 +190,7 @@ internal sealed class Checkpoint : IDisposable
         {
             string text = MetaConfig.Translate(location.Folder, source, ranks).ToJsonString();
             ModelConfig config = ModelConfig.Parse(text, Path.Combine(location.Folder, MetaModel.ParamsName));
-            return (config, new MetaNaming(config.Text.Experts, ranks, source), text, null);
+            return (config, new MetaNaming(config.Text, ranks, source), text, null);
         });
     }
 

@@ -89,9 +89,13 @@ internal sealed record ModelLocation(ModelKind Kind, string Folder, string? File
 
     private static ModelLocation OfGguf(string path, string? projector)
     {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        string own = Path.GetFullPath(path), folder = Path.GetDirectoryName(own)!;
+        if (projector is not null && Path.GetFullPath(projector) == own)
+        {
+            throw new ModelFormatException(projector, null, "is the model itself; a vision projector is another file.");
+        }
         // The file that loses least goes first; what is left goes by name.
-        string? found = projector ?? Files(folder).Where(IsProjector).OrderBy(Precision).ThenBy(file => file, StringComparer.Ordinal).FirstOrDefault();
+        string? found = projector ?? Files(folder).Where(file => IsProjector(file) && file != own).OrderBy(Precision).ThenBy(file => file, StringComparer.Ordinal).FirstOrDefault();
         return new ModelLocation(ModelKind.Gguf, folder, path, found);
     }
 

@@ -118,12 +118,16 @@ internal readonly struct JsonFields(string file, string prefix, JsonElement elem
         return result;
     }
 
-    /// <summary>An array of strings, or null when absent or null.</summary>
-    public string[]? Texts(string name)
+    /// <summary>An array of strings, or null when absent or null. With <paramref name="orSingle"/> one string counts as an array of one.</summary>
+    public string[]? Texts(string name, bool orSingle = false)
     {
         if (!TryGet(name, out JsonElement value))
         {
             return null;
+        }
+        if (orSingle && value.ValueKind == JsonValueKind.String)
+        {
+            return [value.GetString()!];
         }
         if (value.ValueKind != JsonValueKind.Array || value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String))
         {

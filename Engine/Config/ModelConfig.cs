@@ -82,6 +82,7 @@ internal sealed record ModelConfig
         {
             throw root.Fault("model_type", $"is '{type ?? "(absent)"}', but a config {(nested is null ? "without" : "with")} text_config must say '{expected}'.");
         }
+        Architectures.Check(root);
         JsonFields text = nested ?? root;
         List<string> warnings = [];
         TextConfig textConfig = TextConfigReader.Read(text, generation, warnings);

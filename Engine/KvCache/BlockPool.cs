@@ -61,6 +61,20 @@ internal sealed class BlockPool : IDisposable
         }
     }
 
+    /// <summary>Most blocks, and most bytes of blocks, that were ever in use.</summary>
+    public (int Blocks, long Bytes) Peak
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return field;
+            }
+        }
+
+        private set;
+    }
+
     internal CacheLayers Layers => _layers;
 
     /// <summary>What the constructor demands of a budget.</summary>
@@ -163,7 +177,9 @@ internal sealed class BlockPool : IDisposable
             {
                 throw new CacheFullException(UsedBytes, Bytes);
             }
-            return Number(kind, list.Take());
+            int block = list.Take();
+            Peak = (Math.Max(Peak.Blocks, _lists[0].Used + _lists[1].Used), Math.Max(Peak.Bytes, UsedBytes));
+            return Number(kind, block);
         }
     }
 

@@ -87,7 +87,7 @@ public sealed class Llama4Model : IDisposable
     /// <summary>The chat format.</summary>
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
     /// <exception cref="ArgumentException">The tokenizer lacks a control token of the format.</exception>
-    public ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
+    internal ChatFormat Chat => _chat?.Value ?? throw NoTokenizer();
 
     /// <summary>Compiles constraints of answers; what they have in common is made once for the model.</summary>
     /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
@@ -170,6 +170,21 @@ public sealed class Llama4Model : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         return From(Checkpoint.Plan(options.LoadVision ? config : config.WithoutVision(), name, random: true, tokenizer), options, null, progress, cancellation);
     }
+
+    /// <summary>
+    /// The prompt of a conversation: <c>&lt;|begin_of_text|&gt;</c>, the messages, and an open header for the model to answer after. No
+    /// system prompt is added.
+    /// </summary>
+    /// <param name="messages">The messages, possibly none.</param>
+    /// <exception cref="ArgumentException">A message other than the assistant's has tool calls, or the tokenizer lacks a control token of the format.</exception>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    public Prompt EncodePrompt(IReadOnlyList<ChatMessage> messages) => Chat.EncodePrompt(messages);
+
+    /// <summary>The prompt of a base model, which continues text: <c>&lt;|begin_of_text|&gt;</c> and the content.</summary>
+    /// <param name="content">Texts and pictures in order.</param>
+    /// <exception cref="ArgumentException">The tokenizer lacks a control token of the format.</exception>
+    /// <exception cref="InvalidOperationException">The checkpoint has no tokenizer.</exception>
+    public Prompt EncodeCompletion(IReadOnlyList<ChatContent> content) => Chat.EncodeCompletion(content);
 
     /// <summary>Decodes a picture's file and cuts it into tiles as the model wants it.</summary>
     /// <exception cref="ArgumentException">The model was loaded without its vision tower, or has none.</exception>

@@ -38,8 +38,11 @@ public sealed class Conversation
     /// <summary>All messages so far, answers included.</summary>
     public IReadOnlyList<ChatMessage> Messages => _messages;
 
-    /// <summary>The last answer, taken apart; null before the first and while one is under way.</summary>
-    public AssistantAnswer? Answer { get; private set; }
+    /// <summary>
+    /// The last answer: its text, its calls and why it ended. Around calls there are no blanks; without declared tools nothing is a call.
+    /// Null before the first and while one is under way.
+    /// </summary>
+    public ChatMessage? Answer { get; private set; }
 
     /// <summary>Tokens of the conversation so far.</summary>
     public int Tokens => _prompt.Length;
@@ -173,16 +176,16 @@ public sealed class Conversation
     }
 
     /// <summary>Ends the open answer with the ids that the model gave; one that was cut gets a terminator.</summary>
-    private void Keep(List<int> ids, AssistantAnswer answer)
+    private void Keep(List<int> ids, ChatMessage answer)
     {
         Answer = answer;
         _prompt.Add([.. ids]);
-        bool waits = Answer.ToolCalls.Count > 0;
+        bool waits = answer.ToolCalls.Count > 0;
         if (ids.Count == 0 || Model.StopTokens.ReasonOf(ids[^1]) is null)
         {
             Model.Chat.AppendEnd(_prompt, waits);
         }
-        _messages.Add(new ChatMessage(ChatRole.Assistant, [new TextContent(answer.Content)], answer.ToolCalls, answer.FinishReason));
+        _messages.Add(answer);
         _isAsked = false;
     }
 

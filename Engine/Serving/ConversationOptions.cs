@@ -6,7 +6,15 @@ namespace Llama4Kernels.Engine.Serving;
 /// <summary>What a <see cref="Conversation"/> begins with.</summary>
 public sealed record ConversationOptions
 {
-    /// <summary>Instructions for the whole conversation; null for none.</summary>
+    /// <summary>A system prompt for the instruction-tuned models, to opt into: nothing is added unless the caller adds it.</summary>
+    public const string DefaultSystem =
+        "You are Llama 4, a helpful assistant. Answer in the language of the user, directly and in plain words. "
+        + "Say so when you do not know something or cannot see it in the picture. "
+        + "Your knowledge ends in August 2024. "
+        + "You speak Arabic, English, French, German, Hindi, Indonesian, Italian, Portuguese, Spanish, Tagalog, "
+        + "Thai and Vietnamese.";
+
+    /// <summary>Instructions for the whole conversation, such as <see cref="DefaultSystem"/>; null for none.</summary>
     public string? System { get; init; }
 
     /// <summary>

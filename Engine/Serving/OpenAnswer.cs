@@ -26,7 +26,7 @@ internal sealed class OpenAnswer(IReadOnlyList<ToolDefinition> tools)
     }
 
     /// <summary>All that came. Around calls there are no blanks.</summary>
-    public AssistantAnswer ToAnswer(FinishReason finish)
+    public ChatMessage ToAnswer(FinishReason finish)
     {
         if (_reader is not null && !_isEnded)
         {
@@ -34,7 +34,7 @@ internal sealed class OpenAnswer(IReadOnlyList<ToolDefinition> tools)
             Add(_reader.End());
         }
         string content = _content.ToString();
-        return new AssistantAnswer(_calls.Count > 0 ? content.Trim() : content, _calls, finish);
+        return new ChatMessage(ChatRole.Assistant, [new TextContent(_calls.Count > 0 ? content.Trim() : content)], _calls, finish);
     }
 
     private (string Content, IReadOnlyList<ToolCall> Calls) Add((string Content, IReadOnlyList<ToolCall> Calls) part)

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Activation;
 using Llama4Kernels.Kernels.Attention;
 using Llama4Kernels.Kernels.Contracts;
@@ -65,7 +66,7 @@ public sealed unsafe class CpuBackend : IBackend
 
     /// <inheritdoc/>
     /// <remarks>Half of what the process may still use, limits of its container included.</remarks>
-    public long CacheBytes => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet) / 2;
+    public long CacheBytes => Math.Max(0, ProcessMemory.Usable() - Environment.WorkingSet) / 2;
 
     /// <inheritdoc/>
     public ActivationPrecision Activations => _linear.Activations;

@@ -23,6 +23,12 @@ internal static unsafe class MatMulDot
     /// <summary>Bytes between what is read and what is prefetched where a single tile streams a panel: two pages.</summary>
     private const int FarBytes = 8192;
 
+    /// <summary>
+    /// Panels of fewer bytes are not asked for ahead, at memory's pace: a model of such panels lies in the caches, and much of what was
+    /// asked for would be another thread's.
+    /// </summary>
+    private const int StreamBytes = 4 * FarBytes;
+
     private const int PanelRows = PackedMatrix.PanelRows;
 
     /// <summary>The records.</summary>
@@ -109,7 +115,7 @@ internal static unsafe class MatMulDot
                 {
                     int row = DotOperand.FirstRow(tile, tokens), height = DotOperand.FirstRow(tile + 1, tokens) - row, helper = tile - first;
                     Lookahead ahead = tiles == 1
-                        ? height < prefetchingRows ? default : new Lookahead((nint)weights + FarBytes, 4, true)
+                        ? height < prefetchingRows || panelBytes < StreamBytes ? default : new Lookahead((nint)weights + FarBytes, 4, true)
                         : helper < helpers ? new Lookahead((nint)next + helper * ((nint)count * pairBytes / helpers), 4 / helpers, false) : default;
                     byte* values = x + ((long)row * pairs + (long)pair * height) * sizeof(uint);
                     float* y = sum + (row - row0) * PanelRows;

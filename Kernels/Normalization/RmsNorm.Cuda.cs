@@ -15,6 +15,7 @@ internal static class RmsNormCuda
     private const int Alignment = RmsNormPtx.Vector * sizeof(float);
 
     private static readonly string s_early = $"is for sm_{RmsNormPtx.FirstSm} and later";
+    private static readonly string s_narrow = $"is for rows of {RmsNormPtx.FullColumns} columns and more, which give each of a block's threads some";
     private static readonly string s_wide = $"is for up to {RmsNormPtx.MostColumns} columns";
     private static readonly string s_odd = $"is for columns in multiples of {RmsNormPtx.Vector} that begin at multiples of {Alignment} bytes";
 
@@ -24,10 +25,11 @@ internal static class RmsNormCuda
         new(
             RmsNormPtx.Name,
             what => what.Sm < RmsNormPtx.FirstSm ? s_early
+                : what.Columns < RmsNormPtx.FullColumns ? s_narrow
                 : what.Columns > RmsNormPtx.MostColumns ? s_wide
                 : what.Columns % RmsNormPtx.Vector != 0 || !what.IsAligned ? s_odd
                 : null,
-            $"a block per row of up to {RmsNormPtx.MostColumns} columns, which is asked for at once",
+            $"a block per row of {RmsNormPtx.FullColumns} to {RmsNormPtx.MostColumns} columns, which is asked for at once",
             (queue, x, weight, eps, output) => Call(queue, RmsNormPtx.Name, x, weight, eps, output).Run(new(x.Rows))),
         new(
             "rms_norm",

@@ -20,8 +20,11 @@ internal static class RmsNormPtx
     /// <summary>Columns that one access brings to a thread; a row has a multiple of them.</summary>
     public const int Vector = 4;
 
+    /// <summary>Columns that give each thread of a block its first piece; narrower rows leave threads idle.</summary>
+    public const int FullColumns = Threads * Vector;
+
     /// <summary>Most columns of a row.</summary>
-    public const int MostColumns = Threads * Vector * Vectors;
+    public const int MostColumns = FullColumns * Vectors;
 
     private const int Warps = 8;
     private const int Vectors = 8;
@@ -66,7 +69,7 @@ internal static class RmsNormPtx
         for (int i = 0; i < Vectors; i++)
         {
             k.Greater(inside[i], columns, own);
-            k.Add(own, own, Threads * Vector);
+            k.Add(own, own, FullColumns);
             for (int c = 0; c < Vector; c++)
             {
                 k.Move(values[i][c], 0f);
@@ -118,7 +121,7 @@ internal static class RmsNormPtx
             {
                 k.When(inside[i], () => k.Multiply(values[i][c], values[i][c], factors[i][c]));
             }
-            k.When(inside[i], () => k.Store(to.At(i * Threads * Vector * sizeof(float)), values[i]));
+            k.When(inside[i], () => k.Store(to.At(i * FullColumns * sizeof(float)), values[i]));
         }
         k.Return();
         return k;
@@ -127,7 +130,7 @@ internal static class RmsNormPtx
         {
             for (int i = 0; i < Vectors; i++)
             {
-                k.When(inside[i], () => k.Load(into[i], at.At(i * Threads * Vector * sizeof(float))));
+                k.When(inside[i], () => k.Load(into[i], at.At(i * FullColumns * sizeof(float))));
             }
         }
     }

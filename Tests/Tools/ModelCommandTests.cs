@@ -227,6 +227,9 @@ public sealed class ModelCommandTests
             {
                 Assert.True(level!["tokensPerSecond"]!.GetValue<double>() > 0);
                 Assert.InRange(level["betweenTokensMs"]!["p99"]!.GetValue<double>(), level["betweenTokensMs"]!["median"]!.GetValue<double>(), double.MaxValue);
+                // At least one of each kind.
+                Assert.InRange(level["peakBlocks"]!.GetValue<int>(), 2, 64);
+                Assert.InRange(level["peakCacheBytes"]!.GetValue<long>(), 1, long.MaxValue);
                 Assert.Equal(prefix / 24.0, level["reusedShare"]!.GetValue<double>(), 0.001);
             });
         }

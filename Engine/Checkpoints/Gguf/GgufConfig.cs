@@ -14,6 +14,7 @@ internal static class GgufConfig
     /// <summary>The key of what a file holds.</summary>
     public const string Architecture = "general.architecture";
 
+    private const string ProjectorKeys = "clip.";
     private const string ContentKey = "general.type";
     private const int MaxWidth = 1 << 20;
     private const int MaxVocabulary = 1 << 24;
@@ -69,8 +70,12 @@ internal static class GgufConfig
         "text_config.attention_chunk_size" => "llama4.attention.sliding_window",
         "text_config.rms_norm_eps" => "llama4.attention.layer_norm_rms_epsilon",
         "text_config.rope_theta" => "llama4.rope.freq_base",
+        "text_config.vocab_size" => "llama4.vocab_size",
         "text_config.bos_token_id" => "tokenizer.ggml.bos_token_id",
         "text_config.pad_token_id" => "tokenizer.ggml.padding_token_id",
+        "vision_config.num_hidden_layers" => "clip.vision.block_count",
+        "vision_config.intermediate_size" => "clip.vision.feed_forward_length",
+        "vision_config.norm_eps" => "clip.vision.attention.layer_norm_epsilon",
         "vision_config.patch_size" => "clip.vision.patch_size",
         "vision_config.image_size" => "clip.vision.image_size",
         "vision_config.num_attention_heads" => "clip.vision.attention.head_count",
@@ -79,6 +84,9 @@ internal static class GgufConfig
         _ when field?.StartsWith("text_config.eos_token_id", StringComparison.Ordinal) == true => "tokenizer.ggml.eos_token_id",
         _ => field,
     };
+
+    /// <summary>Whether a key is one of the vision projector's file and not of the model's.</summary>
+    public static bool IsOfProjector(string? key) => key?.StartsWith(ProjectorKeys, StringComparison.Ordinal) == true;
 
     private static JsonObject Text(GgufModel model, out float[]? divisors)
     {

@@ -83,6 +83,7 @@ internal static class MetaConfig
         if (fields.Object("vision_args") is { } vision)
         {
             config["vision_config"] = Vision(vision, ranks);
+            CheckShares(fields, ranks, [("dim", dim)]);
             config["boi_token_index"] = Id(Llama4SpecialTokens.ImageStart);
             config["eoi_token_index"] = Id(Llama4SpecialTokens.ImageEnd);
             config["image_token_index"] = Id(Llama4SpecialTokens.Patch);
@@ -101,13 +102,18 @@ internal static class MetaConfig
     private static int Vocabulary(JsonFields fields, ITensorSource source, int ranks)
     {
         int vocabulary = fields.Int("vocab_size", -1, 1 << 24, -1);
-        if (vocabulary > 0)
+        int? share = source.TryGet(MetaNaming.OfRank(MetaNaming.Embedding, 0, ranks), out StoredTensor? table) && table.Shape.Count == 2 && table.Shape[0] is > 0 and <= 1 << 24
+            ? (int)table.Shape[0]
+            : null;
+        if (vocabulary <= 0)
         {
-            return vocabulary;
+            return checked(share * ranks) ?? throw fields.Fault("vocab_size", $"is {vocabulary}, and there is no '{MetaNaming.Embedding}' to count.");
         }
-        return source.TryGet(MetaNaming.OfRank(MetaNaming.Embedding, 0, ranks), out StoredTensor? table) && table.Shape.Count == 2 && table.Shape[0] <= 1 << 24
-            ? checked((int)table.Shape[0] * ranks)
-            : throw fields.Fault("vocab_size", $"is {vocabulary}, and there is no '{MetaNaming.Embedding}' to count.");
+        if (share is int rows && vocabulary % rows == 0 && vocabulary / rows is var needed && needed != ranks)
+        {
+            throw fields.Fault("vocab_size", $"is {vocabulary}, and '{MetaModel.FileName(0)}' has {rows} rows of it: it is one of {needed} files, and there {(ranks == 1 ? "is 1" : $"are {ranks}")}. The files of all ranks are needed, and no others.");
+        }
+        return vocabulary;
     }
 
     private static void CheckShares(JsonFields fields, int ranks, (string Field, int Extent)[] split)

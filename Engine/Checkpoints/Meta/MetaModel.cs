@@ -15,14 +15,17 @@ internal static class MetaModel
     public const string QuantisedAdvice =
         "Download the bfloat16 files of the same model, and quantise on loading (--weights int4 or fp8); or the FP8 release for Hugging Face.";
 
-    private const string First = "consolidated.", Last = ".pth";
+    private const string First = "consolidated.", Last = ".pth", DataFolder = "/data/";
+
+    /// <summary>The name of a rank's file.</summary>
+    public static string FileName(int rank) => $"{First}{rank:D2}{Last}";
 
     /// <summary>The files' paths in the order of the ranks; empty if there is none.</summary>
     public static string[] FilesOf(string folder) =>
         [.. Directory.GetFiles(folder, First + "*" + Last).OrderBy(file => file.Length).ThenBy(file => file, StringComparer.Ordinal)];
 
     /// <summary>Opens all ranks.</summary>
-    /// <exception cref="ModelFormatException">A rank is missing, a file is malformed, or it is a quantised variant.</exception>
+    /// <exception cref="ModelFormatException">A rank is missing or there twice, a file is malformed, or it is a quantised variant.</exception>
     public static MappedTensors Open(string folder)
     {
         foreach (string pattern in (string[])["fp8_scales_*.pt", "int4_scales_*.pt"])
@@ -34,6 +37,7 @@ internal static class MetaModel
         }
         string[] files = FilesOf(folder);
         var source = new MappedTensors(folder);
+        List<(long Bytes, uint Checksum)[]> contents = [];
         try
         {
             for (int rank = 0; rank < files.Length; rank++)
@@ -41,9 +45,15 @@ internal static class MetaModel
                 string number = Path.GetFileName(files[rank])[First.Length..^Last.Length];
                 if (!int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int own) || own != rank)
                 {
-                    throw new ModelFormatException(Path.Combine(folder, $"{First}{rank:D2}{Last}"), null, $"is missing: the files of all ranks are needed, '{Path.GetFileName(files[rank])}' is there.");
+                    throw new ModelFormatException(Path.Combine(folder, FileName(rank)), null, $"is missing: the files of all ranks are needed, '{Path.GetFileName(files[rank])}' is there.");
                 }
-                AddRank(source, files[rank], rank, files.Length);
+                (long Bytes, uint Checksum)[] content = AddRank(source, files[rank], rank, files.Length);
+                int same = contents.FindIndex(other => other.AsSpan().SequenceEqual(content));
+                if (same >= 0 && Array.Exists(content, record => record.Checksum != 0))
+                {
+                    throw new ModelFormatException(files[rank], null, $"is a copy of '{Path.GetFileName(files[same])}': every rank has a share of its own. Download it again.");
+                }
+                contents.Add(content);
             }
             return source;
         }
@@ -54,11 +64,12 @@ internal static class MetaModel
         }
     }
 
-    private static void AddRank(MappedTensors source, string path, int rank, int ranks)
+    // Gives what tells a rank from another without reading gigabytes: the archive's own checksums of its data.
+    private static (long Bytes, uint Checksum)[] AddRank(MappedTensors source, string path, int rank, int ranks)
     {
         MappedFile file = source.Map(path);
         RefuseLegacy(file);
-        Dictionary<string, (long Offset, long Bytes)> records = ZipDirectory.Read(file);
+        Dictionary<string, ZipRecord> records = ZipDirectory.Read(file);
         const string Pickle = "/data.pkl", Order = "byteorder";
         string[] pickles = [.. records.Keys.Where(name => name.EndsWith(Pickle, StringComparison.Ordinal))];
         if (pickles is not [string pickle])
@@ -66,7 +77,7 @@ internal static class MetaModel
             throw new ModelFormatException(path, null, $"has {pickles.Length} records 'data.pkl'; torch.save writes one.");
         }
         string root = pickle[..^(Pickle.Length - 1)];
-        if (records.TryGetValue(root + Order, out (long Offset, long Bytes) order) && !Bytes(file, order, 16).SequenceEqual("little"u8))
+        if (records.TryGetValue(root + Order, out ZipRecord order) && !Bytes(file, order, 16).SequenceEqual("little"u8))
         {
             throw new ModelFormatException(path, root + Order, "is not 'little'; other byte orders are not supported.");
         }
@@ -91,6 +102,11 @@ internal static class MetaModel
         {
             source.Add(tensor);
         }
+        return
+        [
+            .. records.Where(record => record.Key.Contains(DataFolder, StringComparison.Ordinal)).OrderBy(record => record.Key, StringComparer.Ordinal)
+                .Select(record => (record.Value.Bytes, record.Value.Checksum)),
+        ];
     }
 
     private static unsafe void RefuseLegacy(MappedFile file)
@@ -103,17 +119,17 @@ internal static class MetaModel
         }
     }
 
-    private static unsafe ReadOnlySpan<byte> Bytes(MappedFile file, (long Offset, long Bytes) record, int limit) =>
+    private static unsafe ReadOnlySpan<byte> Bytes(MappedFile file, ZipRecord record, int limit) =>
         new(file.Pointer + record.Offset, (int)Math.Min(record.Bytes, limit + 1L));
 
-    private static StoredTensor Locate(string path, string name, PickleTensor tensor, string root, Dictionary<string, (long Offset, long Bytes)> records)
+    private static StoredTensor Locate(string path, string name, PickleTensor tensor, string root, Dictionary<string, ZipRecord> records)
     {
         PickleStorage storage = tensor.Storage;
         if (!PickleNames.TryGetType(storage.Type, out StoredType? type))
         {
             throw new ModelFormatException(path, name, $"has a storage of the class '{storage.Type}', which holds no weights.");
         }
-        if (!records.TryGetValue($"{root}data/{storage.Key}", out (long Offset, long Bytes) record))
+        if (!records.TryGetValue($"{root}{DataFolder[1..]}{storage.Key}", out ZipRecord record))
         {
             throw new ModelFormatException(path, name, $"lies in the record 'data/{Shorten(storage.Key)}', which the archive lacks.");
         }

@@ -4,6 +4,12 @@ using Llama4Kernels.Interop.Memory;
 
 namespace Llama4Kernels.Engine.Checkpoints.Meta;
 
+/// <summary>An entry of a zip archive in its file.</summary>
+/// <param name="Offset">First byte.</param>
+/// <param name="Bytes">Length.</param>
+/// <param name="Checksum">CRC-32 that the directory gives; not compared with the bytes, and 0 from writers that leave it out.</param>
+internal readonly record struct ZipRecord(long Offset, long Bytes, uint Checksum);
+
 /// <summary>
 /// Where the entries of a mapped zip archive lie. Entries must be stored, not compressed, so that their bytes can be used in
 /// place. Sizes come from the directory, since local headers may lack them; ZIP64 is understood.
@@ -16,9 +22,9 @@ internal static unsafe class ZipDirectory
     private const int MaxComment = 65535;
     private const ushort Zip64Field = 1;
 
-    /// <summary>The entries by name: first byte and length in the file.</summary>
+    /// <summary>The entries by name.</summary>
     /// <exception cref="ModelFormatException">The file is no zip archive, or one that cannot be used in place.</exception>
-    public static Dictionary<string, (long Offset, long Bytes)> Read(MappedFile file)
+    public static Dictionary<string, ZipRecord> Read(MappedFile file)
     {
         long end = FindEnd(file);
         (ulong count, ulong bytes, ulong offset) = (U16(file, end + 10), U32(file, end + 12), U32(file, end + 16));
@@ -53,9 +59,9 @@ internal static unsafe class ZipDirectory
             : $"is no zip archive, as files of torch.save are{(OtherContent.Name(ModelFiles.Start(file)) is string other ? ": " + other : "")}.");
     }
 
-    private static Dictionary<string, (long Offset, long Bytes)> ReadEntries(MappedFile file, long at, long end, int count)
+    private static Dictionary<string, ZipRecord> ReadEntries(MappedFile file, long at, long end, int count)
     {
-        Dictionary<string, (long Offset, long Bytes)> entries = new(StringComparer.Ordinal);
+        Dictionary<string, ZipRecord> entries = new(StringComparer.Ordinal);
         for (int i = 0; i < count; i++)
         {
             if (end - at < EntryBytes || U32(file, at) != EntrySignature)
@@ -78,7 +84,7 @@ internal static unsafe class ZipDirectory
             {
                 throw Fault(file, name, $"is stored, but has two sizes: {packed} and {bytes}.");
             }
-            if (!entries.TryAdd(name, Data(file, name, local, bytes)))
+            if (!entries.TryAdd(name, Data(file, name, local, bytes, U32(file, at + 16))))
             {
                 throw Fault(file, name, "is in the archive twice.");
             }
@@ -116,7 +122,7 @@ internal static unsafe class ZipDirectory
     }
 
     // The local header has its own name and extra field, which may be longer than the directory's.
-    private static (long Offset, long Bytes) Data(MappedFile file, string name, ulong local, ulong bytes)
+    private static ZipRecord Data(MappedFile file, string name, ulong local, ulong bytes, uint checksum)
     {
         if (local > (ulong)file.Length || (ulong)file.Length - local < LocalBytes || U32(file, (long)local) != LocalSignature)
         {
@@ -124,7 +130,7 @@ internal static unsafe class ZipDirectory
         }
         ulong start = local + LocalBytes + U16(file, (long)local + 26) + U16(file, (long)local + 28);
         return start <= (ulong)file.Length && bytes <= (ulong)file.Length - start
-            ? ((long)start, (long)bytes)
+            ? new ZipRecord((long)start, (long)bytes, checksum)
             : throw Fault(file, name, $"of {bytes} bytes at {start} passes the file's end.");
     }
 

@@ -37,7 +37,7 @@ internal sealed class SavedNaming : WeightNaming
     }
 
     /// <inheritdoc/>
-    public override bool Ignores(string name, Predicate<string> isKnown) => false;
+    public override bool Ignores(string name) => false;
 
     /// <inheritdoc/>
     public override bool IsVision(string name) => HuggingFaceNaming.IsVisionName(name);

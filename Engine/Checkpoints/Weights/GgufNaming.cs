@@ -34,7 +34,7 @@ internal sealed class GgufNaming(int experts, ITensorSource source) : WeightNami
     }
 
     /// <inheritdoc/>
-    public override bool Ignores(string name, Predicate<string> isKnown) => name == RopeDivisors;
+    public override bool Ignores(string name) => name == RopeDivisors;
 
     /// <inheritdoc/>
     public override bool IsVision(string name) =>

@@ -78,7 +78,7 @@ internal sealed class HuggingFaceNaming : WeightNaming
     }
 
     /// <inheritdoc/>
-    public override bool Ignores(string name, Predicate<string> isKnown) => Array.Exists(s_ignorable, end => name.EndsWith(end, StringComparison.Ordinal));
+    public override bool Ignores(string name) => Array.Exists(s_ignorable, end => name.EndsWith(end, StringComparison.Ordinal));
 
     /// <inheritdoc/>
     public override bool IsVision(string name) => IsVisionName(name);

@@ -1,14 +1,21 @@
+using Llama4Kernels.Engine.Checkpoints.Meta;
+using Llama4Kernels.Engine.Config;
+
 namespace Llama4Kernels.Engine.Checkpoints.Weights;
 
 /// <summary>
 /// The names of Meta's own files, and how the ranks of a model-parallel set join: along the output features or the input
 /// features, or not at all. The tensor of a rank is named <see cref="OfRank"/>.
 /// </summary>
-internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) : WeightNaming
+/// <param name="text">Sizes of the text model.</param>
+/// <param name="ranks">Files of the set; the configuration was checked to divide by them where it has to.</param>
+/// <param name="source">The files' tensors.</param>
+internal sealed class MetaNaming(TextConfig text, int ranks, ITensorSource source) : WeightNaming
 {
     /// <summary>The token embedding, whose rows are a rank's share of the vocabulary.</summary>
     public const string Embedding = "tok_embeddings.weight";
 
+    private const string RankMark = " [consolidated.";
     private const string Encoder = "vision_embeddings.vision_encoder.";
     private const string Adapter = "vision_embeddings.vision_adapter.mlp.";
     private const string Projector = "vision_projection.";
@@ -17,8 +24,8 @@ internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) :
     private static readonly string[] s_ignorable =
         ["rope.freqs", "freq_cis", "freqs_cis", "_extra_state", ".expert_activation_DE", ".global_gate_stats_3E", ".running_gate_stats_3E", "vision_adapter.fc.weight"];
 
-    /// <summary>The name of a rank's tensor in the source.</summary>
-    public static string OfRank(string name, int rank, int ranks) => ranks == 1 ? name : $"{name} [rank {rank}]";
+    /// <summary>The name of a rank's tensor in the source: with its file, if there are several.</summary>
+    public static string OfRank(string name, int rank, int ranks) => ranks == 1 ? name : $"{name} [{MetaModel.FileName(rank)}]";
 
     /// <summary>Whether an entry of a file is no weight at all.</summary>
     public static bool IsDropped(string name) => Array.Exists(s_ignorable, end => name.EndsWith(end, StringComparison.Ordinal));
@@ -34,11 +41,10 @@ internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) :
     };
 
     /// <inheritdoc/>
-    public override bool Ignores(string name, Predicate<string> isKnown)
+    public override bool Ignores(string name)
     {
-        int rank = name.LastIndexOf(" [rank ", StringComparison.Ordinal);
-        // What all ranks hold alike is taken from the first.
-        return IsDropped(rank < 0 ? name : name[..rank]) || (rank >= 0 && isKnown(OfRank(name[..rank], 0, ranks)));
+        int rank = name.LastIndexOf(RankMark, StringComparison.Ordinal);
+        return IsDropped(rank < 0 ? name : name[..rank]);
     }
 
     /// <inheritdoc/>
@@ -68,12 +74,9 @@ internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) :
         {
             return new WeightParts(ByRank(single, Share(weight.Rows), weight.Columns));
         }
-        // The tensor tells how many rows belong to the other two: keys and values have equally many.
-        int own = Share(weight.Rows);
-        long rows = source.TryGet(OfRank(fused, 0, ranks), out StoredTensor? stored) && stored.Shape.Count == 2 ? stored.Shape[0] : 3L * own;
-        long keys = weight.Role == WeightRole.Query ? (rows - own) / 2 : own;
-        long first = weight.Role switch { WeightRole.Query => 0, WeightRole.Key => rows - 2 * keys, _ => rows - keys };
-        return new WeightParts([.. ByRank(fused, checked((int)rows), weight.Columns).Select(part => part.Slice(first, own))]);
+        int queries = Share(text.Heads * text.HeadDim), keys = Share(text.KvHeads * text.HeadDim);
+        int first = weight.Role switch { WeightRole.Query => 0, WeightRole.Key => queries, _ => queries + keys };
+        return new WeightParts([.. ByRank(fused, queries + 2 * keys, weight.Columns).Select(part => part.Slice(first, Share(weight.Rows)))]);
     }
 
     // One matrix a rank with its half of the gate, then its half of up; or two matrices.
@@ -94,7 +97,7 @@ internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) :
         string deep = prefix + weight.Role switch { WeightRole.ExpertGate => "w1", WeightRole.ExpertUp => "w3", _ => "w2" };
         (int inputs, int outputs) = down ? (Share(weight.Columns), weight.Rows) : (weight.Columns, Share(weight.Rows));
         bool three = Has(deep);
-        long[] shape = three ? [experts, inputs, outputs] : [(long)experts * inputs, outputs];
+        long[] shape = three ? [text.Experts, inputs, outputs] : [(long)text.Experts * inputs, outputs];
         return new WeightParts(
             [.. Enumerable.Range(0, ranks).Select(rank => new WeightPart(
                 OfRank(three ? deep : flat, rank, ranks), shape, (long)weight.Expert * inputs, inputs, 0, outputs, Transposed: true))],
@@ -156,7 +159,11 @@ internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) :
         };
     }
 
-    private WeightParts Replicated(WeightPart part) => part with { Tensor = OfRank(part.Tensor, 0, ranks) };
+    // What all ranks hold alike is taken from the first.
+    private WeightParts Replicated(WeightPart part) => new([part with { Tensor = OfRank(part.Tensor, 0, ranks) }])
+    {
+        Copies = [.. Enumerable.Range(1, ranks - 1).Select(rank => OfRank(part.Tensor, rank, ranks))],
+    };
 
     private WeightPart[] ByRank(string name, params long[] shape) =>
         [.. Enumerable.Range(0, ranks).Select(rank => WeightPart.Whole(OfRank(name, rank, ranks), false, shape))];
@@ -166,7 +173,6 @@ internal sealed class MetaNaming(int experts, int ranks, ITensorSource source) :
     // The first of the names that there is; the first of all if there is none.
     private string First(params string[] names) => Array.Find(names, Has) ?? names[0];
 
-    // The configuration was checked to divide by the ranks where it has to.
     private int Share(int extent) => extent / ranks;
 
     private enum Split

@@ -6,10 +6,8 @@ internal abstract class WeightNaming
     /// <summary>Where a weight lies.</summary>
     public abstract WeightParts Locate(Weight weight);
 
-    /// <summary>Whether a tensor that no weight lies in may be there all the same: tables, statistics, copies.</summary>
-    /// <param name="name">The tensor.</param>
-    /// <param name="isKnown">Whether a weight lies in the tensor of a name.</param>
-    public abstract bool Ignores(string name, Predicate<string> isKnown);
+    /// <summary>Whether a tensor that no weight lies in may be there all the same: tables, statistics.</summary>
+    public abstract bool Ignores(string name);
 
     /// <summary>Whether a tensor belongs to the vision tower, the adapter or the projector.</summary>
     public abstract bool IsVision(string name);

@@ -29,6 +29,9 @@ internal sealed record WeightPart(string Tensor, long[] Shape, long FirstRow, in
 /// <param name="BesideEachOther">Whether they join along the input features (columns) and not along the output features (rows).</param>
 internal sealed record WeightParts(IReadOnlyList<WeightPart> Parts, bool BesideEachOther = false)
 {
+    /// <summary>Tensors that hold the same as the one part once more.</summary>
+    public IReadOnlyList<string> Copies { get; init; } = [];
+
     /// <summary>A weight of one part.</summary>
     public static implicit operator WeightParts(WeightPart part) => new([part]);
 }

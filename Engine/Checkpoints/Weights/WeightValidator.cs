@@ -16,7 +16,7 @@ internal static class WeightValidator
     /// <exception cref="ModelFormatException">There are faults; the message lists them.</exception>
     public static IReadOnlyList<string> Validate(ModelConfig config, WeightNaming naming, ITensorSource source)
     {
-        var report = new TensorReport();
+        var report = new TensorReport(source, naming);
         var forms = new StoredForms(config.Quantization);
         Weight? head = null, embedding = null;
         // A tied head is often stored all the same; then it has to be the embedding.
@@ -31,13 +31,14 @@ internal static class WeightValidator
             embedding = weight.Role == WeightRole.Embedding ? weight : embedding;
             foreach (WeightPart part in parts.Parts)
             {
-                Check(config, forms, source, weight, part, report);
+                Check(config, forms, source, weight, part, parts.Parts[0].Tensor, report);
             }
+            CheckCopies(forms, source, parts, report);
         }
         foreach (StoredTensor tensor in source.Tensors)
         {
             bool unwanted = config.Vision is null && naming.IsVision(tensor.Name);
-            if (!report.Knows(tensor.Name) && !unwanted && !naming.Ignores(tensor.Name, report.Knows))
+            if (!report.Knows(tensor.Name) && !unwanted && !naming.Ignores(tensor.Name))
             {
                 report.Fault(tensor.Name, $"the model of this configuration has no such tensor ({tensor.Type} {tensor.ShapeText}).");
             }
@@ -50,12 +51,19 @@ internal static class WeightValidator
         {
             throw report.ToException(source.Location);
         }
-        return report.Unlisted.Count == 0
-            ? []
-            : [$"quantization_config does not exempt {report.Unlisted.Count} weights that are stored unquantised, the first is {report.Unlisted[0]}. They are used as stored."];
+        List<string> warnings = [];
+        if (report.Unlisted.Count > 0)
+        {
+            warnings.Add($"quantization_config does not exempt {report.Unlisted.Count} weights that are stored unquantised, the first is {report.Unlisted[0]}. They are used as stored.");
+        }
+        if (report.Differing.Count > 0)
+        {
+            warnings.Add($"{report.Differing.Count} tensors differ from those of the first file, though all files hold them alike; the first is {report.Differing[0]}. Is that file of another model?");
+        }
+        return warnings;
     }
 
-    private static void Check(ModelConfig config, StoredForms forms, ITensorSource source, Weight weight, WeightPart part, TensorReport report)
+    private static void Check(ModelConfig config, StoredForms forms, ITensorSource source, Weight weight, WeightPart part, string first, TensorReport report)
     {
         if (!report.Know(part.Tensor))
         {
@@ -76,12 +84,39 @@ internal static class WeightValidator
             {
                 CheckShape(weight, part, tensor, report);
             }
+            // What is joined is stored alike: a part of another type is from another download.
+            if (source.TryGet(first, out StoredTensor? sibling) && sibling.Type != tensor.Type)
+            {
+                report.Fault(tensor.Name, $"is {tensor.Type}, but {sibling.Name} is {sibling.Type}: they are parts of one weight.");
+            }
             if (tensor.Type.IsPlain && weight.IsLinear && config.Quantization is { } quantization && quantization.Covers(Modules.Of(part.Tensor)))
             {
                 report.Unlisted.Add(part.Tensor);
             }
         }
         form.Check(source, part, weight, report);
+    }
+
+    // A vector is compared bit for bit, matrices would be read twice.
+    private static void CheckCopies(StoredForms forms, ITensorSource source, WeightParts parts, TensorReport report)
+    {
+        WeightPart part = parts.Parts[0];
+        foreach (string name in parts.Copies)
+        {
+            report.Know(name);
+            if (!source.TryGet(name, out StoredTensor? copy) || !source.TryGet(part.Tensor, out StoredTensor? first))
+            {
+                continue;
+            }
+            if (copy.Type != first.Type || !copy.Shape.SequenceEqual(first.Shape))
+            {
+                report.Fault(name, $"is {copy.Type} {copy.ShapeText}, but {first.Name} is {first.Type} {first.ShapeText}: all files hold it alike.");
+            }
+            else if (copy.Shape.Count == 1 && part.Shape.SequenceEqual(copy.Shape) && forms.Find(source, name) is { } form && !TensorValues.Equal(form.Open(source, part), form.Open(source, part with { Tensor = name })))
+            {
+                report.Differing.Add(name);
+            }
+        }
     }
 
     private static void CheckShape(Weight weight, WeightPart part, StoredTensor tensor, TensorReport report)

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Llama4Kernels.Engine.Chat;
+using Llama4Kernels.Engine.Serving;
 using Llama4Kernels.Engine.Tokenization;
 using Llama4Kernels.Tests.Engine.Tokenization;
 
@@ -68,7 +69,7 @@ public sealed class ChatFormatTests
     {
         ChatMessage[] messages =
         [
-            ChatMessage.FromText(ChatRole.System, ChatFormat.DefaultSystemPrompt),
+            ChatMessage.FromText(ChatRole.System, ConversationOptions.DefaultSystem),
             new(ChatRole.User, [new ImageContent(1, 2), new TextContent("What is in the picture?")]),
             new(ChatRole.Assistant, [], [new ToolCall("ping", new JsonObject())]),
             ChatMessage.FromText(ChatRole.Tool, "{}"),

@@ -23,7 +23,7 @@ public sealed class ChatGoldenTests
         TokenizerFiles.AssertNone(TokenizerFiles.Rows("chat", "encodings.jsonl"), 80, row =>
         {
             string[] written =
-                [.. Messages(row).SelectMany(message => message.ToolCalls ?? []).Select(call => ToolCallWriter.Write(call, FormatOf(row)))];
+                [.. Messages(row).SelectMany(message => message.ToolCalls).Select(call => ToolCallWriter.Write(call, FormatOf(row)))];
             withCalls += written.Length > 0 ? 1 : 0;
             string[] expected = [.. (row["rendered"]?.AsArray() ?? []).Select(text => text!.GetValue<string>())];
             return written.SequenceEqual(expected) ? null : $"{row["name"]}: {string.Join(" | ", written)}";

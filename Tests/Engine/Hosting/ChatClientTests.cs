@@ -142,7 +142,7 @@ public sealed class ChatClientTests(ChatClientFixture fixture) : IClassFixture<C
         ];
         IReadOnlyList<Llama4Kernels.Engine.Chat.ChatMessage> read = await new RequestMessages(fixture.Model, null).ReadAsync(messages, default);
         Assert.Equal(["Both?", "So", """{"of": 1}""", "of g"], read.Select(message => Assert.IsType<EngineText>(Assert.Single(message.Content)).Text));
-        Assert.Equal(["""f {"x":1,"y":null,"z":[true]}""", "g {}"], read[1].ToolCalls!.Select(call => $"{call.Name} {call.Arguments.ToJsonString()}"));
+        Assert.Equal(["""f {"x":1,"y":null,"z":[true]}""", "g {}"], read[1].ToolCalls.Select(call => $"{call.Name} {call.Arguments.ToJsonString()}"));
     }
 
     [Theory]

@@ -23,6 +23,7 @@ public sealed class BlockPoolTests
         using KvStep chunked = pool.CreateStep(backend, BlockKind.Chunked)!, full = pool.CreateStep(backend, BlockKind.Full)!;
         var random = new Random(seed);
         Dictionary<(BlockKind Kind, int Block), int> held = [];
+        (int Blocks, long Bytes) peak = default;
         int refused = 0;
         for (int i = 0; i < 4000; i++)
         {
@@ -57,6 +58,8 @@ public sealed class BlockPoolTests
                 Assert.Throws<CacheFullException>(() => pool.Take(kind));
             }
             Assert.Equal(held.Keys.Sum(key => sizes[(int)key.Kind]), pool.UsedBytes);
+            peak = (Math.Max(peak.Blocks, held.Count), Math.Max(peak.Bytes, pool.UsedBytes));
+            Assert.Equal(peak, pool.Peak);
             long end = 0;
             foreach ((long start, long bytes) in held.Keys.Select(key => (Place(key.Kind == BlockKind.Chunked ? chunked : full, key.Block, chunked.Blocks), sizes[(int)key.Kind])).Order())
             {

@@ -36,7 +36,7 @@ public sealed class StepFaultTests
             CreateBackend = () => backend = new FailingBackend(EmulatedBackend.Create(driver)),
         });
         // A prime: every kind of operation comes sooner or later.
-        Assert.True(FailEverywhere(model, backend!, stride: 7) > 6);
+        Assert.True(FailEverywhere(model, backend!, stride: 11) > 4);
         Assert.Empty(driver.Findings);
     }
 

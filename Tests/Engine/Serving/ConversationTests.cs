@@ -35,7 +35,7 @@ public sealed class ConversationTests(ModelFixture models)
         Conversation conversation = engine.CreateConversation(s_greedy with { System = "Answer shortly." });
         conversation.Add(Question);
         Assert.Equal("Scout has 16 experts.", (await Answer(conversation)).Text);
-        Assert.Equal(("Scout has 16 experts.", FinishReason.EndOfTurn), (conversation.Answer!.Content, conversation.Answer.FinishReason));
+        Assert.Equal(("Scout has 16 experts.", FinishReason.EndOfTurn), (conversation.Answer!.Text, conversation.Answer.FinishReason));
         int before = conversation.Tokens;
         conversation.Add("And Maverick?");
         (string text, Usage usage) = await Answer(conversation);
@@ -159,7 +159,7 @@ public sealed class ConversationTests(ModelFixture models)
         conversation.Add(Question);
         await Answer(conversation);
         await Assert.ThrowsAsync<InvalidOperationException>(() => Answer(conversation));
-        Assert.Equal("Scout has 16 experts.", conversation.Answer!.Content);
+        Assert.Equal("Scout has 16 experts.", conversation.Answer!.Text);
         using Llama4Model blind = Llama4Model.Load(GoldenFiles.SampleModel, new ModelOptions { LoadVision = false });
         await using var without = new Llama4Engine(blind);
         ImageContent picture = Nano.LoadPicture(GoldenFiles.Path("nano", "pictures", "one.png"));
@@ -201,7 +201,7 @@ public sealed class ConversationTests(ModelFixture models)
         }
         Assert.Equal(3, read);
         Assert.Equal(FinishReason.Cancelled, conversation.Answer!.FinishReason);
-        Assert.StartsWith(conversation.Answer.Content, "Scout has 16 experts.", StringComparison.Ordinal);
+        Assert.StartsWith(conversation.Answer.Text, "Scout has 16 experts.", StringComparison.Ordinal);
         // The header of an answer, what came of it, and a terminator.
         int header = Nano.Chat.EncodePrompt([]).Ids.Length - 1;
         Assert.Equal(asked + header + 3 + 1, conversation.Tokens);

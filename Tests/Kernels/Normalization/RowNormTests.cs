@@ -79,6 +79,7 @@ public class RowNormTests
         Func<RmsNormCase, string?> whyNot = RmsNormCuda.Records.All[0].WhyNot;
         Assert.All(DeviceLimits.Known, device => Assert.Null(whyNot(new RmsNormCase(5120, true, device.Sm))));
         Assert.Equal("is for sm_80 and later", whyNot(new RmsNormCase(5120, true, 75)));
+        Assert.Equal("is for rows of 1024 columns and more, which give each of a block's threads some", whyNot(new RmsNormCase(1020, true, 90)));
         Assert.Equal("is for up to 8192 columns", whyNot(new RmsNormCase(8196, true, 90)));
         Assert.Equal("is for columns in multiples of 4 that begin at multiples of 16 bytes", whyNot(new RmsNormCase(5122, true, 90)));
         Assert.Equal("is for columns in multiples of 4 that begin at multiples of 16 bytes", whyNot(new RmsNormCase(5120, false, 90)));
@@ -101,7 +102,7 @@ public class RowNormTests
 
     private static IReadOnlyList<PtxFinding> Run(int seed, int shift, bool isDamaged)
     {
-        const int Columns = 516;
+        const int Columns = 1028;
         using var driver = new EmulatedCudaDriver(new EmulatedDriverOptions { Launch = new() { Seed = seed, Workers = 1 } });
         using CudaContext context = CudaContext.RetainPrimary(driver);
         using var queue = new CudaQueue(context, new CombinedKernelModules(new WaitlessModules(isDamaged ? RmsNormPtx.Name : null), EmulatedBackend.Modules), null, 1 << 20, 1 << 20, 4);

@@ -163,6 +163,6 @@ public sealed class ChatCompletionTests(SampleServer sample)
         await foreach (GenerationUpdate _ in conversation.AnswerAsync())
         {
         }
-        return conversation.Answer!.Content;
+        return conversation.Answer!.Text;
     }
 }

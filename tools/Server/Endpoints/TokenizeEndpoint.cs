@@ -29,7 +29,7 @@ internal static class TokenizeEndpoint
         else
         {
             IReadOnlyList<ChatMessage> messages = await new ChatMessages(engine.Model, scope.Pictures(), scope.Limits).ReadAsync(fields, scope.Cancellation).ConfigureAwait(false);
-            ids = ErrorTable.At("messages", () => engine.Model.Chat.EncodePrompt(messages)).Ids.ToArray();
+            ids = ErrorTable.At("messages", () => engine.Model.EncodePrompt(messages)).Ids.ToArray();
         }
         await scope.WriteAsync(json =>
         {

@@ -58,7 +58,7 @@ internal sealed record CompletionRequest(IReadOnlyList<Prompt> Prompts, int PerP
             : Fields.ListOf(prompt, Field, limits.MaxPrompts).Select(item => item.Item.ValueKind == JsonValueKind.Array ? Ids(item.Item, item.Path, engine) : Of(Fields.TextOf(item.Item, item.Path), engine));
     }
 
-    private static Prompt Of(string text, Llama4Engine engine) => engine.Model.Chat.EncodeCompletion([new TextContent(text)]);
+    private static Prompt Of(string text, Llama4Engine engine) => engine.Model.EncodeCompletion([new TextContent(text)]);
 
     /// <summary>Ids as they stand. A picture's cannot be among them: there is no picture.</summary>
     private static Prompt Ids(JsonElement ids, string path, Llama4Engine engine)

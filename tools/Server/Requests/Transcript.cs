@@ -40,9 +40,9 @@ internal sealed class Transcript(Llama4Model model)
             throw ApiException.Invalid(path, "Two calls have the same id.");
         }
         ChatMessage caller = _messages is [.., { Role: ChatRole.Assistant } last] ? last : new ChatMessage(ChatRole.Assistant, []);
-        ChatMessage written = caller with { ToolCalls = [.. caller.ToolCalls ?? [], call] };
+        ChatMessage written = caller with { ToolCalls = [.. caller.ToolCalls, call] };
         // Whether the model's way of writing calls can write it.
-        ErrorTable.At(path, () => model.Chat.EncodePrompt([written]));
+        ErrorTable.At(path, () => model.EncodePrompt([written]));
         if (ReferenceEquals(_messages.LastOrDefault(), caller))
         {
             _messages.RemoveAt(_messages.Count - 1);

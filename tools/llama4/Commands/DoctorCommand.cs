@@ -6,6 +6,7 @@ using System.Text;
 using Llama4Kernels.Cli.Devices;
 using Llama4Kernels.Cli.Shared;
 using Llama4Kernels.Interop.Cuda;
+using Llama4Kernels.Interop.Memory;
 using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
@@ -151,7 +152,7 @@ internal static class DoctorCommand
     {
         public static Memory Measure(int threads)
         {
-            long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+            long available = ProcessMemory.Usable();
             long probe = Math.Min(ProbeMaxBytes, available / 8);
             using var team = new ThreadTeam(threads);
             return new Memory(available, team.Threads, probe, ReadBandwidth.Measure(team, probe, repeats: 2) / 1e9);

@@ -23,10 +23,11 @@ internal static class ServingBench
     /// <param name="TokensPerSecondOfARequest">Median over requests, from the first token to the last.</param>
     /// <param name="TimeToFirstTokenMs">From the call.</param>
     /// <param name="BetweenTokensMs">Of one request.</param>
-    /// <param name="PeakCacheBytes">Most bytes of the cache's blocks in use, kept prefixes included.</param>
+    /// <param name="PeakBlocks">Most blocks of the cache in use, kept prefixes included.</param>
+    /// <param name="PeakCacheBytes">Most bytes of blocks in use.</param>
     /// <param name="ReusedShare">Share of the prompts' tokens that was cached already.</param>
     internal sealed record Level(
-        int Concurrency, double TokensPerSecond, double TokensPerSecondOfARequest, Times TimeToFirstTokenMs, Times BetweenTokensMs, long PeakCacheBytes, double ReusedShare);
+        int Concurrency, double TokensPerSecond, double TokensPerSecondOfARequest, Times TimeToFirstTokenMs, Times BetweenTokensMs, int PeakBlocks, long PeakCacheBytes, double ReusedShare);
 
     /// <summary>The whole run.</summary>
     internal sealed record Report(string Activations, int PromptTokens, int NewTokens, int Requests, int SharedPrefix, long CacheBytes, Level[] Levels)
@@ -35,11 +36,11 @@ internal static class ServingBench
         {
             var text = new StringBuilder();
             text.AppendLine(CultureInfo.InvariantCulture, $"{Activations}, {Requests} requests of {PromptTokens} prompt tokens ({SharedPrefix} shared) and {NewTokens} new ones; cache of up to {ByteSize.Text(CacheBytes)}");
-            text.AppendLine("at a time   tokens/s   of a request   first token ms (p50 p95 p99)   between tokens ms (p50 p95 p99)   cache       reused");
+            text.AppendLine("at a time   tokens/s   of a request   first token ms (p50 p95 p99)   between tokens ms (p50 p95 p99)   blocks cache       reused");
             foreach (Level level in Levels)
             {
                 (Times first, Times between) = (level.TimeToFirstTokenMs, level.BetweenTokensMs);
-                text.AppendLine(CultureInfo.InvariantCulture, $"{level.Concurrency,9} {level.TokensPerSecond,10:F1} {level.TokensPerSecondOfARequest,14:F1} {first.Median,10:F1} {first.P95,8:F1} {first.P99,8:F1} {between.Median,13:F2} {between.P95,9:F2} {between.P99,9:F2}   {ByteSize.Text(level.PeakCacheBytes),-11} {level.ReusedShare:P0}");
+                text.AppendLine(CultureInfo.InvariantCulture, $"{level.Concurrency,9} {level.TokensPerSecond,10:F1} {level.TokensPerSecondOfARequest,14:F1} {first.Median,10:F1} {first.P95,8:F1} {first.P99,8:F1} {between.Median,13:F2} {between.P95,9:F2} {between.P99,9:F2}   {level.PeakBlocks,6} {ByteSize.Text(level.PeakCacheBytes),-11} {level.ReusedShare:P0}");
             }
             return text.ToString().TrimEnd();
         }
@@ -78,6 +79,7 @@ internal static class ServingBench
             },
             cancellation))).ConfigureAwait(false);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        (int blocks, long bytes) = engine.Runner.Pool.Peak;
         double[] perRequest = [.. timings.Select(timing => timing.Between.Length / (timing.Between.Sum() / 1000)).Where(double.IsFinite)];
         return new Level(
             concurrency,
@@ -85,7 +87,8 @@ internal static class ServingBench
             Quantile(perRequest, 0.5),
             TimesOf([.. timings.Select(timing => timing.First)]),
             TimesOf([.. timings.SelectMany(timing => timing.Between)]),
-            timings.Max(timing => timing.CacheBytes),
+            blocks,
+            bytes,
             timings.Average(timing => (double)timing.Cached / promptTokens));
     }
 
@@ -94,7 +97,7 @@ internal static class ServingBench
         List<double> between = [];
         double first = 0;
         int cached = 0;
-        long cache = 0, last = Stopwatch.GetTimestamp();
+        long last = Stopwatch.GetTimestamp();
         await foreach (GenerationUpdate update in engine.GenerateAsync(request, cancellation).ConfigureAwait(false))
         {
             double elapsed = Stopwatch.GetElapsedTime(last).TotalMilliseconds;
@@ -107,10 +110,9 @@ internal static class ServingBench
             {
                 between.Add(elapsed);
             }
-            cache = Math.Max(cache, engine.Status.UsedBytes);
             cached = update.Usage?.CachedTokens ?? 0;
         }
-        return new Timing(first, [.. between], cached, cache);
+        return new Timing(first, [.. between], cached);
     }
 
     private static GenerationRequest Request(Llama4Engine engine, int number, int promptTokens, int newTokens, int sharedPrefix)
@@ -127,6 +129,6 @@ internal static class ServingBench
     private static double Quantile(double[] values, double share) =>
         values.Length == 0 ? 0 : values.Order().ElementAt(Math.Max(0, (int)Math.Ceiling(share * values.Length) - 1));
 
-    /// <summary>Milliseconds of one request, and what it found and left in the cache.</summary>
-    private sealed record Timing(double First, double[] Between, int Cached, long CacheBytes);
+    /// <summary>Milliseconds of one request, and what it found in the cache.</summary>
+    private sealed record Timing(double First, double[] Between, int Cached);
 }

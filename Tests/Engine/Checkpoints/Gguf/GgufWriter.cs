@@ -50,6 +50,22 @@ internal sealed class GgufWriter
 
     public GgufWriter Tensor(string name, uint type, ulong[] extents, byte[] data, ulong? offset = null) => Tensor(name, type, extents, () => data, offset);
 
+    /// <summary>Describes a tensor that was added otherwise.</summary>
+    public GgufWriter Instead(string name, uint? type = null, ulong[]? extents = null, byte[]? data = null, ulong? offset = null)
+    {
+        int at = _tensors.FindIndex(tensor => tensor.Name == name);
+        (string own, ulong[] ownExtents, uint ownType, Func<byte[]> ownData, ulong? ownOffset) = _tensors[at];
+        _tensors[at] = (own, extents ?? ownExtents, type ?? ownType, data is null ? ownData : () => data, offset ?? ownOffset);
+        return this;
+    }
+
+    /// <summary>Takes a tensor out again.</summary>
+    public GgufWriter Without(string name)
+    {
+        Assert.Equal(1, _tensors.RemoveAll(tensor => tensor.Name == name));
+        return this;
+    }
+
     public byte[] ToArray()
     {
         using var stream = new MemoryStream();

@@ -49,9 +49,9 @@ internal sealed class NanoGguf : IDisposable
         }
     }
 
-    public GgufWriter Projector(bool convolution = false)
+    public GgufWriter Projector(bool convolution = false, string? without = null)
     {
-        GgufWriter file = new GgufWriter()
+        GgufWriter file = new GgufWriter { LeftOut = without }
             .Text("general.architecture", "clip").Text("clip.projector_type", "llama4").Bool("clip.has_vision_encoder", true).Bool("clip.use_gelu", true)
             .UInt("clip.vision.image_size", 112).UInt("clip.vision.patch_size", 14).UInt("clip.vision.embedding_length", 176)
             .UInt("clip.vision.feed_forward_length", 704).UInt("clip.vision.block_count", VisionLayers).UInt("clip.vision.projection_dim", Hidden)
@@ -79,6 +79,7 @@ internal sealed class NanoGguf : IDisposable
         Add("mm.model.mlp.1.weight", V + "vision_adapter.mlp.fc1.weight");
         Add("mm.model.mlp.2.weight", V + "vision_adapter.mlp.fc2.weight");
         Add("mm.model.fc.weight", "multi_modal_projector.linear_1.weight");
+        file.LeftOut = null;
         return file;
 
         void Both(string name, string source)

@@ -26,7 +26,7 @@ public sealed class AlternativeNamesTests : IDisposable
         HashSet<string> renamed = [];
         for (int rank = 0; rank < ranks; rank++)
         {
-            string end = ranks == 1 ? "" : $" [rank {rank}]";
+            string end = ranks == 1 ? "" : $" [consolidated.0{rank}.pth]";
             var writer = new PthWriter();
             foreach (StoredTensor tensor in usual.Tensors.Where(tensor => ranks == 1 || tensor.Name.EndsWith(end, StringComparison.Ordinal)))
             {

@@ -15,8 +15,6 @@ namespace Llama4Kernels.Tests.Engine.Checkpoints.Quantised;
 /// </summary>
 public sealed class VariantTests : IDisposable
 {
-    private const int Hidden = 256, Queries = 256, Keys = 128, Width = 128, DenseWidth = 384, Experts = 3, Vocabulary = 96;
-
     private static readonly SafeTensorsType[] s_scales = [SafeTensorsType.BF16, SafeTensorsType.F16, SafeTensorsType.F32];
 
     private static readonly StoredVariant[] s_variants =
@@ -39,7 +37,7 @@ public sealed class VariantTests : IDisposable
     [MemberData(nameof(Variants))]
     public void ValuesToTheBitLogitsAndMemory(int index, string name)
     {
-        (string stored, string plain) = Write(s_variants[index]);
+        (string stored, string plain) = VariantModel.Write(_folder, s_variants[index]);
         using Checkpoint a = Checkpoint.Open(stored), b = Checkpoint.Open(plain);
         foreach (Weight weight in a.Weights.Weights)
         {
@@ -80,7 +78,7 @@ public sealed class VariantTests : IDisposable
     [Fact]
     public void AnOrderThatLeavesGroupsOneAfterAnotherIsNone()
     {
-        string folder = Write(Ordered(c => c / 64)).Stored;
+        string folder = VariantModel.Write(_folder, Ordered(c => c / 64)).Stored;
         Checkpoint.Open(folder).Dispose();
         Refused(Ordered(c => c == 70 ? 0 : c / 64), "columns are regrouped (g_idx)");
         Refused(Ordered(c => c / 64, columns => columns - 1), "expected I32 [");
@@ -105,7 +103,7 @@ public sealed class VariantTests : IDisposable
     {
         StoredVariant four = StoredVariant.Packed(4, 32, true, SafeTensorsType.BF16), eight = StoredVariant.Packed(8, 64, false, SafeTensorsType.F16), bytes = StoredVariant.SignedBytes(true, false, SafeTensorsType.BF16);
         StoredVariant mixed = new("mixed", null, m => (m.Name.Contains("experts.1.", StringComparison.Ordinal) ? eight : m.Name.EndsWith("experts.2.up_proj", StringComparison.Ordinal) ? bytes : four).Store(m));
-        (string stored, string plain) = Write(mixed);
+        (string stored, string plain) = VariantModel.Write(_folder, mixed);
         using Llama4Model quantised = Llama4Model.Load(stored, new ModelOptions { Threads = 1 }), reference = Llama4Model.Load(plain, new ModelOptions { Threads = 1 });
         Assert.InRange(ReferenceMetrics.Relative(Logits(quantised), Logits(reference)), 0, 1e-5);
         Assert.Equal(["uint4g32-bf16-zero", "int8g64-f16", "uint4g32-bf16-zero"], quantised.Text.Weights.Layers[1].Experts.Select(expert => expert.Down.Format.Name));
@@ -116,75 +114,10 @@ public sealed class VariantTests : IDisposable
 
     private void Refused(StoredVariant variant, string expected)
     {
-        string folder = Write(variant).Stored;
+        string folder = VariantModel.Write(_folder, variant).Stored;
         Assert.Contains(expected, Assert.Throws<ModelFormatException>(() => Checkpoint.Open(folder)).Message, StringComparison.Ordinal);
     }
 
     private static float[] Logits(Llama4Model model) =>
         ModelRunner.Run(model, [1, 17, 60, 5, 17, 90, 33], new RunOptions { Positions = [0, 1, 2, 3, 4, 5, 6] }).Logits;
-
-    /// <summary>A dense layer and one with experts, stored in a way and as the numbers that that stands for.</summary>
-    private (string Stored, string Plain) Write(StoredVariant variant)
-    {
-        var random = new Random(variant.Name.Length);
-        List<SafeTensorsEntry> stored = [], plain = [];
-        Both("model.embed_tokens.weight", [Vocabulary, Hidden], Hidden);
-        Both("lm_head.weight", [Vocabulary, Hidden], Hidden);
-        Both("model.norm.weight", [Hidden], 3);
-        for (int layer = 0; layer < 2; layer++)
-        {
-            string name = $"model.layers.{layer}.", forward = name + "feed_forward.";
-            Both(name + "input_layernorm.weight", [Hidden], 3);
-            Both(name + "post_attention_layernorm.weight", [Hidden], 3);
-            Linear(name + "self_attn.q_proj", Queries, Hidden);
-            Linear(name + "self_attn.k_proj", Keys, Hidden);
-            Linear(name + "self_attn.v_proj", Keys, Hidden);
-            Linear(name + "self_attn.o_proj", Hidden, Queries);
-            if (layer == 0)
-            {
-                SwiGlu(forward, DenseWidth);
-                continue;
-            }
-            Both(forward + "router.weight", [Experts, Hidden], Hidden);
-            SwiGlu(forward + "shared_expert.", Width);
-            for (int expert = 0; expert < Experts; expert++)
-            {
-                SwiGlu($"{forward}experts.{expert}.", Width);
-            }
-        }
-        string quantization = variant.Config is null ? "" : variant.Name.StartsWith("mlx", StringComparison.Ordinal) ? $", \"quantization\": {variant.Config}" : $", \"quantization_config\": {variant.Config}";
-        return (Save(stored, quantization), Save(plain, ""));
-
-        void Both(string name, long[] shape, int inputs)
-        {
-            float[] values = [.. Enumerable.Range(0, (int)shape.Aggregate(1L, (a, b) => a * b)).Select(_ => StoredVariant.Rounded(MathF.Sqrt(3f / inputs) * (2 * random.NextSingle() - 1), SafeTensorsType.BF16))];
-            stored.Add(SafeTensorsEntry.FromBytes(name, SafeTensorsType.BF16, shape, StoredVariant.Bytes(values, SafeTensorsType.BF16)));
-            plain.Add(stored[^1]);
-        }
-
-        void Linear(string name, int rows, int columns)
-        {
-            float[] values = variant.Store(new StoredModule(name, rows, columns, random, stored));
-            plain.Add(SafeTensorsEntry.FromBytes(name + ".weight", SafeTensorsType.F32, [rows, columns], StoredVariant.Bytes(values, SafeTensorsType.F32)));
-        }
-
-        void SwiGlu(string name, int width)
-        {
-            Linear(name + "gate_proj", width, Hidden);
-            Linear(name + "up_proj", width, Hidden);
-            Linear(name + "down_proj", Hidden, width);
-        }
-    }
-
-    private string Save(List<SafeTensorsEntry> tensors, string more)
-    {
-        string folder = _folder.File(Guid.NewGuid().ToString("N"));
-        Directory.CreateDirectory(folder);
-        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), tensors);
-        File.WriteAllText(Path.Combine(folder, "config.json"), $$"""
-            {"model_type":"llama4_text","hidden_size":{{Hidden}},"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":64,"intermediate_size":{{Width}},
-             "intermediate_size_mlp":{{DenseWidth}},"vocab_size":{{Vocabulary}},"num_local_experts":{{Experts}},"num_experts_per_tok":1,"moe_layers":[1],"bos_token_id":1,"eos_token_id":2{{more}} }
-            """);
-        return folder;
-    }
 }
