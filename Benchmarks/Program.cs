@@ -1,9 +1,10 @@
 using System.Globalization;
 using BenchmarkDotNet.Running;
+using Llama4Kernels.Benchmarks.Peers;
 using Llama4Kernels.Benchmarks.Quick;
 using Llama4Kernels.Kernels.Contracts;
 
-// "--quick NAME" prints shares of the machine's limits in about a minute; anything else goes to BenchmarkDotNet.
+// "--quick NAME" prints shares of the machine's limits in about a minute, "--peers NAME" ratios to other engines; anything else goes to BenchmarkDotNet.
 switch (args)
 {
     case ["--quick", "matmul"]:
@@ -54,6 +55,8 @@ switch (args)
     case ["--quick", "constraint", string model]:
         await ConstrainedQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
+    case ["--peers", ..]:
+        return await PeerCommand.RunAsync(args.AsSpan(1)).ConfigureAwait(false);
     case ["--quick", ..]:
         Console.Error.WriteLine("Quick benchmarks: matmul, pack, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
         return 2;

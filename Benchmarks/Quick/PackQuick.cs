@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Quick;
@@ -27,7 +28,7 @@ internal static unsafe class PackQuick
         var fused = new StridedMatrix((nint)source, ElementType.BF16, Rows, Columns, 1, Rows);
         double best = 0;
         Console.WriteLine($"bf16 [{Columns}, {Rows}], one thread, GB/s of what is read; reading alone beside it");
-        foreach ((string name, ActivationPrecision activations, WeightFormat? format) in new[] { ("int4", ActivationPrecision.Int8, WeightFormat.Int4), ("bf16", ActivationPrecision.Int8, null) })
+        foreach ((string name, ActivationPrecision activations, WeightFormat? format) in new[] { ("int4", ActivationPrecision.Int8, WeightFormat.Int4), ("bf16", ActivationPrecision.Int8, null), ("int8", ActivationPrecision.Int8, null), ("fp8", ActivationPrecision.BFloat16, WeightFormat.Fp8) })
         {
             using var linear = new CpuLinear(team, activations, null);
             foreach ((string how, StridedMatrix matrix) in new[] { ("fused", fused), ("row-major", rows) })
@@ -37,7 +38,7 @@ internal static unsafe class PackQuick
                 {
                     MatrixSource part = matrix.Slice(piece * Piece % Rows, Piece);
                     long start = Stopwatch.GetTimestamp();
-                    IMatrix packed = linear.Pack([part], format);
+                    IMatrix packed = linear.Pack([name == "int8" ? new QuantisedMatrix(part) : part], format);
                     seconds = Math.Min(seconds, Stopwatch.GetElapsedTime(start).TotalSeconds * Rows / Piece);
                     packed.Dispose();
                 }

@@ -5,29 +5,32 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <summary>The assembled micro-kernels of this process, made at first use and kept.</summary>
 internal static unsafe class AssembledTiles
 {
-    private static readonly Lazy<(AssembledTile[] F32, AssembledTile[] Widen, string? Fault)> s_made = new(Make);
+    private static readonly Lazy<AssembledTile>[] s_f32 = Tiles(ElementType.F32), s_widen = Tiles(ElementType.BF16);
+
+    private static readonly Lazy<string?> s_fault = new(TryOne);
 
     /// <summary>Why they cannot be had, or null.</summary>
-    public static string? Fault => s_made.Value.Fault;
+    public static string? Fault => s_fault.Value;
 
     /// <summary>The kernel for 1 … 12 tokens over float32 weights.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> F32(int tokens) => s_made.Value.F32[tokens - 1].Run;
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> F32(int tokens) => s_f32[tokens - 1].Value.Run;
 
     /// <summary>The kernel for 1 … 12 tokens over bfloat16 weights, which it widens.</summary>
-    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Widen(int tokens) => s_made.Value.Widen[tokens - 1].Run;
+    public static delegate* unmanaged<byte*, byte*, long, float*, long, long, void> Widen(int tokens) => s_widen[tokens - 1].Value.Run;
 
-    private static (AssembledTile[] F32, AssembledTile[] Widen, string? Fault) Make()
+    private static string? TryOne()
     {
         try
         {
-            return (Tiles(t => new AssembledTile(t, ElementType.F32)), Tiles(t => new AssembledTile(t, ElementType.BF16)), null);
+            _ = F32(1);
+            return null;
         }
         catch (PlatformNotSupportedException e)
         {
-            return ([], [], e.Message);
+            return e.Message;
         }
     }
 
-    private static AssembledTile[] Tiles(Func<int, AssembledTile> make) =>
-        [.. Enumerable.Range(1, AssembledTile.MaxTokens).Select(make)];
+    private static Lazy<AssembledTile>[] Tiles(ElementType format) =>
+        [.. Enumerable.Range(1, AssembledTile.MaxTokens).Select(tokens => new Lazy<AssembledTile>(() => new AssembledTile(tokens, format)))];
 }

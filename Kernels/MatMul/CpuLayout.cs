@@ -11,8 +11,11 @@ internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLay
 {
     public delegate IMatrix Packer(MatrixSource[] stacked, WeightFormat format, ThreadTeam team);
 
-    /// <summary>How matrices in it are saved; null for layouts of codes that other tools store, which their files hold already.</summary>
+    /// <summary>How matrices in it are saved; null for a layout of nothing but codes that other tools store, which their files hold already.</summary>
     public SavedLayout? Saved { get; init; }
+
+    /// <summary>How those of a format are; null for such codes.</summary>
+    public SavedLayout? SavedAs(WeightFormat format) => Saved is { } saved && (saved.Only is null || saved.Only == format) ? saved : null;
 
     /// <summary><see cref="PackedMatrix"/>: numbers, and codes that the engine makes.</summary>
     public static CpuLayout Panels { get; } = new(PackedMatrix.LayoutName, (stacked, format, team) => PackedMatrix.Pack(stacked, format, team)) { Saved = PackedMatrix.Saved };
@@ -24,7 +27,7 @@ internal sealed record CpuLayout(string Name, CpuLayout.Packer Pack) : WeightLay
     public static CpuLayout BytePanels { get; } = new(Int8Panels.LayoutName, (stacked, _, team) => Int8Panels.Pack(Coded(stacked), team)) { Saved = Int8Panels.Saved };
 
     /// <summary><see cref="AffineMatrix"/>: codes as other tools store them, in an order for products of numbers.</summary>
-    public static CpuLayout Slabs { get; } = new("slabs32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Words, team));
+    public static CpuLayout Slabs { get; } = new("slabs32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Words, team)) { Saved = AffineMatrix.Saved };
 
     /// <summary><see cref="AffineMatrix"/>: the same in an order for products of integers.</summary>
     public static CpuLayout Lines { get; } = new("lines32", (stacked, _, team) => AffineMatrix.Pack(Coded(stacked), CodeOrder.Lines, team));

@@ -35,7 +35,7 @@ public sealed unsafe class HostPacking : IDisposable
         }
         StackedSources shape = StackedSources.Check(stacked, format);
         CpuLayout layout = _linear.LayoutOf(shape);
-        return layout.Saved is { } saved
+        return layout.SavedAs(shape.Format) is { } saved
             ? new PackedShape(shape.Rows, shape.Columns, shape.Format, layout.Name, saved.Version)
             : throw new NotSupportedException($"{shape.Format} weights stay as they are stored.");
     }
@@ -51,7 +51,7 @@ public sealed unsafe class HostPacking : IDisposable
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(stream);
         CpuLayout layout = _linear.LayoutOf(new StackedSources(shape.Rows, shape.Columns, shape.Format));
-        SavedLayout saved = layout.Saved!;
+        SavedLayout saved = layout.SavedAs(shape.Format)!;
         MatrixSource[] flat = MatrixSource.Flatten(stacked);
         long panel = Math.Max(saved.PanelBytes(shape), flat.Sum(source => source.StoredBytes) / shape.Rows * saved.PanelRows);
         int step = checked((int)Math.Max(1, PieceBytes / panel) * saved.PanelRows);

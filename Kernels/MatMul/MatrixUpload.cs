@@ -60,7 +60,7 @@ internal sealed unsafe class MatrixUpload : IDisposable
     {
         WeightCodec codec = WeightCodec.Of(WeightFormat.Of(source.PlainType ?? ElementType.F32));
         int size = codec.Format.Bits / 8;
-        Send(source.Rows, (long)source.Columns * size, 0, destination, 0, (row, to, scale) => codec.Write(source, row, new RowTarget(to, size, 0, scale, 0)));
+        Send(source.Rows, (long)source.Columns * size, 0, destination, 0, (row, to, scale) => codec.Write(source, row, new RowTarget(to, 0, scale, 0)));
     }
 
     /// <summary>Writes codes as they are stored, one matrix below the other, in panels.</summary>
@@ -85,10 +85,9 @@ internal sealed unsafe class MatrixUpload : IDisposable
         long rowBytes = stack.MatrixBytes / stack.Rows, scaleBytes = stack.ScaleBytes / stack.Rows;
         nint weights = matrix.Address + (nint)(firstRow * rowBytes), scales = matrix.Scales + (nint)(firstRow * scaleBytes);
         WeightCodec codec = WeightCodec.Of(stack.Format);
-        int step = Math.Max(1, stack.Format.Bits / 8);
         long groupBytes = stack.Format.CodeBytes(stack.Format.GroupColumns);
         Send(source.Rows, rowBytes, scaleBytes, weights, scales, (row, to, scale) =>
-            codec.Write(source, row, new RowTarget(to, step, groupBytes, scale, sizeof(float))));
+            codec.Write(source, row, new RowTarget(to, groupBytes, scale, sizeof(float))));
     }
 
     /// <summary>Units of 32 rows: quantised as rows, then packed.</summary>
@@ -107,7 +106,7 @@ internal sealed unsafe class MatrixUpload : IDisposable
             {
                 for (int row = 0; row < rows; row++)
                 {
-                    codec.Write(source, first + row, new RowTarget(codeRows + row * rowBytes, 1, rowBytes / groups, scaleRows + row * groups, sizeof(float)));
+                    codec.Write(source, first + row, new RowTarget(codeRows + row * rowBytes, rowBytes / groups, scaleRows + row * groups, sizeof(float)));
                 }
             }
             Int4Tiles.Pack(codes.AsSpan(0, rows * rowBytes), scales.AsSpan(0, rows * groups), columns, new Span<byte>(to, (int)unitBytes), new Span<float>(unitScales, groups * Int4Tiles.UnitRows));

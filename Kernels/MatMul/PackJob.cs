@@ -20,8 +20,8 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
     // Steps that are asked for before they are read: a hundred lines or so are on their way.
     private const int AheadSteps = 6;
 
-    // Columns of one row copied at a time: two cache lines of bf16 pairs; those of 32 rows and their steps stay in the L1 cache.
-    private const int BlockColumns = 64;
+    // Columns of one row copied at a time: four cache lines of bf16.
+    private const int BlockColumns = 128;
 
     // Words of a block of a row; a few beyond its last are read.
     private const int RowWords = BlockColumns + 4;
@@ -158,12 +158,16 @@ internal readonly unsafe struct PackJob(GCHandle<MatrixSource[]> sources, byte* 
                 MatrixSource source = stack[index[r]];
                 if (source.PlainType == ElementType.BF16)
                 {
+                    if (source is StridedMatrix { ColumnStride: 1 } plain)
+                    {
+                        Expect((ushort*)plain.Element(local[r], k + BlockColumns), BlockColumns);
+                    }
                     source.Copy(local[r], k, width, (byte*)row);
                 }
                 else
                 {
                     source.Read(local[r], k, width, values);
-                    WeightEncoders.BF16(values, width, 1, (byte*)row, sizeof(ushort));
+                    WeightEncoders.BF16(values, width, 1, (byte*)row);
                 }
             }
             LaneWords.Place(words, RowWords, steps, to);

@@ -17,6 +17,9 @@ internal sealed unsafe record SavedLayout(int Version, int PanelRows, Func<Packe
     /// <returns>The group's scale; 1 without scales.</returns>
     public delegate float Reader(byte* data, PackedShape shape, int row, int column, int width, byte* elements);
 
+    /// <summary>The only format that is saved in it; null for all that products read there.</summary>
+    public WeightFormat? Only { get; init; }
+
     /// <summary>Bytes of a matrix with its padding.</summary>
     public long Bytes(PackedShape shape)
     {

@@ -165,6 +165,6 @@ public sealed unsafe record SavedMatrix : MatrixSource
     private static SavedMatrix? Of(MatrixSource source) => source as SavedMatrix ?? (source as SavedCodes)?.Saved;
 
     private static SavedLayout? LayoutOf(PackedShape shape) =>
-        Array.Find(s_layouts, layout => layout.Name == shape.Layout && layout.Saved!.Version == shape.Version
+        Array.Find(s_layouts, layout => layout.Name == shape.Layout && layout.SavedAs(shape.Format)?.Version == shape.Version
             && Array.Exists(CpuProducts.All, record => record.Layout == layout && record.Reads(shape.Format)))?.Saved;
 }

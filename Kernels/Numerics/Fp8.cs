@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Llama4Kernels.Kernels.Numerics;
 
 /// <summary>
@@ -27,6 +30,19 @@ public static class Fp8
             : absolute < 0.015625f ? (uint)MathF.Round(absolute * 512) // subnormal: multiples of 2⁻⁹
             : ((magnitude + 0x7_ffff + ((magnitude >> 20) & 1)) >> 20) - (120 << 3);
         return (byte)(sign | code);
+    }
+
+    /// <summary>As <see cref="FromSingle(float)"/>, a code in each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> FromSingle(Vector512<float> values)
+    {
+        Vector512<uint> bits = values.AsUInt32(), sign = bits >>> 24 & Vector512.Create(0x80u), magnitude = bits & Vector512.Create(0x7fff_ffffu);
+        Vector512<uint> normal = (magnitude + Vector512.Create(0x7_ffffu) + (magnitude >>> 20 & Vector512<uint>.One) >>> 20) - Vector512.Create(120u << 3);
+        Vector512<float> absolute = magnitude.AsSingle();
+        Vector512<uint> subnormal = Vector512.ConvertToInt32Native(Vector512.Round(absolute * 512)).AsUInt32();
+        Vector512<uint> code = Vector512.ConditionalSelect(Vector512.LessThan(absolute, Vector512.Create(0.015625f)).AsUInt32(), subnormal, normal);
+        code = Vector512.ConditionalSelect(Vector512.GreaterThan(absolute, Vector512.Create(Largest)).AsUInt32(), Vector512.Create(0x7eu), code);
+        return sign | Vector512.ConditionalSelect(Vector512.Equals(values, values).AsUInt32(), code, Vector512.Create(0x7fu));
     }
 
     private static float Decode(byte code)

@@ -15,14 +15,26 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
     private readonly AffineLayout _layout;
     private readonly CodeOrder _order;
 
-    private AffineMatrix(int rows, int columns, WeightFormat format, CodeOrder order)
+    /// <summary>How those that the engine makes are saved, in the order for products of numbers.</summary>
+    internal static SavedLayout Saved { get; } =
+        new(1, AffineLayout.PanelRows, shape => new AffineLayout(shape.Format, shape.Columns).PanelBytes, saved => new AffineMatrix(saved.Rows, saved.Columns, saved.Shape.Format, CodeOrder.Words, saved), Read)
+        { Only = KeptFormats.Int8 };
+
+    private AffineMatrix(int rows, int columns, WeightFormat format, CodeOrder order, SavedMatrix? saved = null)
         : base(rows, columns, format, order == CodeOrder.Words ? CpuLayout.Slabs : CpuLayout.Lines)
     {
         _order = order;
         _layout = new AffineLayout(format, columns);
         PanelCount = AffinePanel.Count(rows);
-        // Loading does not wait for large pages; the system makes some while the matrix is in use.
-        Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
+        if (saved is null)
+        {
+            // Loading does not wait for large pages; the system makes some while the matrix is in use.
+            Allocate(_layout.PanelBytes * PanelCount, inLargePages: false);
+        }
+        else
+        {
+            Map(saved, _layout.PanelBytes * PanelCount);
+        }
     }
 
     internal ref readonly AffineLayout Panels => ref _layout;
@@ -39,7 +51,7 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
         (int rows, int columns, WeightFormat format) = Check(stacked);
         var packed = new AffineMatrix(rows, columns, format, order);
         using var sources = new GCHandle<CodedMatrix[]>(stacked);
-        team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, order.Pack, rows));
+        team.Run(packed.PanelCount, new AffinePackJob(sources, packed.Data, packed._layout, order.Pack, order == CodeOrder.Lines, rows));
         packed.LetPagesGrow();
         return packed;
     }
@@ -66,6 +78,21 @@ internal sealed unsafe class AffineMatrix : CpuMatrix
     }
 
     internal byte* Panel(int index) => Data + index * _layout.PanelBytes;
+
+    /// <summary>What <see cref="SavedLayout.Reader"/> says.</summary>
+    private static float Read(byte* data, PackedShape shape, int row, int column, int width, byte* elements)
+    {
+        const int Rows = AffineLayout.PanelRows;
+        var layout = new AffineLayout(shape.Format, shape.Columns);
+        int lane = row % Rows, inSlab = column % layout.Slab;
+        byte* slab = data + row / Rows * layout.PanelBytes + (long)(column / layout.Slab) * layout.SlabBytes;
+        uint* words = (uint*)(slab + layout.CodesAt) + lane;
+        for (int c = inSlab; c < inSlab + width; c++)
+        {
+            *elements++ = (byte)CodeOrder.Words.Code(layout.Bits, words, c);
+        }
+        return (float)((Half*)(slab + layout.ScalesAt))[inSlab / layout.Group * Rows + lane];
+    }
 
     /// <summary>The weight of an element.</summary>
     internal float Weight(int row, int column)

@@ -25,9 +25,10 @@ internal static unsafe class AffinePanel
     /// <param name="layout">Where things lie in it.</param>
     /// <param name="order">Puts codes into words: <see cref="CodeOrder.Pack"/>, or <see cref="CodePlanes.Pack"/> for a device.</param>
     /// <param name="panel">Filled.</param>
+    /// <param name="inLines">Whether the order is <see cref="CodeLines"/>, which some matrices read by themselves.</param>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Pack(CodedMatrix[] stack, int rows, int index, in AffineLayout layout, delegate*<int, byte*, int, uint*, void> order, byte* panel)
+    public static void Pack(CodedMatrix[] stack, int rows, int index, in AffineLayout layout, delegate*<int, byte*, int, uint*, void> order, byte* panel, bool inLines = false)
     {
         int first = index * Rows, count = Math.Min(Rows, rows - first);
         byte* codes = stackalloc byte[CodePiece.CodeBytes];
@@ -52,8 +53,15 @@ internal static unsafe class AffinePanel
                 {
                     local -= stack[source++].Rows;
                 }
-                stack[source].ReadCodes(local, piece, CodePiece.Row(codes, numbers + lane * CodePiece.NumberBytes));
-                order(layout.Bits, codes, padded, words + lane * RowWords);
+                uint* own = words + lane * RowWords;
+                byte* ofRow = numbers + lane * CodePiece.NumberBytes;
+                if (inLines && stack[source].HasLines)
+                {
+                    stack[source].ReadLines(local, piece, CodePiece.Row((byte*)own, ofRow));
+                    continue;
+                }
+                stack[source].ReadCodes(local, piece, CodePiece.Row(codes, ofRow));
+                order(layout.Bits, codes, padded, own);
             }
             Place(layout, piece, words, numbers, panel);
             column = piece.End;

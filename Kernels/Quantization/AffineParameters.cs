@@ -82,6 +82,18 @@ internal static unsafe class AffineParameters
         }
     }
 
+    /// <summary>The integers of two-level offsets of two groups of a slab for 32 rows: those of the second in the upper halves.</summary>
+    public static void ReadPairs(in AffineLayout layout, byte* slab, int group, uint* pairs)
+    {
+        bool areNibbles = layout.Scale == ScaleKind.Nibbles;
+        byte* first = slab + (areNibbles ? layout.ScalesAt : layout.OffsetsAt) + group * Rows;
+        for (int lane = 0; lane < Rows; lane += Vector512<uint>.Count)
+        {
+            Vector512<uint> low = Bytes(first + lane), high = Bytes(first + Rows + lane);
+            (areNibbles ? low >>> 4 | high >>> 4 << 16 : low | high << 16).Store(pairs + lane);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Numbers(ScaleKind kind, byte* numbers, float* to)
     {

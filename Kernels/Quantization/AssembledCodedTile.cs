@@ -9,7 +9,8 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// Micro-kernels for a tile of 1, 2 or 4 rows × one panel of 32 outputs of codes as other tools store them, assembled for AVX-512
 /// VNNI. A line of codes is decoded in registers once and multiplied with all rows; shifts, masks and tables run beside the
 /// multipliers and cost them nothing. A run of 32 columns costs an accumulator 8 dot products and one multiplication with the
-/// scales, one more with offsets, and a group of 128 columns one with the scale of x: at most 32 / 41 of the dot product's peak.
+/// scales, one more with offsets of their own, and a group of 128 columns one with the scale of x: at most 32 / 41 of the dot product's
+/// peak. Offsets of two levels take two products of 16 bits and one multiplication for 128 columns: 32 / 40.
 /// <code>
 /// void tile(byte* codes, byte* x, float* parameters, float* y, long spans, long ahead)
 /// </code>
@@ -190,7 +191,7 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
         /// <summary>Four columns.</summary>
         private void Quad(int column)
         {
-            int quads = Group(column) + (span.Operand.Runs + 1) * _starts + column % Int8Form.GroupColumns / 4 * rows * sizeof(uint);
+            int quads = Group(column) + (span.Operand.SumWords + 1) * _starts + column % Int8Form.GroupColumns / 4 * rows * sizeof(uint);
             for (int r = 0; r < rows; r++)
             {
                 a.vpbroadcastd(_x[r], __dword_ptr[s_x + quads + r * sizeof(uint)]);
@@ -259,7 +260,7 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
                     {
                         a.vfmadd231ps(Total(r, v), Sum(r, v), scales);
                     }
-                    if (span.HasOffsets)
+                    if (span.HasOffsets && !span.HasPairs)
                     {
                         a.vfmadd231ps(Total(r, v), offsets, __dword_bcst[s_x + StartAt(column, r)]);
                     }
@@ -269,23 +270,79 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             {
                 return;
             }
+            for (int v = 0; span.HasPairs && v < Vectors; v++)
+            {
+                Offsets(column + span.Run - Int8Form.GroupColumns, v);
+            }
             for (int i = 0; i < Vectors * rows; i++)
             {
                 AssemblerRegisterZMM sum = _free[i % _free.Length];
                 a.vmovups(sum, __zmmword_ptr[s_y + i * LineBytes]);
-                a.vfmadd231ps(sum, Total(i / Vectors, i % Vectors), __dword_bcst[s_x + Group(column) + span.Operand.Runs * _starts + i / Vectors * sizeof(float)]);
+                a.vfmadd231ps(sum, Total(i / Vectors, i % Vectors), __dword_bcst[s_x + Group(column) + span.Operand.SumWords * _starts + i / Vectors * sizeof(float)]);
                 a.vmovups(__zmmword_ptr[s_y + i * LineBytes], sum);
             }
         }
 
+        /// <summary>The integers of a group's offsets times the sums of x, both in pairs; then total += −d' · the sum.</summary>
+        private void Offsets(int column, int v)
+        {
+            int pairs = span.Operand.SumWords;
+            AssemblerMemoryOperand offsetD = ParameterAt(column + span.Run, Vectors + v);
+            for (int p = 0; p < pairs; p++)
+            {
+                AssemblerMemoryOperand pairAt = ParameterAt(column + 2 * p * span.Run, Vectors + v);
+                if (!_readsScales)
+                {
+                    a.vmovdqu32(_free[p], pairAt);
+                    continue;
+                }
+                _scales.Pair(Slab(column), (column % span.SlabColumns) / span.Run + 2 * p, v, _free[p], _x[0]);
+                if (turn == TileTurn.First)
+                {
+                    a.vmovdqu32(pairAt, _free[p]);
+                }
+            }
+            if (turn == TileTurn.First)
+            {
+                a.vmovups(offsetD, _scales.OffsetD(v));
+            }
+            for (int r = 0; r < rows; r++)
+            {
+                a.vpxord(_x[r], _x[r], _x[r]);
+            }
+            for (int p = 0; p < pairs; p++)
+            {
+                for (int r = 0; r < rows; r++)
+                {
+                    a.vpdpwssd(_x[r], _free[p], __dword_bcst[s_x + Group(column) + p * _starts + r * sizeof(int)]);
+                }
+            }
+            for (int r = 0; r < rows; r++)
+            {
+                a.vcvtdq2ps(_x[r], _x[r]);
+                if (_readsScales)
+                {
+                    a.vfmadd231ps(Total(r, v), _x[r], _scales.OffsetD(v));
+                }
+                else
+                {
+                    a.vfmadd231ps(Total(r, v), _x[r], offsetD);
+                }
+            }
+        }
+
+        /// <summary>One of the vectors of a run's scales and offsets.</summary>
+        private AssemblerMemoryOperand ParameterAt(int column, int vector) =>
+            __zmmword_ptr[s_parameters + ((span.IsRow ? 0 : column / span.Run * span.RunFloats * sizeof(float)) + vector * LineBytes)];
+
         private void Scales(int column, int v, AssemblerRegisterZMM scales, AssemblerRegisterZMM offsets)
         {
-            int at = span.IsRow ? 0 : column / span.Run * span.RunFloats * sizeof(float);
-            AssemblerMemoryOperand scalesAt = __zmmword_ptr[s_parameters + at + v * LineBytes], offsetsAt = __zmmword_ptr[s_parameters + at + (Vectors + v) * LineBytes];
+            AssemblerMemoryOperand scalesAt = ParameterAt(column, v), offsetsAt = ParameterAt(column, Vectors + v);
+            bool hasOwn = span.HasOffsets && !span.HasPairs;
             if (!_readsScales)
             {
                 a.vmovups(scales, scalesAt);
-                if (span.HasOffsets)
+                if (hasOwn)
                 {
                     a.vmovups(offsets, offsetsAt);
                 }
@@ -295,7 +352,7 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             if (turn == TileTurn.First)
             {
                 a.vmovups(scalesAt, scales);
-                if (span.HasOffsets)
+                if (hasOwn)
                 {
                     a.vmovups(offsetsAt, offsets);
                 }

@@ -35,6 +35,9 @@ internal unsafe interface IByteLanes<TBytes, TShorts, TInts>
     /// <summary>a + the sums of two neighbours.</summary>
     static abstract TInts AddPairs(TInts a, TShorts pairs);
 
+    /// <summary>a + the sums of two neighbouring products of signed numbers of 16 bits.</summary>
+    static abstract TInts AddWords(TInts a, TBytes words, uint x);
+
     /// <summary>low + 16 · high + start.</summary>
     static abstract TInts Join(TInts low, TInts high, int start);
 
@@ -77,6 +80,9 @@ internal readonly unsafe struct ByteLanes512 : IByteLanes<Vector512<byte>, Vecto
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> AddPairs(Vector512<int> a, Vector512<short> pairs) => a + Avx512BW.MultiplyAddAdjacent(pairs, Vector512.Create((short)1));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> AddWords(Vector512<int> a, Vector512<byte> words, uint x) => a + Avx512BW.MultiplyAddAdjacent(words.AsInt16(), Vector512.Create(x).AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> Join(Vector512<int> low, Vector512<int> high, int start) => low + (high << 4) + Vector512.Create(start);
@@ -125,6 +131,9 @@ internal readonly unsafe struct ByteLanes256 : IByteLanes<Vector256<byte>, Vecto
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> AddPairs(Vector256<int> a, Vector256<short> pairs) => a + Avx2.MultiplyAddAdjacent(pairs, Vector256.Create((short)1));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AddWords(Vector256<int> a, Vector256<byte> words, uint x) => a + Avx2.MultiplyAddAdjacent(words.AsInt16(), Vector256.Create(x).AsInt16());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Join(Vector256<int> low, Vector256<int> high, int start) => low + (high << 4) + Vector256.Create(start);
@@ -177,6 +186,10 @@ internal readonly unsafe struct ByteLanes128 : IByteLanes<Vector128<byte>, Vecto
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> AddPairs(Vector128<int> a, Vector128<short> pairs) => a + (pairs.AsInt32() << 16 >> 16) + (pairs.AsInt32() >> 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> AddWords(Vector128<int> a, Vector128<byte> words, uint x) =>
+        a + (words.AsInt32() << 16 >> 16) * ((int)x << 16 >> 16) + (words.AsInt32() >> 16) * ((int)x >> 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Join(Vector128<int> low, Vector128<int> high, int start) => low + (high << 4) + Vector128.Create(start);

@@ -78,7 +78,7 @@ internal static unsafe class CodeLines
                     words[2] = Eights(own >>> 2);
                     break;
                 case 4:
-                    Pairs(own, 4).Store(words);
+                    Nibbles(own).Store(words);
                     break;
                 case 5:
                     Pairs(own & Vector256.Create((byte)15), 4).Store(words);
@@ -98,6 +98,10 @@ internal static unsafe class CodeLines
             }
         }
     }
+
+    /// <summary>32 codes of four bits, a byte each, as the four words that <see cref="Pack"/> makes of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Nibbles(Vector256<byte> codes) => Pairs(codes, 4);
 
     /// <summary>The first word of the unit that has a column, and which quad of it the column is in.</summary>
     private static (int Word, int Quad) Place(int bits, int column)

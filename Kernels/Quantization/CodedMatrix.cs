@@ -23,6 +23,16 @@ public abstract unsafe record CodedMatrix(int Rows, int Columns, WeightFormat Co
     /// <summary>Takes a piece of a row apart; its first scale is that of the first column's group.</summary>
     internal abstract void ReadCodes(int row, CodePiece piece, CodeRow to);
 
+    /// <summary>Whether <see cref="ReadLines"/> takes pieces apart.</summary>
+    internal virtual bool HasLines => false;
+
+    /// <summary>
+    /// As <see cref="ReadCodes"/>, with words in the order of <see cref="CodeLines"/> where the codes would be: the same as those packed,
+    /// without the bytes between.
+    /// </summary>
+    internal virtual void ReadLines(int row, CodePiece piece, CodeRow to) =>
+        throw new NotSupportedException($"{Codes.Name} is packed from codes.");
+
     /// <summary>
     /// Asks for the bytes of a row that the next piece has. Packing takes a piece of each of 32 rows in turn: between two visits to a
     /// row there is time to bring its next lines in, which no processor expects by itself.

@@ -4,7 +4,7 @@ using Llama4Kernels.Kernels.Contracts;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
-/// <summary>Scales and offsets of the runs of some spans of a panel as float32: 32 scales of a run, then 32 offsets if there are any.</summary>
+/// <summary>Scales and offsets of the runs of some spans of a panel as float32: 32 scales of a run, then 32 offsets if there are any (<see cref="CodedSpan.RunFloats"/>).</summary>
 internal static unsafe class CodedParameters
 {
     private const int Rows = AffineLayout.PanelRows;
@@ -49,6 +49,14 @@ internal static unsafe class CodedParameters
             {
                 (-Vector512.Load(to + Rows + lane) * Vector512.Load(to + lane)).Store(to + Rows + lane);
             }
+        }
+        else if (layout.Offset == OffsetKind.TwoLevel && group % 2 == 0)
+        {
+            AffineParameters.ReadPairs(layout, slab, group, (uint*)to + Rows);
+        }
+        else if (layout.Offset == OffsetKind.TwoLevel)
+        {
+            new ReadOnlySpan<float>(supers + Rows, Rows).CopyTo(new Span<float>(to + Rows, Rows));
         }
     }
 }

@@ -48,7 +48,7 @@ internal readonly struct CodedScalesCode(Assembler a, AffineLayout layout, Assem
         }
     }
 
-    /// <summary>The scales of a group of the slab for one of two vectors of rows, and its offsets if there are any.</summary>
+    /// <summary>The scales of a group of the slab for one of two vectors of rows, and its offsets if there are any that are not in pairs.</summary>
     public void Group(int at, int group, int v, AssemblerRegisterZMM scale, AssemblerRegisterZMM offset)
     {
         int lane = group * Rows + v * Lanes, scalesAt = at + layout.ScalesAt + lane * layout.ScaleBytes, offsetsAt = at + layout.OffsetsAt + lane * layout.OffsetBytes;
@@ -60,14 +60,11 @@ internal readonly struct CodedScalesCode(Assembler a, AffineLayout layout, Assem
                 a.vmulps(scale, scale, D(v));
                 break;
             case ScaleKind.Nibbles:
-                a.vpmovzxbd(offset, __xmmword_ptr[slabs + scalesAt]);
-                a.vpandd(scale, offset, _mask);
+                a.vpmovzxbd(scale, __xmmword_ptr[slabs + scalesAt]);
+                a.vpandd(scale, scale, _mask);
                 a.vcvtdq2ps(scale, scale);
                 a.vmulps(scale, scale, D(v));
-                a.vpsrld(offset, offset, 4);
-                a.vcvtdq2ps(offset, offset);
-                a.vmulps(offset, offset, OffsetD(v));
-                return;
+                break;
             default:
                 Number(scale, scalesAt);
                 break;
@@ -76,22 +73,36 @@ internal readonly struct CodedScalesCode(Assembler a, AffineLayout layout, Assem
         {
             Number(offset, offsetsAt);
         }
-        else if (layout.Offset != OffsetKind.None)
+        else if (layout.Offset == OffsetKind.Zero)
         {
+            // (u − z)·s as s·u + β.
             a.vpmovzxbd(offset, __xmmword_ptr[slabs + offsetsAt]);
             a.vcvtdq2ps(offset, offset);
-            if (layout.Offset == OffsetKind.Zero)
-            {
-                // (u − z)·s as s·u + β.
-                a.vpxord(offset, offset, _mask);
-            }
-            a.vmulps(offset, offset, layout.Offset == OffsetKind.Zero ? scale : OffsetD(v));
+            a.vpxord(offset, offset, _mask);
+            a.vmulps(offset, offset, scale);
         }
     }
 
-    private AssemblerRegisterZMM D(int vector) => own[vector];
+    /// <summary>The integers of two-level offsets of two groups, as <see cref="AffineParameters.ReadPairs"/> has them.</summary>
+    public void Pair(int at, int group, int v, AssemblerRegisterZMM pair, AssemblerRegisterZMM other)
+    {
+        bool areNibbles = layout.Scale == ScaleKind.Nibbles;
+        int from = at + (areNibbles ? layout.ScalesAt : layout.OffsetsAt) + group * Rows + v * Lanes;
+        a.vpmovzxbd(pair, __xmmword_ptr[slabs + from]);
+        a.vpmovzxbd(other, __xmmword_ptr[slabs + (from + Rows)]);
+        if (areNibbles)
+        {
+            a.vpsrld(pair, pair, 4);
+            a.vpsrld(other, other, 4);
+        }
+        a.vpslld(other, other, 16);
+        a.vpord(pair, pair, other);
+    }
 
-    private AssemblerRegisterZMM OffsetD(int vector) => own[2 + vector];
+    /// <summary>−d' of the slab.</summary>
+    public AssemblerRegisterZMM OffsetD(int vector) => own[2 + vector];
+
+    private AssemblerRegisterZMM D(int vector) => own[vector];
 
     private void Constant(AssemblerRegisterZMM register, uint value)
     {

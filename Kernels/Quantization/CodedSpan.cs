@@ -39,6 +39,12 @@ internal readonly record struct CodedSpan
     /// <summary>Whether weights are s·u + β, u counted from 0; else codes are s·(u − <see cref="Bias"/>).</summary>
     public bool HasOffsets => Offset != OffsetKind.None;
 
+    /// <summary>
+    /// Whether offsets are small integers times one number of a row for the whole span: their products with the sums of x are summed
+    /// as integers then.
+    /// </summary>
+    public bool HasPairs => Offset == OffsetKind.TwoLevel;
+
     /// <summary>Whether a row has one scale, which lies before its codes.</summary>
     public bool IsRow { get; }
 
@@ -70,9 +76,12 @@ internal readonly record struct CodedSpan
     public bool IsTable => CodeFormats.IsTable(Encoding);
 
     /// <summary>How x is quantised.</summary>
-    public Int8Form Operand => new(GroupColumns / Run, Bias);
+    public Int8Form Operand => new(GroupColumns / Run, Bias, HasPairs);
 
-    /// <summary>Floats of a run's scales, and offsets if there are any: 32 each.</summary>
+    /// <summary>
+    /// Floats of a run's scales, and offsets if there are any: 32 each. Of offsets in pairs the first run of two has the integers of
+    /// both, 16 bits each, and the second what they are multiplied with.
+    /// </summary>
     public int RunFloats => HasOffsets ? 2 * PanelRows : PanelRows;
 
     /// <summary>Floats of a span's scales and offsets, of a whole panel's where rows have one scale.</summary>

@@ -6,7 +6,8 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// Spans of a panel (<see cref="CodedSpan"/>) times a tile of 1, 2 or 4 rows of <see cref="Int8Operand"/>, added to a tile
 /// [rows, 32]: one method for each way to run it without assembled code, all with the bits of <see cref="AssembledCodedTile"/>. In a
 /// run integers are summed exactly; the runs of a group of 128 columns give, in ascending order, t = sum · s for the first and
-/// t = fma(sum, s, t) for the others, each followed by t = fma(β, sum of x, t) where there are offsets; then y = fma(t, scale of x, y).
+/// t = fma(sum, s, t) for the others, each followed by t = fma(β, sum of x, t) where there are offsets; those of two levels, −d'·m,
+/// follow all runs instead: t = fma(Σ m · sum of x, −d', t), the sum exact. Then y = fma(t, scale of x, y).
 /// </summary>
 internal static unsafe class CodedTiles
 {
@@ -63,10 +64,20 @@ internal static unsafe class CodedTiles
             }
             float* scales = Scales(span, parameters, column) + lane;
             total = column == first ? sum * *scales : MathF.FusedMultiplyAdd(sum, *scales, total);
-            if (span.HasOffsets)
+            if (span.HasOffsets && !span.HasPairs)
             {
                 total = MathF.FusedMultiplyAdd(scales[PanelRows], *(float*)start, total);
             }
+        }
+        if (span.HasPairs)
+        {
+            int offset = 0;
+            for (int run = 0; run < span.Operand.Runs; run++)
+            {
+                short* pair = (short*)(Scales(span, parameters, first + run / 2 * 2 * span.Run) + PanelRows + lane);
+                offset += pair[run % 2] * ((short*)Pair(x, rows, row, run / 2))[run % 2];
+            }
+            total = MathF.FusedMultiplyAdd(offset, Scales(span, parameters, first + span.Run)[PanelRows + lane], total);
         }
         return MathF.FusedMultiplyAdd(total, Scale(span, x, rows)[row], y);
     }
@@ -75,13 +86,17 @@ internal static unsafe class CodedTiles
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int* Start(in CodedSpan span, byte* x, int rows, int column) => (int*)x + column / span.Run * rows;
 
+    /// <summary>A row's sums of two runs of a group of x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint* Pair(byte* x, int rows, int row, int pair) => (uint*)x + pair * rows + row;
+
     /// <summary>The first row's scale of a group of x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float* Scale(in CodedSpan span, byte* x, int rows) => (float*)x + span.Operand.Runs * rows;
+    private static float* Scale(in CodedSpan span, byte* x, int rows) => (float*)x + span.Operand.SumWords * rows;
 
     /// <summary>Four codes of a row of a group of x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint* Quad(in CodedSpan span, byte* x, int rows, int row, int column) => (uint*)x + (span.Operand.Runs + 1 + column / 4) * rows + row;
+    private static uint* Quad(in CodedSpan span, byte* x, int rows, int row, int column) => (uint*)x + (span.Operand.SumWords + 1 + column / 4) * rows + row;
 
     /// <summary>The scales of the run that has a column of a span.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -181,11 +196,20 @@ internal static unsafe class CodedTiles
                 TInts sum = Dot<TLanes, TBytes, TShorts, TInts>(low + at, of, quads, rows);
                 TInts upper = high == null ? default : Dot<TLanes, TBytes, TShorts, TInts>(high + at, of, quads, rows);
                 TLanes.Fold(TLanes.Join(sum, upper, span.HasOffsets ? 0 : *start), scales + n, totals + n, run == 0);
-                if (span.HasOffsets)
+                if (span.HasOffsets && !span.HasPairs)
                 {
                     TLanes.AddScaled(scales + PanelRows + n, *(float*)start, totals + n);
                 }
             }
+        }
+        for (int n = 0; span.HasPairs && n < PanelRows; n += TLanes.Outputs)
+        {
+            TInts sum = default;
+            for (int pair = 0; pair < span.Operand.SumWords; pair++)
+            {
+                sum = TLanes.AddWords(sum, TLanes.Load((byte*)(parameters + 2 * pair * span.RunFloats + PanelRows + n)), *Pair(x, rows, row, pair));
+            }
+            TLanes.Fold(sum, parameters + span.RunFloats + PanelRows + n, totals + n, isFirst: false);
         }
         for (int n = 0; n < PanelRows; n += TLanes.Outputs)
         {

@@ -10,7 +10,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
 /// Writes panels of <see cref="Int4Panels"/>. An item is a few panels. Numbers are quantised with a row in each lane, by the rule of
-/// <see cref="Quantiser"/> to the bit; codes that are stored in the format are kept.
+/// <see cref="Quantiser"/>; codes that are stored in the format are kept.
 /// </summary>
 internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> sources, GCHandle<Int4Panels> target) : ITeamJob
 {
@@ -169,6 +169,7 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
     private static void Encode(float* tile, int rows, byte* block)
     {
         const uint Magnitude = 0x7fff_ffff, Infinity = 0x7f80_0000;
+        var bias = Vector512.Create(Int4Panels.Bias);
         float* scales = (float*)(block + Int4Panels.CodeBytes);
         for (int n = 0; n < PanelRows; n += Lanes)
         {
@@ -179,7 +180,7 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
                 // Bits of magnitudes are ordered as they are, with NaN above all.
                 bits = Vector512.Max(bits, Vector512.Load((uint*)numbers + c * HalfRows) & Vector512.Create(Magnitude));
             }
-            Vector512<float> scale = Vector512.Max(bits.AsSingle(), Vector512.Create(Quantiser.Int4Floor)) / 8;
+            Vector512<float> scale = Quantiser.Int4Scale(bits.AsSingle());
             scale.Store(scales + n);
             bool isFinite = Vector512.LessThanAll(bits, Vector512.Create(Infinity));
             uint* to = (uint*)(block + n * 4);
@@ -189,7 +190,8 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
                 for (int j = 0; j < 4; j++)
                 {
                     float* low = numbers + (c + j) * HalfRows, high = low + 4 * HalfRows;
-                    word |= (isFinite ? FiniteCode(low, scale) | FiniteCode(high, scale) << 4 : Code(low, scale) | Code(high, scale) << 4) << (8 * j);
+                    Vector512<int> lower = Code(low, scale, isFinite) + bias, upper = Code(high, scale, isFinite) + bias;
+                    word |= (lower | upper << 4).AsUInt32() << (8 * j);
                 }
                 word.Store(to);
             }
@@ -197,22 +199,9 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
         new Span<float>(scales + rows, PanelRows - rows).Clear();
     }
 
-    /// <summary>As <see cref="Code"/>, where number and scale are finite: their ratio is within ±8.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> FiniteCode(float* values, Vector512<float> scale)
-    {
-        Vector512<int> steps = Vector512.ConvertToInt32Native(Vector512.Round(Vector512.Load(values) / scale));
-        return (Vector512.Min(steps, Vector512.Create(7)) + Vector512.Create(Int4Panels.Bias)).AsUInt32();
-    }
-
-    /// <summary>The codes of 16 rows, counted from 0.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Code(float* values, Vector512<float> scale)
-    {
-        Vector512<float> steps = Vector512.Round(Vector512.Load(values) / scale);
-        steps = Vector512.Min(Vector512.Max(steps, Vector512.Create(-8f)), Vector512.Create(7f));
-        return (Vector512.ConvertToInt32(steps) + Vector512.Create(Int4Panels.Bias)).AsUInt32();
-    }
+    private static Vector512<int> Code(float* values, Vector512<float> scale, bool isFinite) =>
+        isFinite ? Quantiser.FiniteInt4(Vector512.Load(values), scale) : Quantiser.Int4(Vector512.Load(values), scale);
 
     /// <summary>Rows whose stored codes stay.</summary>
     private void Keep(Int4Panels matrix, int panel)
@@ -229,7 +218,7 @@ internal readonly unsafe struct Int4PanelPacking(GCHandle<MatrixSource[]> source
                 {
                     for (int r = first; r < end; r++)
                     {
-                        WeightCodec.Of(matrix.Format).Write(source, r, new RowTarget(row, 1, Group / 2, (float*)(row + pairs), sizeof(float)));
+                        WeightCodec.Of(matrix.Format).Write(source, r, new RowTarget(row, Group / 2, (float*)(row + pairs), sizeof(float)));
                         Place(row, (float*)(row + pairs), matrix.Groups, matrix.Panel(panel), r - local);
                     }
                 }

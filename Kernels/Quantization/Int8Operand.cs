@@ -10,7 +10,8 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// Rows of x as products of integers take them: quantised for each 128 columns, in tiles of four rows; at the end of two or of
 /// one, and three become four, the last of zeros. A tile is one stream of groups; a group of a tile of R rows is
 /// <code>
-/// for each run of columns, R int32: −Bias · sum of the row's codes, what the weights' bias would add; or R float32: the sums
+/// for each run of columns, R int32: −Bias · sum of the row's codes, what the weights' bias would add; or R float32: the sums;
+/// or for each two runs R pairs of int16: their sums
 /// R float32: scales
 /// 32 quads of columns: R rows × 4 int8
 /// </code>
@@ -96,7 +97,7 @@ internal static unsafe class Int8Operand
     [SkipLocalsInit]
     private static void Group(float* x, long stride, int rows, int width, Int8Form form, byte* group, int height)
     {
-        uint* quads = stackalloc uint[TileRows * Quads], place = (uint*)group + (form.Runs + 1) * height;
+        uint* quads = stackalloc uint[TileRows * Quads], place = (uint*)group + (form.SumWords + 1) * height;
         float* padded = stackalloc float[GroupColumns];
         for (int r = 0; r < height; r++)
         {
@@ -139,7 +140,7 @@ internal static unsafe class Int8Operand
             i3.Store(codes + c + 48);
             Vector512.Narrow(Vector512.Narrow(i0, i1), Vector512.Narrow(i2, i3)).Store((sbyte*)quads + c);
         }
-        for (int run = 0, c = 0; run < form.Runs; run++, head += height)
+        for (int run = 0, c = 0; run < form.Runs; run++)
         {
             Vector512<int> sum = default;
             for (int end = c + GroupColumns / form.Runs; c < end; c += 16)
@@ -147,7 +148,14 @@ internal static unsafe class Int8Operand
                 sum += Vector512.Load(codes + c);
             }
             int own = Vector512.Sum(sum);
+            if (form.ArePairs)
+            {
+                ((short*)head)[run % 2] = (short)own;
+                head += run % 2 * height;
+                continue;
+            }
             *head = form.Bias != 0 ? -form.Bias * own : BitConverter.SingleToInt32Bits(own);
+            head += height;
         }
         *(float*)head = bits >= Infinity ? float.NaN : isZero ? 0 : magnitude / 127;
     }

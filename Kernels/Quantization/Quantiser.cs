@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama4Kernels.Kernels.Quantization;
@@ -22,15 +23,27 @@ internal static unsafe class Quantiser
 
     private const float Fp8Floor = 1f / (448f * 512f);
 
+    private const uint Magnitude = 0x7fff_ffff;
+
     /// <summary>max|x|; NaN if there is one.</summary>
     public static float MaxAbsolute(ReadOnlySpan<float> values)
     {
-        float largest = 0;
-        foreach (float value in values)
+        // Bits of magnitudes are ordered as they are, with NaN above all.
+        ref uint bits = ref Unsafe.As<float, uint>(ref MemoryMarshal.GetReference(values));
+        Vector512<uint> lanes = default;
+        int i = 0;
+        for (; i <= values.Length - Vector512<uint>.Count; i += Vector512<uint>.Count)
         {
-            largest = MathF.Max(largest, MathF.Abs(value));
+            lanes = Vector512.Max(lanes, Vector512.LoadUnsafe(ref bits, (nuint)i) & Vector512.Create(Magnitude));
         }
-        return largest;
+        Vector256<uint> half = Vector256.Max(lanes.GetLower(), lanes.GetUpper());
+        Vector128<uint> quarter = Vector128.Max(half.GetLower(), half.GetUpper());
+        uint largest = Math.Max(Math.Max(quarter[0], quarter[1]), Math.Max(quarter[2], quarter[3]));
+        for (; i < values.Length; i++)
+        {
+            largest = Math.Max(largest, Unsafe.Add(ref bits, i) & Magnitude);
+        }
+        return BitConverter.UInt32BitsToSingle(largest);
     }
 
     /// <summary>The dequantisation multiplier of a row whose largest magnitude is given.</summary>
@@ -38,6 +51,10 @@ internal static unsafe class Quantiser
 
     /// <summary>The dequantisation multiplier of a group of 128: the largest magnitude is eight steps.</summary>
     public static float Int4Scale(float largest) => MathF.Max(largest, Int4Floor) / 8;
+
+    /// <summary>As <see cref="Int4Scale(float)"/>, of groups side by side.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Int4Scale(Vector512<float> largest) => Vector512.Max(largest, Vector512.Create(Int4Floor)) / 8;
 
     /// <summary>
     /// Codes of 32 numbers, ties to even, counted from 0 (+ 128), and their scale, a half: 127 steps are the largest magnitude. Codes are those of
@@ -63,6 +80,13 @@ internal static unsafe class Quantiser
     private static Vector512<int> Step(Vector512<float> values, Vector512<float> scale) =>
         Vector512.ConvertToInt32(Vector512.Min(Vector512.Max(Vector512.Round(values / scale), Vector512.Create(-127f)), Vector512.Create(127f)));
 
-    /// <summary>The code −8 … 7, ties to even.</summary>
-    public static int Int4(float value, float scale) => (int)Math.Clamp(MathF.Round(value / scale), -8f, 7f);
+    /// <summary>Codes −8 … 7, ties to even; 0 for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Int4(Vector512<float> values, Vector512<float> scale) =>
+        Vector512.ConvertToInt32(Vector512.Min(Vector512.Max(Vector512.Round(values / scale), Vector512.Create(-8f)), Vector512.Create(7f)));
+
+    /// <summary>As <see cref="Int4"/>, where numbers and scale are finite and their ratio therefore within ±8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> FiniteInt4(Vector512<float> values, Vector512<float> scale) =>
+        Vector512.Min(Vector512.ConvertToInt32Native(Vector512.Round(values / scale)), Vector512.Create(7));
 }

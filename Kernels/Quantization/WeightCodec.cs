@@ -27,8 +27,8 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
         new(WeightFormat.Int4, Quantiser.Int4Scale, WeightEncoders.Int4),
     ];
 
-    /// <summary>Numbers to codes, the bytes of successive codes (or pairs of them) <paramref name="step"/> apart.</summary>
-    public delegate void Encoder(float* values, int count, float scale, byte* codes, long step);
+    /// <summary>Numbers to codes.</summary>
+    public delegate void Encoder(float* values, int count, float scale, byte* codes);
 
     /// <summary>The codec of a format.</summary>
     /// <exception cref="NotSupportedException">There is none.</exception>
@@ -76,7 +76,7 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
                 source.Read(row, first, Format.GroupColumns, values);
                 float scale = Scale!(Quantiser.MaxAbsolute(new ReadOnlySpan<float>(values, Format.GroupColumns)));
                 *to.Scale(group) = scale;
-                Encode(values, Format.GroupColumns, scale, to.Codes(group), to.Step);
+                Encode(values, Format.GroupColumns, scale, to.Codes(group));
             }
         }
         else
@@ -106,7 +106,7 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
         {
             int width = Math.Min(Piece, source.Columns - c);
             source.Read(row, c, width, values);
-            Encode(values, width, scale, to.Codes(0) + c / Format.CodesPerByte * to.Step, to.Step);
+            Encode(values, width, scale, to.Codes(0) + (long)c * Format.Bits / 8);
         }
     }
 
@@ -128,7 +128,7 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
             for (int c = 0; c < Format.GroupColumns; c += 2)
             {
                 byte* pair = codes.Codes + skip + c;
-                to.Codes(group)[c / 2 * to.Step] = (byte)((pair[0] | pair[1] << 4) ^ 0x88);
+                to.Codes(group)[c / 2] = (byte)((pair[0] | pair[1] << 4) ^ 0x88);
             }
         }
     }
@@ -148,8 +148,8 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
             {
                 *to.Scale(index) = scale;
             }
-            byte* target = to.Codes(index) + offset / Format.CodesPerByte * to.Step;
-            for (int c = 0; c < width; c += Format.CodesPerByte, target += to.Step)
+            byte* target = to.Codes(index) + (long)offset * Format.Bits / 8;
+            for (int c = 0; c < width; c += Format.CodesPerByte, target += size)
             {
                 if (Format.CodesPerByte == 1)
                 {
@@ -170,24 +170,14 @@ internal sealed unsafe record WeightCodec(WeightFormat Format, Func<float, float
         }
         int size = Format.Bits / 8;
         byte* codes = to.Codes(0);
-        if (source.ColumnStride == 1 && to.Step == size)
+        if (source.ColumnStride == 1)
         {
             Buffer.MemoryCopy(source.Element(row, 0), codes, source.Columns * (long)size, source.Columns * (long)size);
             return;
         }
-        if (source.ColumnStride == 1 && size == 1)
-        {
-            byte* from = source.Element(row, 0);
-            long step = to.Step;
-            for (int c = 0; c < source.Columns; c++)
-            {
-                codes[c * step] = from[c];
-            }
-            return;
-        }
         for (int c = 0; c < source.Columns; c++)
         {
-            Unsafe.CopyBlockUnaligned(codes + c * to.Step, source.Element(row, c), (uint)size);
+            Unsafe.CopyBlockUnaligned(codes + (long)c * size, source.Element(row, c), (uint)size);
         }
     }
 }

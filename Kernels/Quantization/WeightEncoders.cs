@@ -1,49 +1,64 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Numerics;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
-/// <summary>Numbers of a group to codes; no alignment is assumed.</summary>
+/// <summary>Numbers of a group to codes that follow one another; no alignment is assumed.</summary>
 internal static unsafe class WeightEncoders
 {
-    public static void F32(float* values, int count, float scale, byte* codes, long step)
+    // Numbers that become a vector of bytes.
+    private const int Lanes = 16, Block = 4 * Lanes;
+
+    public static void F32(float* values, int count, float scale, byte* codes) => Unsafe.CopyBlockUnaligned(codes, values, (uint)count * sizeof(float));
+
+    public static void BF16(float* values, int count, float scale, byte* codes) => Bf16.FromSingle(new ReadOnlySpan<float>(values, count), new Span<ushort>(codes, count));
+
+    public static void F16(float* values, int count, float scale, byte* codes)
     {
         for (int i = 0; i < count; i++)
         {
-            Unsafe.WriteUnaligned(codes + i * step, values[i]);
+            Unsafe.WriteUnaligned(codes + 2 * i, (Half)values[i]);
         }
     }
 
-    public static void BF16(float* values, int count, float scale, byte* codes, long step)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Fp8(float* values, int count, float scale, byte* codes)
     {
-        for (int i = 0; i < count; i++)
+        var by = Vector512.Create(scale);
+        int i = 0;
+        for (; i <= count - Block; i += Block)
         {
-            Unsafe.WriteUnaligned(codes + i * step, Bf16.FromSingle(values[i]));
+            float* own = values + i;
+            Bytes(Code(own, by), Code(own + Lanes, by), Code(own + 2 * Lanes, by), Code(own + 3 * Lanes, by)).Store(codes + i);
         }
+        for (; i < count; i++)
+        {
+            codes[i] = Numerics.Fp8.FromSingle(values[i] / scale);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector512<uint> Code(float* values, Vector512<float> scale) => Numerics.Fp8.FromSingle(Vector512.Load(values) / scale);
     }
 
-    public static void F16(float* values, int count, float scale, byte* codes, long step)
+    /// <summary>Two to a byte, the even column in the low half; groups are whole vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Int4(float* values, int count, float scale, byte* codes)
     {
-        for (int i = 0; i < count; i++)
+        var by = Vector512.Create(scale);
+        for (int i = 0; i < count; i += Block)
         {
-            Unsafe.WriteUnaligned(codes + i * step, (Half)values[i]);
+            float* own = values + i;
+            Vector512<ushort> pairs = Bytes(Code(own, by), Code(own + Lanes, by), Code(own + 2 * Lanes, by), Code(own + 3 * Lanes, by)).AsUInt16();
+            pairs = (pairs & Vector512.Create((ushort)0x0f)) | (pairs >>> 4 & Vector512.Create((ushort)0xf0));
+            Vector256.Narrow(pairs.GetLower(), pairs.GetUpper()).Store(codes + i / 2);
         }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        static Vector512<uint> Code(float* values, Vector512<float> scale) => Quantiser.Int4(Vector512.Load(values), scale).AsUInt32();
     }
 
-    public static void Fp8(float* values, int count, float scale, byte* codes, long step)
-    {
-        for (int i = 0; i < count; i++)
-        {
-            codes[i * step] = Numerics.Fp8.FromSingle(values[i] / scale);
-        }
-    }
-
-    /// <summary>Two to a byte, the even column in the low half.</summary>
-    public static void Int4(float* values, int count, float scale, byte* codes, long step)
-    {
-        for (int i = 0; i < count; i += 2)
-        {
-            codes[i / 2 * step] = (byte)((Quantiser.Int4(values[i], scale) & 15) | (Quantiser.Int4(values[i + 1], scale) << 4));
-        }
-    }
+    /// <summary>The lowest byte of each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<byte> Bytes(Vector512<uint> a, Vector512<uint> b, Vector512<uint> c, Vector512<uint> d) => Vector512.Narrow(Vector512.Narrow(a, b), Vector512.Narrow(c, d));
 }

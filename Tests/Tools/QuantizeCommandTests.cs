@@ -42,6 +42,21 @@ public sealed class QuantizeCommandTests : IDisposable
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
     }
 
+    /// <summary>A folder for operands that are not rounded.</summary>
+    [Fact]
+    public async Task EightBitsForNumbersAreWrittenAndUsed()
+    {
+        string saved = _folder.File("saved");
+        string[] exact = ["--activations", "float32"];
+        CliRun run = await CliRun.Of(["quantize", GoldenFiles.SampleModel, "--weights", "int8", .. exact, "--out", saved]);
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.Contains("q8_0 slabs32/1", (await CliRun.Of("inspect", saved)).Out, StringComparison.Ordinal);
+        string[] ask = ["generate", "Was ist auf dem Bild?", "-t", "0", "-n", "8", .. exact];
+        CliRun used = await CliRun.Of([.. ask, "-m", saved]);
+        Assert.Equal((await CliRun.Of([.. ask, "--weights", "int8", "-m", GoldenFiles.SampleModel])).Out, used.Out);
+        Assert.DoesNotContain("again", used.Error, StringComparison.Ordinal);
+    }
+
     /// <summary>Damage of every kind is a typed error that names the file and the field.</summary>
     [Fact]
     public async Task DamagedFoldersAreRefusedWithAReason()

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Llama4Kernels.Kernels.Quantization.Gguf;
 
 /// <summary>Rows of blocks of a GGUF file, without gaps.</summary>
@@ -10,7 +12,10 @@ public sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, 
     /// <inheritdoc/>
     public override IEnumerable<(nint Address, long Bytes)> Extents => [(Data, Rows * RowBytes)];
 
-    private long RowBytes => (long)(Columns / Type.Columns) * Type.Bytes;
+    /// <inheritdoc/>
+    internal override bool HasLines => Type.ReadLines is not null;
+
+    private long RowBytes { get; } = (long)(Columns / Type.Columns) * Type.Bytes;
 
     /// <inheritdoc/>
     internal override void Check()
@@ -22,11 +27,19 @@ public sealed unsafe record GgufMatrix(nint Data, GgufBlockType Type, int Rows, 
     }
 
     /// <inheritdoc/>
-    internal override void ReadCodes(int row, CodePiece piece, CodeRow to)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal override void ReadCodes(int row, CodePiece piece, CodeRow to) => Read(row, piece, to, Type.Read);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal override void ReadLines(int row, CodePiece piece, CodeRow to) => Read(row, piece, to, Type.ReadLines!);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Read(int row, CodePiece piece, CodeRow to, GgufBlockReader read)
     {
         byte* block = (byte*)Data + row * RowBytes + (long)(piece.First / Type.Columns) * Type.Bytes;
         int count = piece.Count / Type.Columns;
         Expect(block + count * Type.Bytes, count * Type.Bytes);
-        Type.Read(block, count, to);
+        read(block, count, to);
     }
 }

@@ -9,45 +9,47 @@ internal static unsafe class GgufSimpleBlocks
     private const int Columns = 32;
 
     /// <summary>d, 16 bytes: low halves are weights 0 … 15, high ones 16 … 31. IQ4_NL has the same bytes.</summary>
-    public static void Q4_0(byte* block, int count, CodeRow row)
+    public static void Q4_0<TCodes>(byte* block, int count, CodeRow row)
+        where TCodes : struct, IFourBits
     {
         for (int i = 0; i < count; i++, block += 18)
         {
             Half(block, row.Scales, i);
-            Nibbles(block + 2, row.Codes + Columns * i);
+            TCodes.Put(Nibbles(block + 2), row.Codes, Columns * i);
         }
     }
 
-    /// <summary>d, m, 16 bytes as in <see cref="Q4_0"/>.</summary>
-    public static void Q4_1(byte* block, int count, CodeRow row)
+    /// <summary>d, m, 16 bytes as in <see cref="Q4_0{TCodes}"/>.</summary>
+    public static void Q4_1<TCodes>(byte* block, int count, CodeRow row)
+        where TCodes : struct, IFourBits
     {
         for (int i = 0; i < count; i++, block += 20)
         {
             Half(block, row.Scales, i);
             Half(block + 2, row.Offsets, i);
-            Nibbles(block + 4, row.Codes + Columns * i);
+            TCodes.Put(Nibbles(block + 4), row.Codes, Columns * i);
         }
     }
 
-    /// <summary>d, the 32 fifth bits, 16 bytes as in <see cref="Q4_0"/>.</summary>
+    /// <summary>d, the 32 fifth bits, 16 bytes as in <see cref="Q4_0{TCodes}"/>.</summary>
     public static void Q5_0(byte* block, int count, CodeRow row)
     {
         for (int i = 0; i < count; i++, block += 22)
         {
             Half(block, row.Scales, i);
-            Nibbles(block + 6, row.Codes + Columns * i);
+            FourBitCodes.Put(Nibbles(block + 6), row.Codes, Columns * i);
             FifthBits(block + 2, row.Codes + Columns * i);
         }
     }
 
-    /// <summary>d, m, the 32 fifth bits, 16 bytes as in <see cref="Q4_0"/>.</summary>
+    /// <summary>d, m, the 32 fifth bits, 16 bytes as in <see cref="Q4_0{TCodes}"/>.</summary>
     public static void Q5_1(byte* block, int count, CodeRow row)
     {
         for (int i = 0; i < count; i++, block += 24)
         {
             Half(block, row.Scales, i);
             Half(block + 2, row.Offsets, i);
-            Nibbles(block + 8, row.Codes + Columns * i);
+            FourBitCodes.Put(Nibbles(block + 8), row.Codes, Columns * i);
             FifthBits(block + 4, row.Codes + Columns * i);
         }
     }
@@ -62,13 +64,14 @@ internal static unsafe class GgufSimpleBlocks
         }
     }
 
-    /// <summary>A power of two, 16 bytes as in <see cref="Q4_0"/>.</summary>
-    public static void Mxfp4(byte* block, int count, CodeRow row)
+    /// <summary>A power of two, 16 bytes as in <see cref="Q4_0{TCodes}"/>.</summary>
+    public static void Mxfp4<TCodes>(byte* block, int count, CodeRow row)
+        where TCodes : struct, IFourBits
     {
         for (int i = 0; i < count; i++, block += 17)
         {
             row.Scales[i] = block[0];
-            Nibbles(block + 1, row.Codes + Columns * i);
+            TCodes.Put(Nibbles(block + 1), row.Codes, Columns * i);
         }
     }
 
@@ -76,11 +79,10 @@ internal static unsafe class GgufSimpleBlocks
     private static void Half(byte* from, byte* to, int index) => Unsafe.WriteUnaligned(to + 2 * index, Unsafe.ReadUnaligned<ushort>(from));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Nibbles(byte* from, byte* codes)
+    private static Vector256<byte> Nibbles(byte* from)
     {
         Vector128<byte> bytes = Vector128.Load(from);
-        (bytes & Vector128.Create((byte)15)).Store(codes);
-        (bytes >>> 4).Store(codes + 16);
+        return Vector256.Create(bytes & Vector128.Create((byte)15), bytes >>> 4);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -39,7 +39,8 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>d, d', 12 bytes of six-bit scales and offsets, 128 of codes.</summary>
-    public static void Q4_K(byte* block, int count, CodeRow row)
+    public static void Q4_K<TCodes>(byte* block, int count, CodeRow row)
+        where TCodes : struct, IFourBits
     {
         Half(block, row.Supers);
         Half(block + 2, row.Supers + 1);
@@ -47,8 +48,8 @@ internal static unsafe class GgufSuperBlocks
         for (int i = 0; i < 4; i++)
         {
             Vector256<byte> pair = Vector256.Load(block + 16 + 32 * i);
-            (pair & Vector256.Create((byte)15)).Store(row.Codes + 64 * i);
-            (pair >>> 4).Store(row.Codes + 64 * i + 32);
+            TCodes.Put(pair & Vector256.Create((byte)15), row.Codes, 64 * i);
+            TCodes.Put(pair >>> 4, row.Codes, 64 * i + 32);
         }
     }
 
@@ -86,7 +87,8 @@ internal static unsafe class GgufSuperBlocks
     }
 
     /// <summary>d, 16 high bits and 4 bytes of low bits of eight six-bit scales, 128 bytes of codes as in Q4_0.</summary>
-    public static void IQ4_XS(byte* block, int count, CodeRow row)
+    public static void IQ4_XS<TCodes>(byte* block, int count, CodeRow row)
+        where TCodes : struct, IFourBits
     {
         Half(block, row.Supers);
         int top = Unsafe.ReadUnaligned<ushort>(block + 2);
@@ -95,8 +97,7 @@ internal static unsafe class GgufSuperBlocks
             int low = (block[4 + s / 2] >> (4 * (s % 2))) & 15;
             row.Scales[s] = (byte)((low | (((top >> (2 * s)) & 3) << 4)) - 32);
             Vector128<byte> pair = Vector128.Load(block + 8 + 16 * s);
-            (pair & Vector128.Create((byte)15)).Store(row.Codes + 32 * s);
-            (pair >>> 4).Store(row.Codes + 32 * s + 16);
+            TCodes.Put(Vector256.Create(pair & Vector128.Create((byte)15), pair >>> 4), row.Codes, 32 * s);
         }
     }
 

@@ -61,6 +61,20 @@ public sealed class ModelQuantiserTests : IDisposable
         Assert.Equal(codes, again.Warnings.Where(warning => warning.Contains("were packed again", StringComparison.Ordinal)).Select(warning => Assert.Single(codes, code => warning.Contains($"{code} version 1, but products here read ", StringComparison.Ordinal))));
     }
 
+    /// <summary>Eight bits for products that do not round activations to integers.</summary>
+    [Theory]
+    [InlineData(ActivationPrecision.Float32)]
+    [InlineData(ActivationPrecision.BFloat16)]
+    public void EightBitsAreSavedForOperandsThatStayNumbers(ActivationPrecision activations)
+    {
+        var options = new ModelOptions { Weights = WeightScheme.Int8, Include = LinearParts.All, Activations = activations, Threads = 2 };
+        string saved = Save(ModelFixture.Folder("nano"), options);
+        using Llama4Model model = Llama4Model.Load(ModelFixture.Folder("nano"), options), mapped = Llama4Model.Load(saved, options with { Weights = WeightScheme.Stored, Include = null });
+        Assert.Contains(mapped.Matrices, matrix => matrix.Layout == "slabs32");
+        Assert.All(mapped.Matrices, matrix => Assert.True(matrix.IsMapped));
+        Assert.Equal(ModelRunner.Run(model, s_ids, new RunOptions()).Logits, ModelRunner.Run(mapped, s_ids, new RunOptions()).Logits);
+    }
+
     [Fact]
     public void EverythingElseTravelsAlong()
     {

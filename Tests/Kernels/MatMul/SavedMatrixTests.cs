@@ -4,7 +4,9 @@ using Llama4Kernels.Kernels.Backends;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Numerics;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
+using Llama4Kernels.Tests.Kernels.Quantization;
 
 namespace Llama4Kernels.Tests.Kernels.MatMul;
 
@@ -72,6 +74,41 @@ public sealed class SavedMatrixTests : IDisposable
             using CpuMatrix expected = Pack([sources[1], sources[0]], format, other);
             Assert.True(Bytes(expected).SequenceEqual(Bytes(moved)), $"{saved.Shape} to {direct.Layout}, in another order");
         }
+    }
+
+    /// <summary>Codes of eight bits lie as products of each precision read them, are mapped by those, and become the others' with the same codes and scales.</summary>
+    [Theory]
+    [InlineData(32)]
+    [InlineData(160)]
+    [InlineData(384)]
+    public void EightBitsAreSavedForEveryPrecision(int columns)
+    {
+        MatrixSource[] sources = [new QuantisedMatrix(Numbers(70, columns)), new QuantisedMatrix(Numbers(Rows - 70, columns))];
+        float[] row = new float[columns], expected = new float[columns];
+        foreach (ActivationPrecision activations in Enum.GetValues<ActivationPrecision>())
+        {
+            using Saved saved = Save(sources, KeptFormats.Int8, activations);
+            using CpuMatrix packed = Pack(sources, null, activations);
+            Assert.Equal(packed.Layout, saved.Shape.Layout);
+            Assert.True(Bytes(packed).SequenceEqual(saved.Bytes.AsSpan(0, (int)packed.Bytes)), packed.Layout);
+            for (int r = 0; r < Rows; r++)
+            {
+                saved.Open().ReadRow(r, row);
+                sources[r / 70].ReadRow(r % 70, expected);
+                Assert.Equal(expected, row);
+            }
+            foreach (ActivationPrecision other in Enum.GetValues<ActivationPrecision>())
+            {
+                using CpuMatrix direct = Pack(sources, null, other), again = Pack([saved.Open().AsSource()], null, other);
+                Assert.Equal(direct.Layout == saved.Shape.Layout, again.IsMapped);
+                Assert.True(Bytes(direct).SequenceEqual(Bytes(again)), $"{saved.Shape} to {direct.Layout}");
+            }
+        }
+        // Codes that a file has stay there.
+        using var packing = new HostPacking(ActivationPrecision.Float32, 1);
+        using var stored = new RandomCodes("Q4_K", 8, 256, seed: 1);
+        Assert.Contains("stay as they are stored", Assert.Throws<NotSupportedException>(() => packing.ShapeOf([stored.Matrix], null)).Message, StringComparison.Ordinal);
+        Assert.Contains("q4_k in slabs32", SavedMatrix.WhyNot(new PackedShape(8, 256, stored.Matrix.Codes, "slabs32", 1)), StringComparison.Ordinal);
     }
 
     /// <summary>Numbers as float32: those of the format's rounding, whatever the layout, and a piece of a row as the whole.</summary>

@@ -92,7 +92,7 @@ public sealed unsafe class CodedProductTests : IDisposable
     [MemberData(nameof(Records))]
     public void EveryCodeMeetsEveryLane(string record)
     {
-        foreach (string name in (string[])["uint2g16-f32-affine", "Q3_K", "int4g32-bf16", "Q5_K", "Q6_K", "int8g32-bf16", "IQ4_NL", "MXFP4", "uint8row-f32-zero"])
+        foreach (string name in (string[])["uint2g16-f32-affine", "Q2_K", "Q3_K", "int4g32-bf16", "Q4_K", "Q5_K", "Q6_K", "int8g32-bf16", "IQ4_NL", "MXFP4", "uint8row-f32-zero"])
         {
             int columns = name[0] == 'Q' ? 256 : 160;
             using var stored = new RandomCodes(name, 40, columns, seed: 6);
@@ -155,16 +155,20 @@ public sealed unsafe class CodedProductTests : IDisposable
         }
     }
 
-    /// <summary>Sums of x for each run: as integers times the bias, as floats without one; the columns that are missing are zero.</summary>
+    /// <summary>Sums of x for each run: as integers times the bias, as floats without one, or as pairs of 16 bits; the columns that are missing are zero.</summary>
     [Theory]
-    [InlineData(8, 0)]
-    [InlineData(4, 128)]
-    [InlineData(2, 8)]
-    public void RowsComeWithTheSumsOfTheirRuns(int runs, int bias)
+    [InlineData(8, 0, false)]
+    [InlineData(4, 128, false)]
+    [InlineData(2, 8, false)]
+    [InlineData(8, 0, true)]
+    [InlineData(4, 0, true)]
+    public void RowsComeWithTheSumsOfTheirRuns(int runs, int bias, bool arePairs)
     {
         const int Rows = 5, Columns = 150;
-        var form = new Int8Form(runs, bias);
+        var form = new Int8Form(runs, bias, arePairs);
         float[] x = Numbers(Rows * Columns, 11);
+        // The largest sums.
+        Array.Fill(x, -0.25f, 0, Columns);
         byte[] operand = GC.AllocateUninitializedArray<byte>((int)Int8Operand.Bytes(Rows, Columns, form), pinned: true);
         byte* at = (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(operand, 0);
         fixed (float* from = x)
@@ -177,8 +181,8 @@ public sealed unsafe class CodedProductTests : IDisposable
             {
                 for (int r = 0; r < height; r++)
                 {
-                    sbyte* codes = (sbyte*)at + 4 * height * (runs + 1);
-                    float scale = ((float*)at)[runs * height + r];
+                    sbyte* codes = (sbyte*)at + 4 * height * (form.SumWords + 1);
+                    float scale = ((float*)at)[form.SumWords * height + r];
                     for (int run = 0; run < runs; run++)
                     {
                         int sum = 0;
@@ -189,7 +193,9 @@ public sealed unsafe class CodedProductTests : IDisposable
                             Assert.True(Math.Abs(value - code * (double)scale) <= 0.5001 * scale);
                             sum += code;
                         }
-                        Assert.Equal(bias == 0 ? sum : -bias * sum, bias == 0 ? ((float*)at)[run * height + r] : ((int*)at)[run * height + r]);
+                        float own = arePairs ? ((short*)at)[(run / 2 * height + r) * 2 + run % 2]
+                            : bias == 0 ? ((float*)at)[run * height + r] : ((int*)at)[run * height + r];
+                        Assert.Equal(bias == 0 ? sum : -bias * sum, own);
                     }
                 }
             }

@@ -48,6 +48,35 @@ public sealed unsafe class GgufBlockTests : IDisposable
         });
     }
 
+    /// <summary>Types of four bits read words as they are packed from codes, whole pieces and the last one of a row.</summary>
+    [Fact]
+    public void LinesAreThoseOfTheCodes()
+    {
+        byte* codes = stackalloc byte[CodePiece.CodeBytes], lines = stackalloc byte[CodePiece.CodeBytes], words = stackalloc byte[CodePiece.CodeBytes];
+        byte* numbers = stackalloc byte[CodePiece.NumberBytes], others = stackalloc byte[CodePiece.NumberBytes];
+        Assert.All(GgufBlockType.All, type => Assert.Equal(type.Format.Bits == 4, type.ReadLines is not null));
+        foreach (GgufBlockType type in GgufBlockType.All.Where(type => type.ReadLines is not null))
+        {
+            int columns = type.Columns == 32 ? 416 : 512;
+            using var stored = new RandomCodes(type.Name, 3, columns, seed: 12);
+            for (int column = 0; column < columns;)
+            {
+                CodePiece piece = CodePiece.Containing(type.Format, columns, column);
+                new Span<byte>(numbers, CodePiece.NumberBytes).Clear();
+                new Span<byte>(others, CodePiece.NumberBytes).Clear();
+                stored.Matrix.ReadCodes(2, piece, CodePiece.Row(codes, numbers));
+                CodeLines.Pack(4, codes, piece.Count, (uint*)words);
+                stored.Matrix.ReadLines(2, piece, CodePiece.Row(lines, others));
+                Assert.Equal(new ReadOnlySpan<byte>(words, piece.Count / 2).ToArray(), new ReadOnlySpan<byte>(lines, piece.Count / 2).ToArray());
+                Assert.Equal(new ReadOnlySpan<byte>(numbers, CodePiece.NumberBytes).ToArray(), new ReadOnlySpan<byte>(others, CodePiece.NumberBytes).ToArray());
+                column = piece.End;
+            }
+        }
+        using RandomCodes eight = new("Q8_0", 1, 32, seed: 13), integers = new("int4g32-bf16", 1, 32, seed: 14);
+        Assert.False(eight.Matrix.HasLines || integers.Matrix.HasLines);
+        Assert.Throws<NotSupportedException>(() => integers.Matrix.ReadLines(0, default, default));
+    }
+
     [Fact]
     public void ATypeHasTheSizeThatItsFormatKeepsWithinATenth()
     {

@@ -38,4 +38,19 @@ public sealed unsafe class LaneWordsTests
             }
         }
     }
+
+    [Fact]
+    public void EveryByteLiesInItsRowsLane()
+    {
+        foreach (int count in (int[])[1, 15, 16, 17, 32, 47, 64])
+        {
+            byte[] rows = new byte[Rows * count], actual = new byte[Rows * count + 1];
+            new Random(count).NextBytes(rows);
+            fixed (byte* from = rows, to = actual)
+            {
+                LaneWords.PlaceBytes(from, count, count, to);
+            }
+            Assert.Equal([.. Enumerable.Range(0, Rows * count).Select(i => rows[i % Rows * count + i / Rows]), 0], actual);
+        }
+    }
 }

@@ -146,7 +146,7 @@ public sealed class CudaInt4Tests : IDisposable
             {
                 scales[i / 128] = Quantiser.Int4Scale(Quantiser.MaxAbsolute(row.Slice(i, 128)));
             }
-            codes[i] = (sbyte)Quantiser.Int4(row[i], scales[i / 128]);
+            codes[i] = (sbyte)Math.Clamp(MathF.Round(row[i] / scales[i / 128]), -8, 7);
         }
         return (codes, scales);
     }
