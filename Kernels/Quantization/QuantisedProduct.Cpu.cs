@@ -65,7 +65,12 @@ internal static unsafe partial class QuantisedProduct
             float* to = rounded + (long)item * columns;
             float scale = Quantiser.Fp8Scale(MathF.Min(Quantiser.MaxAbsolute(from), Quantiser.ActivationBound));
             scales[item] = scale;
-            for (int c = 0; c < columns; c++)
+            int c = 0;
+            for (; c <= columns - Vector512<float>.Count; c += Vector512<float>.Count)
+            {
+                DecodeFp8(Fp8.FromSingle(Vector512.Create<float>(from[c..]) / Vector512.Create(scale))).Store(to + c);
+            }
+            for (; c < columns; c++)
             {
                 to[c] = Fp8.ToSingle(Fp8.FromSingle(from[c] / scale));
             }
