@@ -162,7 +162,7 @@ public sealed class Llama4EngineLoader : IHostedService, IAsyncDisposable, IDisp
             {
                 Log.Odd(_log, ModelId, warning);
             }
-            Log.Ready(_log, ModelId, TimeProvider.System.GetElapsedTime(begun).TotalSeconds, engine.Model.WeightBytes);
+            Log.Ready(_log, ModelId, TimeProvider.System.GetElapsedTime(begun).TotalSeconds, engine.Model.WeightBytes, engine.Status.CacheBytes, engine.MaxContext);
             return engine;
         }
         catch (OperationCanceledException) when (IsStopping)

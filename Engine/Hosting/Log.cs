@@ -14,8 +14,8 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Warning, "{Model}: {Warning}")]
     public static partial void Odd(ILogger log, string model, string warning);
 
-    [LoggerMessage(4, LogLevel.Information, "{Model} is ready after {Seconds:F1} s; its weights take {Bytes} bytes.")]
-    public static partial void Ready(ILogger log, string model, double seconds, long bytes);
+    [LoggerMessage(4, LogLevel.Information, "{Model} is ready after {Seconds:F1} s; its weights take {Bytes} bytes, its cache up to {CacheBytes}; contexts of {Context} tokens.")]
+    public static partial void Ready(ILogger log, string model, double seconds, long bytes, long cacheBytes, int context);
 
     [LoggerMessage(5, LogLevel.Error, "{Model} could not be loaded; every request will say so.")]
     public static partial void Failed(ILogger log, string model, Exception error);

@@ -97,7 +97,9 @@ public sealed class EngineHostTests
         Assert.Equal("Scout has 16 experts.", (await waits).Text);
         Assert.Equal(("ready", HealthStatus.Healthy), await State(host));
         Assert.Contains(log.Lines, line => line.StartsWith("Information: Loading sample-model: 100 %", StringComparison.Ordinal));
-        Assert.Contains(log.Lines, line => line.StartsWith("Information: sample-model is ready", StringComparison.Ordinal));
+        EngineStatus status = host.Services.GetRequiredService<IChatClient>().GetRequiredService<Llama4Engine>().Status;
+        Assert.Contains(log.Lines, line =>
+            line.StartsWith("Information: sample-model is ready", StringComparison.Ordinal) && line.Contains($"its cache up to {status.CacheBytes};", StringComparison.Ordinal));
         await host.StopAsync();
         Assert.Equal(("stopping", HealthStatus.Unhealthy), await State(host));
     }
