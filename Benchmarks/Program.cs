@@ -19,6 +19,9 @@ switch (args)
     case ["--quick", "product", string format, ..] when args.Length < 7 && ProductArguments.Parse(args.AsSpan(3)) is ProductArguments given:
         ProductQuick.Run(format, given.Threads, given.Shape, given.Only);
         return 0;
+    case ["--quick", "attention", ..] when args.Length < 5 && (args.Length < 3 || int.TryParse(args[2], CultureInfo.InvariantCulture, out _)):
+        AttentionQuick.Run(args.Length < 3 ? 0 : int.Parse(args[2], CultureInfo.InvariantCulture), args.Length < 4 ? null : args[3]);
+        return 0;
     case ["--quick", "pack"]:
         PackQuick.Run();
         return 0;
@@ -58,7 +61,7 @@ switch (args)
     case ["--peers", ..]:
         return await PeerCommand.RunAsync(args.AsSpan(1)).ConfigureAwait(false);
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, pack, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, attention [THREADS [RECORD]], pack, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args);

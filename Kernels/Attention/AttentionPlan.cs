@@ -1,3 +1,5 @@
+using Llama4Kernels.Kernels.Contracts;
+
 namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>
@@ -12,13 +14,17 @@ namespace Llama4Kernels.Kernels.Attention;
 internal readonly record struct AttentionTile(int Row, int Tokens, int FirstCount, int CountStep, nint Table)
 {
     /// <summary>Keys the last token sees.</summary>
-    public int KeyCount => FirstCount + (Tokens - 1) * CountStep;
+    public int KeyCount => Visible(Tokens - 1);
+
+    /// <summary>Keys a token sees.</summary>
+    public int Visible(int token) => FirstCount + token * CountStep;
 }
 
 /// <summary>
 /// Where queries, keys and values lie and how a call is cut. Offsets and strides of keys and values are in elements from a
 /// block's start: component c of the key of head h in slot s at KeyOffset + h·HeadStride + s·KeyTokenStride + c·KeyDimStride,
-/// of the value at ValueOffset + h·HeadStride + s·ValueTokenStride + c. Block i lies i·BlockBytes behind Blocks.
+/// of the value at ValueOffset + h·HeadStride + s·ValueTokenStride + c; in pairs as <see cref="KvLayout"/> has it. Block i lies
+/// i·BlockBytes behind Blocks.
 /// </summary>
 internal readonly unsafe struct AttentionPlan
 {
@@ -43,17 +49,23 @@ internal readonly unsafe struct AttentionPlan
 
     public required long BlockBytes { get; init; }
 
-    public required long KeyOffset { get; init; }
-
-    public required long ValueOffset { get; init; }
-
     public required long HeadStride { get; init; }
 
-    public required long KeyTokenStride { get; init; }
+    public long KeyOffset { get; init; }
 
-    public required long KeyDimStride { get; init; }
+    public long ValueOffset { get; init; }
 
-    public required long ValueTokenStride { get; init; }
+    public long KeyTokenStride { get; init; }
+
+    public long KeyDimStride { get; init; }
+
+    public long ValueTokenStride { get; init; }
+
+    /// <summary>Where a head's keys lie in pairs.</summary>
+    public KvPanels KeyPanels { get; init; }
+
+    /// <summary>Where a head's values lie in pairs.</summary>
+    public KvPanels ValuePanels { get; init; }
 
     /// <summary>Rows (tokens × group) of the largest tile.</summary>
     public required int TileRows { get; init; }
@@ -61,29 +73,18 @@ internal readonly unsafe struct AttentionPlan
     /// <summary>The block that holds a position.</summary>
     public byte* Block(nint table, int position) => Blocks + ((int*)table)[position / BlockTokens] * BlockBytes;
 
+    /// <summary>Keys and values in pairs of a head in the block that holds a position.</summary>
+    public byte* Head(nint table, int position, int kvHead) => Block(table, position) + kvHead * HeadStride * sizeof(ushort);
+
+    /// <summary>1/√d</summary>
+    public float Scale => (float)(1.0 / Math.Sqrt(HeadDim));
+
     /// <summary>Head size rounded up to whole vectors.</summary>
     public int PaddedDim => (HeadDim + 15) & ~15;
 
     /// <summary>Floats of a softmax state of a tile: accumulator [rows, padded], maximum [rows], sum [rows].</summary>
     public long StateFloats => ((long)TileRows * (PaddedDim + 2) + 15) & ~15L;
 
-    /// <summary>
-    /// Floats of a worker's workspace: queries [rows, padded], scores [rows, 64], transposed keys [d, 64], values
-    /// [64, padded], and two states.
-    /// </summary>
-    public long WorkerFloats => (long)TileRows * (PaddedDim + AttentionCore.BlockKeys)
-        + 2L * AttentionCore.BlockKeys * PaddedDim + 2 * StateFloats;
-}
-
-/// <summary>Softmax state of the rows of a tile over some of the keys.</summary>
-internal readonly unsafe struct AttentionState(float* start, int rows, int paddedDim)
-{
-    /// <summary>Unnormalised weighted sum of values [rows, padded].</summary>
-    public float* Sum { get; } = start;
-
-    /// <summary>Largest score [rows].</summary>
-    public float* Maximum { get; } = start + (long)rows * paddedDim;
-
-    /// <summary>Sum of exponentials [rows].</summary>
-    public float* Weight { get; } = start + (long)rows * (paddedDim + 1);
+    /// <summary>The first of the query heads that share a key/value head, of a row.</summary>
+    public float* Query(int row, int kvHead) => Queries + (long)row * QueryColumns + (long)kvHead * Group * HeadDim;
 }

@@ -9,7 +9,7 @@ internal readonly record struct KvPlace(int Block, int Slot);
 
 /// <summary>Segments, tables and places in host memory that does not move.</summary>
 internal sealed unsafe class CpuKvStep(KvLayout layout, DeviceMemory memory, long offset, int count)
-    : KvStep(MemoryPlace.Host, layout, memory, offset, count)
+    : KvStep(MemoryPlace.Host, Known(layout), memory, offset, count)
 {
     private readonly CpuScratch _tables = new();
     private readonly CpuScratch _places = new();
@@ -23,6 +23,10 @@ internal sealed unsafe class CpuKvStep(KvLayout layout, DeviceMemory memory, lon
 
     /// <summary>The place of each row of the step.</summary>
     public KvPlace* Places => (KvPlace*)_places.Require(0);
+
+    /// <summary>The layout that the processor's kernels read: formats with dot products in pairs, others as single elements.</summary>
+    public static KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
+        new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format, format.DotsPairs());
 
     /// <summary>The step as this backend made it.</summary>
     /// <exception cref="ArgumentException">It is another backend's.</exception>
@@ -57,4 +61,9 @@ internal sealed unsafe class CpuKvStep(KvLayout layout, DeviceMemory memory, lon
             }
         }
     }
+
+    /// <exception cref="ArgumentException">The layout is another backend's.</exception>
+    private static KvLayout Known(KvLayout layout) => layout is null || layout.InPairs == layout.Format.DotsPairs()
+        ? layout!
+        : throw new ArgumentException($"{layout} is another backend's; make it with this backend's LayoutOf.", nameof(layout));
 }

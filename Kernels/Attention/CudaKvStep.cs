@@ -11,7 +11,7 @@ namespace Llama4Kernels.Kernels.Attention;
 /// on no sequence's length.
 /// </summary>
 internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory memory, long offset, int count)
-    : KvStep(MemoryPlace.Device, layout, memory, offset, count)
+    : KvStep(MemoryPlace.Device, Known(layout), memory, offset, count)
 {
     private const int TileRows = 8;
 
@@ -122,4 +122,9 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
         PagedAttentionCuda.FewestSplitKeys - (segment.LocalPosition + row) % PagedAttentionCuda.FewestSplitKeys);
 
     private int Entries(KvSegment segment) => Layout.Blocks(segment.LocalPosition + segment.Rows);
+
+    /// <exception cref="ArgumentException">The layout is another backend's.</exception>
+    private static KvLayout Known(KvLayout layout) => layout is null || !layout.InPairs
+        ? layout!
+        : throw new ArgumentException($"{layout} is another backend's; make it with this backend's LayoutOf.", nameof(layout));
 }

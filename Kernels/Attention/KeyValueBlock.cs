@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>A block of keys [d, 64] (position is the fast axis) and values [64, padded], ready for products.</summary>
-/// <param name="AreStored">They lie in the cache, in its format; otherwise in scratch, as float32.</param>
+/// <param name="AreStored">They lie in the cache; otherwise in scratch.</param>
 /// <param name="Keys">Key panel.</param>
 /// <param name="KeyStride">Elements between components.</param>
 /// <param name="Values">Value panel.</param>
@@ -11,69 +11,57 @@ namespace Llama4Kernels.Kernels.Attention;
 internal readonly record struct KeyValuePanels(bool AreStored, nint Keys, int KeyStride, nint Values, int ValueStride);
 
 /// <summary>
-/// Finds 64 keys and values in the cache's blocks. Those of one block already have the panels' form and are used where they lie:
-/// plain float32 always, other formats for few rows, which widen them on the way. For many rows they are decoded into scratch
-/// once, and so are keys that lie in several blocks. Key columns beyond the count hold anything: their scores are masked.
+/// Finds 64 float32 keys and values in the cache's blocks. Those of one block already have the panels' form and are used where
+/// they lie; keys that lie in several blocks are copied into scratch. Key columns beyond the count hold anything: their scores
+/// are masked.
 /// </summary>
 internal static unsafe class KeyValueBlock
 {
-    /// <summary>Rows up to which widening an element for each four of them costs less than a pass through scratch.</summary>
-    private const int FewRows = 8;
-
-    /// <summary>Columns that are decoded together: two vectors of any format.</summary>
-    private const int DecodedColumns = 32;
-
-    /// <summary>The panels of positions first … first + count − 1 for products of so many rows; scratch holds what must be copied.</summary>
-    public static KeyValuePanels Get<TCodec>(in AttentionPlan plan, nint table, int kvHead, int first, int count, int rows, float* keys, float* values)
-        where TCodec : struct, IKvCodec
+    /// <summary>The panels of positions first … first + count − 1; scratch holds what must be copied.</summary>
+    public static KeyValuePanels Get(in AttentionPlan plan, nint table, int kvHead, int first, int count, float* keys, float* values)
     {
         int slot = first % plan.BlockTokens;
-        bool inOneBlock = slot + AttentionCore.BlockKeys <= plan.BlockTokens;
-        if ((TCodec.IsPlain || rows <= FewRows) && inOneBlock && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
+        bool inOneBlock = slot + PlainAttention.BlockKeys <= plan.BlockTokens;
+        if (inOneBlock && plan.KeyTokenStride == 1 && plan.HeadDim == plan.PaddedDim)
         {
             byte* block = plan.Block(table, first);
             return new KeyValuePanels(
-                true, (nint)Keys<TCodec>(plan, block, kvHead, slot), checked((int)plan.KeyDimStride), (nint)Values<TCodec>(plan, block, kvHead, slot), checked((int)plan.ValueTokenStride));
+                true, (nint)Keys(plan, block, kvHead, slot), checked((int)plan.KeyDimStride), (nint)Values(plan, block, kvHead, slot), checked((int)plan.ValueTokenStride));
         }
         for (int done = 0; done < count;)
         {
             int run = Math.Min(count - done, plan.BlockTokens - (first + done) % plan.BlockTokens);
-            CopyRun<TCodec>(plan, plan.Block(table, first + done), kvHead, (first + done) % plan.BlockTokens, run, AttentionCore.BlockKeys - done, keys + done, values + (long)done * plan.PaddedDim);
+            CopyRun(plan, plan.Block(table, first + done), kvHead, (first + done) % plan.BlockTokens, run, keys + done, values + (long)done * plan.PaddedDim);
             done += run;
         }
-        return new KeyValuePanels(false, (nint)keys, AttentionCore.BlockKeys, (nint)values, plan.PaddedDim);
+        return new KeyValuePanels(false, (nint)keys, PlainAttention.BlockKeys, (nint)values, plan.PaddedDim);
     }
 
     /// <summary>Where the keys of a position's block lie; null if it is not before <paramref name="end"/>.</summary>
-    public static byte* StoredKeys<TCodec>(in AttentionPlan plan, nint table, int kvHead, int position, int end)
-        where TCodec : struct, IKvCodec => position < end ? Keys<TCodec>(plan, plan.Block(table, position), kvHead, position % plan.BlockTokens) : null;
+    public static float* StoredKeys(in AttentionPlan plan, nint table, int kvHead, int position, int end) =>
+        position < end ? Keys(plan, plan.Block(table, position), kvHead, position % plan.BlockTokens) : null;
 
-    private static byte* Keys<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot)
-        where TCodec : struct, IKvCodec => block + (plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride) * TCodec.Bytes;
+    private static float* Keys(in AttentionPlan plan, byte* block, int kvHead, int slot) => (float*)block + plan.KeyOffset + kvHead * plan.HeadStride + slot * plan.KeyTokenStride;
 
-    private static byte* Values<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot)
-        where TCodec : struct, IKvCodec => block + (plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride) * TCodec.Bytes;
+    private static float* Values(in AttentionPlan plan, byte* block, int kvHead, int slot) => (float*)block + plan.ValueOffset + kvHead * plan.HeadStride + slot * plan.ValueTokenStride;
 
-    private static void CopyRun<TCodec>(in AttentionPlan plan, byte* block, int kvHead, int slot, int run, int room, float* keys, float* values)
-        where TCodec : struct, IKvCodec
+    private static void CopyRun(in AttentionPlan plan, byte* block, int kvHead, int slot, int run, float* keys, float* values)
     {
-        byte* storedKeys = Keys<TCodec>(plan, block, kvHead, slot), storedValues = Values<TCodec>(plan, block, kvHead, slot);
+        float* storedKeys = Keys(plan, block, kvHead, slot), storedValues = Values(plan, block, kvHead, slot);
         if (plan.KeyTokenStride == 1)
         {
-            // Whole vectors, where the block and the panel have so many columns.
-            int columns = Math.Min((run + DecodedColumns - 1) / DecodedColumns * DecodedColumns, Math.Min(plan.BlockTokens - slot, room));
             for (int c = 0; c < plan.HeadDim; c++)
             {
-                TCodec.Decode(storedKeys + c * plan.KeyDimStride * TCodec.Bytes, keys + c * AttentionCore.BlockKeys, columns);
+                new ReadOnlySpan<float>(storedKeys + c * plan.KeyDimStride, run).CopyTo(new Span<float>(keys + c * PlainAttention.BlockKeys, run));
             }
         }
         else
         {
-            Transpose((float*)storedKeys, plan.KeyTokenStride, run, keys, plan.HeadDim);
+            Transpose(storedKeys, plan.KeyTokenStride, run, keys, plan.HeadDim);
         }
         for (int i = 0; i < run; i++, values += plan.PaddedDim)
         {
-            TCodec.Decode(storedValues + i * plan.ValueTokenStride * TCodec.Bytes, values, plan.HeadDim);
+            new ReadOnlySpan<float>(storedValues + i * plan.ValueTokenStride, plan.HeadDim).CopyTo(new Span<float>(values, plan.HeadDim));
             new Span<float>(values + plan.HeadDim, plan.PaddedDim - plan.HeadDim).Clear();
         }
     }
@@ -93,14 +81,14 @@ internal static unsafe class KeyValueBlock
                 Vector512.Create(
                     at[0], at[stride], at[2 * stride], at[3 * stride], at[4 * stride], at[5 * stride], at[6 * stride], at[7 * stride],
                     at[8 * stride], at[9 * stride], at[10 * stride], at[11 * stride], at[12 * stride], at[13 * stride], at[14 * stride], at[15 * stride])
-                    .Store(to + c * AttentionCore.BlockKeys + i);
+                    .Store(to + c * PlainAttention.BlockKeys + i);
             }
         }
         for (; i < positions; i++, from += stride)
         {
             for (int c = 0; c < dim; c++)
             {
-                to[c * AttentionCore.BlockKeys + i] = from[c];
+                to[c * PlainAttention.BlockKeys + i] = from[c];
             }
         }
     }

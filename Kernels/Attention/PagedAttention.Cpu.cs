@@ -5,9 +5,9 @@ namespace Llama4Kernels.Kernels.Attention;
 
 internal static unsafe partial class PagedAttention
 {
-    private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output)
+    private static void RunCpu(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output, AttentionRecord form)
     {
-        int tileTokens = TiledAttention.TileTokens(shape.Heads / shape.KvHeads);
+        int tileTokens = form.TileTokens(shape.Heads / shape.KvHeads);
         int tileCount = 0;
         int maxKeys = 0;
         foreach (KvSegment segment in cache.Segments)
@@ -19,16 +19,16 @@ internal static unsafe partial class PagedAttention
         {
             return;
         }
-        AttentionPlan plan = Plan(qkv, shape, cache, layer, output);
-        long workBytes = TiledAttention.ScratchBytes(team, plan, tileCount, maxKeys);
+        AttentionPlan plan = Plan(qkv, shape, cache, layer, output, tileTokens);
+        long workBytes = form.ScratchBytes(team, plan, tileCount, maxKeys);
         byte* memory = scratch.Require(workBytes + (long)tileCount * sizeof(AttentionTile));
         AttentionTile* tiles = (AttentionTile*)(memory + workBytes);
         FillTiles(cache, tileTokens, tiles);
-        KvCodecs.Use(cache.Layout.Format, new Attend(team, plan, tiles, tileCount, maxKeys, (float*)memory));
+        form.Run(team, plan, tiles, tileCount, maxKeys, (float*)memory);
     }
 
     /// <summary>Where the step's operands lie.</summary>
-    internal static AttentionPlan Plan(Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output)
+    private static AttentionPlan Plan(Tensor qkv, AttentionShape shape, CpuKvStep cache, int layer, Tensor output, int tileTokens)
     {
         int group = shape.Heads / shape.KvHeads, largest = 0;
         foreach (KvSegment segment in cache.Segments)
@@ -36,7 +36,7 @@ internal static unsafe partial class PagedAttention
             largest = Math.Max(largest, segment.Rows);
         }
         KvLayout layout = cache.Layout;
-        return new AttentionPlan
+        AttentionPlan plan = new()
         {
             Queries = qkv.Pointer,
             QueryColumns = qkv.Columns,
@@ -48,14 +48,12 @@ internal static unsafe partial class PagedAttention
             BlockTokens = layout.BlockTokens,
             Blocks = (byte*)cache.Layer(layer),
             BlockBytes = layout.BlockBytes,
-            KeyOffset = 0,
-            ValueOffset = layout.ValueOffset,
             HeadStride = layout.HeadStride,
-            KeyTokenStride = layout.KeyTokenStride,
-            KeyDimStride = layout.KeyDimStride,
-            ValueTokenStride = layout.ValueTokenStride,
-            TileRows = Math.Min(TiledAttention.TileTokens(group), largest) * group,
+            TileRows = Math.Min(tileTokens, largest) * group,
         };
+        return layout.InPairs
+            ? plan with { KeyPanels = layout.KeyPanels, ValuePanels = layout.ValuePanels }
+            : plan with { ValueOffset = layout.ValueOffset, KeyTokenStride = layout.KeyTokenStride, KeyDimStride = layout.KeyDimStride, ValueTokenStride = layout.ValueTokenStride };
     }
 
     /// <summary>Cuts the step: a tile has rows of one sequence, so that one that decodes has its own, whatever else is in the step.</summary>
@@ -69,11 +67,5 @@ internal static unsafe partial class PagedAttention
                 *tiles++ = new AttentionTile(segment.FirstRow + row, tokens, segment.LocalPosition + row + 1, 1, (nint)cache.Table(segment));
             }
         }
-    }
-
-    private readonly struct Attend(ThreadTeam team, AttentionPlan plan, AttentionTile* tiles, int count, int maxKeys, float* scratch) : IKvUse
-    {
-        public void Run<TCodec>()
-            where TCodec : struct, IKvCodec => TiledAttention.Run<TCodec>(team, plan, tiles, count, maxKeys, scratch);
     }
 }

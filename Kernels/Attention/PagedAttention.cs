@@ -12,11 +12,11 @@ internal static partial class PagedAttention
 {
     /// <summary>Fills the rows of <paramref name="output"/> that the step's segments cover.</summary>
     /// <exception cref="ArgumentException">Shapes differ, or the cache is another backend's.</exception>
-    public static void Run(ThreadTeam team, CpuScratch scratch, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
+    public static void Run(ThreadTeam team, CpuScratch scratch, AttentionForms forms, Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
         Check(MemoryPlace.Host, qkv, shape, cache);
         ShapeCheck.Require(output, MemoryPlace.Host, qkv.Rows, shape.QueryColumns, nameof(output));
-        RunCpu(team, scratch, qkv, shape, CpuKvStep.Of(cache), layer, output);
+        RunCpu(team, scratch, qkv, shape, CpuKvStep.Of(cache), layer, output, forms.For(cache.Layout));
     }
 
     /// <summary>Checks what attention and the cache writer have in common.</summary>

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Llama4Kernels.Kernels.Attention;
 
 /// <summary>
-/// Small product C (+)= A·B in registers, 4 rows × 4 vectors at a time, over a panel B of any format of the cache. Every element
+/// Small product C (+)= A·B in registers, 4 rows × 4 vectors at a time, over a panel B. Every element
 /// of C is one chain of fused multiply-adds over ascending k, whichever body computes it: results do not depend on the number of rows.
 /// </summary>
 internal static unsafe class PanelProduct
@@ -15,63 +15,61 @@ internal static unsafe class PanelProduct
     /// next, <c>ahead</c>, is asked for while the first rows go by, as many lines as B has: panels lie anywhere, so that no
     /// hardware prefetcher sees the way from one to the next. Null asks for nothing.
     /// </summary>
-    public static void Run<TB>(float* a, int aStride, byte* b, int bStride, float* c, int cStride, int rows, int inner, int columns, bool accumulate, byte* ahead)
-        where TB : struct, IKvCodec
+    public static void Run(float* a, int aStride, float* b, int bStride, float* c, int cStride, int rows, int inner, int columns, bool accumulate, float* ahead)
     {
         long distance = ahead == null ? 0 : ahead - b;
         int column = 0;
         for (; column <= columns - 64; column += 64)
         {
-            byte* panel = b + column * TB.Bytes;
+            float* panel = b + column;
             float* to = c + column;
             int row = 0;
             for (; row <= rows - 4; row += 4)
             {
-                FourByFour<TB>(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate, row == 0 ? distance : 0);
+                FourByFour(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate, row == 0 ? distance : 0);
             }
             if (row <= rows - 2)
             {
-                TwoByFour<TB>(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate, row == 0 ? distance : 0);
+                TwoByFour(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate, row == 0 ? distance : 0);
                 row += 2;
             }
             if (row < rows)
             {
-                OneByFour<TB>(a + (long)row * aStride, panel, bStride, to + (long)row * cStride, inner, accumulate, row == 0 ? distance : 0);
+                OneByFour(a + (long)row * aStride, panel, bStride, to + (long)row * cStride, inner, accumulate, row == 0 ? distance : 0);
             }
         }
         for (; column <= columns - 32; column += 32)
         {
-            byte* panel = b + column * TB.Bytes;
+            float* panel = b + column;
             float* to = c + column;
             int row = 0;
             for (; row <= rows - 4; row += 4)
             {
-                FourByTwo<TB>(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate);
+                FourByTwo(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate);
             }
             for (; row < rows; row++)
             {
-                OneByOne<TB>(a + (long)row * aStride, panel, bStride, to + (long)row * cStride, inner, accumulate);
-                OneByOne<TB>(a + (long)row * aStride, panel + 16 * TB.Bytes, bStride, to + (long)row * cStride + 16, inner, accumulate);
+                OneByOne(a + (long)row * aStride, panel, bStride, to + (long)row * cStride, inner, accumulate);
+                OneByOne(a + (long)row * aStride, panel + 16, bStride, to + (long)row * cStride + 16, inner, accumulate);
             }
         }
         for (; column < columns; column += 16)
         {
-            byte* panel = b + column * TB.Bytes;
+            float* panel = b + column;
             float* to = c + column;
             int row = 0;
             for (; row <= rows - 4; row += 4)
             {
-                FourByOne<TB>(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate);
+                FourByOne(a + (long)row * aStride, aStride, panel, bStride, to + (long)row * cStride, cStride, inner, accumulate);
             }
             for (; row < rows; row++)
             {
-                OneByOne<TB>(a + (long)row * aStride, panel, bStride, to + (long)row * cStride, inner, accumulate);
+                OneByOne(a + (long)row * aStride, panel, bStride, to + (long)row * cStride, inner, accumulate);
             }
         }
     }
 
-    private static void FourByFour<TB>(float* a, int aStride, byte* b, int bStride, float* c, int cStride, int inner, bool accumulate, long ahead)
-        where TB : struct, IKvCodec
+    private static void FourByFour(float* a, int aStride, float* b, int bStride, float* c, int cStride, int inner, bool accumulate, long ahead)
     {
         float* a1 = a + aStride;
         float* a2 = a1 + aStride;
@@ -83,11 +81,11 @@ internal static unsafe class PanelProduct
         Vector512<float> c10 = Start(c1, accumulate), c11 = Start(c1 + 16, accumulate), c12 = Start(c1 + 32, accumulate), c13 = Start(c1 + 48, accumulate);
         Vector512<float> c20 = Start(c2, accumulate), c21 = Start(c2 + 16, accumulate), c22 = Start(c2 + 32, accumulate), c23 = Start(c2 + 48, accumulate);
         Vector512<float> c30 = Start(c3, accumulate), c31 = Start(c3 + 16, accumulate), c32 = Start(c3 + 32, accumulate), c33 = Start(c3 + 48, accumulate);
-        long step = (long)bStride * TB.Bytes;
+        long step = bStride;
         for (int k = 0; k < inner; k++, b += step)
         {
             Ask(b + ahead);
-            Vector512<float> b0 = TB.Load(b), b1 = TB.Load(b + 16 * TB.Bytes), b2 = TB.Load(b + 32 * TB.Bytes), b3 = TB.Load(b + 48 * TB.Bytes);
+            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16), b2 = Vector512.Load(b + 32), b3 = Vector512.Load(b + 48);
             Vector512<float> x = Vector512.Create(a[k]);
             c00 = Vector512.FusedMultiplyAdd(x, b0, c00);
             c01 = Vector512.FusedMultiplyAdd(x, b1, c01);
@@ -115,18 +113,17 @@ internal static unsafe class PanelProduct
         Store(c3, c30, c31, c32, c33);
     }
 
-    private static void TwoByFour<TB>(float* a, int aStride, byte* b, int bStride, float* c, int cStride, int inner, bool accumulate, long ahead)
-        where TB : struct, IKvCodec
+    private static void TwoByFour(float* a, int aStride, float* b, int bStride, float* c, int cStride, int inner, bool accumulate, long ahead)
     {
         float* a1 = a + aStride;
         float* c1 = c + cStride;
         Vector512<float> c00 = Start(c, accumulate), c01 = Start(c + 16, accumulate), c02 = Start(c + 32, accumulate), c03 = Start(c + 48, accumulate);
         Vector512<float> c10 = Start(c1, accumulate), c11 = Start(c1 + 16, accumulate), c12 = Start(c1 + 32, accumulate), c13 = Start(c1 + 48, accumulate);
-        long step = (long)bStride * TB.Bytes;
+        long step = bStride;
         for (int k = 0; k < inner; k++, b += step)
         {
             Ask(b + ahead);
-            Vector512<float> b0 = TB.Load(b), b1 = TB.Load(b + 16 * TB.Bytes), b2 = TB.Load(b + 32 * TB.Bytes), b3 = TB.Load(b + 48 * TB.Bytes);
+            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16), b2 = Vector512.Load(b + 32), b3 = Vector512.Load(b + 48);
             Vector512<float> x = Vector512.Create(a[k]);
             c00 = Vector512.FusedMultiplyAdd(x, b0, c00);
             c01 = Vector512.FusedMultiplyAdd(x, b1, c01);
@@ -142,25 +139,23 @@ internal static unsafe class PanelProduct
         Store(c1, c10, c11, c12, c13);
     }
 
-    private static void OneByFour<TB>(float* a, byte* b, int bStride, float* c, int inner, bool accumulate, long ahead)
-        where TB : struct, IKvCodec
+    private static void OneByFour(float* a, float* b, int bStride, float* c, int inner, bool accumulate, long ahead)
     {
         Vector512<float> c0 = Start(c, accumulate), c1 = Start(c + 16, accumulate), c2 = Start(c + 32, accumulate), c3 = Start(c + 48, accumulate);
-        long step = (long)bStride * TB.Bytes;
+        long step = bStride;
         for (int k = 0; k < inner; k++, b += step)
         {
             Ask(b + ahead);
             Vector512<float> x = Vector512.Create(a[k]);
-            c0 = Vector512.FusedMultiplyAdd(x, TB.Load(b), c0);
-            c1 = Vector512.FusedMultiplyAdd(x, TB.Load(b + 16 * TB.Bytes), c1);
-            c2 = Vector512.FusedMultiplyAdd(x, TB.Load(b + 32 * TB.Bytes), c2);
-            c3 = Vector512.FusedMultiplyAdd(x, TB.Load(b + 48 * TB.Bytes), c3);
+            c0 = Vector512.FusedMultiplyAdd(x, Vector512.Load(b), c0);
+            c1 = Vector512.FusedMultiplyAdd(x, Vector512.Load(b + 16), c1);
+            c2 = Vector512.FusedMultiplyAdd(x, Vector512.Load(b + 32), c2);
+            c3 = Vector512.FusedMultiplyAdd(x, Vector512.Load(b + 48), c3);
         }
         Store(c, c0, c1, c2, c3);
     }
 
-    private static void FourByTwo<TB>(float* a, int aStride, byte* b, int bStride, float* c, int cStride, int inner, bool accumulate)
-        where TB : struct, IKvCodec
+    private static void FourByTwo(float* a, int aStride, float* b, int bStride, float* c, int cStride, int inner, bool accumulate)
     {
         float* a1 = a + aStride;
         float* a2 = a1 + aStride;
@@ -170,10 +165,10 @@ internal static unsafe class PanelProduct
         float* c3 = c2 + cStride;
         Vector512<float> c00 = Start(c, accumulate), c01 = Start(c + 16, accumulate), c10 = Start(c1, accumulate), c11 = Start(c1 + 16, accumulate);
         Vector512<float> c20 = Start(c2, accumulate), c21 = Start(c2 + 16, accumulate), c30 = Start(c3, accumulate), c31 = Start(c3 + 16, accumulate);
-        long step = (long)bStride * TB.Bytes;
+        long step = bStride;
         for (int k = 0; k < inner; k++, b += step)
         {
-            Vector512<float> b0 = TB.Load(b), b1 = TB.Load(b + 16 * TB.Bytes);
+            Vector512<float> b0 = Vector512.Load(b), b1 = Vector512.Load(b + 16);
             Vector512<float> x = Vector512.Create(a[k]);
             c00 = Vector512.FusedMultiplyAdd(x, b0, c00);
             c01 = Vector512.FusedMultiplyAdd(x, b1, c01);
@@ -197,18 +192,17 @@ internal static unsafe class PanelProduct
         c31.Store(c3 + 16);
     }
 
-    private static void FourByOne<TB>(float* a, int aStride, byte* b, int bStride, float* c, int cStride, int inner, bool accumulate)
-        where TB : struct, IKvCodec
+    private static void FourByOne(float* a, int aStride, float* b, int bStride, float* c, int cStride, int inner, bool accumulate)
     {
         float* a1 = a + aStride;
         float* a2 = a1 + aStride;
         float* a3 = a2 + aStride;
         Vector512<float> c0 = Start(c, accumulate), c1 = Start(c + cStride, accumulate);
         Vector512<float> c2 = Start(c + 2 * cStride, accumulate), c3 = Start(c + 3 * cStride, accumulate);
-        long step = (long)bStride * TB.Bytes;
+        long step = bStride;
         for (int k = 0; k < inner; k++, b += step)
         {
-            Vector512<float> panel = TB.Load(b);
+            Vector512<float> panel = Vector512.Load(b);
             c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[k]), panel, c0);
             c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a1[k]), panel, c1);
             c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a2[k]), panel, c2);
@@ -220,21 +214,20 @@ internal static unsafe class PanelProduct
         c3.Store(c + 3 * cStride);
     }
 
-    private static void OneByOne<TB>(float* a, byte* b, int bStride, float* c, int inner, bool accumulate)
-        where TB : struct, IKvCodec
+    private static void OneByOne(float* a, float* b, int bStride, float* c, int inner, bool accumulate)
     {
         Vector512<float> sum = Start(c, accumulate);
-        long step = (long)bStride * TB.Bytes;
+        long step = bStride;
         for (int k = 0; k < inner; k++, b += step)
         {
-            sum = Vector512.FusedMultiplyAdd(Vector512.Create(a[k]), TB.Load(b), sum);
+            sum = Vector512.FusedMultiplyAdd(Vector512.Create(a[k]), Vector512.Load(b), sum);
         }
         sum.Store(c);
     }
 
     /// <summary>One line of each four or two that a step goes on: the hardware fetches its neighbours.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Ask(byte* line)
+    private static void Ask(float* line)
     {
         if (Sse.IsSupported)
         {

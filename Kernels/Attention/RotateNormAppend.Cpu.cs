@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using System.Runtime.Intrinsics.X86;
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Normalization;
 using Llama4Kernels.Kernels.Rope;
@@ -14,8 +13,16 @@ internal static unsafe partial class RotateNormAppend
     {
         float* anglePointer = angles is Tensor pairs ? pairs.Pointer : null;
         float* scalePointer = queryScales is Tensor scales ? scales.Pointer : null;
-        KvCodecs.Use(cache.Layout.Format, new Append(team, cache.Rows, new Rows(
-            qkv.Pointer, shape, anglePointer, qkNormEps ?? -1f, scalePointer, new KvTarget(cache.Layout, (byte*)cache.Layer(layer)), cache.Places)));
+        KvLayout layout = cache.Layout;
+        byte* blocks = (byte*)cache.Layer(layer);
+        if (layout.InPairs)
+        {
+            team.Run(cache.Rows, new Job<PairKvTarget>(qkv.Pointer, shape, anglePointer, qkNormEps ?? -1f, scalePointer, new PairKvTarget(layout, blocks), cache.Places));
+        }
+        else
+        {
+            team.Run(cache.Rows, new Job<PlainKvTarget>(qkv.Pointer, shape, anglePointer, qkNormEps ?? -1f, scalePointer, new PlainKvTarget(layout, blocks), cache.Places));
+        }
     }
 
     private static void Scale(float* x, float factor, int count)
@@ -24,50 +31,25 @@ internal static unsafe partial class RotateNormAppend
         TensorPrimitives.Multiply(values, factor, values);
     }
 
-    /// <summary>Where keys and values go, as <see cref="KvLayout"/> has it.</summary>
-    private readonly struct KvTarget(KvLayout layout, byte* blocks)
-    {
-        public readonly byte* Blocks = blocks;
-        public readonly int BlockTokens = layout.BlockTokens;
-        public readonly long BlockBytes = layout.BlockBytes;
-        public readonly long HeadStride = layout.HeadStride;
-        public readonly long KeyTokenStride = layout.KeyTokenStride;
-        public readonly long KeyDimStride = layout.KeyDimStride;
-        public readonly long ValueOffset = layout.ValueOffset;
-        public readonly long ValueTokenStride = layout.ValueTokenStride;
-    }
-
-    /// <summary>The step's rows. A negative eps means no norm.</summary>
-    private readonly record struct Rows(nint Qkv, AttentionShape Shape, nint Angles, float QkNormEps, nint QueryScales, KvTarget Target, nint Places)
-    {
-        public Rows(float* qkv, AttentionShape shape, float* angles, float qkNormEps, float* queryScales, KvTarget target, KvPlace* places)
-            : this((nint)qkv, shape, (nint)angles, qkNormEps, (nint)queryScales, target, (nint)places)
-        {
-        }
-    }
-
-    private readonly struct Append(ThreadTeam team, int count, Rows rows) : IKvUse
-    {
-        public void Run<TCodec>()
-            where TCodec : struct, IKvCodec => team.Run(count, new Job<TCodec>(rows));
-    }
-
-    /// <summary>One item: one row of the step, whatever its sequence. Rows that belong to none stay as they are.</summary>
-    private readonly struct Job<TCodec>(Rows rows) : ITeamJob
-        where TCodec : struct, IKvCodec
+    /// <summary>
+    /// One item: one row of the step, whatever its sequence. Rows that belong to none stay as they are. A negative eps means no norm.
+    /// </summary>
+    private readonly struct Job<TTarget>(float* qkv, AttentionShape shape, float* angles, float qkNormEps, float* queryScales, TTarget target, KvPlace* places) : ITeamJob
+        where TTarget : unmanaged, IKvTarget
     {
         public void Execute(int item, int worker)
         {
-            KvPlace place = ((KvPlace*)rows.Places)[item];
+            KvPlace place = places[item];
             if (place.Block < 0)
             {
                 return;
             }
-            AttentionShape shape = rows.Shape;
             int dim = shape.HeadDim;
-            float* angles = (float*)rows.Angles;
-            float* x = (float*)rows.Qkv + (long)item * shape.QkvColumns;
-            Ask(place);
+            float* x = qkv + (long)item * shape.QkvColumns;
+            for (int head = 0; head < shape.KvHeads; head++)
+            {
+                target.Ask(place, head);
+            }
             for (int head = 0; head < shape.Heads + shape.KvHeads; head++)
             {
                 float* vector = x + (long)head * dim;
@@ -75,48 +57,19 @@ internal static unsafe partial class RotateNormAppend
                 {
                     Rotation.Apply(vector, angles + (long)item * dim, dim);
                 }
-                if (rows.QkNormEps >= 0f)
+                if (qkNormEps >= 0f)
                 {
-                    Scale(vector, RmsNorm.InverseRms(vector, dim, rows.QkNormEps), dim);
+                    Scale(vector, RmsNorm.InverseRms(vector, dim, qkNormEps), dim);
                 }
             }
-            if (rows.QueryScales != 0)
+            if (queryScales is not null)
             {
-                Scale(x, ((float*)rows.QueryScales)[item], shape.QueryColumns);
+                Scale(x, queryScales[item], shape.QueryColumns);
             }
-            Store(x + shape.QueryColumns, place);
-        }
-
-        /// <summary>A key's components lie in a line each, which nothing else fetches: they come while the row is rotated.</summary>
-        private void Ask(KvPlace place)
-        {
-            if (!Sse.IsSupported)
+            float* keys = x + shape.QueryColumns;
+            for (int head = 0; head < shape.KvHeads; head++)
             {
-                return;
-            }
-            KvTarget to = rows.Target;
-            for (int head = 0; head < rows.Shape.KvHeads; head++)
-            {
-                byte* key = to.Blocks + place.Block * to.BlockBytes + (head * to.HeadStride + place.Slot * to.KeyTokenStride) * TCodec.Bytes;
-                for (int c = 0; c < rows.Shape.HeadDim; c++)
-                {
-                    Sse.Prefetch0(key + c * to.KeyDimStride * TCodec.Bytes);
-                }
-            }
-        }
-
-        private void Store(float* keysAndValues, KvPlace place)
-        {
-            KvTarget to = rows.Target;
-            (int dim, int kvHeads) = (rows.Shape.HeadDim, rows.Shape.KvHeads);
-            byte* block = to.Blocks + place.Block * to.BlockBytes;
-            int slot = place.Slot;
-            for (int head = 0; head < kvHeads; head++)
-            {
-                long key = head * to.HeadStride + slot * to.KeyTokenStride;
-                TCodec.Encode(keysAndValues + (long)head * dim, block + key * TCodec.Bytes, to.KeyDimStride, dim);
-                long value = to.ValueOffset + head * to.HeadStride + slot * to.ValueTokenStride;
-                TCodec.Encode(keysAndValues + (long)(kvHeads + head) * dim, block + value * TCodec.Bytes, 1, dim);
+                target.Store(place, head, keys + (long)head * dim, keys + (long)(shape.KvHeads + head) * dim);
             }
         }
     }

@@ -8,18 +8,16 @@ namespace Llama4Kernels.Kernels.Attention;
 /// </summary>
 internal static unsafe class TiledAttention
 {
-    /// <summary>Query rows a tile aims for: enough to pay for transposing the keys, few enough for the second-level cache.</summary>
-    public const int TargetRows = 64;
-
-    /// <summary>Tokens of a tile when each key/value head serves <paramref name="group"/> query heads.</summary>
-    public static int TileTokens(int group) => Math.Max(1, TargetRows / group);
+    /// <summary>Keys below which a few items are handed out together: one alone is shorter than handing it over takes.</summary>
+    private const int ManyKeys = 512;
 
     /// <summary>Bytes of scratch that <see cref="Run"/> needs.</summary>
-    public static long ScratchBytes(ThreadTeam team, in AttentionPlan plan, int tiles, int maxKeys)
+    public static long ScratchBytes<TForm>(ThreadTeam team, in AttentionPlan plan, int tiles, int maxKeys)
+        where TForm : struct, IAttentionForm
     {
         int items = tiles * plan.KvHeads;
-        long floats = team.Threads * plan.WorkerFloats;
-        int wave = WaveSplits(team, items, maxKeys);
+        long floats = team.Threads * WorkerFloats<TForm>(plan);
+        int wave = WaveSplits(team, items, SplitCount<TForm>(plan, maxKeys));
         if (wave > 0)
         {
             floats += items * (wave + 1L) * plan.StateFloats;
@@ -28,33 +26,37 @@ internal static unsafe class TiledAttention
     }
 
     /// <summary>Computes all tiles. <paramref name="maxKeys"/> is the largest key count of a tile.</summary>
-    public static void Run<TCodec>(ThreadTeam team, in AttentionPlan plan, AttentionTile* tiles, int count, int maxKeys, float* scratch)
-        where TCodec : struct, IKvCodec
+    public static void Run<TForm>(ThreadTeam team, in AttentionPlan plan, AttentionTile* tiles, int count, int maxKeys, float* scratch)
+        where TForm : struct, IAttentionForm
     {
-        int items = checked(count * plan.KvHeads);
-        int wave = WaveSplits(team, items, maxKeys);
+        int items = checked(count * plan.KvHeads), splits = SplitCount<TForm>(plan, maxKeys);
+        int wave = WaveSplits(team, items, splits);
         if (wave == 0)
         {
-            team.Run(items, new WholeJob<TCodec>(plan, tiles, count, team.Threads, scratch));
+            int together = Math.Clamp(items / (8 * team.Threads), 1, Math.Max(1, ManyKeys / maxKeys));
+            team.Run((items + together - 1) / together, new WholeJob<TForm>(plan, tiles, count, team.Threads, together, scratch));
             return;
         }
-        float* totals = scratch + team.Threads * plan.WorkerFloats;
+        float* totals = scratch + team.Threads * WorkerFloats<TForm>(plan);
         float* parts = totals + items * plan.StateFloats;
-        int splits = SplitCount(maxKeys);
         for (int first = 0; first < splits; first += wave)
         {
             int inWave = Math.Min(wave, splits - first);
-            team.Run(checked(items * inWave), new SplitJob<TCodec>(plan, tiles, first, inWave, scratch, parts));
-            team.Run(items, new FoldJob(plan, tiles, first, inWave, first + inWave == splits, totals, parts));
+            team.Run(checked(items * inWave), new SplitJob<TForm>(plan, tiles, first, inWave, scratch, parts));
+            team.Run(items, new FoldJob<TForm>(plan, tiles, first, inWave, first + inWave == splits, totals, parts));
         }
     }
 
-    private static int SplitCount(int keys) => (int)(((long)keys + AttentionCore.SplitKeys - 1) / AttentionCore.SplitKeys);
+    private static int SplitCount<TForm>(in AttentionPlan plan, int keys)
+        where TForm : struct, IAttentionForm => (int)(((long)keys + TForm.SplitKeys(plan) - 1) / TForm.SplitKeys(plan));
+
+    // Two states, then the form's own.
+    private static long WorkerFloats<TForm>(in AttentionPlan plan)
+        where TForm : struct, IAttentionForm => 2 * plan.StateFloats + ((TForm.WorkFloats(plan) + 15) & ~15L);
 
     /// <summary>Splits worked on between two folds; 0 when tiles alone occupy the team.</summary>
-    private static int WaveSplits(ThreadTeam team, int items, int maxKeys)
+    private static int WaveSplits(ThreadTeam team, int items, int splits)
     {
-        int splits = SplitCount(maxKeys);
         if (splits <= 1 || team.Threads == 1 || items >= 4 * team.Threads)
         {
             return 0;
@@ -65,76 +67,87 @@ internal static unsafe class TiledAttention
     private static AttentionState State(float* states, long index, in AttentionPlan plan) =>
         new(states + index * plan.StateFloats, plan.TileRows, plan.PaddedDim);
 
-    private readonly struct WholeJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int count, int threads, float* scratch) : ITeamJob
-        where TCodec : struct, IKvCodec
+    private readonly struct WholeJob<TForm>(AttentionPlan plan, AttentionTile* tiles, int count, int threads, int together, float* scratch) : ITeamJob
+        where TForm : struct, IAttentionForm
     {
         public void Execute(int item, int worker)
+        {
+            int end = Math.Min(count * plan.KvHeads, (item + 1) * together);
+            for (int i = item * together; i < end; i++)
+            {
+                Attend(i, i + 1 < end ? i + 1 : (item + threads) * together, worker);
+            }
+        }
+
+        private void Attend(int item, int after, int worker)
         {
             AttentionTile tile = Tile(item);
             int kvHead = item % plan.KvHeads;
             int rows = tile.Tokens * plan.Group;
-            float* states = scratch + worker * plan.WorkerFloats;
+            float* states = scratch + worker * WorkerFloats<TForm>(plan);
             AttentionState total = State(states, 0, plan);
             AttentionState part = State(states, 1, plan);
-            float* queries = states + 2 * plan.StateFloats;
-            float* work = queries + (long)plan.TileRows * plan.PaddedDim;
-            AttentionCore.LoadQueries(plan, tile, kvHead, queries);
-            AttentionCore.Clear(total, rows, plan.PaddedDim);
-            byte* next = Next(item + threads);
-            for (int split = 0; split < SplitCount(tile.KeyCount); split++)
+            float* work = states + 2 * plan.StateFloats;
+            TForm.LoadQueries(plan, tile, kvHead, work);
+            byte* next = Next(after);
+            TForm.Split(plan, tile, kvHead, 0, work, total, next);
+            for (int split = 1; split < SplitCount<TForm>(plan, tile.KeyCount); split++)
             {
-                AttentionCore.Split<TCodec>(plan, tile, kvHead, split, queries, work, part, next);
-                AttentionCore.Fold(total, part, rows, plan.PaddedDim);
+                TForm.Split(plan, tile, kvHead, split, work, part, next);
+                total.Fold(part, rows, plan.PaddedDim);
             }
-            AttentionCore.Finish(plan, tile, kvHead, total);
+            total.Finish(plan, tile, kvHead);
         }
 
         /// <summary>Last tile first: under a causal mask it is the longest.</summary>
         private AttentionTile Tile(int item) => tiles[count - 1 - item / plan.KvHeads];
 
         /// <summary>The first keys of the item that this thread is likely to take next.</summary>
-        private byte* Next(int item) =>
-            item < count * plan.KvHeads ? KeyValueBlock.StoredKeys<TCodec>(plan, Tile(item).Table, item % plan.KvHeads, 0, 1) : null;
+        private byte* Next(int item) => item < count * plan.KvHeads ? TForm.FirstKeys(plan, Tile(item), item % plan.KvHeads) : null;
     }
 
-    private readonly struct SplitJob<TCodec>(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, float* scratch, float* parts) : ITeamJob
-        where TCodec : struct, IKvCodec
+    private readonly struct SplitJob<TForm>(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, float* scratch, float* parts) : ITeamJob
+        where TForm : struct, IAttentionForm
     {
         public void Execute(int item, int worker)
         {
             int index = item / inWave;
             AttentionTile tile = tiles[index / plan.KvHeads];
             int split = first + item % inWave;
-            if (split >= SplitCount(tile.KeyCount))
+            if (split >= SplitCount<TForm>(plan, tile.KeyCount))
             {
                 return;
             }
-            float* queries = scratch + worker * plan.WorkerFloats + 2 * plan.StateFloats;
-            float* work = queries + (long)plan.TileRows * plan.PaddedDim;
-            AttentionCore.LoadQueries(plan, tile, index % plan.KvHeads, queries);
-            AttentionCore.Split<TCodec>(plan, tile, index % plan.KvHeads, split, queries, work, State(parts, item, plan), null);
+            float* work = scratch + worker * WorkerFloats<TForm>(plan) + 2 * plan.StateFloats;
+            TForm.LoadQueries(plan, tile, index % plan.KvHeads, work);
+            TForm.Split(plan, tile, index % plan.KvHeads, split, work, State(parts, item, plan), null);
         }
     }
 
-    private readonly struct FoldJob(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, bool last, float* totals, float* parts) : ITeamJob
+    private readonly struct FoldJob<TForm>(AttentionPlan plan, AttentionTile* tiles, int first, int inWave, bool last, float* totals, float* parts) : ITeamJob
+        where TForm : struct, IAttentionForm
     {
         public void Execute(int item, int worker)
         {
             AttentionTile tile = tiles[item / plan.KvHeads];
             int rows = tile.Tokens * plan.Group;
             AttentionState total = State(totals, item, plan);
-            if (first == 0)
-            {
-                AttentionCore.Clear(total, rows, plan.PaddedDim);
-            }
-            int end = Math.Min(first + inWave, SplitCount(tile.KeyCount));
+            int end = Math.Min(first + inWave, SplitCount<TForm>(plan, tile.KeyCount));
             for (int split = first; split < end; split++)
             {
-                AttentionCore.Fold(total, State(parts, (long)item * inWave + split - first, plan), rows, plan.PaddedDim);
+                AttentionState part = State(parts, (long)item * inWave + split - first, plan);
+                if (split == 0)
+                {
+                    total.Take(part, rows, plan.PaddedDim);
+                }
+                else
+                {
+                    total.Fold(part, rows, plan.PaddedDim);
+                }
             }
             if (last)
             {
-                AttentionCore.Finish(plan, tile, item % plan.KvHeads, total);
+                total.Finish(plan, tile, item % plan.KvHeads);
             }
         }
     }

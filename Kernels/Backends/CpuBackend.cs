@@ -23,6 +23,7 @@ public sealed unsafe class CpuBackend : IBackend
 {
     private readonly ThreadTeam _team;
     private readonly CpuLinear _linear;
+    private readonly AttentionForms _attention;
     private readonly CpuScratch _attentionScratch = new();
     private readonly CpuScratch _expertScratch = new();
     private readonly Lock _use = new();
@@ -31,11 +32,12 @@ public sealed unsafe class CpuBackend : IBackend
     /// <summary>Starts the threads.</summary>
     /// <param name="options">Choices; null takes the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number of threads is negative.</exception>
-    /// <exception cref="ArgumentException">There is no product of the forced name; the message lists all.</exception>
-    /// <exception cref="PlatformNotSupportedException">This machine cannot run the forced product.</exception>
+    /// <exception cref="ArgumentException">There is no product or attention of the forced name; the message lists all.</exception>
+    /// <exception cref="PlatformNotSupportedException">This machine cannot run the forced product or attention.</exception>
     public CpuBackend(CpuBackendOptions? options = null)
     {
         options ??= new CpuBackendOptions();
+        _attention = new AttentionForms(options.Precision, options.Attention);
         _team = new ThreadTeam(options.Threads);
         try
         {
@@ -57,7 +59,7 @@ public sealed unsafe class CpuBackend : IBackend
         get
         {
             string vectors = Vector512.IsHardwareAccelerated ? "512-bit" : Vector256.IsHardwareAccelerated ? "256-bit" : "128-bit";
-            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: tiled, blocks of {AttentionCore.BlockKeys} keys; matrix product: {_linear.Description}";
+            return $"CPU, {_team.Threads} threads, {vectors} vectors; attention: {_attention}; matrix product: {_linear.Description}";
         }
     }
 
@@ -148,8 +150,7 @@ public sealed unsafe class CpuBackend : IBackend
     }
 
     /// <inheritdoc/>
-    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
-        new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
+    public KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) => CpuKvStep.LayoutOf(blockTokens, layers, shape, format);
 
     /// <inheritdoc/>
     public KvStep CreateKvStep(KvLayout layout, DeviceMemory memory, long offset, int count)
@@ -234,7 +235,7 @@ public sealed unsafe class CpuBackend : IBackend
     public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
     {
         using Lock.Scope use = Use();
-        PagedAttention.Run(_team, _attentionScratch, qkv, shape, cache, layer, output);
+        PagedAttention.Run(_team, _attentionScratch, _attention, qkv, shape, cache, layer, output);
     }
 
     /// <inheritdoc/>

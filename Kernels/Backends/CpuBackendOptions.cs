@@ -17,4 +17,11 @@ public sealed record CpuBackendOptions
     /// best that this machine has. Weights are packed in the layout that it reads.
     /// </summary>
     public string? Product { get; init; }
+
+    /// <summary>
+    /// A form of attention to be taken for the caches that it reads, by its name (the backend's description names those that are
+    /// taken); null takes the best that this machine has: over bfloat16 caches dot products of rounded queries and weights where
+    /// <see cref="Precision"/> allows rounding, else exact ones in float32.
+    /// </summary>
+    public string? Attention { get; init; }
 }

@@ -11,15 +11,15 @@ public enum KvFormat
 }
 
 /// <summary>
-/// What follows from a cache's format: a row each. A further format is a row here, a codec on the processor (KvCodecs) and one on
+/// What follows from a cache's format: a row each. A further format is a row here, a form of attention on the processor and a codec on
 /// devices (IlgpuKernels); layouts, records of kernels and checks follow.
 /// </summary>
 public static class KvFormats
 {
-    private static readonly (KvFormat Format, string Name, int ElementBytes)[] s_rows =
+    private static readonly (KvFormat Format, string Name, int ElementBytes, bool DotsPairs)[] s_rows =
     [
-        (KvFormat.F32, "f32", sizeof(float)),
-        (KvFormat.BF16, "bf16", sizeof(ushort)),
+        (KvFormat.F32, "f32", sizeof(float), false),
+        (KvFormat.BF16, "bf16", sizeof(ushort), true),
     ];
 
     /// <summary>All of them.</summary>
@@ -37,9 +37,13 @@ public static class KvFormats
     /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
     public static string KernelName(this KvFormat format, string operation) => $"{operation}_{format.Name()}";
 
-    private static (KvFormat Format, string Name, int ElementBytes) Row(KvFormat format)
+    /// <summary>Whether processors have dot products of pairs of its elements, and so keep them in pairs (<see cref="KvLayout.InPairs"/>).</summary>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such format.</exception>
+    public static bool DotsPairs(this KvFormat format) => Row(format).DotsPairs;
+
+    private static (KvFormat Format, string Name, int ElementBytes, bool DotsPairs) Row(KvFormat format)
     {
-        foreach ((KvFormat Format, string Name, int ElementBytes) row in s_rows)
+        foreach ((KvFormat Format, string Name, int ElementBytes, bool DotsPairs) row in s_rows)
         {
             if (row.Format == format)
             {

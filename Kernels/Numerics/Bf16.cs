@@ -60,15 +60,17 @@ public static class Bf16
         int i = 0;
         for (; i <= values.Length - Vector512<ushort>.Count; i += Vector512<ushort>.Count)
         {
-            Vector512<uint> low = Rounded(Vector512.LoadUnsafe(ref from, (nuint)i));
-            Vector512<uint> high = Rounded(Vector512.LoadUnsafe(ref from, (nuint)(i + Vector512<float>.Count)));
-            Vector512.Narrow(low, high).StoreUnsafe(ref to, (nuint)i);
+            FromSingle(Vector512.LoadUnsafe(ref from, (nuint)i), Vector512.LoadUnsafe(ref from, (nuint)(i + Vector512<float>.Count))).StoreUnsafe(ref to, (nuint)i);
         }
         for (; i < values.Length; i++)
         {
             bits[i] = FromSingle(values[i]);
         }
     }
+
+    /// <summary>Rounds 32 numbers as <see cref="FromSingle(float)"/> does.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<ushort> FromSingle(Vector512<float> low, Vector512<float> high) => Vector512.Narrow(Rounded(low), Rounded(high));
 
     /// <summary><paramref name="value"/> rounded to bf16 and widened again.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -49,7 +49,7 @@ internal static unsafe partial class VisionAttention
             ValueTokenStride = qkv.Columns,
             TileRows = tileTokens,
         };
-        long workBytes = TiledAttention.ScratchBytes(team, plan, tiles * perTile, tokens);
+        long workBytes = TiledAttention.ScratchBytes<PlainAttention>(team, plan, tiles * perTile, tokens);
         byte* memory = scratch.Require(workBytes + (long)tiles * perTile * sizeof(AttentionTile) + (long)tiles * sizeof(int));
         AttentionTile* table = (AttentionTile*)(memory + workBytes);
         int* blocks = (int*)(table + tiles * perTile);
@@ -62,7 +62,7 @@ internal static unsafe partial class VisionAttention
                 table[tile * perTile + part] = new AttentionTile(tile * tokens + row, Math.Min(tileTokens, tokens - row), tokens, 0, (nint)(blocks + tile));
             }
         }
-        TiledAttention.Run<F32KvCodec>(team, plan, table, tiles * perTile, tokens, (float*)memory);
+        TiledAttention.Run<PlainAttention>(team, plan, table, tiles * perTile, tokens, (float*)memory);
     }
 
     internal static void Check(MemoryPlace place, Tensor qkv, int tiles, int heads, Tensor angles, Tensor output)

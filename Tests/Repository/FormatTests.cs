@@ -14,7 +14,6 @@ public partial class FormatTests
         ["Kernels/Contracts/WeightFormat.cs"] = "the rows, and which one a stored type is",
         ["Kernels/Numerics/ElementType.cs"] = "sizes of types",
         ["Kernels/Contracts/StridedMatrix.cs"] = "widening of stored types",
-        ["Kernels/Attention/KvCodec.cs"] = "the processor's codec of each format of the cache",
         ["Kernels/Quantization/CodeFormats.cs"] = "values of codes",
         ["Kernels/Quantization/GroupNumbers.cs"] = "stored types that scales may have",
         ["Kernels/Embedding/TokenEmbedding.Cpu.cs"] = "widening of stored types, with vectors",

@@ -98,7 +98,7 @@ public sealed class PagedAttentionTests
         second.Qkv.Values[(38 * shape.QkvColumns)..].CopyTo(qkv.Values[(4 * shape.QkvColumns)..]);
         step.Set(7, [new(0, 3, 37, 0), new(4, 2, 38, 3)], tables);
         RotateNormAppend.Run(team, qkv.View, shape, null, null, null, step, 2);
-        PagedAttention.Run(team, scratch, qkv.View, shape, step, 2, output.View);
+        PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, shape, step, 2, output.View);
         Assert.Equal(first.Output.Values[(37 * 32)..].ToArray(), output.Values[..(3 * 32)].ToArray());
         Assert.Equal(second.Output.Values[(38 * 32)..].ToArray(), output.Values[(4 * 32)..(6 * 32)].ToArray());
         Assert.Equal(new float[32], output.Values[(3 * 32)..(4 * 32)].ToArray());
@@ -135,14 +135,14 @@ public sealed class PagedAttentionTests
         using var memory = new CpuMemory(2 * layout.BlockBytes);
         using var step = new CpuKvStep(layout, memory, 0, 2);
         step.Set(4, [], []);
-        PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, output.View);
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, new AttentionShape(3, 2, 8), step, 0, output.View));
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, new AttentionShape(1, 1, 16), step, 0, output.View));
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, qkv.View));
+        PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, shape, step, 0, output.View);
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, new AttentionShape(3, 2, 8), step, 0, output.View));
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, new AttentionShape(1, 1, 16), step, 0, output.View));
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, shape, step, 0, qkv.View));
         step.Set(3, [], []);
-        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, step, 0, output.View));
+        Assert.Throws<ArgumentException>(() => PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, shape, step, 0, output.View));
         step.Set(4, [new KvSegment(0, 4, 0, 0)], [1]);
-        Assert.Throws<ArgumentOutOfRangeException>(() => PagedAttention.Run(team, scratch, qkv.View, shape, step, 1, output.View));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PagedAttention.Run(team, scratch, PagedSequence.Exact, qkv.View, shape, step, 1, output.View));
     }
 
     public static TheoryData<int, int, int, int, int[]> WrongSteps() => new()

@@ -36,15 +36,22 @@ internal sealed class PagedSequence : IDisposable
 
     public int[] Table { get; }
 
-    public static KvLayout NewLayout(int blockTokens, int kvHeads, int dim, KvFormat format) => new(blockTokens, Layer + 2, kvHeads, dim, format);
+    /// <summary>The memory of its blocks.</summary>
+    public unsafe Span<byte> Blocks => new((void*)_memory.Address, (int)_memory.Length);
+
+    /// <summary>The forms that a backend takes which is exact.</summary>
+    public static AttentionForms Exact { get; } = new(ActivationPrecision.Float32);
+
+    public static KvLayout NewLayout(int blockTokens, int kvHeads, int dim, KvFormat format) =>
+        CpuKvStep.LayoutOf(blockTokens, Layer + 2, new AttentionShape(kvHeads, kvHeads, dim), format);
 
     /// <summary>Appends and attends rows [first, first + rows) as one call.</summary>
-    public void Step(ThreadTeam team, CpuScratch scratch, int first, int rows)
+    public void Step(ThreadTeam team, CpuScratch scratch, int first, int rows, AttentionForms? forms = null)
     {
         Tensor qkv = Qkv.View.Slice(first, rows);
         _step.Set(rows, [new KvSegment(0, rows, first, 0)], Table);
         RotateNormAppend.Run(team, qkv, Shape, null, null, null, _step, Layer);
-        PagedAttention.Run(team, scratch, qkv, Shape, _step, Layer, Output.View.Slice(first, rows));
+        PagedAttention.Run(team, scratch, forms ?? Exact, qkv, Shape, _step, Layer, Output.View.Slice(first, rows));
     }
 
     public void Dispose()

@@ -17,7 +17,7 @@ public sealed unsafe class RotateNormAppendTests
     public void RotatesNormalisesScalesAndWrites(int dim, KvFormat format, bool rotate, bool norm)
     {
         AttentionShape shape = new(4, 2, dim);
-        KvLayout layout = new(8, 2, 2, dim, format);
+        KvLayout layout = CpuKvStep.LayoutOf(8, 2, shape, format);
         using var team = new ThreadTeam(2);
         using var memory = new CpuMemory(3 * layout.BlockBytes);
         using var step = new CpuKvStep(layout, memory, 0, 3);
@@ -53,17 +53,28 @@ public sealed unsafe class RotateNormAppendTests
         nint part = step.Layer(1) + (nint)(table[position / 8] * layout.BlockBytes);
         for (int c = 0; c < layout.HeadDim; c++)
         {
-            int offset = head < layout.KvHeads ? (head * layout.HeadDim + c) * 8 + position % 8 : (head * 8 + position % 8) * layout.HeadDim + c;
+            int offset = layout.InPairs ? InPairs(layout, head, position % 8, c)
+                : head < layout.KvHeads ? (head * layout.HeadDim + c) * 8 + position % 8 : (head * 8 + position % 8) * layout.HeadDim + c;
             float cached = layout.Format == KvFormat.F32 ? ((float*)part)[offset] : Bf16.ToSingle(((ushort*)part)[offset]);
             Assert.Equal(layout.Format == KvFormat.F32 ? expected[c] : Bf16.Round(expected[c]), cached);
         }
+    }
+
+    /// <summary>
+    /// Blocks of eight slots, heads of at most 64 components: of each head keys [pairs of components, 16 columns, 2], then values
+    /// [pairs of slots, components rounded up to 16, 2].
+    /// </summary>
+    private static int InPairs(KvLayout layout, int head, int slot, int c)
+    {
+        int components = (layout.HeadDim + 15) / 16 * 16, keys = (layout.HeadDim + 1) / 2 * 32, part = keys + 8 * components;
+        return head < layout.KvHeads ? head * part + c / 2 * 32 + 2 * slot + c % 2 : (head - layout.KvHeads) * part + keys + slot / 2 * 2 * components + 2 * c + slot % 2;
     }
 
     [Fact]
     public void Bf16PagesRoundEverySpecialValueLikeTheScalar()
     {
         AttentionShape shape = new(1, 1, 16);
-        KvLayout layout = new(1, 1, 1, 16, KvFormat.BF16);
+        KvLayout layout = CpuKvStep.LayoutOf(1, 1, shape, KvFormat.BF16);
         float[] special =
         [
             float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, float.Epsilon, -float.Epsilon, 0f, -0f,
@@ -79,7 +90,7 @@ public sealed unsafe class RotateNormAppendTests
         RotateNormAppend.Run(team, qkv.View, shape, null, null, null, step, 0);
         for (int i = 0; i < 16; i++)
         {
-            Assert.Equal(Bf16.FromSingle(special[i]), ((ushort*)memory.Address)[i]);
+            Assert.Equal(Bf16.FromSingle(special[i]), ((ushort*)memory.Address)[layout.KeyPanels.At(i, 0)]);
         }
     }
 

@@ -20,8 +20,8 @@ public sealed unsafe class CpuBackendTests
     {
         const int tokens = 5, dim = 32, experts = 4;
         AttentionShape shape = new(2, 1, 16);
-        KvLayout layout = new(16, 1, 1, 16, KvFormat.BF16);
         using var backend = new CpuBackend(new CpuBackendOptions { Threads = 2 });
+        KvLayout layout = backend.LayoutOf(16, 1, shape, KvFormat.BF16);
         using HostTensor x = HostTensor.Random(tokens, dim, 1);
         using HostTensor weights = HostTensor.Random(64, dim, 2);
         using var normed = new HostTensor(tokens, dim);

@@ -69,7 +69,7 @@ public sealed unsafe class GuardPageTests : IDisposable
     private void Attention(CpuBackend backend, int rows, int dim, KvFormat format)
     {
         AttentionShape shape = new(4, 2, dim);
-        KvLayout layout = new(64, 1, 2, dim, format);
+        KvLayout layout = backend.LayoutOf(64, 1, shape, format);
         var block = new GuardedMemory(layout.BlockBytes);
         _owned.Add(block);
         using KvStep step = backend.CreateKvStep(layout, block, 0, 1);
