@@ -9,7 +9,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <see cref="MatMul"/> with the BF16 dot product: rows of x are rounded once (<see cref="DotOperand"/>), then each panel of weights
 /// meets all tiles. A single tile streams the panel; several take a block of its columns at a time, which stays in the
 /// second-level cache while they go by, and the first of them prefetch the next block. Codes become bfloat16 in registers
-/// (<see cref="DotCodes"/>); what rows of weights are scaled by multiplies the finished sums. Weight bytes once from memory, whatever the
+/// (<see cref="DotCodes"/>); what rows of weights, and of x where they are codes, are scaled by multiplies the finished sums. Weight bytes once from memory, whatever the
 /// number of rows up to <see cref="MostRows"/>.
 /// </summary>
 internal static unsafe class MatMulDot
@@ -38,6 +38,8 @@ internal static unsafe class MatMulDot
             "assembled tiles of 8 rows with the BF16 dot product", (ws, in o) => Run(ws, o, DotCodes.BF16, &DotTiles.BF16)),
         new("matmul_fp8_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.Fp8, ActivationPrecision.BFloat16, limits => limits.WhyNoDot() ?? limits.WhyNoBytePermutations(),
             "the same, codes looked up as bfloat16", (ws, in o) => Run(ws, o, DotCodes.Fp8, &DotTiles.Fp8)),
+        new("matmul_fp8a_bf16_avx512bf16", CpuLayout.Panels, WeightFormat.Fp8Activations, ActivationPrecision.BFloat16, limits => limits.WhyNoDot() ?? limits.WhyNoBytePermutations(),
+            "the same, rows of x as codes too, which bfloat16 holds exactly", (ws, in o) => Run(ws, o, DotCodes.Fp8, &DotTiles.Fp8)),
     ];
 
     private static void Run(CpuWorkspace workspace, in CpuOperands o, DotCodes codes, delegate*<byte*, byte*, int, int, float*, float*, Lookahead, void> tile)
@@ -46,18 +48,26 @@ internal static unsafe class MatMulDot
         int tiles = DotOperand.Tiles(o.Tokens), shares = (o.Tokens + MostRows - 1) / MostRows;
         int mostRows = (tiles + shares - 1) / shares * DotOperand.TileRows;
         long operandBytes = (DotOperand.Bytes(o.Tokens, w.Columns) + 63) & ~63L;
-        byte* memory = workspace.Operand.Require(operandBytes + (long)workspace.Team.Threads * mostRows * PanelRows * sizeof(float));
-        DotOperand.Round(workspace.Team, o.X, o.Tokens, w.Columns, memory);
+        long sumBytes = (long)workspace.Team.Threads * mostRows * PanelRows * sizeof(float), values = w.Format.QuantisesActivations ? (long)o.Tokens * w.Columns : 0;
+        byte* memory = workspace.Operand.Require(operandBytes + sumBytes + (values + o.Tokens) * sizeof(float));
+        float* x = o.X, scales = null;
+        if (w.Format.QuantisesActivations)
+        {
+            x = (float*)(memory + operandBytes + sumBytes);
+            scales = x + values;
+            workspace.Team.Run(o.Tokens, new QuantisedProduct.RoundJob(o.X, w.Columns, x, scales));
+        }
+        DotOperand.Round(workspace.Team, x, o.Tokens, w.Columns, memory);
         int perItem = CpuLinear.PanelsPerItem(w.PanelBytes, w.Panels, Math.Min(o.Tokens, mostRows), workspace.Team);
         var job = new PanelJob(
-            w.Panel(0), w.PanelBytes, w.Panels, w.HeaderBytes, codes.PairBytes, codes.PrefetchingRows, tile, DotOperand.Pairs(w.Columns), w.Rows, memory, o.Tokens, (float*)(memory + operandBytes), mostRows, shares, perItem, o.Bias, o.Y);
+            w.Panel(0), w.PanelBytes, w.Panels, w.HeaderBytes, codes.PairBytes, codes.PrefetchingRows, tile, DotOperand.Pairs(w.Columns), w.Rows, memory, scales, o.Tokens, (float*)(memory + operandBytes), mostRows, shares, perItem, o.Bias, o.Y);
         workspace.Team.Run(checked((w.Panels + perItem - 1) / perItem * shares), job);
         GC.KeepAlive(w);
     }
 
     /// <summary>Multiplies a share of the tiles of x with a few panels. Items of the same panels follow each other.</summary>
     private readonly struct PanelJob(
-        byte* data, long panelBytes, int panels, int header, int pairBytes, int prefetchingRows, delegate*<byte*, byte*, int, int, float*, float*, Lookahead, void> run, int pairs, int outputs, byte* x, int tokens, float* sums, int mostRows, int shares, int panelsPerItem, float* bias, float* y) : ITeamJob
+        byte* data, long panelBytes, int panels, int header, int pairBytes, int prefetchingRows, delegate*<byte*, byte*, int, int, float*, float*, Lookahead, void> run, int pairs, int outputs, byte* x, float* scales, int tokens, float* sums, int mostRows, int shares, int panelsPerItem, float* bias, float* y) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
@@ -73,20 +83,21 @@ internal static unsafe class MatMulDot
                 Multiply(at + header, first, end, zeros, sum);
                 if (header > 0)
                 {
-                    Scale(sum, rows, (float*)at);
+                    Scale(sum, rows, (float*)at, scales == null ? null : scales + row);
                 }
                 PanelOutputs.Store(sum, PanelRows, rows, bias, y + (long)row * outputs, outputs, panel * PanelRows);
             }
         }
 
-        /// <summary>Sums times the scales of their outputs.</summary>
-        private static void Scale(float* sum, int rows, float* scales)
+        /// <summary>Sums times the scales of their outputs, and then of their rows of x where those have any.</summary>
+        private static void Scale(float* sum, int rows, float* scales, float* ofRows)
         {
             Vector512<float> low = Vector512.Load(scales), high = Vector512.Load(scales + Vector512<float>.Count);
             for (int r = 0; r < rows; r++, sum += PanelRows)
             {
-                (Vector512.Load(sum) * low).Store(sum);
-                (Vector512.Load(sum + Vector512<float>.Count) * high).Store(sum + Vector512<float>.Count);
+                Vector512<float> own = Vector512.Create(ofRows == null ? 1 : ofRows[r]);
+                (Vector512.Load(sum) * low * own).Store(sum);
+                (Vector512.Load(sum + Vector512<float>.Count) * high * own).Store(sum + Vector512<float>.Count);
             }
         }
 

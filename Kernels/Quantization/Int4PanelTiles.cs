@@ -23,17 +23,17 @@ internal static unsafe class Int4PanelTiles
     /// <summary>Vectors of 512 bits, AVX-512 BW.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector512(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) =>
-        Vectors<ByteLanes512, System.Runtime.Intrinsics.Vector512<byte>, System.Runtime.Intrinsics.Vector512<short>, System.Runtime.Intrinsics.Vector512<int>>(blocks, x, rows, groups, y);
+        Vectors<ByteLanes512, System.Runtime.Intrinsics.Vector512<byte>, System.Runtime.Intrinsics.Vector512<short>, System.Runtime.Intrinsics.Vector512<int>>(blocks, x, rows, groups, y, ahead);
 
     /// <summary>Vectors of 256 bits, AVX2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector256(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) =>
-        Vectors<ByteLanes256, System.Runtime.Intrinsics.Vector256<byte>, System.Runtime.Intrinsics.Vector256<short>, System.Runtime.Intrinsics.Vector256<int>>(blocks, x, rows, groups, y);
+        Vectors<ByteLanes256, System.Runtime.Intrinsics.Vector256<byte>, System.Runtime.Intrinsics.Vector256<short>, System.Runtime.Intrinsics.Vector256<int>>(blocks, x, rows, groups, y, ahead);
 
     /// <summary>Vectors of 128 bits of whatever processor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector128(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) =>
-        Vectors<ByteLanes128, System.Runtime.Intrinsics.Vector128<byte>, System.Runtime.Intrinsics.Vector128<short>, System.Runtime.Intrinsics.Vector128<int>>(blocks, x, rows, groups, y);
+        Vectors<ByteLanes128, System.Runtime.Intrinsics.Vector128<byte>, System.Runtime.Intrinsics.Vector128<short>, System.Runtime.Intrinsics.Vector128<int>>(blocks, x, rows, groups, y, ahead);
 
     /// <summary>No vectors.</summary>
     public static void Scalar(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead)
@@ -67,7 +67,7 @@ internal static unsafe class Int4PanelTiles
     private static uint* Quads(byte* x, int rows, int row, int step) => (uint*)x + 2 * rows + 2 * rows * step + row;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Vectors<TLanes, TBytes, TShorts, TInts>(byte* blocks, byte* x, int rows, int groups, float* y)
+    private static void Vectors<TLanes, TBytes, TShorts, TInts>(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead)
         where TLanes : IByteLanes<TBytes, TShorts, TInts>
         where TBytes : struct
         where TShorts : struct
@@ -77,6 +77,7 @@ internal static unsafe class Int4PanelTiles
         {
             for (int n = 0; n < PanelRows; n += TLanes.Outputs)
             {
+                ahead.Ask(g, Int4Panels.BlockBytes, n, n + TLanes.Outputs, PanelRows);
                 if (rows == Int8Operand.TileRows)
                 {
                     Four<TLanes, TBytes, TShorts, TInts>(blocks, x, n, y);
@@ -121,13 +122,14 @@ internal static unsafe class Int4PanelTiles
         where TInts : struct
     {
         TInts s0 = default, s1 = default, s2 = default, s3 = default;
-        for (int first = 0; first < Steps; first += ShortSteps)
+        byte* line = block + n * 4;
+        uint* quads = Quads(x, Int8Operand.TileRows, 0, 0);
+        for (byte* end = line + Steps * 4 * LineBytes; line < end;)
         {
             TShorts p0 = default, p1 = default, p2 = default, p3 = default;
-            for (int step = first; step < first + ShortSteps; step++)
+            for (byte* stop = line + ShortSteps * 4 * LineBytes; line < stop; line += 4 * LineBytes, quads += 2 * Int8Operand.TileRows)
             {
-                (TBytes low, TBytes high) = TLanes.Halves(TLanes.Load(block + step * 4 * LineBytes + n * 4));
-                uint* quads = Quads(x, Int8Operand.TileRows, 0, step);
+                (TBytes low, TBytes high) = TLanes.Halves(TLanes.Load(line));
                 p0 = TLanes.AddProducts(TLanes.AddProducts(p0, low, quads[0]), high, quads[4]);
                 p1 = TLanes.AddProducts(TLanes.AddProducts(p1, low, quads[1]), high, quads[5]);
                 p2 = TLanes.AddProducts(TLanes.AddProducts(p2, low, quads[2]), high, quads[6]);

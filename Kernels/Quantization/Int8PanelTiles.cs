@@ -22,17 +22,17 @@ internal static unsafe class Int8PanelTiles
     /// <summary>Vectors of 512 bits, AVX-512 BW.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector512(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) =>
-        Vectors<ByteLanes512, System.Runtime.Intrinsics.Vector512<byte>, System.Runtime.Intrinsics.Vector512<short>, System.Runtime.Intrinsics.Vector512<int>>(blocks, x, rows, groups, y);
+        Vectors<ByteLanes512, System.Runtime.Intrinsics.Vector512<byte>, System.Runtime.Intrinsics.Vector512<short>, System.Runtime.Intrinsics.Vector512<int>>(blocks, x, rows, groups, y, ahead);
 
     /// <summary>Vectors of 256 bits, AVX2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector256(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) =>
-        Vectors<ByteLanes256, System.Runtime.Intrinsics.Vector256<byte>, System.Runtime.Intrinsics.Vector256<short>, System.Runtime.Intrinsics.Vector256<int>>(blocks, x, rows, groups, y);
+        Vectors<ByteLanes256, System.Runtime.Intrinsics.Vector256<byte>, System.Runtime.Intrinsics.Vector256<short>, System.Runtime.Intrinsics.Vector256<int>>(blocks, x, rows, groups, y, ahead);
 
     /// <summary>Vectors of 128 bits of whatever processor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Vector128(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) =>
-        Vectors<ByteLanes128, System.Runtime.Intrinsics.Vector128<byte>, System.Runtime.Intrinsics.Vector128<short>, System.Runtime.Intrinsics.Vector128<int>>(blocks, x, rows, groups, y);
+        Vectors<ByteLanes128, System.Runtime.Intrinsics.Vector128<byte>, System.Runtime.Intrinsics.Vector128<short>, System.Runtime.Intrinsics.Vector128<int>>(blocks, x, rows, groups, y, ahead);
 
     /// <summary>No vectors.</summary>
     public static void Scalar(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead)
@@ -80,7 +80,7 @@ internal static unsafe class Int8PanelTiles
 
     /// <summary>Products of unsigned with signed bytes leave 16 bits: low and high halves of codes are summed apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Vectors<TLanes, TBytes, TShorts, TInts>(byte* blocks, byte* x, int rows, int groups, float* y)
+    private static void Vectors<TLanes, TBytes, TShorts, TInts>(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead)
         where TLanes : IByteLanes<TBytes, TShorts, TInts>
         where TBytes : struct
         where TShorts : struct
@@ -97,6 +97,11 @@ internal static unsafe class Int8PanelTiles
                 {
                     for (int run = 0; run < Runs; run++)
                     {
+                        if (r == 0)
+                        {
+                            int part = n / TLanes.Outputs * Runs + run;
+                            ahead.Ask(g, Int8Panels.BlockBytes, part, part + 1, PanelRows / TLanes.Outputs * Runs);
+                        }
                         TShorts low = default, high = default;
                         for (int quad = 0; quad < Quads; quad++)
                         {

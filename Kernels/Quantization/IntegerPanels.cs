@@ -86,7 +86,8 @@ internal readonly unsafe struct IntegerPanels(byte* data, int panels, int panelR
         private void Multiply(byte* panel, byte* operand, int rows, float* tile)
         {
             int whole = Int8Operand.TiledRows(rows) / Int8Operand.TileRows;
-            int atOnce = Int8Operand.RowsAt(0, rows) >= rows ? _groups : BlocksAtOnce;
+            bool isOnly = Int8Operand.RowsAt(0, rows) >= rows;
+            int atOnce = isOnly ? _groups : BlocksAtOnce;
             // The tiles that bring the next blocks nearer, and their lines of each four.
             int helpers = whole >= 4 ? 4 : whole == 3 ? 2 : whole;
             for (int g = 0; g < _groups; g += atOnce)
@@ -98,8 +99,8 @@ internal readonly unsafe struct IntegerPanels(byte* data, int panels, int panelR
                 {
                     height = Int8Operand.RowsAt(row, rows);
                     int helper = row / Int8Operand.TileRows;
-                    Lookahead ahead = height < Int8Operand.TileRows || helper >= helpers ? default
-                        : helpers == 1 ? new Lookahead((nint)blocks + FarBytes, 4, true)
+                    Lookahead ahead = isOnly || (helpers == 1 && helper == 0) ? new Lookahead((nint)blocks + FarBytes, 4, true)
+                        : height < Int8Operand.TileRows || helper >= helpers ? default
                         : new Lookahead((nint)next + helper * (count * _blockBytes / helpers), 4 / helpers, helpers == 2 && helper == 0);
                     byte* rowsOfX = operand + (long)row * _groups * _groupBytes + g * height * _groupBytes;
                     run(blocks, rowsOfX, height, count, tile + row * _panelRows, ahead);

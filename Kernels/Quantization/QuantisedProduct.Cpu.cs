@@ -57,7 +57,7 @@ internal static unsafe partial class QuantisedProduct
     }
 
     /// <summary>One item: a row of x becomes the values of its codes, and its scale.</summary>
-    private readonly struct RoundJob(float* x, int columns, float* rounded, float* scales) : ITeamJob
+    internal readonly struct RoundJob(float* x, int columns, float* rounded, float* scales) : ITeamJob
     {
         public void Execute(int item, int worker)
         {
@@ -65,7 +65,12 @@ internal static unsafe partial class QuantisedProduct
             float* to = rounded + (long)item * columns;
             float scale = Quantiser.Fp8Scale(MathF.Min(Quantiser.MaxAbsolute(from), Quantiser.ActivationBound));
             scales[item] = scale;
-            for (int c = 0; c < columns; c++)
+            int c = 0;
+            for (; c <= columns - Vector512<float>.Count; c += Vector512<float>.Count)
+            {
+                DecodeFp8(Fp8.FromSingle(Vector512.Create<float>(from[c..]) / Vector512.Create(scale))).Store(to + c);
+            }
+            for (; c < columns; c++)
             {
                 to[c] = Fp8.ToSingle(Fp8.FromSingle(from[c] / scale));
             }
