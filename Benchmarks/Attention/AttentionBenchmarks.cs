@@ -54,8 +54,7 @@ public class AttentionBenchmarks : BackendBenchmarks
         {
             // Each query head's products with the keys and the values that its row sees.
             nameof(PagedAttention) => new(
-                4.0 * s_shape.QueryColumns * Tokens * (Context + ((Tokens + 1) / 2.0)), (2 * width * keys * s_shape.KvHeads * s_shape.HeadDim) + (8.0 * Tokens * s_shape.QueryColumns),
-                Format == KvFormat.BF16 ? Multipliers.BFloat16Dot : Multipliers.Fma),
+                4.0 * s_shape.QueryColumns * Tokens * (Context + ((Tokens + 1) / 2.0)), (2 * width * keys * s_shape.KvHeads * s_shape.HeadDim) + (8.0 * Tokens * s_shape.QueryColumns)),
             _ => new(
                 10.0 * Tokens * (s_shape.Heads + s_shape.KvHeads) * s_shape.HeadDim,
                 Tokens * s_shape.HeadDim * ((sizeof(float) * (2.0 * s_shape.Heads + 3 * s_shape.KvHeads)) + (width * 2 * s_shape.KvHeads))),

@@ -9,7 +9,8 @@ namespace Llama4Kernels.Benchmarks.Roofline;
 /// <param name="Room">The room: the folder of its benchmark.</param>
 /// <param name="Work">What it has to do.</param>
 /// <param name="Seconds">The best of its runs.</param>
-internal sealed record KernelRun(string Name, string Room, KernelWork Work, double Seconds);
+/// <param name="Share">Of the ceiling that was measured before and after it.</param>
+internal sealed record KernelRun(string Name, string Room, KernelWork Work, double Seconds, double Share);
 
 /// <summary>Runs the benchmarks of all rooms shortly, one after the other in this process, with all combinations of their parameters.</summary>
 internal static class KernelRuns
@@ -45,7 +46,8 @@ internal static class KernelRuns
         [
             .. type.GetMethods().Where(method => method.GetCustomAttribute<BenchmarkAttribute>() is not null)
                 .Select(method => (method, suffix.Length == 0 ? method.Name : $"{method.Name} ({suffix})"))
-                .Where(item => item.Item2.Contains(only, StringComparison.OrdinalIgnoreCase)),
+                // Scalar forms are for what no vector form runs on, and take minutes.
+                .Where(item => item.Item2.Contains(only, StringComparison.OrdinalIgnoreCase) && !item.Item2.Contains("_scalar", StringComparison.Ordinal)),
         ];
         if (methods.Length == 0)
         {
@@ -59,7 +61,11 @@ internal static class KernelRuns
             foreach ((MethodInfo method, string name) in methods)
             {
                 Action run = method.ReturnType == typeof(void) ? method.CreateDelegate<Action>(benchmark) : () => method.Invoke(benchmark, null);
-                yield return new KernelRun(name, room, ((IKernelBenchmark)benchmark).Work(method.Name), Best(run));
+                KernelWork work = ((IKernelBenchmark)benchmark).Work(method.Name);
+                // The speed of a shared machine's memory changes within minutes.
+                MachineCeilings machine = MachineCeilings.Measure();
+                double seconds = Best(run);
+                yield return new KernelRun(name, room, work, seconds, work.LeastSeconds(machine.Best(MachineCeilings.Measure())) / seconds);
             }
         }
         finally
@@ -70,11 +76,13 @@ internal static class KernelRuns
 
     private static double Best(Action run)
     {
-        // Compiled and warm.
-        run();
-        run();
-        double best = double.MaxValue, all = 0;
-        for (int i = 0; i < MostRuns && (i < 3 || all < MostSeconds); i++)
+        // Compiled and warm; what takes long is so by itself.
+        double best = Once(run), all = best;
+        if (best < MostSeconds)
+        {
+            best = Once(run);
+        }
+        for (int i = 0; i < MostRuns && all < MostSeconds; i++)
         {
             // Short ones together, so that the clock is not what is measured.
             int calls = best < 20e-6 ? (int)(20e-6 / best) + 1 : 1;
@@ -88,6 +96,13 @@ internal static class KernelRuns
             best = Math.Min(best, seconds / calls);
         }
         return best;
+    }
+
+    private static double Once(Action run)
+    {
+        long start = Stopwatch.GetTimestamp();
+        run();
+        return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private static void Invoke<T>(object benchmark) where T : Attribute =>

@@ -19,8 +19,8 @@ public enum Multipliers
 /// <param name="Multipliers">What computes them at best.</param>
 public readonly record struct KernelWork(double Operations, double Bytes, Multipliers Multipliers = Multipliers.Fma)
 {
-    /// <summary>What fewer bytes than these are read from, call after call, are the caches, whose speed is no ceiling here.</summary>
-    private const double CacheBytes = 32 << 20;
+    /// <summary>Fewer bytes than these may come, call after call, from the caches in part, whose speed is no ceiling here.</summary>
+    private const double CacheBytes = 128 << 20;
 
     /// <summary>Whether memory bounds it, too.</summary>
     public bool IsInMemory => Bytes >= CacheBytes;

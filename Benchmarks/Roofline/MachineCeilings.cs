@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using Llama4Kernels.Benchmarks.Machine;
 using Llama4Kernels.Kernels.Assembly;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Benchmarks.Roofline;
@@ -15,12 +17,23 @@ public sealed record MachineCeilings(int Threads, double Fma, double BFloat16Dot
 {
     private const long ReadBytes = 256 << 20;
 
+    // In large pages, as weights are, which takes a while to be supplied: once.
+    private static readonly Lazy<MatrixMemory> s_read = new(() =>
+    {
+        MatrixMemory memory = MatrixMemory.Allocate(ReadBytes, inLargePages: true);
+        unsafe
+        {
+            NativeMemory.Fill(memory.Pointer, (nuint)ReadBytes, 1);
+        }
+        return memory;
+    });
+
     /// <summary>Measures them, in about a second.</summary>
     public static MachineCeilings Measure()
     {
         using var team = new ThreadTeam();
         return new MachineCeilings(
-            team.Threads, Ceilings.FmaPeak(team), CpuFeatures.Avx512Bf16 ? Ceilings.DotPeak(team) : 0, CpuFeatures.Avx512Vnni ? Ceilings.IntegerDotPeak(team) : 0, ReadBandwidth.Measure(team, ReadBytes, 3));
+            team.Threads, Ceilings.FmaPeak(team), CpuFeatures.Avx512Bf16 ? Ceilings.DotPeak(team) : 0, CpuFeatures.Avx512Vnni ? Ceilings.IntegerDotPeak(team) : 0, ReadBandwidth.Measure(team, [(s_read.Value.DangerousGetHandle(), ReadBytes)], 3));
     }
 
     /// <summary>The peak of multipliers, or of those that stand in for them where there are none.</summary>

@@ -36,7 +36,7 @@ internal sealed class RoofColumn(string name, string legend, Func<KernelWork, do
     public static IConfig Config { get; } = DefaultConfig.Instance.AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).AsMutator()).AddColumn(
         new RoofColumn("GB/s", "Bytes that have to be read and written, a second", (work, seconds, _) => Text(work.Bytes / seconds / 1e9)),
         new RoofColumn("GFLOP/s", "Operations that have to be done, a second", (work, seconds, _) => Text(work.Operations / seconds / 1e9)),
-        new RoofColumn("Share", "Of the ceiling, measured in this process: reading memory (32 MiB and more) or the multipliers' peak, whichever takes longer", (work, seconds, machine) => (work.LeastSeconds(machine) / seconds).ToString("P0", CultureInfo.InvariantCulture)));
+        new RoofColumn("Share", "Of the ceiling, measured in this process: reading memory (128 MiB and more) or the multipliers' peak, whichever takes longer", (work, seconds, machine) => (work.LeastSeconds(machine) / seconds).ToString("P0", CultureInfo.InvariantCulture)));
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase) => GetValue(summary, benchmarkCase, SummaryStyle.Default);
 

@@ -22,7 +22,7 @@ internal static class RooflinePicture
         {
             runs.Add(run);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{run.Room,-14} {run.Name,-52} {run.Seconds * 1e3,9:F3} ms, {run.Work.Bytes / run.Seconds / 1e9,6:F1} GB/s, {run.Work.Operations / run.Seconds / 1e9,7:F1} GFLOP/s, {run.Work.LeastSeconds(machine) / run.Seconds,4:P0}{(run.Work.IsInMemory ? "" : " (in the caches)")}"));
+                $"{run.Room,-14} {run.Name,-52} {run.Seconds * 1e3,9:F3} ms, {run.Work.Bytes / run.Seconds / 1e9,6:F1} GB/s, {run.Work.Operations / run.Seconds / 1e9,7:F1} GFLOP/s, {run.Share,4:P0}{(run.Work.IsInMemory ? "" : " (in the caches)")}"));
         }
         machine = machine.Best(MachineCeilings.Measure());
         Draw(machine, runs).SavePng(path, Width, Height);
