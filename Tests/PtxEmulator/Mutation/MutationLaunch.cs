@@ -80,6 +80,9 @@ internal sealed unsafe record MutationLaunch(CudaDim3 Grid, CudaDim3 Block, int 
         return null;
     }
 
+    /// <summary>One warp after the other, copies as late as they may land.</summary>
+    public static LaunchOptions InTurn { get; } = new() { Workers = 1, AsyncCopies = AsyncArrival.Late };
+
     /// <summary>Checks that turns of warps and blocks in some orders, and copies that land as late or as early as they may, make no finding and give the same bits.</summary>
     /// <param name="module">The module.</param>
     /// <param name="kernel">The kernel.</param>
