@@ -92,6 +92,12 @@ internal sealed class TextModel
     private void FeedForward(int layer, TextActivations a, IForwardObserver? observer)
     {
         LayerWeights w = _weights.Layers[layer];
+        // Who observes sees what lies between.
+        if (observer is null && _backend.TryFeedForward(new FeedForwardBlock(
+            a.Hidden, w.FeedForwardNorm, _config.RmsNormEps, w.FeedForward.GateUp, w.FeedForward.Down, w.Router, w.Experts, _config.ExpertsPerToken)))
+        {
+            return;
+        }
         Tensor gateUp = a.GateUp(w.FeedForward.Width);
         Tensor gated = a.Gated(w.FeedForward.Width);
 

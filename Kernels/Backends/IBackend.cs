@@ -189,6 +189,13 @@ public interface IBackend : IDisposable
     /// </summary>
     void ExpertFeedForward(Tensor x, Routing routing, ReadOnlySpan<ExpertWeights> experts, Tensor output);
 
+    /// <summary>
+    /// A feed-forward block with the norm before it and the residual behind it, as <see cref="RmsNorm"/>, <see cref="Linear"/>, <see cref="SwiGlu"/>,
+    /// <see cref="RouteTopK"/>, <see cref="ExpertFeedForward"/> and <see cref="Add"/> give it step by step, in fewer launches: what lies between is
+    /// nowhere to be seen. False, and nothing done, where a backend has no such way for these rows and weights.
+    /// </summary>
+    bool TryFeedForward(in FeedForwardBlock block) => false;
+
     /// <summary>y = (x − mean) · rsqrt(var + eps) · weight + bias, per row. x and output may be the same tensor.</summary>
     void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output);
 

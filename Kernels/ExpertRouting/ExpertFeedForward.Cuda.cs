@@ -20,8 +20,7 @@ internal static class ExpertFeedForwardCuda
     {
         CudaRouting route = CudaRouting.Require(routing);
         int width = ExpertFeedForward.Check(MemoryPlace.Device, x, routing, experts, output);
-        CheckStacks(experts, static expert => expert.GateUp);
-        CheckStacks(experts, static expert => expert.Down);
+        CheckStacks(experts);
         int slots = route.Slots;
         if (slots == 0)
         {
@@ -65,6 +64,14 @@ internal static class ExpertFeedForwardCuda
             x, weights.Codes, weights.ScaleView, null, y, null, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), weights.Panels));
     }
 
+    /// <summary>Kernels reach an expert's weights by its number.</summary>
+    /// <exception cref="ArgumentException">The experts are no stack.</exception>
+    internal static void CheckStacks(ReadOnlySpan<ExpertWeights> experts)
+    {
+        CheckStacks(experts, static expert => expert.GateUp);
+        CheckStacks(experts, static expert => expert.Down);
+    }
+
     private static void CheckStacks(ReadOnlySpan<ExpertWeights> experts, Func<ExpertWeights, IMatrix> weight)
     {
         IMatrix first = weight(experts[0]);
@@ -103,6 +110,9 @@ internal sealed class ExpertScratch(CudaQueue queue) : IDisposable
     /// <summary>What the products need</summary>
     public LinearScratch Linear { get; } = new(queue);
 
+    /// <summary>What lies between the kernels of a whole block.</summary>
+    public CudaScratch Block { get; } = new(queue);
+
     /// <summary>Bytes for so many slots, without the codes.</summary>
     public static long Bytes(long slots, int hidden, int width) => slots * (hidden + 3L * width) * sizeof(float);
 
@@ -112,5 +122,6 @@ internal sealed class ExpertScratch(CudaQueue queue) : IDisposable
         Wide.Dispose();
         Gated.Dispose();
         Linear.Dispose();
+        Block.Dispose();
     }
 }

@@ -35,6 +35,15 @@ internal sealed partial class KernelWriter
     /// <summary>d = a xor b</summary>
     public void Xor(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("xor.b32", d, a, b);
 
+    /// <summary>The bits of a float32.</summary>
+    public void Reinterpret(Reg<U32> d, Reg<F32> a) => Emit("mov.b32", d, a);
+
+    /// <summary>The largest of the warp's values. The whole warp takes part.</summary>
+    public void WarpMaximum(Reg<U32> d, Reg<U32> a) => Emit("redux.sync.max.u32", d, a, -1);
+
+    /// <summary>The smallest of the warp's values. The whole warp takes part.</summary>
+    public void WarpMinimum(Reg<U32> d, Reg<U32> a) => Emit("redux.sync.min.u32", d, a, -1);
+
     /// <summary>The same bits as a pair of bfloat16.</summary>
     public void Reinterpret(Reg<Bf16x2> d, Reg<U32> a) => Emit("mov.b32", d, a);
 
@@ -98,6 +107,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>p = a != b</summary>
     public void NotEqual(Reg<Predicate> p, Reg<U32> a, Source32 b) => Emit("setp.ne.u32", p, a, b);
+
+    /// <summary>Whether it is a number.</summary>
+    public void IsNumber(Reg<Predicate> p, Reg<F32> a) => Emit("setp.num.f32", p, a, a);
 
     /// <summary>p = a and b</summary>
     public void And(Reg<Predicate> p, Reg<Predicate> a, Reg<Predicate> b) => Emit("and.pred", p, a, b);

@@ -31,11 +31,17 @@ internal sealed partial class KernelWriter
     /// <summary>Two values from global memory.</summary>
     public void Load(Vec2<F32> d, Address<GlobalAddress> from) => Emit("ld.global.v2.f32", d, from);
 
+    /// <summary>Two pairs from global memory.</summary>
+    public void Load(Vec2<Bf16x2> d, Address<GlobalAddress> from) => Emit("ld.global.v2.b32", d, from);
+
     /// <summary>Four values from global memory.</summary>
     public void Load(Vec4<F32> d, Address<GlobalAddress> from) => Emit("ld.global.v4.f32", d, from);
 
     /// <summary>A value from shared memory.</summary>
     public void Load(Reg<F32> d, Address<SharedAddress> from) => Emit("ld.shared.f32", d, from);
+
+    /// <summary>Two values from shared memory.</summary>
+    public void Load(Vec2<F32> d, Address<SharedAddress> from) => Emit("ld.shared.v2.f32", d, from);
 
     /// <summary>Four values from shared memory.</summary>
     public void Load(Vec4<F32> d, Address<SharedAddress> from) => Emit("ld.shared.v4.f32", d, from);
@@ -57,6 +63,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>A value to shared memory.</summary>
     public void Store(Address<SharedAddress> to, Reg<F32> value) => Emit("st.shared.f32", to, value);
+
+    /// <summary>Four values to shared memory.</summary>
+    public void Store(Address<SharedAddress> to, Vec4<F32> values) => Emit("st.shared.v4.f32", to, values);
 
     /// <summary>A word to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<U32> value) => Emit("st.global.b32", to, value);

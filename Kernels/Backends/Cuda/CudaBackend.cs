@@ -229,6 +229,9 @@ public sealed class CudaBackend : IBackend
         ExpertFeedForwardCuda.Run(_queue, _products, _experts, x, routing, experts, output);
 
     /// <inheritdoc/>
+    public bool TryFeedForward(in FeedForwardBlock block) => FeedForwardCuda.TryRun(_queue, Activations, _experts.Block, block);
+
+    /// <inheritdoc/>
     public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
         LayerNormCuda.Run(_queue, x, weight, bias, eps, output);
 

@@ -1,4 +1,5 @@
 using Llama4Kernels.Kernels.Attention;
+using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.Machine;
 using Llama4Kernels.Kernels.MatMul;
 using Llama4Kernels.Kernels.Normalization;
@@ -28,6 +29,9 @@ internal static class WrittenKernels
         .. from sm in Targets from tile in Bf16GemmPtx.Tiles select ("MatMul", Bf16GemmPtx.Name(tile), sm, Bf16GemmPtx.Write(tile, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
+        .. from sm in Targets select ("ExpertRouting", NormRouterPtx.Name, sm, NormRouterPtx.Write(sm)),
+        .. from sm in Targets select ("ExpertRouting", ExpertGateUpPtx.Name, sm, ExpertGateUpPtx.Write(sm)),
+        .. from sm in Targets select ("ExpertRouting", ExpertDownPtx.Name, sm, ExpertDownPtx.Write(sm)),
         .. from sm in Targets select ("Normalization", RmsNormPtx.Name, sm, RmsNormPtx.Write(sm)),
         .. from loads in ReadProbe.Loads select (Machine, ReadProbe.Name(loads), Targets[0], ReadProbe.Write(loads, Targets[0])),
         .. from sm in Targets select (Machine, LaunchProbe.Name, sm, LaunchProbe.Write(sm)),

@@ -7,8 +7,17 @@ namespace Llama4Kernels.Tests.Kernels.Quantization;
 /// <summary>Rows as <see cref="Int4Operand"/> has them, by the layout's own functions.</summary>
 internal static class OperandBytes
 {
+    /// <summary>The order in which a lane adds that has a pair of each tile: the two tiles, then lanes 16, 8, … apart.</summary>
+    public static IReadOnlyList<int> PairOfEachTile { get; } = [32, 16, 8, 4, 2, 1];
+
+    /// <summary>The order in which a lane adds that has two pairs beside each other: those, then lanes 16, 8, … apart.</summary>
+    public static IReadOnlyList<int> TwoPairs { get; } = [1, 32, 16, 8, 4, 2];
+
     /// <summary>The bytes of rows of equal length, a multiple of 128.</summary>
-    public static byte[] Of(float[][] x)
+    /// <param name="x">The rows.</param>
+    /// <param name="order">How far apart the pairs are that are added up, in turn; null for <see cref="PairOfEachTile"/>.</param>
+    /// <param name="withSums">False leaves the sums as memory is that nobody wrote.</param>
+    public static byte[] Of(float[][] x, IReadOnlyList<int>? order = null, bool withSums = true)
     {
         int columns = x[0].Length, groups = columns / Int4Tiles.GroupColumns;
         var operand = new byte[x.Length * Int4Operand.RowBytes(columns)];
@@ -24,12 +33,17 @@ internal static class OperandBytes
                     MemoryMarshal.Write(to[Int4Operand.Place(column)..], bits);
                     pairs[column / 2] += Bf16.ToSingle(bits);
                 }
-                // The order in which the warp adds: the two tiles of a lane, then lanes 16, 8, … apart.
-                for (int half = 32; half > 0; half /= 2)
+                if (!withSums)
                 {
-                    for (int i = 0; i < half; i++)
+                    to[Int4Operand.ValueBytes..].Fill(0xFF);
+                    continue;
+                }
+                foreach (int distance in order ?? PairOfEachTile)
+                {
+                    float[] before = [.. pairs];
+                    for (int i = 0; i < pairs.Length; i++)
                     {
-                        pairs[i] += pairs[i + half];
+                        pairs[i] = before[i] + before[i ^ distance];
                     }
                 }
                 for (int copy = 0; copy < Int4Operand.SumBytes / sizeof(float); copy++)

@@ -8,6 +8,7 @@ using Llama4Kernels.Kernels.Ptx;
 using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.PtxEmulator.Parsing;
 using Llama4Kernels.Tests.Kernels.Attention;
+using Llama4Kernels.Tests.Kernels.ExpertRouting;
 using Llama4Kernels.Tests.Kernels.MatMul;
 using Llama4Kernels.Tests.Kernels.Normalization;
 using Llama4Kernels.Tests.Kernels.Quantization;
@@ -101,6 +102,10 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         if (name == Int4OperandPtx.Name)
         {
             return [new Int4Case(2, 1, 640, seed: 3).Rounding()];
+        }
+        if (FeedForwardCase.Launches(name) is { Count: > 0 } launches)
+        {
+            return launches;
         }
         if (name == RmsNormPtx.Name)
         {

@@ -143,6 +143,16 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         recorder.RecordMean(operation, Run, ($"{few} experts", $"{few + 1} experts", share, () => Choose(_routerLogits, routing, few + 1)));
     }
 
+    public bool TryFeedForward(in FeedForwardBlock block)
+    {
+        // The logits are those of weights that are all zero: each row's first expert is chosen.
+        FeedForwardBlock own = block;
+        int rows = own.Hidden.Rows;
+        List<IMatrix> read = own.Router is null ? [own.GateUp, own.Down] : [own.GateUp, own.Down, own.Router, own.Experts.Span[0].GateUp, own.Experts.Span[0].Down];
+        var operation = new PlannedOperation($"norm, feed forward, {own.GateUp.Format}", read.Sum(matrix => matrix.Bytes), read.Sum(matrix => Operations(rows, matrix)));
+        return recorder.TryRecord(operation, () => inner.TryFeedForward(own));
+    }
+
     public void LayerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor output) =>
         recorder.Record(new PlannedOperation("layer norm"), () => inner.LayerNorm(x, weight, bias, eps, output));
 

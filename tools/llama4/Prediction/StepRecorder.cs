@@ -30,10 +30,18 @@ internal sealed class StepRecorder(EmulatedCudaDriver driver, LaunchCounter? cou
     }
 
     /// <summary>Runs an operation and records its launches.</summary>
-    public void Record(PlannedOperation operation, Action run)
+    public void Record(PlannedOperation operation, Action run) => Add(operation, Launches(run));
+
+    /// <summary>Runs an operation that there may be no way for, and records its launches if there is.</summary>
+    public bool TryRecord(PlannedOperation operation, Func<bool> run)
     {
-        IReadOnlyList<PlannedLaunch> launches = Launches(run);
-        _operations.Add(new RecordedOperation(operation, launches, counter is not null && (operation.CacheLayer < 0 || CountsCacheOf(operation.CacheLayer)) ? counter.Count(operation, launches) : []));
+        bool isDone = false;
+        IReadOnlyList<PlannedLaunch> launches = Launches(() => isDone = run());
+        if (isDone)
+        {
+            Add(operation, launches);
+        }
+        return isDone;
     }
 
     /// <summary>Runs an operation whose work is a mean of two states, and records its launches once.</summary>
@@ -59,6 +67,9 @@ internal sealed class StepRecorder(EmulatedCudaDriver driver, LaunchCounter? cou
         IReadOnlyList<PlannedLaunch> launches = Launches(run);
         counter?.Execute(launches);
     }
+
+    private void Add(PlannedOperation operation, IReadOnlyList<PlannedLaunch> launches) =>
+        _operations.Add(new RecordedOperation(operation, launches, counter is not null && (operation.CacheLayer < 0 || CountsCacheOf(operation.CacheLayer)) ? counter.Count(operation, launches) : []));
 
     private IReadOnlyList<PlannedLaunch> Launches(Action run)
     {

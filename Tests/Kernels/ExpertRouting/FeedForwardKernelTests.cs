@@ -1,0 +1,77 @@
+using Llama4Kernels.Kernels.ExpertRouting;
+using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.PtxEmulator.Parsing;
+using Llama4Kernels.Tests.PtxEmulator.Mutation;
+
+namespace Llama4Kernels.Tests.Kernels.ExpertRouting;
+
+/// <summary>The kernels of a row's feed-forward block against <see cref="Oracles.NormOracle"/> and float64 products of the same operands.</summary>
+public class FeedForwardKernelTests
+{
+    [Theory]
+    [InlineData(1, 128, 16)]
+    [InlineData(3, 384, 5)]
+    [InlineData(1, 1152, 128)]
+    [InlineData(2, 5120, 0)]
+    [InlineData(1, 8192, 4)]
+    public void NormsWithRouters(int rows, int columns, int experts) =>
+        Check(NormRouterPtx.Name, FeedForwardCase.NormRouter(rows, columns, experts, seed: columns), orders: 3);
+
+    /// <summary>Groups fewer than warps and more than rings hold; experts that fill a warp's lanes, and that do not; none.</summary>
+    [Theory]
+    [InlineData(128, 128, 16, 0)]
+    [InlineData(128, 640, 1, 0)]
+    [InlineData(256, 384, 128, 127)]
+    [InlineData(128, 2944, 33, 31)]
+    [InlineData(384, 256, 0, 0)]
+    public void GateAndUp(int width, int inner, int experts, int chosen) =>
+        Check(ExpertGateUpPtx.Name, FeedForwardCase.GateUp(width, inner, experts == 0 ? [] : FeedForwardCase.Logits(experts, chosen, seed: inner), seed: width + inner), orders: 3);
+
+    /// <summary>What is no number is chosen last, the first of all if there are no others, with a score of zero.</summary>
+    [Theory]
+    [InlineData(float.NaN, float.NaN, float.NaN)]
+    [InlineData(float.NaN, float.NegativeInfinity, float.NaN)]
+    [InlineData(0f, -0f, 0f)]
+    [InlineData(-0f, 0f, float.NegativeInfinity)]
+    [InlineData(-3f, -2f, float.NaN)]
+    [InlineData(-3f, -2f, float.PositiveInfinity)]
+    public void OddLogits(float first, float second, float third) =>
+        Check(ExpertGateUpPtx.Name, FeedForwardCase.GateUp(128, 128, [first, second, third], seed: 9), orders: 1);
+
+    /// <summary>Outputs around a unit of 32 rows; parts of a group fewer than warps, and several rings; without an expert.</summary>
+    [Theory]
+    [InlineData(1, 128, 1, 0)]
+    [InlineData(33, 640, 4, 3)]
+    [InlineData(128, 256, 16, 5)]
+    [InlineData(31, 2944, 2, 1)]
+    [InlineData(64, 3200, 0, 0)]
+    public void Down(int outputs, int inner, int experts, int chosen) =>
+        Check(ExpertDownPtx.Name, FeedForwardCase.Down(outputs, inner, experts, chosen, seed: outputs + inner), orders: 3);
+
+    /// <summary>Turns of warps and blocks in twenty orders, copies that land as late or as early as they may: no finding, and the same bits.</summary>
+    [Theory]
+    [InlineData(NormRouterPtx.Name)]
+    [InlineData(ExpertGateUpPtx.Name)]
+    [InlineData(ExpertDownPtx.Name)]
+    public void TwentyOrdersOfTurnsGiveTheSameBits(string name)
+    {
+        MutationLaunch launch = name switch
+        {
+            NormRouterPtx.Name => FeedForwardCase.NormRouter(2, 384, 7, seed: 1),
+            ExpertGateUpPtx.Name => FeedForwardCase.GateUp(128, 640, FeedForwardCase.Logits(4, 2, seed: 1), seed: 1),
+            _ => FeedForwardCase.Down(33, 640, 3, 1, seed: 1),
+        };
+        Check(name, launch, orders: 20);
+    }
+
+    private static void Check(string name, MutationLaunch launch, int orders)
+    {
+        // All that a launch writes: the same bits in all orders.
+        int written = launch.Buffers.Count(buffer => buffer.Initial is null);
+        Assert.InRange(written, name == ExpertDownPtx.Name ? 0 : 1, 2);
+        foreach (int sm in PtxKernelModules.All.Targets(name).Select(target => target.Sm))
+        {
+            launch.CheckOrders(PtxModule.Parse(PtxKernelModules.All.Get(name, sm).Text), name, orders, results: launch.Buffers.Count);
+        }
+    }
+}
