@@ -75,14 +75,22 @@ internal sealed class TextModel
         LayerConfig rules = _config.LayerKinds[layer];
         KvStep cache = tables.Of(layer, out int index);
 
-        _backend.RmsNorm(a.Hidden, w.AttentionNorm, _config.RmsNormEps, a.Normed);            // [T, D]
-        _backend.Linear(a.Normed, w.Qkv, w.QkvBias, a.Qkv);                                   // [T, (H+2K)·d]
+        if (!_backend.TryNormLinear(a.Hidden, w.AttentionNorm, _config.RmsNormEps, w.Qkv, w.QkvBias, a.Qkv))
+        {
+            _backend.RmsNorm(a.Hidden, w.AttentionNorm, _config.RmsNormEps, a.Normed);        // [T, D]
+            _backend.Linear(a.Normed, w.Qkv, w.QkvBias, a.Qkv);                               // [T, (H+2K)·d]
+        }
         _backend.RotateNormAndAppend(
             a.Qkv, _shape,
             rules.UsesRope ? a.Angles : null,
             rules.UsesRope && _config.UseQkNorm ? _config.RmsNormEps : null,
             !rules.UsesRope && _config.TemperatureTuning ? a.QueryScales : null,
             cache, index);
+        // Who observes sees what lies between.
+        if (observer is null && _backend.TryAttentionLinear(a.Qkv, _shape, cache, index, w.Output, w.OutputBias, a.Block, a.Hidden))
+        {
+            return;
+        }
         _backend.Attention(a.Qkv, _shape, cache, index, a.Heads);                             // [T, H·d]
         _backend.Linear(a.Heads, w.Output, w.OutputBias, a.Block);                            // [T, D]
         observer?.Attention(layer, a.Block);
@@ -121,6 +129,10 @@ internal sealed class TextModel
         int count = 0;
         if (batch.IsDecode)
         {
+            if (_backend.TryNormLinear(a.Hidden, _weights.FinalNorm, _config.RmsNormEps, _weights.LmHead, null, a.Logits.Slice(0, rows)))
+            {
+                return;
+            }
             count = rows;
             _backend.RmsNorm(a.Hidden, _weights.FinalNorm, _config.RmsNormEps, a.Normed);
         }

@@ -16,7 +16,11 @@ internal readonly record struct AttentionCase(bool IsDecode, AttentionShape Shap
 internal static class PagedAttentionCuda
 {
     /// <summary>Kernels that follow others.</summary>
-    internal static readonly KernelOption[] Kernels = [new("Attention", "attention_combine", "after attention_split: folds the splits in their order")];
+    internal static readonly KernelOption[] Kernels =
+    [
+        new("Attention", "attention_combine", "after attention_split: folds the splits in their order"),
+        new("TryAttentionLinear", AttentionFoldPtx.Name, "after attention_split on tensor cores: folds a head's splits to the operand of int4 products"),
+    ];
 
     /// <summary>The records: rows that decode and tiles of the other rows of a step each take theirs.</summary>
     internal static readonly KernelRecords<AttentionCase, Launcher> Records = new("Attention", [.. SplitAttentionCuda.Records, .. KvFormats.All.Select(Split), .. KvFormats.All.Select(Tiled)]);
@@ -131,9 +135,13 @@ internal sealed class AttentionScratch(CudaQueue queue) : IDisposable
 
     public CudaScratch Stats { get; } = new(queue);
 
+    /// <summary>Results as products round them.</summary>
+    public CudaScratch Rounded { get; } = new(queue);
+
     public void Dispose()
     {
         Sums.Dispose();
         Stats.Dispose();
+        Rounded.Dispose();
     }
 }

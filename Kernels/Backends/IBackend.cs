@@ -151,6 +151,18 @@ public interface IBackend : IDisposable
     /// <summary>y = x·Wᵀ (+ bias). x [T, in], y [T, out], bias [1, out] or null.</summary>
     void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y);
 
+    /// <summary>
+    /// y = norm(x)·Wᵀ (+ bias) as <see cref="RmsNorm"/> and <see cref="Linear"/> give it, in fewer launches; the norm's result is nowhere to be seen. False, and nothing
+    /// done, where a backend has no such way for these rows and weights.
+    /// </summary>
+    bool TryNormLinear(Tensor x, Tensor norm, float eps, IMatrix weight, Tensor? bias, Tensor y) => false;
+
+    /// <summary>
+    /// hidden += attention·Wᵀ (+ bias) as <see cref="Attention"/>, <see cref="Linear"/> and <see cref="Add"/> give it, in fewer launches; block [T, D] may be
+    /// overwritten. False, and nothing done, where a backend has no such way for these rows, weights and cache.
+    /// </summary>
+    bool TryAttentionLinear(Tensor qkv, AttentionShape shape, KvStep cache, int layer, IMatrix weight, Tensor? bias, Tensor block, Tensor hidden) => false;
+
     /// <summary>destination += x, elementwise.</summary>
     void Add(Tensor x, Tensor destination);
 

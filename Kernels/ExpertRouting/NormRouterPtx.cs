@@ -48,14 +48,12 @@ internal static class NormRouterPtx
         private readonly Reg<U32> _lane = k.Register<U32>("lane", "thread of the warp"), _warp = k.Register<U32>("warp", "warp of the block");
         private readonly Reg<U32> _expert = k.Register<U32>("expert", "first of the block's experts; at the end the thread's"), _count = k.Register<U32>("expert_count", "rows of the router");
         private readonly Reg<U32> _token = k.Register<U32>("token", "row of x"), _bits = k.Register<U32>("bits", "temporary"), _step = k.Register<U32>("step", "temporary");
-        private readonly Reg<GlobalAddress> _to = k.Register<GlobalAddress>("to", "the lane's part of the warp's group in the operand"), _sumTo = k.Register<GlobalAddress>("sum_pointer", "its copy of the group's sum");
         private readonly Reg<GlobalAddress>[] _of = [.. Enumerable.Range(0, Experts).Select(e => k.Register<GlobalAddress>($"router{e}", "the thread's part of an expert's weights"))];
         private readonly Reg<GlobalAddress> _logit = k.Register<GlobalAddress>("logit_pointer", "the thread's logit");
         private readonly Vec2<Bf16x2>[] _weights = [.. Enumerable.Range(0, NormedRowPtx.Pieces * Experts).Select(i => k.Pair<Bf16x2>($"r{i / Experts}{i % Experts}_", "an expert's weights of a piece"))];
         private readonly Vec4<F32> _dot = k.Quad<F32>("dot", "the experts' products");
         private readonly Vec4<F32> _part = k.Quad<F32>("part", "temporary");
-        private readonly Vec2<Bf16x2> _rounded = k.Pair<Bf16x2>("rounded", "four values");
-        private readonly Reg<F32> _total = k.Register<F32>("total", "the group's sum");
+        private readonly Reg<F32> _total = k.Register<F32>("total", "a logit, or a part of it");
         private readonly Reg<SharedAddress> _at = k.Register<SharedAddress>("dot_place", "the warp's parts; then the thread's");
         private readonly Reg<Predicate> _routes = k.Register<Predicate>("routes", "the block has experts"), _take = k.Register<Predicate>("take", "temporary");
 
@@ -116,36 +114,12 @@ internal static class NormRouterPtx
             k.When(_take, () => k.BranchUniform(done));
             k.ShiftRight(_bits, row.Columns, 7);
             k.MultiplyAdd(_bits, _token, _bits, _warp);
-            k.Load(_to, operand);
-            k.Advance(_to, _to, _bits, Int4Operand.GroupBytes);
-            k.Advance(_sumTo, _to, _lane, sizeof(float));
-            for (int bit = 0; bit < 5; bit++)
-            {
-                // Every bit of the lane's number stands for a step of its own.
-                k.And(_bits, _lane, 1 << bit);
-                k.Advance(_to, _to, _bits, Int4Operand.Place(NormedRowPtx.Vector << bit) >> bit);
-            }
+            var group = new OperandGroupPtx(k, _lane);
+            group.Locate(operand, _bits);
             for (int i = 0; i < NormedRowPtx.Pieces; i++)
             {
                 k.Unless(row.Inside[i], () => k.BranchUniform(done));
-                Vec4<F32> values = row.Values[i];
-                int at = i * NormedRowPtx.Warps * Int4Operand.GroupBytes;
-                k.Round(_rounded.X, values.X, values.Y);
-                k.Round(_rounded.Y, values.Z, values.W);
-                k.Store(_to.At(at), _rounded.X);
-                k.Store(_to.At(at + Int4Operand.Place(2)), _rounded.Y);
-                Widen(_part, _rounded);
-                k.Add(_part.X, _part.X, _part.Y);
-                k.Add(_part.Z, _part.Z, _part.W);
-                k.Add(_total, _part.X, _part.Z);
-                for (int distance = 16; distance > 0; distance /= 2)
-                {
-                    k.ShuffleXor(_part.X, _total, distance);
-                    k.Add(_total, _total, _part.X);
-                }
-                k.Multiply(_total, _total, -Int4Tiles.Offset);
-                k.Less(_take, _lane, Int4Operand.SumBytes / sizeof(float));
-                k.When(_take, () => k.Store(_sumTo.At(at + Int4Operand.ValueBytes), _total));
+                group.Store(row.Values[i], i * NormedRowPtx.Warps);
             }
             k.Place(done);
         }
@@ -164,7 +138,7 @@ internal static class NormRouterPtx
                 k.Unless(row.Inside[i], () => k.BranchUniform(sums));
                 for (int e = 0; e < Experts; e++)
                 {
-                    Widen(_part, _weights[(i * Experts) + e]);
+                    OperandGroupPtx.Widen(k, _part, _weights[(i * Experts) + e]);
                     for (int c = 0; c < NormedRowPtx.Vector; c++)
                     {
                         k.MultiplyAdd(_dot[e], _part[c], row.Values[i][c], _dot[e]);
@@ -204,14 +178,6 @@ internal static class NormRouterPtx
             k.Advance(_logit, _logit, _bits, sizeof(float));
             k.When(_take, () => k.Store(_logit, _total));
             k.Place(end);
-        }
-
-        private void Widen(Vec4<F32> d, Vec2<Bf16x2> pairs)
-        {
-            k.WidenLower(d.X, pairs.X);
-            k.WidenUpper(d.Y, pairs.X);
-            k.WidenLower(d.Z, pairs.Y);
-            k.WidenUpper(d.W, pairs.Y);
         }
     }
 }

@@ -27,12 +27,13 @@ internal static class Bf16GemmCuda
             extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
             {
                 // Before the rounding: what the number takes to come must not stand between grids that overlap.
-                DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Round(queue, scratch, o.X);
+                DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Of(queue, scratch, o);
                 CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
             })
         {
             MostRows = isLast ? int.MaxValue : MostRowsOfSmallTiles,
             InnerMultiple = Int4Tiles.GroupColumns,
+            Rounds = true,
         };
     }
 }

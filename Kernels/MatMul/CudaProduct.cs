@@ -15,8 +15,9 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <param name="RowExperts">[rows] int32: each row's expert; empty for one matrix.</param>
 /// <param name="Starts">[E + 1] int32: each expert's first row; empty for one matrix.</param>
 /// <param name="Panels">Where things lie in the weights' panels, if that is their layout.</param>
+/// <param name="Rounded">x as <see cref="Int4Operand"/>, if it is there already: records that <see cref="CudaProduct.Rounds"/> take it.</param>
 internal readonly record struct ProductOperands(
-    Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts, AffineLayout Panels = default);
+    Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts, AffineLayout Panels = default, DeviceView Rounded = default);
 
 /// <summary>A way to compute products on a device: what it takes, the weights' layout that it reads, and its launches.</summary>
 /// <param name="Kernel">Name of the kernel, also the record's.</param>
@@ -35,6 +36,9 @@ internal sealed record CudaProduct(
     public delegate (CudaDim3 Grid, CudaDim3 Block) ExtentsOf(int rows, int outputs, int inner, int experts);
 
     public delegate void Launcher(CudaQueue queue, CudaScratch scratch, in ProductOperands operands);
+
+    /// <summary>It multiplies <see cref="Int4Operand"/>, and rounds x to it if it is not there.</summary>
+    public bool Rounds { get; init; }
 
     /// <summary>Launches a kernel whose arguments were given.</summary>
     public static void Run(KernelCall call, ExtentsOf extents, in ProductOperands o)

@@ -22,7 +22,7 @@ internal static class Int4GemmCuda
         return Record(tile, isGrouped: false, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
             // Before the rounding: what the number takes to come must not stand between grids that overlap.
-            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Round(queue, scratch, o.X);
+            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Of(queue, scratch, o);
             CudaProduct.Run(queue.Call(Int4GemmPtx.Name(tile, experts: false)).View(o.Weights).View(o.Scales).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
@@ -32,7 +32,7 @@ internal static class Int4GemmCuda
         CudaProduct.ExtentsOf extents = Extents(tile);
         return Record(tile, isGrouped: true, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
-            DeviceView rounded = Int4OperandCuda.Round(queue, scratch, o.X);
+            DeviceView rounded = Int4OperandCuda.Of(queue, scratch, o);
             CudaProduct.Run(queue.Call(Int4GemmPtx.Name(tile, experts: true)).View(o.Weights).View(o.Scales).View(rounded).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
@@ -47,6 +47,7 @@ internal static class Int4GemmCuda
             extents, launch)
         {
             IsGrouped = isGrouped,
+            Rounds = true,
             CountsRowsOfExpert = isGrouped,
             MostRows = isLast ? int.MaxValue : MostRowsOfSmallTiles,
         };

@@ -20,7 +20,7 @@ internal static class Int4MatVecCuda
         return Record(kernel, atOnce, isGrouped: false, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
             // Before the rounding: what the number takes to come must not stand between grids that overlap.
-            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Round(queue, scratch, o.X);
+            DeviceView rows = o.Counts!.Of(o.X.Rows), rounded = Int4OperandCuda.Of(queue, scratch, o);
             CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
@@ -31,7 +31,7 @@ internal static class Int4MatVecCuda
         CudaProduct.ExtentsOf extents = (rows, outputs, _, _) => (new(Int4Tiles.Units(outputs), rows), new(Int4MatVecPtx.Threads));
         return Record(kernel, atOnce, isGrouped: true, extents, (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
         {
-            DeviceView rounded = Int4OperandCuda.Round(queue, scratch, o.X);
+            DeviceView rounded = Int4OperandCuda.Of(queue, scratch, o);
             CudaProduct.Run(queue.Call(kernel).View(o.Weights).View(o.Scales).View(rounded).View(o.RowExperts).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
         });
     }
@@ -41,6 +41,7 @@ internal static class Int4MatVecCuda
             $"int4 weights in tiles, {When(atOnce)}{(isGrouped ? ", grouped by expert" : "")}", extents, launch)
         {
             IsGrouped = isGrouped,
+            Rounds = true,
             // Few slots are as many experts; of many, those of an expert count.
             CountsRowsOfExpert = isGrouped && atOnce == Int4MatVecPtx.RowCounts[^1],
             MostRows = atOnce,

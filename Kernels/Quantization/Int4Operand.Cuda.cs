@@ -1,5 +1,6 @@
 using Llama4Kernels.Kernels.Contracts;
 using Llama4Kernels.Kernels.Contracts.Cuda;
+using Llama4Kernels.Kernels.MatMul;
 
 namespace Llama4Kernels.Kernels.Quantization;
 
@@ -8,6 +9,9 @@ internal static class Int4OperandCuda
 {
     internal static readonly KernelOption[] Kernels =
         [new("Linear", Int4OperandPtx.Name, "before products on tensor cores: rounds x to bfloat16 in the order of fragments")];
+
+    /// <summary>A product's x, rounded if it is not yet.</summary>
+    public static DeviceView Of(CudaQueue queue, CudaScratch operand, in ProductOperands o) => o.Rounded.Elements > 0 ? o.Rounded : Round(queue, operand, o.X);
 
     /// <summary>Launches the rounding.</summary>
     /// <param name="queue">Takes the launch.</param>

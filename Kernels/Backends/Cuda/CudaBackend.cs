@@ -200,6 +200,14 @@ public sealed class CudaBackend : IBackend
     public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) => MatMulCuda.Run(_queue, _products, _linear, x, weight, bias, y);
 
     /// <inheritdoc/>
+    public bool TryNormLinear(Tensor x, Tensor norm, float eps, IMatrix weight, Tensor? bias, Tensor y) =>
+        FusedLinearCuda.TryNormed(_queue, _products, _linear, x, norm, eps, weight, bias, y);
+
+    /// <inheritdoc/>
+    public bool TryAttentionLinear(Tensor qkv, AttentionShape shape, KvStep cache, int layer, IMatrix weight, Tensor? bias, Tensor block, Tensor hidden) =>
+        FusedLinearCuda.TryAttended(_queue, _products, (_linear, _attention), qkv, shape, cache, layer, weight, bias, block, hidden);
+
+    /// <inheritdoc/>
     public void Add(Tensor x, Tensor destination) => ResidualAddCuda.Run(_queue, x, destination);
 
     /// <inheritdoc/>

@@ -19,8 +19,13 @@ internal static class FeedForwardCase
     {
         // Rows that end in each of a thread's pieces; experts that end within a block.
         NormRouterPtx.Name => [NormRouter(2, 640, 6, seed: 1), NormRouter(1, 1152, 0, seed: 2), .. Enumerable.Range(2, 6).Select(piece => NormRouter(1, (1024 * piece) + 384, 3, seed: piece))],
-        ExpertGateUpPtx.Name => [GateUp(128, 384, Logits(37, 35, seed: 1), seed: 1), GateUp(256, 640, Logits(5, 2, seed: 2), seed: 2), GateUp(128, 2688, [], seed: 3), GateUp(128, 3200, [float.NaN, float.NaN], seed: 4)],
-        ExpertDownPtx.Name => [Down(40, 384, 3, 2, seed: 1), Down(33, 1664, 2, 1, seed: 2), Down(17, 2688, 0, 0, seed: 3), Down(32, 1280, 1, 0, seed: 4)],
+        // Fewer groups than warps; rings that are filled twice; warps' last groups in every slot.
+        ExpertGateUpPtx.Name =>
+        [
+            GateUp(256, 384, Logits(37, 35, seed: 1), seed: 1), GateUp(128, 2688, [float.NaN, float.NaN], seed: 4, blocks: 2),
+            GateUp(128, 5760, [], seed: 3, blocks: 1),
+        ],
+        ExpertDownPtx.Name => [Down(40, 384, 3, 2, seed: 1), Down(33, 1152, 2, 1, seed: 2), Down(1, 2944, 1, 0, seed: 4), Down(17, 2688, 0, 0, seed: 3)],
         _ => [],
     };
 
@@ -46,7 +51,7 @@ internal static class FeedForwardCase
         float[] router = [.. Enumerable.Range(0, experts * columns).Select(_ => Bf16.ToSingle(Bf16.FromSingle(Value())))];
         double[] normed = NormOracle.RmsNorm(x, weight, Eps);
         // A value in the middle between two bfloat16 may become either: such weights are taken a little larger.
-        while (Enumerable.Range(0, normed.Length).FirstOrDefault(i => IsBetween(normed[i]), -1) is int at && at >= 0)
+        while (Enumerable.Range(0, normed.Length).FirstOrDefault(i => OperandBytes.IsBetween(normed[i]), -1) is int at && at >= 0)
         {
             weight[at % columns] *= 1.0001f;
             normed = NormOracle.RmsNorm(x, weight, Eps);
@@ -68,7 +73,12 @@ internal static class FeedForwardCase
     }
 
     /// <summary>The first kernel: of the shared expert, and of the one that logits choose.</summary>
-    public static MutationLaunch GateUp(int width, int inner, float[] logits, int seed)
+    /// <param name="width">Values of h.</param>
+    /// <param name="inner">Columns.</param>
+    /// <param name="logits">The router's; none without experts.</param>
+    /// <param name="seed">Of the operands.</param>
+    /// <param name="blocks">Blocks of 16 values of each expert that are launched; null for all.</param>
+    public static MutationLaunch GateUp(int width, int inner, float[] logits, int seed, int? blocks = null)
     {
         int chosen = ChoiceOf(logits);
         (Int4Case shared, Int4Case experts) = Pair(2 * width, inner, logits.Length, chosen, seed);
@@ -80,9 +90,18 @@ internal static class FeedForwardCase
             return (float)(gate * Sigmoid(gate) * up);
         })];
         float[][] h = logits.Length == 0 ? [Activated(shared, 1)] : [Activated(shared, 1), Activated(experts, score)];
-        byte[] operand = OperandBytes.Of([shared.X[0]]);
+        byte[] operand = OperandBytes.Of([shared.X[0]]), results = OperandBytes.Of(h, withSums: false);
+        for (int row = 0; row < h.Length; row++)
+        {
+            for (int column = 16 * (blocks ?? (width / 16)); column < width; column++)
+            {
+                // Nobody's.
+                int group = (row * width / Int4Tiles.GroupColumns) + (column / Int4Tiles.GroupColumns);
+                results.AsSpan((group * Int4Operand.GroupBytes) + Int4Operand.Place(column % Int4Tiles.GroupColumns), 2).Fill(0xFF);
+            }
+        }
         // A value may be rounded to the neighbour.
-        List<MutationBuffer> buffers = [Same(shared.Weights), Same(shared.Scales), Same(operand), new(null, OperandBytes.Of(h, withSums: false), new Agreement(ElementFormat.Bf16, 1.0 / 128, 1e-5, 1e-6))];
+        List<MutationBuffer> buffers = [Same(shared.Weights), Same(shared.Scales), Same(operand), new(null, results, new Agreement(ElementFormat.Bf16, 1.0 / 128, 1e-5, 1e-6))];
         object?[] routed = [null, null, null, null];
         if (logits.Length > 0)
         {
@@ -90,7 +109,7 @@ internal static class FeedForwardCase
             routed = [new BufferArgument(4, experts.Weights.Length), new BufferArgument(5, experts.Scales.Length), new BufferArgument(6, logits.Length), new BufferArgument(7, 1)];
         }
         return new MutationLaunch(
-            new CudaDim3(width / 16, h.Length), new CudaDim3(FeedForwardPtx.Threads), ExpertGateUpPtx.SharedBytes,
+            new CudaDim3(blocks ?? (width / 16), h.Length), new CudaDim3(FeedForwardPtx.Threads), ExpertGateUpPtx.SharedBytes,
             [new BufferArgument(0, shared.Weights.Length), new BufferArgument(1, shared.Scales.Length), routed[0], routed[1], new BufferArgument(2, operand.Length), routed[2], routed[3], new BufferArgument(3, buffers[3].Expected.Length), width, inner, logits.Length], buffers);
     }
 
@@ -129,13 +148,6 @@ internal static class FeedForwardCase
     {
         int[] starts = [.. Enumerable.Range(0, Math.Max(experts, 1) + 1).Select(expert => expert <= chosen ? 0 : 1)];
         return (new Int4Case(1, outputs, inner, seed), new Int4Case(1, outputs, inner, seed + 1, starts));
-    }
-
-    private static bool IsBetween(double value)
-    {
-        float nearest = Bf16.ToSingle(Bf16.FromSingle((float)value));
-        double step = Math.BitIncrement(Math.ScaleB(1, Math.ILogB(value) - 7));
-        return Math.Abs(Math.Abs(value - nearest) - (step / 2)) < 4e-6 * Math.Abs(value);
     }
 
     private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));

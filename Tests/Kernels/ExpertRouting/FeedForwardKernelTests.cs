@@ -1,5 +1,8 @@
+using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.ExpertRouting;
 using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.PtxEmulator.Counting;
+using Llama4Kernels.PtxEmulator.Execution;
 using Llama4Kernels.PtxEmulator.Parsing;
 using Llama4Kernels.Tests.PtxEmulator.Mutation;
 
@@ -62,6 +65,24 @@ public class FeedForwardKernelTests
             _ => FeedForwardCase.Down(33, 640, 3, 1, seed: 1),
         };
         Check(name, launch, orders: 20);
+    }
+
+    /// <summary>
+    /// What two of the blocks cost whose columns are a model's: warp instructions per 256 weights, which are 136 bytes with their scales; whole sectors but of
+    /// scales, of which a block of gate and up takes half of an entry, and of what it stores; no bank conflict.
+    /// </summary>
+    [Theory]
+    [InlineData(ExpertGateUpPtx.Name, 11.3, 0.94)]
+    [InlineData(ExpertDownPtx.Name, 11.7, 0.99)]
+    public void Counters(string name, double instructions, double efficiency)
+    {
+        MutationLaunch launch = (name == ExpertDownPtx.Name ? FeedForwardCase.Down(64, 8192, 0, 0, seed: 7) : FeedForwardCase.GateUp(128, 5120, [], seed: 7)) with { Grid = new CudaDim3(2, 1) };
+        PtxModule module = PtxModule.Parse(PtxKernelModules.All.Get(name, 80).Text);
+        var profile = new LaunchProfile(launch.Run(module, name, new LaunchOptions { Workers = 1, CountMemory = true }, out _));
+        double weights = 64.0 * (name == ExpertDownPtx.Name ? 8192 : 5120);
+        Assert.InRange(profile.Instructions / (weights / 256), 0, instructions);
+        Assert.True(profile.SectorEfficiency >= efficiency, $"sector efficiency {profile.SectorEfficiency}");
+        Assert.Equal(0, profile.BankConflicts);
     }
 
     private static void Check(string name, MutationLaunch launch, int orders)

@@ -29,6 +29,7 @@ internal static class WrittenKernels
         .. from sm in Targets from tile in Bf16GemmPtx.Tiles select ("MatMul", Bf16GemmPtx.Name(tile), sm, Bf16GemmPtx.Write(tile, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
+        .. from sm in Targets select ("Attention", AttentionFoldPtx.Name, sm, AttentionFoldPtx.Write(sm)),
         .. from sm in Targets select ("ExpertRouting", NormRouterPtx.Name, sm, NormRouterPtx.Write(sm)),
         .. from sm in Targets select ("ExpertRouting", ExpertGateUpPtx.Name, sm, ExpertGateUpPtx.Write(sm)),
         .. from sm in Targets select ("ExpertRouting", ExpertDownPtx.Name, sm, ExpertDownPtx.Write(sm)),

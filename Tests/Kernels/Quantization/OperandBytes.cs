@@ -13,6 +13,14 @@ internal static class OperandBytes
     /// <summary>The order in which a lane adds that has two pairs beside each other: those, then lanes 16, 8, … apart.</summary>
     public static IReadOnlyList<int> TwoPairs { get; } = [1, 32, 16, 8, 4, 2];
 
+    /// <summary>Whether a value lies so near the middle between two bfloat16 that float32 sums may round it to either.</summary>
+    public static bool IsBetween(double value)
+    {
+        float nearest = Bf16.ToSingle(Bf16.FromSingle((float)value));
+        double step = Math.ScaleB(1, Math.ILogB(value) - 7);
+        return Math.Abs(Math.Abs(value - nearest) - (step / 2)) < 4e-6 * Math.Abs(value);
+    }
+
     /// <summary>The bytes of rows of equal length, a multiple of 128.</summary>
     /// <param name="x">The rows.</param>
     /// <param name="order">How far apart the pairs are that are added up, in turn; null for <see cref="PairOfEachTile"/>.</param>

@@ -103,6 +103,10 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         {
             return [new Int4Case(2, 1, 640, seed: 3).Rounding()];
         }
+        if (name == AttentionFoldPtx.Name)
+        {
+            return [AttentionFoldCase.Launch([1100, -1, 5], 2, 16, 64, seed: 1), AttentionFoldCase.Launch([33, 300], 1, 16, 16, seed: 2)];
+        }
         if (FeedForwardCase.Launches(name) is { Count: > 0 } launches)
         {
             return launches;

@@ -80,11 +80,11 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
 
     public void RmsNorm(Tensor x, Tensor weight, float eps, Tensor output) => recorder.Record(new PlannedOperation("norm"), () => inner.RmsNorm(x, weight, eps, output));
 
-    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y)
-    {
-        string name = shape.FirstOrDefault(product => product.Outputs == weight.Rows && product.Inner == weight.Columns && product.Experts == 0)?.Name ?? "linear";
-        recorder.Record(new PlannedOperation($"{name}, {weight.Format} {weight.Rows} x {weight.Columns}", weight.Bytes, Operations(x.Rows, weight)), () => inner.Linear(x, weight, bias, y));
-    }
+    public void Linear(Tensor x, IMatrix weight, Tensor? bias, Tensor y) =>
+        recorder.Record(new PlannedOperation(NameOf(weight), weight.Bytes, Operations(x.Rows, weight)), () => inner.Linear(x, weight, bias, y));
+
+    public bool TryNormLinear(Tensor x, Tensor norm, float eps, IMatrix weight, Tensor? bias, Tensor y) =>
+        recorder.TryRecord(new PlannedOperation($"norm, {NameOf(weight)}", weight.Bytes, Operations(x.Rows, weight)), () => inner.TryNormLinear(x, norm, eps, weight, bias, y));
 
     public void Add(Tensor x, Tensor destination) => recorder.Record(new PlannedOperation("residual"), () => inner.Add(x, destination));
 
@@ -109,13 +109,27 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
         recorder.Record(new PlannedOperation($"rope, qk norm, append{reach}", State: reach) { CacheLayer = _layer }, () => inner.RotateNormAndAppend(qkv, shape, angles, qkNormEps, queryScales, cache, layer));
     }
 
-    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output)
+    public void Attention(Tensor qkv, AttentionShape shape, KvStep cache, int layer, Tensor output) =>
+        recorder.Record(AttentionOf(shape, cache), () => inner.Attention(qkv, shape, cache, layer, output));
+
+    public bool TryAttentionLinear(Tensor qkv, AttentionShape shape, KvStep cache, int layer, IMatrix weight, Tensor? bias, Tensor block, Tensor hidden)
+    {
+        PlannedOperation attention = AttentionOf(shape, cache);
+        var operation = attention with
+        {
+            Name = $"{attention.Name}, {NameOf(weight)}",
+            FloorBytes = attention.FloorBytes + weight.Bytes,
+            FloorOperations = attention.FloorOperations + Operations(qkv.Rows, weight),
+        };
+        return recorder.TryRecord(operation, () => inner.TryAttentionLinear(qkv, shape, cache, layer, weight, bias, block, hidden));
+    }
+
+    private PlannedOperation AttentionOf(AttentionShape shape, KvStep cache)
     {
         (int sequences, int rows, int cached) = recorder.Reach(_layer);
         double keys = (double)sequences * (cached + rows), pairs = (double)sequences * rows * (cached + ((rows + 1) / 2.0));
         string reach = Reached();
-        var operation = new PlannedOperation($"attention{reach}", keys * 2 * shape.KvHeads * shape.HeadDim * cache.Layout.ElementBytes, pairs * 4 * shape.Heads * shape.HeadDim, reach) { CacheLayer = _layer };
-        recorder.Record(operation, () => inner.Attention(qkv, shape, cache, layer, output));
+        return new PlannedOperation($"attention{reach}", keys * 2 * shape.KvHeads * shape.HeadDim * cache.Layout.ElementBytes, pairs * 4 * shape.Heads * shape.HeadDim, reach) { CacheLayer = _layer };
     }
 
     public void RouteTopK(Tensor routerLogits, Routing routing)
@@ -173,6 +187,12 @@ internal sealed class PlanBackend(IBackend inner, StepRecorder recorder, IReadOn
     public void PixelShuffle(Tensor x, int tiles, int grid, Tensor output) => recorder.Record(new PlannedOperation("pixel shuffle"), () => inner.PixelShuffle(x, tiles, grid, output));
 
     public void Dispose() => inner.Dispose();
+
+    private string NameOf(IMatrix weight)
+    {
+        string name = shape.FirstOrDefault(product => product.Outputs == weight.Rows && product.Inner == weight.Columns && product.Experts == 0)?.Name ?? "linear";
+        return $"{name}, {weight.Format} {weight.Rows} x {weight.Columns}";
+    }
 
     private static double Operations(int rows, IMatrix weight) => 2.0 * rows * weight.Rows * weight.Columns;
 
