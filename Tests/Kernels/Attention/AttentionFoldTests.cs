@@ -35,8 +35,8 @@ public class AttentionFoldTests
         MutationLaunch launch = AttentionFoldCase.Launch([8191], 1, 256, 64, seed: 7);
         var profile = new LaunchProfile(launch.Run(Parsed(80), AttentionFoldPtx.Name, new LaunchOptions { Workers = 1, CountMemory = true }, out _));
         Assert.Equal(0, profile.BankConflicts);
-        // 32 ranges of 520 bytes, and a position in a sector of its own.
-        Assert.InRange(profile.GlobalReadBytes, 32 * 520, (32 * 520) + 32);
+        // 32 ranges of 128 values, each once; each of four warps looks at the row's position and at all ranges' scores and weights.
+        Assert.Equal((32 * 512) + (4 * ((32 * 2 * sizeof(float)) + (32 * sizeof(int)))), profile.GlobalReadBytes);
         Assert.InRange(profile.Instructions, 0, 1700);
     }
 

@@ -14,6 +14,9 @@ internal static class FeedForwardCase
 {
     private const float Eps = 0.01f;
 
+    /// <summary>Columns that leave the last warp two, three and four groups: what it copied beyond them would lie behind the weights.</summary>
+    private static readonly int[] s_lastGroups = [768, 1280, 1792];
+
     /// <summary>What mistakes in a kernel are looked for with; none for other kernels.</summary>
     public static IReadOnlyList<MutationLaunch> Launches(string name) => name switch
     {
@@ -23,9 +26,9 @@ internal static class FeedForwardCase
         ExpertGateUpPtx.Name =>
         [
             GateUp(256, 384, Logits(37, 35, seed: 1), seed: 1), GateUp(128, 2688, [float.NaN, float.NaN], seed: 4, blocks: 2),
-            GateUp(128, 5760, [], seed: 3, blocks: 1),
+            GateUp(128, 5760, [], seed: 3, blocks: 1), .. s_lastGroups.Select(inner => GateUp(128, inner, [], seed: inner)),
         ],
-        ExpertDownPtx.Name => [Down(40, 384, 3, 2, seed: 1), Down(33, 1152, 2, 1, seed: 2), Down(1, 2944, 1, 0, seed: 4), Down(17, 2688, 0, 0, seed: 3)],
+        ExpertDownPtx.Name => [Down(40, 384, 3, 2, seed: 1), Down(33, 1152, 2, 1, seed: 2), Down(1, 2944, 1, 0, seed: 4), Down(17, 2688, 0, 0, seed: 3), .. s_lastGroups.Select(inner => Down(1, inner, 0, 0, seed: inner))],
         _ => [],
     };
 

@@ -105,7 +105,8 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         }
         if (name == AttentionFoldPtx.Name)
         {
-            return [AttentionFoldCase.Launch([1100, -1, 5], 2, 16, 64, seed: 1), AttentionFoldCase.Launch([33, 300], 1, 16, 16, seed: 2)];
+            // Rows whose next range would begin where their keys end, of each place that a warp loads; ranges that double.
+            return [AttentionFoldCase.Launch([1100, -1, 5], 2, 16, 64, seed: 1), AttentionFoldCase.Launch([.. Enumerable.Range(0, 16).Select(i => (16 * Math.Max(2, (4 * i) + 1)) - 1)], 1, 16, 64, seed: 2)];
         }
         if (FeedForwardCase.Launches(name) is { Count: > 0 } launches)
         {
