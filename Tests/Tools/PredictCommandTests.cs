@@ -60,7 +60,7 @@ public class PredictCommandTests
         Assert.Equal(0, run.ExitCode);
         Assert.Contains("not even the fewest rows fit", run.Error, StringComparison.Ordinal);
         Assert.Contains("rtx4090 has 25.8 GB", run.Error, StringComparison.Ordinal);
-        Assert.Contains("matvec1_int4", run.Out, StringComparison.Ordinal);
+        Assert.Contains("expert_gate_up1_int4", run.Out, StringComparison.Ordinal);
         Assert.Contains("Predicted, not measured", run.Out, StringComparison.Ordinal);
     }
 }
