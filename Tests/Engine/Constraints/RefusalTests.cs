@@ -57,7 +57,7 @@ public class RefusalTests
         long start = Environment.TickCount64;
         try
         {
-            ITokenConstraint state = compiler.JsonSchema(schema).Start();
+            ITokenConstraint state = compiler.JsonSchema(schema);
             state.Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
         }
         catch (ConstraintException error)
