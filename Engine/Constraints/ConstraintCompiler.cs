@@ -37,25 +37,43 @@ public sealed class ConstraintCompiler
         _cache = new ConstraintCache(() => (Limits.MaxKeptConstraints, Limits.MaxKeptBytes));
     }
 
-    /// <inheritdoc cref="ConstraintLimits.MaxSourceLength"/>
+    /// <summary>Characters of a schema, expression or grammar.</summary>
     public int MaxSourceLength { get => Limits.MaxSourceLength; init => Limits = Limits with { MaxSourceLength = value }; }
 
-    /// <inheritdoc cref="ConstraintLimits.MaxCompileTime"/>
+    /// <summary>Levels of nesting in a schema or expression.</summary>
+    public int MaxDepth { get => Limits.MaxDepth; init => Limits = Limits with { MaxDepth = value }; }
+
+    /// <summary>The largest number that a repeat count, length or item count may be, but for upper bounds, which may be any.</summary>
+    public int MaxRepeat { get => Limits.MaxRepeat; init => Limits = Limits with { MaxRepeat = value }; }
+
+    /// <summary>States of all automata of a constraint together while it compiles.</summary>
+    public int MaxStates { get => Limits.MaxStates; init => Limits = Limits with { MaxStates = value }; }
+
+    /// <summary>Alternatives that a schema falls into, all places together.</summary>
+    public int MaxAlternatives { get => Limits.MaxAlternatives; init => Limits = Limits with { MaxAlternatives = value }; }
+
+    /// <summary>Expressions that regular expressions fall into while their automata are made, all together.</summary>
+    public int MaxExpressions { get => Limits.MaxExpressions; init => Limits = Limits with { MaxExpressions = value }; }
+
+    /// <summary>Time to compile. The numbers above stop what multiplies sooner, on a slow machine as on a fast one.</summary>
     public TimeSpan MaxCompileTime { get => Limits.MaxCompileTime; init => Limits = Limits with { MaxCompileTime = value }; }
 
-    /// <inheritdoc cref="ConstraintLimits.MaxCompileBytes"/>
+    /// <summary>Bytes that compiling may allocate, those included that it gives back on the way.</summary>
     public long MaxCompileBytes { get => Limits.MaxCompileBytes; init => Limits = Limits with { MaxCompileBytes = value }; }
 
-    /// <inheritdoc cref="ConstraintLimits.MaxCachedBytes"/>
+    /// <summary>States that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
+    public int MaxCachedStates { get => Limits.MaxCachedStates; init => Limits = Limits with { MaxCachedStates = value }; }
+
+    /// <summary>Bytes that a constraint remembers between tokens; beyond them it forgets and computes again.</summary>
     public long MaxCachedBytes { get => Limits.MaxCachedBytes; init => Limits = Limits with { MaxCachedBytes = value }; }
 
-    /// <inheritdoc cref="ConstraintLimits.MaxKeptConstraints"/>
+    /// <summary>Compiled constraints that a compiler keeps for the next request with the same source.</summary>
     public int MaxKeptConstraints { get => Limits.MaxKeptConstraints; init => Limits = Limits with { MaxKeptConstraints = value }; }
 
-    /// <inheritdoc cref="ConstraintLimits.MaxKeptBytes"/>
+    /// <summary>Bytes that the constraints which a compiler keeps may remember together.</summary>
     public long MaxKeptBytes { get => Limits.MaxKeptBytes; init => Limits = Limits with { MaxKeptBytes = value }; }
 
-    /// <summary>What a constraint may cost, with what no host needs to set.</summary>
+    /// <summary>All limits: what a constraint may cost.</summary>
     internal ConstraintLimits Limits { get; private init; }
 
     internal AutomatonLibrary Library => _library;

@@ -54,7 +54,7 @@ internal static class ConstraintChecks
         SchemaWriter writer = new(parsedSchema.RootElement);
         foreach (bool indented in (bool[])[false, true])
         {
-                        ITokenConstraint constraint = Compiler.JsonSchema(schema, indented);
+            ITokenConstraint constraint = Compiler.JsonSchema(schema, indented);
             string text = writer.Write(parsed.RootElement, indented);
             Assert.True(Accepts(constraint, text) == valid, $"{schema} should {(valid ? "accept" : "refuse")} {text}");
             Assert.True(AcceptsBytes(constraint, text) == valid, $"{schema} should {(valid ? "accept" : "refuse")} {text} in bytes");

@@ -53,7 +53,7 @@ public class RefusalTests
     {
         // What all compilers share is made before the clock runs.
         ConstraintChecks.Compiler.JsonSchema("""{"type":"integer"}""");
-        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxCompileTime = TimeSpan.FromSeconds(1) });
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer) { MaxCompileTime = TimeSpan.FromSeconds(1) };
         long start = Environment.TickCount64;
         try
         {

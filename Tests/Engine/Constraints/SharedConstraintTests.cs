@@ -54,7 +54,7 @@ public class SharedConstraintTests
     [Fact]
     public void TheLeastRecentlyUsedGoesFirst()
     {
-        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptConstraints = 2 });
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer) { MaxKeptConstraints = 2 };
         ITokenConstraint first = compiler.Regex("a");
         ITokenConstraint second = compiler.Regex("b");
         Assert.Same(MachineOf(first), MachineOf(compiler.Regex("a")));
@@ -69,7 +69,7 @@ public class SharedConstraintTests
     [Fact]
     public void BytesBoundWhatIsKept()
     {
-        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptBytes = 20_000 });
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer) { MaxKeptBytes = 20_000 };
         for (int i = 0; i < 20; i++)
         {
             ITokenConstraint constraint = compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}""");
