@@ -19,6 +19,9 @@ internal static class FeedForwardCuda
         new("TryFeedForward", ExpertDownPtx.Name, "behind it: both experts and the residual in one sum"),
     ];
 
+    /// <summary>What the norm's kernel reads of a router.</summary>
+    private static readonly WeightFormat s_routerFormat = WeightFormat.BF16;
+
     /// <summary>Launches the block if it can be done so.</summary>
     /// <param name="queue">Takes the launches.</param>
     /// <param name="activations">What may be made of activations.</param>
@@ -60,7 +63,7 @@ internal static class FeedForwardCuda
         : block.Hidden.Columns % Int4Tiles.GroupColumns != 0 || block.Hidden.Columns > NormedRowPtx.MostColumns ? $"is for up to {NormedRowPtx.MostColumns} columns, a multiple of {Int4Tiles.GroupColumns}"
         : block.Experts.IsEmpty ? null
         : block.TopK != 1 ? "is for one expert a row"
-        : block.Router is not CudaMatrix router || router.Format != WeightFormat.BF16 || router.Stack.Layout != CudaLayout.Rows ? "is for routers in bf16"
+        : block.Router is not CudaMatrix router || router.Format != s_routerFormat || router.Stack.Layout != CudaLayout.Rows ? "is for routers in bf16"
         : !IsInTiles(block.Experts.Span[0].GateUp) || !IsInTiles(block.Experts.Span[0].Down) ? "is for experts of int4 weights in tiles"
         : block.Experts.Span[0].Down.Columns != block.Down.Columns ? "is for experts as wide as the shared one"
         : null;

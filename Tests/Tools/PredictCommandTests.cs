@@ -10,7 +10,7 @@ public class PredictCommandTests
     {
         CliRun run = await CliRun.Of("predict", "--shape", "scout", "--weights", "int4", "--include", "experts,shared,attention", "--rows", "1", "--context", "256", "--json");
         Assert.Equal(0, run.ExitCode);
-        Assert.Contains("decode, 1 row: 1", run.Error, StringComparison.Ordinal);
+        Assert.Contains("decode, 1 row: 435 launches", run.Error, StringComparison.Ordinal);
         JsonElement report = JsonDocument.Parse(run.Out).RootElement;
         Assert.Equal(["experts", "shared", "attention"], report.GetProperty("include").EnumerateArray().Select(part => part.GetString()));
         Assert.True(report.GetProperty("fits").GetBoolean());
