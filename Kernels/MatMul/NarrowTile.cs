@@ -26,7 +26,7 @@ internal sealed unsafe class NarrowTile : IDisposable
     /// <summary>Steps that both halves of a panel take before the next ones: with the next ones they stay in the first-level cache.</summary>
     public const int ChunkSteps = 64;
 
-    private const int VectorBytes = 32, LineBytes = 64, PrefetchBytes = 2048;
+    private const int VectorBytes = 32, LineBytes = 64, PrefetchBytes = 2048, FarChunks = 3;
 
     private readonly ExecutableMemory _code;
 
@@ -71,6 +71,11 @@ internal sealed unsafe class NarrowTile : IDisposable
         for (int at = 0; at < vectors * VectorBytes; at += LineBytes)
         {
             a.prefetcht0(__byte_ptr[panel + at + (tokens <= WholeTokens ? PrefetchBytes : ChunkSteps * StepBytes)]);
+            if (tokens > WholeTokens)
+            {
+                // Memory's latency is longer than the first-level cache has room for lines on their way.
+                a.prefetcht1(__byte_ptr[panel + at + FarChunks * ChunkSteps * StepBytes]);
+            }
         }
         for (int column = 0; column < (widens ? 2 : 1); column++)
         {

@@ -96,30 +96,13 @@ internal static unsafe class PanelTiles
         where TU : unmanaged
         where TNumbers : struct, IPanelNumbers
     {
-        bool isWhole = tokens >= TokensAtOnce;
-        float* d = isWhole ? tile + 3 * Rows : tile;
-        var dots = new FourDots<TL, TF, TU>((float*)x, (float*)(x + stride), (float*)(x + 2 * stride), (float*)(isWhole ? x + 3 * stride : x))
-        {
-            A0 = TL.Load(tile), A1 = TL.Load(tile + TL.Count),
-            B0 = TL.Load(tile + Rows), B1 = TL.Load(tile + Rows + TL.Count),
-            C0 = TL.Load(tile + 2 * Rows), C1 = TL.Load(tile + 2 * Rows + TL.Count),
-            D0 = TL.Load(d), D1 = TL.Load(d + TL.Count),
-        };
+        var dots = new FourDots<TL, TF, TU>((float*)x, (float*)(x + stride), (float*)(x + 2 * stride), (float*)(tokens < TokensAtOnce ? x : x + 3 * stride));
+        dots.Begin(tile, Rows, tokens);
         for (int s = 0; s < steps; s++, weights += Rows)
         {
             TNumbers.Step<TL, TF, TU, FourDots<TL, TF, TU>>(weights, s, ref dots);
         }
-        if (isWhole)
-        {
-            TL.Store(dots.D0, d);
-            TL.Store(dots.D1, d + TL.Count);
-        }
-        TL.Store(dots.A0, tile);
-        TL.Store(dots.A1, tile + TL.Count);
-        TL.Store(dots.B0, tile + Rows);
-        TL.Store(dots.B1, tile + Rows + TL.Count);
-        TL.Store(dots.C0, tile + 2 * Rows);
-        TL.Store(dots.C1, tile + 2 * Rows + TL.Count);
+        dots.End(tile, Rows, tokens);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -43,6 +43,9 @@ internal unsafe interface IAffineLanes<TF, TU>
     /// <summary>The value of the E4M3 code in the low eight bits.</summary>
     static abstract TF Fp8(TU words);
 
+    /// <summary>The values of E4M3 codes, none of them NaN.</summary>
+    static abstract TF FiniteFp8(byte* from);
+
     /// <summary>Bytes as words.</summary>
     static abstract TU Bytes(byte* from);
 
@@ -106,6 +109,16 @@ internal readonly unsafe struct Lanes512 : IAffineLanes<Vector512<float>, Vector
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<uint> Bytes(byte* from) => QuantisedProduct.Widen(from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> SignedWords(byte* from) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)from))
+        : Vector512.Create(Lanes256.SignedWords(from), Lanes256.SignedWords(from + Lanes256.Count));
+
+    /// <summary>Bits of a float32 whose exponent is 120 too small, beside the sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FiniteFp8(byte* from) =>
+        (SignedWords(from).AsUInt32() << 20 & Vector512.Create(0x87f00000u)).AsSingle() * Vector512.Create(QuantisedProduct.Exponent120);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Signed(Vector512<uint> words, int left) => Vector512.ConvertToSingle((words << left).AsInt32() >> 28);
@@ -183,6 +196,16 @@ internal readonly unsafe struct Lanes256 : IAffineLanes<Vector256<float>, Vector
         : Vector256.Create(Lanes128.Bytes(from), Lanes128.Bytes(from + Lanes128.Count));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<int> SignedWords(byte* from) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32((sbyte*)from)
+        : Vector256.Create(Lanes128.SignedWords(from), Lanes128.SignedWords(from + Lanes128.Count));
+
+    /// <summary>Bits of a float32 whose exponent is 120 too small, beside the sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FiniteFp8(byte* from) =>
+        (SignedWords(from).AsUInt32() << 20 & Vector256.Create(0x87f00000u)).AsSingle() * Vector256.Create(QuantisedProduct.Exponent120);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Signed(Vector256<uint> words, int left) => Vector256.ConvertToSingle((words << left).AsInt32() >> 28);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -251,6 +274,15 @@ internal readonly unsafe struct Lanes128 : IAffineLanes<Vector128<float>, Vector
     public static Vector128<uint> Bytes(byte* from) => Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(from)).AsByte()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<int> SignedWords(byte* from) =>
+        Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(from)).AsSByte()));
+
+    /// <summary>Bits of a float32 whose exponent is 120 too small, beside the sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FiniteFp8(byte* from) =>
+        (SignedWords(from).AsUInt32() << 20 & Vector128.Create(0x87f00000u)).AsSingle() * Vector128.Create(QuantisedProduct.Exponent120);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Signed(Vector128<uint> words, int left) => Vector128.ConvertToSingle((words << left).AsInt32() >> 28);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -306,6 +338,9 @@ internal readonly unsafe struct Lane : IAffineLanes<float, uint>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Bytes(byte* from) => *from;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FiniteFp8(byte* from) => Numerics.Fp8.ToSingle(*from);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Signed(uint words, int left) => (int)(words << left) >> 28;

@@ -126,60 +126,50 @@ internal static unsafe partial class QuantisedProduct
             for (int column = 0; column < _inBlock; column += SliceColumns, codes += SliceColumns / TCodes.Columns * Rows, from += SliceColumns)
             {
                 int width = Math.Min(SliceColumns, _inBlock - column), steps = width / TCodes.Columns;
+                bool areFinite = TCodes.AreFinite(codes, steps * Rows);
                 if (count == 1)
                 {
-                    One(codes, from, steps, sums);
+                    One(codes, from, steps, areFinite, sums);
                 }
                 else if (count <= 4)
                 {
-                    Four(codes, from, count, steps, sums);
+                    Four(codes, from, count, steps, areFinite, sums);
                 }
                 else
                 {
-                    Tiles(codes, from, count, width, steps, slice, sums);
+                    Tiles(codes, from, count, width, areFinite, slice, sums);
                 }
             }
         }
 
-        private static void One(byte* codes, float* from, int steps, float* sums)
+        private static void One(byte* codes, float* from, int steps, bool areFinite, float* sums)
         {
             for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
             {
-                DotSink<TL, TF, TU> dot = Take(codes + lane, steps, new DotSink<TL, TF, TU>(from) { First = TL.Load(sums + lane), Second = TL.Load(sums + lane + TL.Count) });
-                Put(dot.First, dot.Second, sums + lane);
+                float* to = sums + lane;
+                DotSink<TL, TF, TU> dot = Take(codes + lane, steps, areFinite, new DotSink<TL, TF, TU>(from) { First = TL.Load(to), Second = TL.Load(to + TL.Count) });
+                TL.Store(dot.First, to);
+                TL.Store(dot.Second, to + TL.Count);
             }
         }
 
         /// <summary>A missing token repeats the first and is not stored.</summary>
-        private void Four(byte* codes, float* from, int count, int steps, float* sums)
+        private void Four(byte* codes, float* from, int count, int steps, bool areFinite, float* sums)
         {
             float* third = count > 2 ? from + 2L * columns : from, fourth = count > 3 ? from + 3L * columns : from;
             for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
             {
-                float* a = sums + lane, b = a + Rows, c = b + Rows, d = c + Rows;
-                FourDots<TL, TF, TU> dots = Take(codes + lane, steps, new FourDots<TL, TF, TU>(from, from + columns, third, fourth)
-                {
-                    A0 = TL.Load(a), A1 = TL.Load(a + TL.Count), B0 = TL.Load(b), B1 = TL.Load(b + TL.Count),
-                    C0 = TL.Load(c), C1 = TL.Load(c + TL.Count), D0 = TL.Load(d), D1 = TL.Load(d + TL.Count),
-                });
-                Put(dots.A0, dots.A1, a);
-                Put(dots.B0, dots.B1, b);
-                if (count > 2)
-                {
-                    Put(dots.C0, dots.C1, c);
-                }
-                if (count > 3)
-                {
-                    Put(dots.D0, dots.D1, d);
-                }
+                var dots = new FourDots<TL, TF, TU>(from, from + columns, third, fourth);
+                dots.Begin(sums + lane, Rows, count);
+                Take(codes + lane, steps, areFinite, dots).End(sums + lane, Rows, count);
             }
         }
 
-        private void Tiles(byte* codes, float* from, int count, int width, int steps, float* slice, float* sums)
+        private void Tiles(byte* codes, float* from, int count, int width, bool areFinite, float* slice, float* sums)
         {
             for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
             {
-                Take(codes + lane, steps, new StoreSink<TL, TF, TU>(slice + lane));
+                Take(codes + lane, width / TCodes.Columns, areFinite, new StoreSink<TL, TF, TU>(slice + lane));
             }
             int tiles = (count + AssembledTile.MaxTokens - 1) / AssembledTile.MaxTokens, height = (count + tiles - 1) / tiles;
             for (int t = 0; t < count; t += height)
@@ -190,23 +180,24 @@ internal static unsafe partial class QuantisedProduct
 
         /// <summary>Hands the weights of a slice to a sink, for two vectors of rows.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static TSink Take<TSink>(byte* codes, int steps, TSink given)
+        private static TSink Take<TSink>(byte* codes, int steps, bool areFinite, TSink given)
             where TSink : struct, IAffineSink<TF>
         {
             // A copy whose address nobody takes stays in registers.
             TSink sink = given;
+            if (!areFinite)
+            {
+                for (int s = 0; s < steps; s++, codes += Rows)
+                {
+                    TCodes.StepOfAny<TL, TF, TU, TSink>(codes, s, ref sink);
+                }
+                return sink;
+            }
             for (int s = 0; s < steps; s++, codes += Rows)
             {
                 TCodes.Step<TL, TF, TU, TSink>(codes, s, ref sink);
             }
             return sink;
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void Put(TF first, TF second, float* to)
-        {
-            TL.Store(first, to);
-            TL.Store(second, to + TL.Count);
         }
 
         /// <summary>totals += sums · scales of their rows.</summary>

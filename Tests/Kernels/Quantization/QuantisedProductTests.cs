@@ -108,6 +108,25 @@ public sealed unsafe class QuantisedProductTests : IDisposable
         }
     }
 
+    /// <summary>A code of NaN makes its output NaN in every row, and no other.</summary>
+    [Theory]
+    [MemberData(nameof(Fp8Records))]
+    public void ACodeOfNaNStaysInItsOutput(string name)
+    {
+        const int Outputs = 40, Columns = 300;
+        CpuProduct record = CpuRecords.Get(name);
+        float[] w = Numbers(Outputs * Columns), x = Numbers(13 * Columns), clean = new float[13 * Outputs], y = new float[13 * Outputs];
+        using PackedMatrix finite = Pack(w, Outputs, Columns, WeightFormat.Fp8);
+        record.Run(_team, finite, x, 13, null, clean);
+        w[17 * Columns + 200] = float.NaN;
+        using PackedMatrix packed = Pack(w, Outputs, Columns, WeightFormat.Fp8);
+        foreach (int tokens in (int[])[1, 3, 13])
+        {
+            record.Run(_team, packed, x.AsSpan(0, tokens * Columns), tokens, null, y.AsSpan(0, tokens * Outputs));
+            Assert.All(Enumerable.Range(0, tokens * Outputs), i => Assert.Equal(i % Outputs == 17 ? float.NaN : clean[i], y[i]));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Fp8Records))]
     public void All256StoredCodesAreKeptAndDecodedInEveryLane(string product)
