@@ -16,6 +16,9 @@ internal static unsafe partial class QuantisedProduct
     /// <summary>Columns that are decoded at once: 16 KiB of float32, which stay in the first-level cache.</summary>
     private const int SliceColumns = 128;
 
+    /// <summary>Bytes between what is read and what is prefetched: two pages.</summary>
+    private const int FarBytes = 8192;
+
     private const int Rows = PackedMatrix.PanelRows, HeaderBytes = Rows * sizeof(float);
 
     internal const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
@@ -126,6 +129,8 @@ internal static unsafe partial class QuantisedProduct
             for (int column = 0; column < _inBlock; column += SliceColumns, codes += SliceColumns / TCodes.Columns * Rows, from += SliceColumns)
             {
                 int width = Math.Min(SliceColumns, _inBlock - column), steps = width / TCodes.Columns;
+                // The processor's own prefetching begins anew with every page.
+                new Lookahead((nint)codes + FarBytes, 4, false).Ask(0, steps * Rows, 0, 1, 1);
                 bool areFinite = TCodes.AreFinite(codes, steps * Rows);
                 if (count == 1)
                 {
