@@ -54,7 +54,7 @@ internal static class EngineHarness
     /// <summary>Waits until nothing runs or waits, and checks that all blocks in use are kept prefixes that can go.</summary>
     public static async Task<Llama4Engine> IsIdle(this Llama4Engine engine)
     {
-        while (engine.Status is { Running: > 0 } or { Waiting: > 0 })
+        while (engine is { Running: > 0 } or { Waiting: > 0 })
         {
             await Task.Delay(1);
         }
