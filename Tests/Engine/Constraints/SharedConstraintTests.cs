@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Reflection;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
 using static Llama4Kernels.Tests.Engine.Constraints.ConstraintChecks;
@@ -77,6 +79,23 @@ public class SharedConstraintTests
             Assert.Same(MachineOf(constraint), MachineOf(compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}""")));
         }
         Assert.InRange(compiler.Cache.Count, 1, 10);
+    }
+
+    /// <summary>Each limit that constraints have is one that a host can set.</summary>
+    [Fact]
+    public void EveryLimitIsAPropertyOfTheCompiler()
+    {
+        PropertyInfo[] limits = [.. typeof(ConstraintLimits).GetProperties().Where(limit => limit.Name.StartsWith("Max", StringComparison.Ordinal))];
+        Assert.NotEmpty(limits);
+        Assert.All(limits, limit =>
+        {
+            object changed = limit.PropertyType == typeof(TimeSpan) ? TimeSpan.FromMinutes(7) : Convert.ChangeType(77, limit.PropertyType, CultureInfo.InvariantCulture);
+            ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer);
+            PropertyInfo property = Assert.IsType<PropertyInfo>(typeof(ConstraintCompiler).GetProperty(limit.Name), exactMatch: false);
+            property.SetValue(compiler, changed);
+            Assert.Equal(changed, limit.GetValue(compiler.Limits));
+            Assert.Equal(changed, property.GetValue(compiler));
+        });
     }
 
     [Fact]

@@ -61,10 +61,10 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
         foreach (GenerationUpdate update in updates.Where(update => update.TokenId is int id && id < Nano.Tokenizer.BaseVocabularySize))
         {
             replayed.Allow(mask);
-            TokenLogprob logprob = Assert.IsType<TokenLogprob>(update.Logprob);
+            Assert.NotNull(update.Logprob);
             Assert.Contains(update.TokenId!.Value, Enumerable.Range(0, mask.Vocabulary).Where(id => mask[id]));
-            Assert.All(logprob.Top, candidate => Assert.True(mask[candidate.TokenId] || replayed.MayEnd, $"{candidate.TokenId} in {text}"));
-            Assert.InRange(logprob.Top.Sum(candidate => Math.Exp(candidate.Logprob)), mask.Count <= 20 ? 1 - 1e-6 : 0, 1 + 1e-6);
+            Assert.All(update.TopLogprobs, candidate => Assert.True(mask[candidate.TokenId] || replayed.MayEnd, $"{candidate.TokenId} in {text}"));
+            Assert.InRange(update.TopLogprobs.Sum(candidate => Math.Exp(candidate.Logprob)), mask.Count <= 20 ? 1 - 1e-6 : 0, 1 + 1e-6);
             replayed.Accept(update.TokenId.Value);
         }
     }

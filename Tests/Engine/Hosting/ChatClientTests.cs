@@ -127,7 +127,7 @@ public sealed class ChatClientTests(ChatClientFixture fixture) : IClassFixture<C
         {
             raw.Add(Assert.IsType<GenerationUpdate>(update.RawRepresentation));
         }
-        Assert.Equal(7, raw.SkipLast(1).Count(update => update.Logprob!.Top.Count == 2));
+        Assert.Equal(7, raw.SkipLast(1).Count(update => update.TopLogprobs.Count == 2));
     }
 
     [Fact]

@@ -22,8 +22,8 @@ internal sealed record Outcome(List<GenerationUpdate> Updates, Exception? Failur
         update.Text,
         update.FinishReason,
         update.Usage?.CompletionTokens,
-        update.Logprob is null ? "" : BitConverter.DoubleToInt64Bits(update.Logprob.Logprob),
-        update.Logprob is null ? "" : string.Join(",", update.Logprob.Top.Select(top => $"{top.TokenId}:{BitConverter.DoubleToInt64Bits(top.Logprob)}"))))];
+        update.Logprob is null ? "" : BitConverter.DoubleToInt64Bits(update.Logprob.Value),
+        update.Logprob is null ? "" : string.Join(",", update.TopLogprobs.Select(top => $"{top.TokenId}:{BitConverter.DoubleToInt64Bits(top.Logprob)}"))))];
 }
 
 /// <summary>Asks engines and collects what comes.</summary>
