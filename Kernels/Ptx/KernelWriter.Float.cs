@@ -15,6 +15,12 @@ internal sealed partial class KernelWriter
     /// <summary>The larger one; of a number and what is none, the number.</summary>
     public void Maximum(Reg<F32> d, Reg<F32> a, Reg<F32> b) => Emit("max.f32", d, a, b);
 
+    /// <summary>p = a &gt; b; false where one is no number.</summary>
+    public void Greater(Reg<Predicate> p, Reg<F32> a, Reg<F32> b) => Emit("setp.gt.f32", p, a, b);
+
+    /// <summary>p = a &gt; b, or the other one.</summary>
+    public void GreaterOr(Reg<Predicate> p, Reg<F32> a, Reg<F32> b, Reg<Predicate> other) => Emit("setp.gt.or.f32", p, a, b, other);
+
     /// <summary>2ᵃ to within 2 units in the last place, 0 below 2⁻¹²⁶.</summary>
     public void Exp2(Reg<F32> d, Reg<F32> a) => Emit("ex2.approx.ftz.f32", d, a);
 
