@@ -11,9 +11,6 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// </summary>
 internal abstract partial class TensorProductPtx
 {
-    /// <summary>The first architecture with what the kernels are made of.</summary>
-    public const int FirstSm = 80;
-
     /// <summary>Pieces of 16 bytes of a row.</summary>
     protected const int Pieces = TensorTile.RowBytes / 16;
 

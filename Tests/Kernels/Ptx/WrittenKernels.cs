@@ -25,7 +25,14 @@ internal static class WrittenKernels
            from experts in (bool[])[false, true]
            from tile in Int4GemmPtx.Tiles
            select ("Quantization", Int4GemmPtx.Name(tile, experts), sm, Int4GemmPtx.Write(tile, experts, sm)),
-        .. from sm in Targets from tile in Bf16GemmPtx.Tiles select ("MatMul", Bf16GemmPtx.Name(tile), sm, Bf16GemmPtx.Write(tile, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Bf16MatVecPtx.Tiles
+           select ("MatMul", Bf16MatVecPtx.Name(tile, experts), sm, Bf16MatVecPtx.Write(tile, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Bf16GemmPtx.Tiles
+           select ("MatMul", Bf16GemmPtx.Name(tile, experts), sm, Bf16GemmPtx.Write(tile, experts, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
         .. from sm in Targets select ("Normalization", RmsNormPtx.Name, sm, RmsNormPtx.Write(sm)),
