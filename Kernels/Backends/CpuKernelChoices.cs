@@ -12,7 +12,7 @@ public static class CpuKernelChoices
     /// <summary>All records, best first.</summary>
     public static IReadOnlyList<CpuKernel> List() =>
         [.. CpuProducts.All.Select(record => new CpuKernel(
-            record.Name, record.Format?.Name ?? "kept", record.Layout.Name, record.MultipliedAs, record.Reason, record.Lacks(CpuLimits.This)))];
+            record.Name, record.Format?.Name ?? "kept", record.Layout.Name, record.MultipliedAs(record.Format), record.Reason, record.Lacks(CpuLimits.This)))];
 
     /// <summary>What would compute a product here, and why not those before it in the list. Of experts each is a product.</summary>
     /// <param name="gemm">The product.</param>
@@ -22,7 +22,7 @@ public static class CpuKernelChoices
     public static ProductChoice Choose(GemmDesc gemm, string? forced = null)
     {
         (CpuProduct chosen, IReadOnlyList<string> passed) = new CpuProducts(gemm.Activations, forced).Explain(gemm with { Experts = 0 });
-        return new ProductChoice(gemm, chosen.Name, chosen.Layout.Name, 0, 0, chosen.Reason, passed) { Operands = chosen.MultipliedAs };
+        return new ProductChoice(gemm, chosen.Name, chosen.Layout.Name, 0, 0, chosen.Reason, passed) { Operands = chosen.MultipliedAs(gemm.Weights) };
     }
 }
 

@@ -11,8 +11,8 @@ namespace Llama4Kernels.Kernels.Contracts;
 /// <param name="Reason">When it is taken and why then.</param>
 internal abstract record Product<TMachine>(string Name, WeightFormat? Format, ActivationPrecision Operands, string Reason)
 {
-    /// <summary>What x is multiplied as, in words: codes where the weights' format has each row of x quantised, else what <see cref="Operands"/> says.</summary>
-    public string MultipliedAs => Format is { QuantisesActivations: true } format ? $"{format.Encoding} codes" : Operands.ToString();
+    /// <summary>What x is multiplied as with weights of a format, in words: codes where it has each row of x quantised, else what <see cref="Operands"/> says.</summary>
+    public string MultipliedAs(WeightFormat? weights) => weights is { QuantisesActivations: true } ? $"{weights.Encoding} codes" : Operands.ToString();
 
     /// <summary>Layout of the weights.</summary>
     public abstract WeightLayout Layout { get; }

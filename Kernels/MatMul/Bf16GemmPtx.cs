@@ -1,18 +1,19 @@
 using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// Writes the products of bfloat16 weights for many rows: <see cref="TensorProductPtx"/> with weights in rows, as they are stored. Pieces of a row are
+/// Writes the products of bfloat16 weights for many rows: <see cref="TensorProductPtx{T}"/> with weights in rows, as they are stored. Pieces of a row are
 /// exchanged in shared memory (<see cref="SharedTiles"/>), and <c>ldmatrix</c> makes fragments of them.
 /// </summary>
-internal sealed class Bf16GemmPtx : TensorProductPtx
+internal sealed class Bf16GemmPtx : TensorProductPtx<Bf16x2>
 {
     private readonly Own _r;
     private Parameter<GlobalAddress> _weights;
 
     private Bf16GemmPtx(KernelWriter writer, TensorTile tile, bool experts)
-        : base(writer, tile, experts, tile.Outputs * TensorTile.RowBytes, $"weights [{tile.Outputs}][{TensorTile.RowBytes}], pieces of 16 bytes exchanged") =>
+        : base(writer, tile, experts, tile.Outputs * TensorTile.RowBytes, $"weights [{tile.Outputs}][{TensorTile.RowBytes}], pieces of 16 bytes exchanged", Int4Operand.GroupBytes) =>
         _r = new Own(writer, tile.Outputs / tile.CopiedRows);
 
     /// <summary>The sizes, those for fewer rows first.</summary>

@@ -1,12 +1,13 @@
 using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
-/// <summary>Writes the products of bfloat16 weights for few rows: <see cref="VectorProductPtx"/> with fragments as <c>ldmatrix</c> brings them.</summary>
-internal sealed class Bf16MatVecPtx : VectorProductPtx
+/// <summary>Writes the products of bfloat16 weights for few rows: <see cref="VectorProductPtx{T}"/> with fragments as <c>ldmatrix</c> brings them.</summary>
+internal sealed class Bf16MatVecPtx : VectorProductPtx<Bf16x2>
 {
     private Bf16MatVecPtx(KernelWriter writer, VectorTile tile, bool experts)
-        : base(writer, tile, experts)
+        : base(writer, tile, experts, Int4Operand.GroupBytes)
     {
     }
 
@@ -30,6 +31,9 @@ internal sealed class Bf16MatVecPtx : VectorProductPtx
 
     /// <inheritdoc/>
     protected override Parameter<GlobalAddress> DeclareWeights() => K.View("weights", $"{(Experts ? "[experts]" : "")}[outputs][inner] bf16");
+
+    /// <inheritdoc/>
+    protected override Parameter<GlobalAddress> DeclareOperand() => K.View("x", "[rows][inner / 128][288] bytes: Int4Operand");
 
     /// <inheritdoc/>
     protected override void Fragment(int at, int tile, int block) =>

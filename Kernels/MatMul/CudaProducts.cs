@@ -25,6 +25,7 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
         .. Int4GemmCuda.Products,
         .. AffineProductCuda.Products,
         .. Bf16MatVecCuda.Products,
+        .. Fp8ProductCuda.Products,
         .. s_rowFormats.Select(format => Vector(format)),
         .. Bf16GemmCuda.Products,
         .. s_rowFormats.Select(format => Tiled(format)),

@@ -4,7 +4,7 @@ using Llama4Kernels.Kernels.Quantization;
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <content>What a warp does with a step, the results and the registers.</content>
-internal abstract partial class VectorProductPtx
+internal abstract partial class VectorProductPtx<T>
 {
     private const int Tiles = VectorTile.Outputs / MatrixFragments.M;
 
@@ -31,7 +31,7 @@ internal abstract partial class VectorProductPtx
                     for (int n = 0; n < Tile.Eights; n++)
                     {
                         Vec4<F32> sum = R.Sum[(tile * Tile.Eights) + n];
-                        Vec4<Bf16x2> value = R.Value[n];
+                        Vec4<T> value = R.Value[n];
                         K.MatrixMultiply(sum, R.Fragment, block == 0 ? new(value.X, value.Y) : new(value.Z, value.W), sum);
                     }
                 }
@@ -101,8 +101,8 @@ internal abstract partial class VectorProductPtx
         K.Comment("the warps' sums [rows][36] f32: 36, so that no two lanes meet in a bank");
         // Where the warp's own ring was: its copies have landed and its lanes are behind the last barrier.
         K.Advance(R.Own, R.Ring, R.G, sizeof(float));
-        K.Advance(R.Own, R.Own, R.T, 2 * PitchBytes);
-        K.Equal(R.Take, R.T, 0);
+        K.Advance(R.Own, R.Own, R.Quarter, 2 * PitchBytes);
+        K.Equal(R.Take, R.Quarter, 0);
         for (int part = 0; part < R.Sum.Length; part++)
         {
             (int tile, int n) = (part / Tile.Eights, part % Tile.Eights);
@@ -147,6 +147,7 @@ internal abstract partial class VectorProductPtx
             K.Advance(R.Pointer, R.Pointer, R.Output, sizeof(float));
             K.When(R.Copies, () => K.Load(R.Bias, R.Pointer));
         }
+        BeginResults();
         K.Place(next);
         K.Less(R.Last, R.Warp, R.Valid);
         K.Unless(R.Last, () => K.BranchUniform(end));
@@ -157,6 +158,7 @@ internal abstract partial class VectorProductPtx
         K.Add(R.Part.X, R.Part.X, R.Part.Y);
         K.Add(R.Part.Z, R.Part.Z, R.Part.W);
         K.Add(R.Part.X, R.Part.X, R.Part.Z);
+        Finish(R.Part.X);
         if (!Experts)
         {
             K.Add(R.Part.X, R.Part.X, R.Bias);
@@ -182,7 +184,7 @@ internal abstract partial class VectorProductPtx
 
         public Reg<U32> G { get; } = k.Register<U32>("g", "row of weights modulo 8, and token, of the lane's fragments");
 
-        public Reg<U32> T { get; } = k.Register<U32>("t", "quarter of the columns of the lane's fragments");
+        public Reg<U32> Quarter { get; } = k.Register<U32>("t", "quarter of the columns of the lane's fragments");
 
         public Reg<U32> Piece { get; } = k.Register<U32>("piece", "16 bytes of a row of weights that the lane copies; its row modulo 8 where it reads");
 
@@ -234,9 +236,9 @@ internal abstract partial class VectorProductPtx
 
         public Reg<Predicate> Last { get; } = k.Register<Predicate>("last", "temporary");
 
-        public Vec4<Bf16x2> Fragment { get; } = k.Quad<Bf16x2>("a", "fragment of weights");
+        public Vec4<T> Fragment { get; } = k.Quad<T>("a", "fragment of weights");
 
-        public Vec4<Bf16x2>[] Value { get; } = [.. Enumerable.Range(0, eights).Select(n => k.Quad<Bf16x2>($"b{n}_", "fragments of x: two blocks of 16 columns"))];
+        public Vec4<T>[] Value { get; } = [.. Enumerable.Range(0, eights).Select(n => k.Quad<T>($"b{n}_", "fragments of x: two blocks of 16 columns"))];
 
         public Vec4<F32>[] Sum { get; } = [.. Enumerable.Range(0, Tiles * eights).Select(part => k.Quad<F32>($"sum{part}_", "sums"))];
 

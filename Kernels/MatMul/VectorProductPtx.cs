@@ -9,22 +9,24 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// warp's ring: its depth is the number of bytes on the way, whatever an assembler does. A weight's format says how what
 /// <c>ldmatrix</c> brings becomes fragments, and what becomes of a sum.
 /// </summary>
-internal abstract partial class VectorProductPtx
+internal abstract partial class VectorProductPtx<T>
+    where T : struct, IPairType
 {
     private const int PitchBytes = (VectorTile.Outputs + 4) * sizeof(float);
     private const int Pieces = VectorTile.StepBytes / 16;
     private const int CopiedRows = 32 / Pieces;
     private const int CopiesOfLane = VectorTile.Outputs / CopiedRows;
 
-    private readonly int _halves;
+    private readonly int _halves, _groupBytes;
 
     /// <summary>Begins a kernel.</summary>
     /// <param name="writer">Writes it.</param>
     /// <param name="tile">What a block computes.</param>
     /// <param name="experts">Rows in the order of experts.</param>
-    protected VectorProductPtx(KernelWriter writer, VectorTile tile, bool experts)
+    /// <param name="groupBytes">Bytes of 128 values of x.</param>
+    protected VectorProductPtx(KernelWriter writer, VectorTile tile, bool experts, int groupBytes)
     {
-        (K, Tile, Experts) = (writer, tile, experts);
+        (K, Tile, Experts, _groupBytes) = (writer, tile, experts, groupBytes);
         _halves = tile.StepColumns / 32;
         K.Shared("ring", tile.SharedBytes, $"{VectorTile.Warps} warps, {tile.Depth} steps of {tile.SlotBytes} bytes: weights [{VectorTile.Outputs}][{VectorTile.StepBytes}], pieces of 16 bytes exchanged, values {tile.ValueBytes}; at the end each warp's sums [rows][{PitchBytes / 4}] f32");
         R = new Registers(writer, tile.Eights);
@@ -43,7 +45,7 @@ internal abstract partial class VectorProductPtx
     protected Registers R { get; }
 
     /// <summary>Bytes from a warp's step of values to its next, four on.</summary>
-    private int ValueStride => VectorTile.Warps * Tile.StepColumns / Int4Tiles.GroupColumns * Int4Operand.GroupBytes;
+    private int ValueStride => VectorTile.Warps * Tile.StepColumns / Int4Tiles.GroupColumns * _groupBytes;
 
     /// <summary>What a kernel's head says.</summary>
     protected static string Summary(VectorTile tile, bool experts, int sm, string weights, string page) =>
@@ -51,8 +53,16 @@ internal abstract partial class VectorProductPtx
         + $"{page} says why it is as it is.\n"
         + $"grid (outputs / {VectorTile.Outputs}, {(experts ? "rows: a block works if its row is the first of a slice of its expert" : $"rows / {tile.Rows}")}), block {VectorTile.Threads}";
 
-    /// <summary>The parameter of the weights.</summary>
+    /// <summary>The parameters of the weights, of which the first.</summary>
     protected abstract Parameter<GlobalAddress> DeclareWeights();
+
+    /// <summary>The parameters of x, of which the first.</summary>
+    protected abstract Parameter<GlobalAddress> DeclareOperand();
+
+    /// <summary>What there is before the first step, beside sums of zero.</summary>
+    protected virtual void BeginSums()
+    {
+    }
 
     /// <summary>The fragment of a tile of 16 outputs and a block of 16 columns.</summary>
     /// <param name="at">The step's place in the ring.</param>
@@ -60,11 +70,26 @@ internal abstract partial class VectorProductPtx
     /// <param name="block">The block.</param>
     protected abstract void Fragment(int at, int tile, int block);
 
+    /// <summary>What becomes of a warp's sums after its last step.</summary>
+    protected virtual void EndSums()
+    {
+    }
+
+    /// <summary>What results need, of the lane's output, if there is one (<see cref="Registers.Take"/>), and from the warp's first row on (<see cref="Registers.Row"/>).</summary>
+    protected virtual void BeginResults()
+    {
+    }
+
+    /// <summary>A result of a row's sum, before its bias; rows come one after another.</summary>
+    protected virtual void Finish(Reg<F32> sum)
+    {
+    }
+
     /// <summary>The whole kernel.</summary>
     protected void Body()
     {
         Parameter<GlobalAddress> weights = DeclareWeights();
-        Parameter<GlobalAddress> x = K.View("x", "[rows][inner / 128][288] bytes: Int4Operand");
+        Parameter<GlobalAddress> x = DeclareOperand();
         Parameter<GlobalAddress>? rowExperts = Experts ? K.View("row_experts", "[rows] s32: a row's expert") : null;
         Parameter<GlobalAddress>? starts = Experts ? K.View("starts", "[experts + 1] s32: an expert's first row") : null;
         Parameter<GlobalAddress>? bias = Experts ? null : K.View("bias", "[outputs] f32, or empty");
@@ -79,7 +104,7 @@ internal abstract partial class VectorProductPtx
         K.And(R.Lane, R.Thread, 31);
         K.ShiftRight(R.Warp, R.Thread, 5);
         K.ShiftRight(R.G, R.Lane, 2);
-        K.And(R.T, R.Lane, 3);
+        K.And(R.Quarter, R.Lane, 3);
         K.And(R.Piece, R.Lane, Pieces - 1);
         K.BlockX(R.Output);
         K.Multiply(R.Output, R.Output, VectorTile.Outputs);
@@ -114,6 +139,7 @@ internal abstract partial class VectorProductPtx
                 K.Move(sum[c], 0f);
             }
         }
+        BeginSums();
         K.Equal(R.Last, R.Left, 0);
         K.When(R.Last, () => K.BranchUniform(done));
         K.Place(loop);
@@ -123,6 +149,7 @@ internal abstract partial class VectorProductPtx
         }
         K.BranchUniform(loop);
         K.Place(done);
+        EndSums();
         Reduce(bias, end);
         K.Place(end);
         K.Return();
@@ -199,7 +226,7 @@ internal abstract partial class VectorProductPtx
         K.Comment("and values");
         K.Load(R.Pointer, x);
         K.ShiftRight(R.RowBytes, R.Inner, int.Log2(Int4Tiles.GroupColumns));
-        K.Multiply(R.RowBytes, R.RowBytes, Int4Operand.GroupBytes);
+        K.Multiply(R.RowBytes, R.RowBytes, _groupBytes);
         K.Advance(R.Pointer, R.Pointer, R.First, R.RowBytes);
         PointAtStep();
         if (Tile.Rows == 1)
@@ -215,7 +242,7 @@ internal abstract partial class VectorProductPtx
             K.Add(R.Row, R.G, MatrixFragments.N * n);
             K.Minimum(R.Row, R.Row, R.Work);
             K.Advance(R.Values[n], R.Pointer, R.Row, R.RowBytes);
-            K.Advance(R.Values[n], R.Values[n], R.T, 16);
+            K.Advance(R.Values[n], R.Values[n], R.Quarter, 16);
         }
     }
 
@@ -224,7 +251,7 @@ internal abstract partial class VectorProductPtx
     {
         int steps = Int4Tiles.GroupColumns / Tile.StepColumns;
         K.ShiftRight(R.Row, R.Warp, int.Log2(steps));
-        K.Advance(R.Pointer, R.Pointer, R.Row, Int4Operand.GroupBytes);
+        K.Advance(R.Pointer, R.Pointer, R.Row, _groupBytes);
         if (steps > 1)
         {
             K.And(R.Row, R.Warp, steps - 1);
@@ -239,7 +266,7 @@ internal abstract partial class VectorProductPtx
         K.SharedBase(R.Ring);
         K.Advance(R.Ring, R.Ring, R.Warp, Tile.RingBytes);
         K.Advance(R.Own, R.Ring, R.Lane, 16);
-        K.Advance(R.ByT, R.Ring, R.T, 16);
+        K.Advance(R.ByT, R.Ring, R.Quarter, 16);
         for (int odd = 0; odd < 2; odd++)
         {
             // The rows lane / 8 and four on, modulo 8.

@@ -33,6 +33,15 @@ internal static class WrittenKernels
            from experts in (bool[])[false, true]
            from tile in Bf16GemmPtx.Tiles
            select ("MatMul", Bf16GemmPtx.Name(tile, experts), sm, Bf16GemmPtx.Write(tile, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Fp8MatVecPtx.Tiles
+           select ("Quantization", Fp8MatVecPtx.Name(tile, experts), sm, Fp8MatVecPtx.Write(tile, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Fp8GemmPtx.Tiles
+           select ("Quantization", Fp8GemmPtx.Name(tile, experts), sm, Fp8GemmPtx.Write(tile, experts, sm)),
+        .. from sm in Targets from quantises in (bool[])[false, true] select ("Quantization", Fp8OperandPtx.Name(quantises), sm, Fp8OperandPtx.Write(quantises, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets from pageTokens in SplitAttentionPtx.PageSizes select ("Attention", SplitAttentionPtx.Name(pageTokens), sm, SplitAttentionPtx.Write(pageTokens, sm)),
         .. from sm in Targets select ("Normalization", RmsNormPtx.Name, sm, RmsNormPtx.Write(sm)),

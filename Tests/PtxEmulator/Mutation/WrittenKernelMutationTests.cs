@@ -143,6 +143,22 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
             IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
             return sizes.Select(one => new Bf16Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Launch(tile, spare: 1));
         }
+        foreach (bool quantises in new[] { false, true }.Where(quantises => name == Fp8OperandPtx.Name(quantises)))
+        {
+            // Rows that end within a block's turn and behind it.
+            return [new Fp8Case(5, 1, 640, seed: 3).Operand(quantises), new Fp8Case(2, 1, 2176, seed: 4).Operand(quantises)];
+        }
+        foreach (TensorTile tile in Fp8GemmPtx.Tiles.Where(tile => name == Fp8GemmPtx.Name(tile, experts: false) || name == Fp8GemmPtx.Name(tile, experts: true)))
+        {
+            bool experts = name == Fp8GemmPtx.Name(tile, experts: true);
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
+            return sizes.Select(one => new Fp8Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Launch(tile, spare: 1));
+        }
+        foreach (VectorTile tile in Fp8MatVecPtx.Tiles.Where(tile => name == Fp8MatVecPtx.Name(tile, experts: false) || name == Fp8MatVecPtx.Name(tile, experts: true)))
+        {
+            bool experts = name == Fp8MatVecPtx.Name(tile, experts: true);
+            return VectorShapes(tile.Rows, tile.StepColumns).Select(shape => new Fp8Case(shape.Rows, shape.Outputs, shape.Columns, seed: 3, experts ? Starts(shape.Rows, tile.Rows) : null, withBias: shape.Outputs == 33).Launch(tile, spare: 1));
+        }
         foreach (VectorTile tile in Bf16MatVecPtx.Tiles.Where(tile => name == Bf16MatVecPtx.Name(tile, experts: false) || name == Bf16MatVecPtx.Name(tile, experts: true)))
         {
             bool experts = name == Bf16MatVecPtx.Name(tile, experts: true);
