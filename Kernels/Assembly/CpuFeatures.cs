@@ -14,6 +14,15 @@ public static class CpuFeatures
     /// <summary>Integer dot product (VPDPBUSD on 512-bit registers): CPUID leaf 7, ECX bit 11.</summary>
     public static bool Avx512Vnni { get; } = Avx512 && (X86Base.CpuId(7, 0).Ecx & (1 << 11)) != 0;
 
+    /// <summary>AVX2 with fused multiplication and addition and halves (F16C), in a 64-bit x86 process.</summary>
+    public static bool Avx2 { get; } = System.Runtime.Intrinsics.X86.Avx2.X64.IsSupported && Fma.IsSupported && (X86Base.CpuId(1, 0).Ecx & (1 << 29)) != 0;
+
+    /// <summary>Integer dot product in the encoding of AVX (VPDPBUSD on 256-bit registers): CPUID leaf 7.1, EAX bit 4.</summary>
+    public static bool AvxVnni { get; } = Avx2 && (Leaf7Sub1Eax() & (1 << 4)) != 0;
+
+    /// <summary>Integer dot product on 256-bit registers, in the encoding of AVX or in that of AVX-512.</summary>
+    public static bool IntegerDot256 { get; } = AvxVnni || (Avx2 && Avx512Vnni && Avx512BW.VL.IsSupported);
+
     private static int Leaf7Sub1Eax() =>
         X86Base.IsSupported && X86Base.CpuId(0, 0).Eax >= 7 && X86Base.CpuId(7, 0).Eax >= 1 ? X86Base.CpuId(7, 1).Eax : 0;
 }

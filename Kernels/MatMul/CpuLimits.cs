@@ -15,15 +15,19 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
         Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0,
         CpuFeatures.Avx512,
         CpuFeatures.Avx512Bf16,
-        CpuFeatures.Avx512 ? AssembledTiles.Fault : null)
+        CpuFeatures.Avx2 ? AssembledTiles.Fault : null)
     {
-        Avx2 = System.Runtime.Intrinsics.X86.Avx2.IsSupported,
+        Avx2 = CpuFeatures.Avx2,
+        IntegerDot256 = CpuFeatures.IntegerDot256,
         Avx512Vnni = CpuFeatures.Avx512Vnni,
         Avx512Vbmi = System.Runtime.Intrinsics.X86.Avx512Vbmi.IsSupported,
     };
 
-    /// <summary>AVX2 on x86.</summary>
+    /// <summary>AVX2 on x86, with what every processor of it has.</summary>
     public bool Avx2 { get; init; }
+
+    /// <summary>The integer dot product in vectors of 256 bits.</summary>
+    public bool IntegerDot256 { get; init; }
 
     /// <summary>The integer dot product of AVX-512.</summary>
     public bool Avx512Vnni { get; init; }
@@ -42,6 +46,12 @@ internal sealed record CpuLimits(int VectorBits, bool Avx512, bool Avx512Bf16, s
 
     /// <summary>Why the assembled integer dot product does not run, or null.</summary>
     public string? WhyNoIntegerDot() => WhyNoAssembly() ?? (Avx512Vnni ? null : "needs the integer dot product of AVX-512, which the processor does not have");
+
+    /// <summary>Why assembled AVX2 code does not run, or null.</summary>
+    public string? WhyNoAssembly256() => WhyNoBytes256() ?? AssemblyFault;
+
+    /// <summary>Why the assembled integer dot product in vectors of 256 bits does not run, or null.</summary>
+    public string? WhyNoIntegerDot256() => WhyNoAssembly256() ?? (IntegerDot256 ? null : "needs the integer dot product of AVX or AVX-512, which the processor does not have");
 
     /// <summary>Why permutations of bytes in vectors of 512 bits do not run, or null.</summary>
     public string? WhyNoBytePermutations() => Avx512Vbmi ? null : "needs AVX-512 VBMI, which the processor does not have";

@@ -10,7 +10,10 @@ namespace Llama4Kernels.Kernels.MatMul;
 internal sealed class CpuProducts(ActivationPrecision activations, string? forced = null, CpuLimits? limits = null)
     : ProductList<CpuProduct, CpuLimits>(All, limits ?? CpuLimits.This, "this processor", activations, forced)
 {
-    /// <summary>All records. Stored codes are multiplied as integers where there is the integer dot product; without it floats are faster.</summary>
+    /// <summary>All records. Stored codes are multiplied as integers where there is the integer dot product, those of eight bits wherever code is assembled; else floats are faster.</summary>
     public static CpuProduct[] All { get; } =
-        [.. MatMulDot.Products, .. MatMulCpu.Products, .. Int4Product.Products, .. QuantisedProduct.Products, .. Int8Product.Products[..1], .. CodedProduct.Products[..1], .. AffineProduct.Products, .. Int8Product.Products[1..], .. CodedProduct.Products[1..]];
+    [
+        .. MatMulDot.Products, .. MatMulCpu.Products, .. Int4Product.Products, .. QuantisedProduct.Products, .. Int8Product.Products[..Int8Product.BeforeFloats],
+        .. CodedProduct.Products[..1], .. AffineProduct.Products, .. Int8Product.Products[Int8Product.BeforeFloats..], .. CodedProduct.Products[1..],
+    ];
 }

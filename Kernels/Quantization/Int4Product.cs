@@ -15,6 +15,8 @@ internal static unsafe partial class Int4Product
     public static readonly CpuProduct[] Products =
     [
         Record("avx512vnni", limits => limits.WhyNoIntegerDot(), "assembled tiles of 4 rows with the integer dot product", (ws, in o) => Run(ws, o, &Int4PanelTiles.Assembled)),
+        Record("avxvnni", limits => limits.WhyNoIntegerDot256(), "the same in vectors of 256 bits", (ws, in o) => Run(ws, o, &Int4PanelTiles.NarrowDot)),
+        Record("avx2", limits => limits.WhyNoAssembly256(), "assembled tiles of 4 rows with products of bytes in vectors of 256 bits", (ws, in o) => Run(ws, o, &Int4PanelTiles.Narrow)),
         Record("v512", limits => limits.WhyNoBytes512(), "products of bytes in vectors of 512 bits, tiles of 4 rows", (ws, in o) => Run(ws, o, &Int4PanelTiles.Vector512)),
         Record("v256", limits => limits.WhyNoBytes256(), "products of bytes in vectors of 256 bits, tiles of 4 rows", (ws, in o) => Run(ws, o, &Int4PanelTiles.Vector256)),
         Record("v128", limits => limits.WhyNoVectors(128), "vectors of 128 bits, tiles of 4 rows", (ws, in o) => Run(ws, o, &Int4PanelTiles.Vector128)),

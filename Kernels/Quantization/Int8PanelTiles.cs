@@ -16,8 +16,18 @@ internal static unsafe class Int8PanelTiles
 
     private static readonly IntegerTiles s_tiles = new(AssembledInt8Tile.Emit);
 
+    private static readonly IntegerTiles s_narrowDot = new((a, rows, ahead, near) => NarrowInt8Tile.Emit(a, rows, ahead, near, new ByteDot(true)));
+
+    private static readonly IntegerTiles s_narrow = new((a, rows, ahead, near) => NarrowInt8Tile.Emit(a, rows, ahead, near, new ByteDot(false)));
+
     /// <summary>Assembled, with the integer dot product.</summary>
     public static void Assembled(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) => s_tiles.Run(blocks, x, rows, groups, y, ahead);
+
+    /// <summary>Assembled for vectors of 256 bits, with their integer dot product.</summary>
+    public static void NarrowDot(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) => s_narrowDot.Run(blocks, x, rows, groups, y, ahead);
+
+    /// <summary>Assembled for AVX2.</summary>
+    public static void Narrow(byte* blocks, byte* x, int rows, int groups, float* y, Lookahead ahead) => s_narrow.Run(blocks, x, rows, groups, y, ahead);
 
     /// <summary>Vectors of 512 bits, AVX-512 BW.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -11,10 +11,15 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// </summary>
 internal static unsafe partial class Int8Product
 {
-    /// <summary>The records, best first. Where there is no integer dot product floats are faster: only the first stands before them.</summary>
+    /// <summary>How many of the records, the assembled ones, stand before products of floats, which are faster than the others.</summary>
+    public const int BeforeFloats = 3;
+
+    /// <summary>The records, best first.</summary>
     public static readonly CpuProduct[] Products =
     [
         Record("avx512vnni", limits => limits.WhyNoIntegerDot(), "assembled tiles of 4 rows with the integer dot product", (ws, in o) => Run(ws, o, &Int8PanelTiles.Assembled)),
+        Record("avxvnni", limits => limits.WhyNoIntegerDot256(), "the same in vectors of 256 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.NarrowDot)),
+        Record("avx2", limits => limits.WhyNoAssembly256(), "assembled tiles of 4 rows with products of bytes in vectors of 256 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Narrow)),
         Record("v512", limits => limits.WhyNoBytes512(), "products of bytes in vectors of 512 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Vector512)),
         Record("v256", limits => limits.WhyNoBytes256(), "products of bytes in vectors of 256 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Vector256)),
         Record("v128", limits => limits.WhyNoVectors(128), "vectors of 128 bits", (ws, in o) => Run(ws, o, &Int8PanelTiles.Vector128)),

@@ -22,7 +22,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
     [InlineData("bf16", ActivationPrecision.Float32, "matmul_bf16_avx512", "matmul_bf16_v256", "matmul_bf16_scalar", "panels32")]
     [InlineData("f32", ActivationPrecision.BFloat16, "matmul_f32_avx512", "matmul_f32_v256", "matmul_f32_scalar", "panels32")]
     [InlineData("int4", ActivationPrecision.BFloat16, "matmul_int4_vectors", "matmul_int4_vectors", "matmul_int4_scalar", "panels32")]
-    [InlineData("int4", ActivationPrecision.Int8, "matmul_int4_int8_avx512vnni", "matmul_int4_int8_v256", "matmul_int4_int8_v128", "panels64")]
+    [InlineData("int4", ActivationPrecision.Int8, "matmul_int4_int8_avx512vnni", "matmul_int4_int8_avx2", "matmul_int4_int8_v128", "panels64")]
     [InlineData("bf16", ActivationPrecision.Int8, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_v256", "matmul_bf16_bf16_scalar", "panels32")]
     [InlineData("fp8", ActivationPrecision.BFloat16, "matmul_fp8_bf16_avx512bf16", "matmul_fp8_vectors", "matmul_fp8_scalar", "panels32")]
     [InlineData("fp8", ActivationPrecision.Float32, "matmul_fp8_vectors", "matmul_fp8_vectors", "matmul_fp8_scalar", "panels32")]
@@ -31,7 +31,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
     [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("q4_k", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("q4_k", ActivationPrecision.Int8, "matmul_coded_int8_avx512vnni", "matmul_coded_v256", "matmul_coded_v128", "lines32")]
-    [InlineData("q8_0", ActivationPrecision.Int8, "matmul_int8_int8_avx512vnni", "matmul_coded_v256", "matmul_coded_v128", "panels32-int8")]
+    [InlineData("q8_0", ActivationPrecision.Int8, "matmul_int8_int8_avx512vnni", "matmul_int8_int8_avx2", "matmul_coded_v128", "panels32-int8")]
     [InlineData("q8_0", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     [InlineData("fp8g128-bf16", ActivationPrecision.Int8, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
     public void TheFirstThatAppliesIsTaken(string weights, ActivationPrecision activations, string best, string avx2, string arm, string layout)
@@ -40,6 +40,18 @@ public sealed unsafe class CpuProductsTests : IDisposable
         Assert.Equal([best, avx2, arm], new[] { s_all, s_avx2, s_arm }.Select(limits => new CpuProducts(activations, null, limits).Explain(gemm).Chosen.Name));
         Assert.EndsWith("_scalar", new CpuProducts(activations, null, s_none).Explain(gemm).Chosen.Name);
         Assert.Equal(layout, new CpuProducts(activations, null, s_all).ForPacking(gemm).Layout.Name);
+    }
+
+    [Theory]
+    [InlineData("int4")]
+    [InlineData("q8_0")]
+    public void WithoutTheDotProductOfAvx512OrAssembledCodeTheNextOneIsTaken(string weights)
+    {
+        var gemm = new GemmDesc(1, 64, 256, KeptFormats.Find(weights) ?? WeightFormat.Get(weights), ActivationPrecision.Int8);
+        string Chosen(CpuLimits limits) => new CpuProducts(ActivationPrecision.Int8, null, limits).Explain(gemm).Chosen.Name;
+        Assert.EndsWith("_avxvnni", Chosen(s_avx2 with { IntegerDot256 = true }));
+        Assert.EndsWith("_avx2", Chosen(s_all with { Avx512Vnni = false }));
+        Assert.EndsWith("_v256", Chosen(s_avx2 with { IntegerDot256 = true, AssemblyFault = "no code" }));
     }
 
     [Fact]
