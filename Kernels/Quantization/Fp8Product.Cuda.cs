@@ -41,24 +41,26 @@ internal static class Fp8ProductCuda
 
     private static CudaProduct Record(string kernel, int sharedBytes, string when, bool isGrouped, CudaProduct.ExtentsOf extents, bool takesRowExperts)
     {
-        CudaProduct.Launcher launch = isGrouped
-            ? (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
-            {
-                KernelCall call = WithOperand(queue, scratch, kernel, o);
-                CudaProduct.Run((takesRowExperts ? call.View(o.RowExperts) : call).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
-            }
-        : (CudaQueue queue, CudaScratch scratch, in ProductOperands o) =>
-        {
-            // Before the operand: what the number takes to come must not stand between grids that overlap.
-            DeviceView rows = o.Counts!.Of(o.X.Rows);
-            CudaProduct.Run(WithOperand(queue, scratch, kernel, o).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
-        };
-        return new(kernel, CudaLayout.Rows, WeightFormat.Fp8, sharedBytes, ActivationPrecision.BFloat16, TensorTile.FirstSm, $"FP8 weights in rows, {when}{(isGrouped ? ", grouped by expert" : "")}", extents, launch)
+        string reason = $"FP8 weights in rows, {when}{(isGrouped ? ", grouped by expert" : "")}";
+        return new(kernel, CudaLayout.Rows, WeightFormat.Fp8, sharedBytes, ActivationPrecision.BFloat16, TensorTile.FirstSm, reason, extents, isGrouped ? Grouped : Dense)
         {
             AlsoReads = WeightFormat.Fp8Activations,
             IsGrouped = isGrouped,
             InnerMultiple = Int4Tiles.GroupColumns,
         };
+
+        void Dense(CudaQueue queue, CudaScratch scratch, in ProductOperands o)
+        {
+            // Before the operand: what the number takes to come must not stand between grids that overlap.
+            DeviceView rows = o.Counts!.Of(o.X.Rows);
+            CudaProduct.Run(WithOperand(queue, scratch, kernel, o).View(o.Bias).View(o.Y).View(rows).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
+        }
+
+        void Grouped(CudaQueue queue, CudaScratch scratch, in ProductOperands o)
+        {
+            KernelCall call = WithOperand(queue, scratch, kernel, o);
+            CudaProduct.Run((takesRowExperts ? call.View(o.RowExperts) : call).View(o.Starts).View(o.Y).Value(o.Y.Columns).Value(o.X.Columns), extents, o);
+        }
     }
 
     private static KernelCall WithOperand(CudaQueue queue, CudaScratch scratch, string kernel, in ProductOperands o)

@@ -24,6 +24,8 @@ public class DependentLaunchTests
     [InlineData("matmul64_bf16", 3)]
     [InlineData("expert_matvec8_bf16", 3)]
     [InlineData("expert_matmul64_bf16", 3)]
+    [InlineData("matvec8_fp8", 3)]
+    [InlineData("expert_matmul64_fp8", 3)]
     public void GridsWaitForEachOther(string kernel, int rows)
     {
         for (int seed = 0; seed < 20; seed++)
@@ -33,17 +35,23 @@ public class DependentLaunchTests
     }
 
     [Theory]
-    [InlineData("matvec1_bf16", 1)]
-    [InlineData("matvec16_bf16", 9)]
-    [InlineData("matmul64_bf16", 3)]
-    [InlineData("matmul128_bf16", 3)]
-    [InlineData("expert_matvec1_bf16", 1)]
-    [InlineData("expert_matvec8_bf16", 3)]
-    [InlineData("expert_matmul64_bf16", 3)]
-    [InlineData("expert_matmul128_bf16", 3)]
-    public void AKernelWithoutItsWaitIsFound(string kernel, int rows)
+    [InlineData("matvec1_bf16", "matvec1_bf16", 1)]
+    [InlineData("matvec16_bf16", "matvec16_bf16", 9)]
+    [InlineData("matmul64_bf16", "matmul64_bf16", 3)]
+    [InlineData("matmul128_bf16", "matmul128_bf16", 3)]
+    [InlineData("expert_matvec1_bf16", "expert_matvec1_bf16", 1)]
+    [InlineData("expert_matvec8_bf16", "expert_matvec8_bf16", 3)]
+    [InlineData("expert_matmul64_bf16", "expert_matmul64_bf16", 3)]
+    [InlineData("expert_matmul128_bf16", "expert_matmul128_bf16", 3)]
+    [InlineData("matvec1_fp8", "matvec1_fp8", 1)]
+    [InlineData("matvec16_fp8", "matvec16_fp8", 9)]
+    [InlineData("matmul64_fp8", "matmul64_fp8", 3)]
+    [InlineData("expert_matvec8_fp8", "expert_matvec8_fp8", 3)]
+    [InlineData("expert_matmul128_fp8", "expert_matmul128_fp8", 3)]
+    [InlineData("round_operand_fp8", "matvec1_fp8", 1)]
+    public void AKernelWithoutItsWaitIsFound(string damaged, string kernel, int rows)
     {
-        PtxFinding finding = Assert.Single(Run(kernel, rows, seed: 0, kernel));
+        PtxFinding finding = Assert.Single(Run(kernel, rows, seed: 0, damaged));
         Assert.Equal(PtxFindingKind.MissingWait, finding.Kind);
     }
 

@@ -145,8 +145,18 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
         }
         foreach (bool quantises in new[] { false, true }.Where(quantises => name == Fp8OperandPtx.Name(quantises)))
         {
-            // Rows that end within a block's turn and behind it.
-            return [new Fp8Case(5, 1, 640, seed: 3).Operand(quantises), new Fp8Case(2, 1, 2176, seed: 4).Operand(quantises)];
+            // Rows that end within a block's turn and behind it, whose largest number each warp and different lanes have; beyond the bound, and what is no number.
+            var rows = new Fp8Case(8, 1, 1152, seed: 3);
+            for (int row = 0; row < 8; row++)
+            {
+                rows.X[row][(128 * row) + (4 * (((5 * row) + 1) % 32)) + (row % 4)] = 900;
+            }
+            var special = new Fp8Case(2, 1, 2176, seed: 4);
+            for (int i = 0; i < 12; i++)
+            {
+                special.X[1][i] = i < 4 ? 2000 : i < 8 ? -2000 : float.NaN;
+            }
+            return [rows.Operand(quantises), special.Operand(quantises)];
         }
         foreach (TensorTile tile in Fp8GemmPtx.Tiles.Where(tile => name == Fp8GemmPtx.Name(tile, experts: false) || name == Fp8GemmPtx.Name(tile, experts: true)))
         {
