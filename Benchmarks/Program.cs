@@ -50,6 +50,9 @@ switch (args)
     case ["--quick", "serving", string model]:
         await ServingQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
+    case ["--quick", "neighbour", string model]:
+        await NeighbourQuick.RunAsync(model).ConfigureAwait(false);
+        return 0;
     case ["--quick", "server", string model]:
         await ServerQuick.RunAsync(model).ConfigureAwait(false);
         return 0;
@@ -65,7 +68,7 @@ switch (args)
         RooflinePicture.Run(path, args.Length < 3 ? "" : args[2]);
         return 0;
     case ["--quick", ..]:
-        Console.Error.WriteLine("Quick benchmarks: matmul, attention [THREADS [RECORD]], pack, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, server MODEL [scout], constraint MODEL");
+        Console.Error.WriteLine("Quick benchmarks: matmul, attention [THREADS [RECORD]], pack, affine [int8 [THREADS [PRODUCT]]], product FORMAT [THREADS [OUTxIN [RECORD]]], decode, vision, int4-device [--emulator], emulator, team, steps MODEL [THREADS], serving MODEL, neighbour MODEL, server MODEL [scout], constraint MODEL");
         return 2;
     default:
         BenchmarkSwitcher.FromAssembly(typeof(MatMulQuick).Assembly).Run(args, RoofColumn.Config);

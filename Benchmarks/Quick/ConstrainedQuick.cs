@@ -35,7 +35,7 @@ internal static class ConstrainedQuick
         var compiler = new ConstraintCompiler(model.Tokenizer);
         foreach ((string name, string schema) in s_schemas)
         {
-            Constraint constraint = compiler.JsonSchema(schema);
+            ITokenConstraint constraint = compiler.JsonSchema(schema);
             List<double> ratios = [];
             (double free, double bound, int forced) = (0, 0, 0);
             // Two for nothing: what runs for the first time is compiled.
@@ -43,7 +43,7 @@ internal static class ConstrainedQuick
             {
                 GenerationOptions options = new() { Temperature = 1, TopP = 1, Seed = (ulong)(pair + 3), MaxTokens = Tokens, IgnoreEos = true };
                 double without = await TimeAsync(engine, prompt, options).ConfigureAwait(false);
-                double with = await TimeAsync(engine, prompt, options with { Constraint = constraint.Start() }).ConfigureAwait(false);
+                double with = await TimeAsync(engine, prompt, options with { Constraint = constraint }).ConfigureAwait(false);
                 double again = await TimeAsync(engine, prompt, options).ConfigureAwait(false);
                 if (pair >= 0)
                 {
@@ -72,11 +72,11 @@ internal static class ConstrainedQuick
             : throw new InvalidOperationException($"{count} tokens instead of {Tokens}.");
     }
 
-    private static async Task<int> ForcedAsync(Llama4Engine engine, Prompt prompt, GenerationOptions options, Constraint constraint)
+    private static async Task<int> ForcedAsync(Llama4Engine engine, Prompt prompt, GenerationOptions options, ITokenConstraint constraint)
     {
         (int forced, int pending) = (0, 0);
-        ITokenConstraint state = constraint.Start();
-        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options with { Constraint = constraint.Start() })).ConfigureAwait(false))
+        ITokenConstraint state = constraint.Fork();
+        await foreach (GenerationUpdate update in engine.GenerateAsync(new(prompt, options with { Constraint = constraint })).ConfigureAwait(false))
         {
             pending = pending > 0 ? pending - 1 : 0;
             if (pending == 0)

@@ -24,19 +24,24 @@ internal static unsafe class ProductQuick
     /// <param name="weights">Name of the weights' format.</param>
     /// <param name="threads">0 for one on each core.</param>
     /// <param name="shape">Outputs and inputs.</param>
-    /// <param name="only">How the names of records end that are measured; null for all.</param>
+    /// <param name="only">How the names of records end that are measured, those with operands of float32 among them; null for all whose operands are rounded as the format's best are.</param>
     public static void Run(string weights, int threads, (int Outputs, int Inputs) shape, string? only)
     {
         // What products of integers of eight bits read is a form that files have.
         WeightFormat format = weights == "int8" ? KeptFormats.Int8 : WeightFormat.Get(weights);
         bool integers = format.Encoding == WeightEncoding.Integer;
         CpuProduct[] records = [.. CpuProducts.All.Where(record =>
-            record.Format == format && record.Operands == (integers ? ActivationPrecision.Int8 : ActivationPrecision.BFloat16) && record.Lacks(CpuLimits.This) is null
-            && (only is null || record.Name.EndsWith(only, StringComparison.Ordinal)))];
+            record.Format == format && record.Lacks(CpuLimits.This) is null
+            && (only is null ? record.Operands == (integers ? ActivationPrecision.Int8 : ActivationPrecision.BFloat16) : record.Name.EndsWith(only, StringComparison.Ordinal)))];
         using var team = new ThreadTeam(threads);
         using var workspace = new CpuWorkspace(team);
-        double Peak() => integers ? CpuFeatures.Avx512Vnni ? Ceilings.IntegerDotPeak(team) : 0 : CpuFeatures.Avx512Bf16 ? Ceilings.DotPeak(team) : 0;
-        double peak = Peak();
+        double Peak(ActivationPrecision operands) => operands switch
+        {
+            ActivationPrecision.Int8 when CpuFeatures.Avx512Vnni => Ceilings.IntegerDotPeak(team),
+            ActivationPrecision.BFloat16 when CpuFeatures.Avx512Bf16 => Ceilings.DotPeak(team),
+            ActivationPrecision.Float32 when CpuFeatures.Avx512 => Ceilings.FmaPeak(team),
+            _ => 0,
+        };
         var random = new Random(1);
         float* x = Floats((long)MaxTokens * shape.Inputs), y = Floats((long)MaxTokens * shape.Outputs);
         for (int i = 0; i < MaxTokens * shape.Inputs; i++)
@@ -46,6 +51,7 @@ internal static unsafe class ProductQuick
         foreach (CpuProduct record in records)
         {
             CpuMatrix[] pool = Pack(record, format, shape, team, random);
+            double peak = Peak(record.Operands);
             Console.WriteLine($"{record.Name}, {team.Threads} threads, {pool.Length} matrices [{shape.Outputs}, {shape.Inputs}] of {pool[0].Bytes / 1e6:F1} MB, peak {peak / 1e9:F0} GOP/s");
             foreach (int tokens in (int[])[1, 2, 3, 4, 5, 6, 8, 12, 16, 32, 128, 512])
             {
@@ -59,7 +65,7 @@ internal static unsafe class ProductQuick
                     best = Math.Min(best, Ceilings.Best(1, () => record.Launch(workspace, new CpuOperands(x, tokens, w, null, y))));
                     reading = Math.Max(reading, w.Bytes < 1 << 20 || i % 4 > 0 ? 0 : ReadBandwidth.Measure(team, [.. Enumerable.Range(1, read).Select(n => pool[(i + n) % pool.Length].Memory)], 1));
                 }
-                peak = Math.Max(peak, Peak());
+                peak = Math.Max(peak, Peak(record.Operands));
                 // Matrices that the caches hold have no roof of reading.
                 double readSeconds = reading == 0 ? 0 : pool[0].Bytes / reading, compute = peak > 0 ? operations / peak : 0, roof = Math.Max(readSeconds, compute);
                 Console.WriteLine(

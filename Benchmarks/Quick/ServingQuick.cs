@@ -11,8 +11,7 @@ namespace Llama4Kernels.Benchmarks.Quick;
 
 /// <summary>
 /// An engine whose requests disturb each other: how long eight that decode wait for a token while a prompt of 2,000 tokens
-/// arrives, against steps without an engine, of as many rows as the budget allows; what the engine costs a single one that decodes;
-/// and how fast eight decode beside a process that is always busy.
+/// arrives, against steps without an engine, of as many rows as the budget allows; and what the engine costs a single one that decodes.
 /// </summary>
 internal static class ServingQuick
 {
@@ -45,21 +44,6 @@ internal static class ServingQuick
         Console.WriteLine($"without an engine, ms a step: {StepTokens} rows of the prompt, the budget, {budget:F2} (p99 {At(budgets, 0.99):F2}, longest {budgets.Max():F2}); {Decodes} decodes and {StepTokens - Decodes} rows of it {mixed:F2}; {Decodes} decodes {decode:F2}");
         Console.WriteLine($"the median wait is {At(beside, 0.5) / budget:F2} times the budget's step and {At(beside, 0.5) / mixed:F2} times the mixed one; alone it is {At(quiet, 0.5) / decode:F2} times the decodes' step");
         await CompareDecodeAsync(model, engine).ConfigureAwait(false);
-        double before = await SpeedAsync(engine).ConfigureAwait(false), busy;
-        // A process of its own, as the neighbours of a machine are.
-        using (Process neighbour = Process.Start("sh", ["-c", "while :; do :; done"]))
-        {
-            try
-            {
-                busy = await SpeedAsync(engine).ConfigureAwait(false);
-            }
-            finally
-            {
-                neighbour.Kill();
-            }
-        }
-        double after = await SpeedAsync(engine).ConfigureAwait(false);
-        Console.WriteLine($"{Decodes} decodes: {before:F0} and {after:F0} tokens/s, beside a busy neighbour {busy:F0}: {busy / Math.Max(before, after):P0}");
     }
 
     /// <summary>Milliseconds between tokens before the prompt comes and until its first token.</summary>
@@ -192,20 +176,6 @@ internal static class ServingQuick
         sequence.Append(Ids(model, number, 16 + 100));
         runner.Run([new StepPart(sequence, 16 + 100, 1)]);
         return sequence;
-    }
-
-    private static async Task<double> SpeedAsync(Llama4Engine engine)
-    {
-        long start = Stopwatch.GetTimestamp();
-        int tokens = 0;
-        await Task.WhenAll(Enumerable.Range(0, Decodes).Select(i => Task.Run(async () =>
-        {
-            await foreach (GenerationUpdate update in engine.GenerateAsync(Request(engine, i, 16, NewTokens)).ConfigureAwait(false))
-            {
-                Interlocked.Increment(ref tokens);
-            }
-        }))).ConfigureAwait(false);
-        return tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private static GenerationRequest Request(Llama4Engine engine, int number, int prompt, int tokens) =>

@@ -21,7 +21,7 @@ internal static class ToolCallConstraint
     /// A schema is malformed or cannot be kept to (its place is the tool's name and a pointer into the schema), or in the Python form a call
     /// cannot be read with a name or arguments are needed whose names the schema does not spell.
     /// </exception>
-    public static Constraint Compile(
+    public static ITokenConstraint Compile(
         ConstraintCompiler compiler, IReadOnlyList<ToolDefinition> tools, ToolChoice choice, ToolPromptFormat format = ToolPromptFormat.PythonList)
     {
         ArgumentNullException.ThrowIfNull(compiler);

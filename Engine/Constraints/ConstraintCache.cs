@@ -1,16 +1,19 @@
+using Llama4Kernels.Engine.Constraints.Parsing;
+
 namespace Llama4Kernels.Engine.Constraints;
 
 /// <summary>
 /// Compiled constraints by what they were compiled from, up to a number and to the bytes that they hold; the least recently used go
 /// first. Thread-safe. A constraint that goes lives on with the requests that use it.
 /// </summary>
-internal sealed class ConstraintCache(int maxCount, long maxBytes)
+/// <param name="limits">Most constraints, and most bytes.</param>
+internal sealed class ConstraintCache(Func<(int Count, long Bytes)> limits)
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<Key, LinkedListNode<(Key Key, Constraint Constraint)>> _entries = [];
+    private readonly Dictionary<Key, LinkedListNode<(Key Key, Machine Machine)>> _entries = [];
 
     // The most recently used first.
-    private readonly LinkedList<(Key Key, Constraint Constraint)> _order = new();
+    private readonly LinkedList<(Key Key, Machine Machine)> _order = new();
 
     public int Count
     {
@@ -26,13 +29,13 @@ internal sealed class ConstraintCache(int maxCount, long maxBytes)
     /// <summary>The constraint of a source. Several threads may compile one at the same time, but all get the same object.</summary>
     /// <param name="key">The source.</param>
     /// <param name="compile">Compiles it; what it throws is thrown, and nothing is kept.</param>
-    public Constraint GetOrAdd(Key key, Func<Constraint> compile)
+    public Machine GetOrAdd(Key key, Func<Machine> compile)
     {
         if (Find(key) is { } known)
         {
             return known;
         }
-        Constraint compiled = compile();
+        Machine compiled = compile();
         lock (_gate)
         {
             if (Find(key) is { } other)
@@ -41,11 +44,12 @@ internal sealed class ConstraintCache(int maxCount, long maxBytes)
             }
             _entries.Add(key, _order.AddFirst((key, compiled)));
             // What a constraint holds grows with its use, so that it is asked each time. The newest stays.
-            long bytes = _order.Sum(entry => entry.Constraint.Bytes + (2L * entry.Key.Text.Length));
+            long bytes = _order.Sum(entry => entry.Machine.Bytes + (2L * entry.Key.Text.Length));
+            (int maxCount, long maxBytes) = limits();
             while (_entries.Count > 1 && (_entries.Count > maxCount || bytes > maxBytes))
             {
-                (Key oldest, Constraint constraint) = _order.Last!.Value;
-                bytes -= constraint.Bytes + (2L * oldest.Text.Length);
+                (Key oldest, Machine machine) = _order.Last!.Value;
+                bytes -= machine.Bytes + (2L * oldest.Text.Length);
                 _order.RemoveLast();
                 _entries.Remove(oldest);
             }
@@ -53,17 +57,17 @@ internal sealed class ConstraintCache(int maxCount, long maxBytes)
         }
     }
 
-    private Constraint? Find(Key key)
+    private Machine? Find(Key key)
     {
         lock (_gate)
         {
-            if (!_entries.TryGetValue(key, out LinkedListNode<(Key Key, Constraint Constraint)>? entry))
+            if (!_entries.TryGetValue(key, out LinkedListNode<(Key Key, Machine Machine)>? entry))
             {
                 return null;
             }
             _order.Remove(entry);
             _order.AddFirst(entry);
-            return entry.Value.Constraint;
+            return entry.Value.Machine;
         }
     }
 

@@ -7,7 +7,7 @@ namespace Llama4Kernels.Engine.Constraints;
 /// <see cref="Llama4Exception"/> that names the limit. A value
 /// out of range throws <see cref="ArgumentException"/> where it is set, so an instance is always valid.
 /// </summary>
-public sealed record ConstraintLimits
+internal sealed record ConstraintLimits
 {
     /// <summary>The defaults.</summary>
     public static ConstraintLimits Default { get; } = new();

@@ -98,7 +98,7 @@ internal sealed class Answer
     }
 
     private GenerationUpdate Update(string text, int? token, TokenLogprob? logprob, FinishReason? finish) =>
-        new(text, token, logprob, finish, finish is null ? null : new Usage(_prompt.Ids.Length, Generated, _prompt.ImageTokens, CachedTokens ?? 0));
+        new(text, token, logprob?.Logprob, finish, finish is null ? null : new Usage(_prompt.Ids.Length, Generated, _prompt.ImageTokens, CachedTokens ?? 0)) { TopLogprobs = logprob?.Top ?? [] };
 
     /// <summary>What an incomplete character or a possible stop string held back, and whether a stop string ended it.</summary>
     private (string Text, bool Stopped) Rest()

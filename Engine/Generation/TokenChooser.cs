@@ -59,7 +59,7 @@ internal sealed class TokenChooser
 
     /// <summary>Log-probability of a forced token: it is the only one allowed, so its probability is 1.</summary>
     public TokenLogprob? LogprobOfForced(int token) => _options.Logprobs
-        ? new TokenLogprob(token, 0, _options.TopLogprobs > 0 ? [new TokenLogprob(token, 0, [])] : [])
+        ? new TokenLogprob(0, _options.TopLogprobs > 0 ? [(token, 0)] : [])
         : null;
 
     /// <summary>Chooses a token by a row of logits.</summary>

@@ -105,8 +105,8 @@ internal sealed record ChatRequest(ConversationOptions Conversation, GenerationO
         }
         return options.ResponseFormat switch
         {
-            ChatResponseFormatJson { Schema: JsonElement schema } => constraints.JsonSchema(schema).Start(),
-            ChatResponseFormatJson => constraints.JsonObject().Start(),
+            ChatResponseFormatJson { Schema: JsonElement schema } => constraints.JsonSchema(schema),
+            ChatResponseFormatJson => constraints.JsonObject(),
             { } other => throw Unsupported(nameof(options.ResponseFormat), $"there is no form '{other.GetType().Name}'; there are text and JSON."),
         };
     }

@@ -1,4 +1,3 @@
-using Llama4Kernels.Engine.Serving;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Llama4Kernels.Hosting;
@@ -20,8 +19,7 @@ internal sealed class Llama4EngineHealthCheck(Llama4EngineLoader loader) : IHeal
             {
                 return new HealthCheckResult(bad, $"{loader.ModelId} has stopped: {failure.Message}", failure, Data("failed"));
             }
-            EngineStatus status = engine.Status;
-            return HealthCheckResult.Healthy($"{loader.ModelId} is ready.", Data("ready", ("running", status.Running), ("waiting", status.Waiting), ("cacheBytes", status.CacheBytes), ("usedBytes", status.UsedBytes)));
+            return HealthCheckResult.Healthy($"{loader.ModelId} is ready.", Data("ready", ("running", engine.Running), ("waiting", engine.Waiting), ("cacheBytes", engine.CacheBytes), ("usedBytes", engine.UsedBytes)));
         }
         if (loader.IsStopping)
         {

@@ -137,7 +137,7 @@ public sealed class Llama4EngineLoader : IHostedService, IAsyncDisposable, IDisp
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested)
         {
-            Log.CutOff(_log, ModelId, engine.Status.Running + engine.Status.Waiting);
+            Log.CutOff(_log, ModelId, engine.Running + engine.Waiting);
             await engine.DisposeAsync().ConfigureAwait(false);
         }
     }
@@ -162,7 +162,7 @@ public sealed class Llama4EngineLoader : IHostedService, IAsyncDisposable, IDisp
             {
                 Log.Odd(_log, ModelId, warning);
             }
-            Log.Ready(_log, ModelId, TimeProvider.System.GetElapsedTime(begun).TotalSeconds, engine.Model.WeightBytes, engine.Status.CacheBytes, engine.MaxContext);
+            Log.Ready(_log, ModelId, TimeProvider.System.GetElapsedTime(begun).TotalSeconds, engine.Model.WeightBytes, engine.CacheBytes, engine.MaxContext);
             return engine;
         }
         catch (OperationCanceledException) when (IsStopping)

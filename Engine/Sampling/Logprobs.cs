@@ -41,12 +41,12 @@ internal static class Logprobs
             }
         }
 
-        var top = new TokenLogprob[topN];
+        var top = new (int, double)[topN];
         for (int i = 0; i < topN; i++)
         {
             int id = SamplingMath.IdOf(best[i]);
-            top[i] = new TokenLogprob(id, (double)logits[id] - max - logSum, []);
+            top[i] = (id, (double)logits[id] - max - logSum);
         }
-        return new TokenLogprob(chosen, (double)logits[chosen] - max - logSum, top);
+        return new TokenLogprob((double)logits[chosen] - max - logSum, top);
     }
 }

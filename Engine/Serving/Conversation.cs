@@ -17,7 +17,7 @@ public sealed class Conversation
     private readonly PromptBuilder _prompt;
     private readonly List<ChatMessage> _messages = [];
     private ToolChoice? _toolChoice;
-    private Constraint? _choice;
+    private ITokenConstraint? _choice;
     private bool _isAsked;
     private int _running;
 
@@ -124,7 +124,7 @@ public sealed class Conversation
         if (_choice is not null)
         {
             options = options.Constraint is null
-                ? options with { Constraint = _choice.Start() }
+                ? options with { Constraint = _choice }
                 : throw new ArgumentException("The options have a constraint and the conversation a choice of tools: an answer keeps to one of them.", nameof(options));
         }
         if (Interlocked.Exchange(ref _running, 1) != 0)

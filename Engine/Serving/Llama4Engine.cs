@@ -56,8 +56,23 @@ public sealed class Llama4Engine : IAsyncDisposable
     /// <summary>Tokens that a prompt and its answer may have together.</summary>
     public int MaxContext => Runner.MaxContext;
 
-    /// <summary>What it does now, and the budget of its cache.</summary>
-    public EngineStatus Status => _scheduler.Status;
+    /// <summary>Requests whose sequences take part in steps.</summary>
+    public int Running => _scheduler.Running;
+
+    /// <summary>Requests that wait for their turn, or to go on after they gave way.</summary>
+    public int Waiting => _scheduler.Waiting;
+
+    /// <summary>The budget of cached keys and values in bytes; never more is used.</summary>
+    public long CacheBytes => Runner.Pool.Bytes;
+
+    /// <summary>Bytes of <see cref="CacheBytes"/> in use, kept prefixes included.</summary>
+    public long UsedBytes => Runner.Pool.UsedBytes;
+
+    /// <summary>Steps that were run so far.</summary>
+    public long Steps => _scheduler.Steps;
+
+    /// <summary>How often a request gave its blocks up for another and was computed again.</summary>
+    public long Preemptions => _scheduler.Preemptions;
 
     /// <summary>The error of its own because of which it takes no more requests, for whoever watches over it; null while it goes on.</summary>
     public Exception? Failure => _scheduler.Failure;

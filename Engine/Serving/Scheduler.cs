@@ -61,8 +61,13 @@ internal sealed class Scheduler
         _thread.Start();
     }
 
-    public EngineStatus Status => new(
-        Volatile.Read(ref _runningCount), Volatile.Read(ref _waitingCount), _runner.Pool.Bytes, _runner.Pool.UsedBytes, Volatile.Read(ref _steps), _admission.Preemptions);
+    public int Running => Volatile.Read(ref _runningCount);
+
+    public int Waiting => Volatile.Read(ref _waitingCount);
+
+    public long Steps => Volatile.Read(ref _steps);
+
+    public long Preemptions => _admission.Preemptions;
 
     /// <summary>The error of its own that ended it; null if none has.</summary>
     public Exception? Failure => _failure;

@@ -13,7 +13,7 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <code>
 /// void tile(byte* panel, byte* x, long xStride, float* y, long yStride, long steps)   // strides in bytes
 /// </code>
-/// x holds the tokens' rows, float32 [tokens, columns]; y receives [tokens, 32] float32.
+/// x holds the tokens' rows, float32 [tokens, columns]; y is [tokens, 32] float32 and is added to: sums begin at what is there.
 /// </summary>
 internal sealed unsafe class AssembledTile : IDisposable
 {
@@ -50,9 +50,12 @@ internal sealed unsafe class AssembledTile : IDisposable
         {
             a.lea(bases[i], __[bases[i - 1] + r13]);
         }
-        for (int i = 0; i < 2 * tokens; i++)
+        a.mov(rax, y);
+        for (int t = 0; t < tokens; t++)
         {
-            a.vpxord(NativeCode.Zmm[i], NativeCode.Zmm[i], NativeCode.Zmm[i]);
+            a.vmovups(NativeCode.Zmm[2 * t], __zmmword_ptr[rax]);
+            a.vmovups(NativeCode.Zmm[2 * t + 1], __zmmword_ptr[rax + 64]);
+            a.add(rax, yStride);
         }
         bool widen = format == ElementType.BF16;
         if (widen)

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Llama4Kernels.Kernels.Contracts;
+using Llama4Kernels.Kernels.Quantization;
 using Llama4Kernels.Kernels.Threading;
 
 namespace Llama4Kernels.Kernels.MatMul;
@@ -16,31 +17,47 @@ internal static unsafe class MatMulCpu
     /// <summary>The records, best first, behind those of <see cref="MatMulDot"/>. Where weights are bfloat16, rounding x to it comes first, whatever runs the sums.</summary>
     public static readonly CpuProduct[] Products =
     [
-        new("matmul_bf16_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoAssembly(),
-            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: true)),
-        new("matmul_bf16_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(512),
-            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, rounds: true)),
-        new("matmul_bf16_bf16_v256", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, limits => limits.WhyNoVectors(256),
-            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, rounds: true)),
-        new("matmul_bf16_bf16_scalar", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.BFloat16, _ => null,
-            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, rounds: true)),
-        new("matmul_bf16_avx512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoAssembly(),
-            "assembled tiles of 12 rows, weights widened", (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: false)),
-        new("matmul_bf16_v512", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoVectors(512),
-            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512BF16, rounds: false)),
-        new("matmul_bf16_v256", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, limits => limits.WhyNoVectors(256),
-            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256BF16, rounds: false)),
-        new("matmul_bf16_scalar", CpuLayout.Panels, WeightFormat.BF16, ActivationPrecision.Float32, _ => null,
-            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarBF16, rounds: false)),
-        new("matmul_f32_avx512", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoAssembly(),
-            "assembled tiles of 12 rows", (ws, in o) => Run(ws, o, &PanelTiles.AssembledF32, rounds: false)),
-        new("matmul_f32_v512", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoVectors(512),
-            "vectors of 512 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector512F32, rounds: false)),
-        new("matmul_f32_v256", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, limits => limits.WhyNoVectors(256),
-            "vectors of 256 bits, a row at a time", (ws, in o) => Run(ws, o, &PanelTiles.Vector256F32, rounds: false)),
-        new("matmul_f32_scalar", CpuLayout.Panels, WeightFormat.F32, ActivationPrecision.Float32, _ => null,
-            "no vectors, on every machine", (ws, in o) => Run(ws, o, &PanelTiles.ScalarF32, rounds: false)),
+        .. Records("matmul_bf16_bf16", WeightFormat.BF16, ActivationPrecision.BFloat16,
+            (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: true),
+            (ws, in o) => Run(ws, o, &PanelTiles.NarrowBF16, rounds: true),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lanes512, Vector512<float>, Vector512<uint>>, rounds: true),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lanes256, Vector256<float>, Vector256<uint>>, rounds: true),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lanes128, Vector128<float>, Vector128<uint>>, rounds: true),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lane, float, uint>, rounds: true)),
+        .. Records("matmul_bf16", WeightFormat.BF16, ActivationPrecision.Float32,
+            (ws, in o) => Run(ws, o, &PanelTiles.AssembledBF16, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.NarrowBF16, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lanes512, Vector512<float>, Vector512<uint>>, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lanes256, Vector256<float>, Vector256<uint>>, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lanes128, Vector128<float>, Vector128<uint>>, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.BF16<Lane, float, uint>, rounds: false)),
+        .. Records("matmul_f32", WeightFormat.F32, ActivationPrecision.Float32,
+            (ws, in o) => Run(ws, o, &PanelTiles.AssembledF32, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.NarrowF32, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.F32<Lanes512, Vector512<float>, Vector512<uint>>, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.F32<Lanes256, Vector256<float>, Vector256<uint>>, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.F32<Lanes128, Vector128<float>, Vector128<uint>>, rounds: false),
+            (ws, in o) => Run(ws, o, &PanelTiles.F32<Lane, float, uint>, rounds: false)),
     ];
+
+    /// <summary>The records of a format with operands that stay float32 or become bfloat16, best first: one for each way to run.</summary>
+    private static CpuProduct[] Records(
+        string name, WeightFormat format, ActivationPrecision operands,
+        CpuProduct.Launcher assembled, CpuProduct.Launcher narrow, CpuProduct.Launcher vectors512, CpuProduct.Launcher vectors256, CpuProduct.Launcher vectors128, CpuProduct.Launcher scalar)
+    {
+        return
+        [
+            Record("avx512", limits => limits.WhyNoAssembly(), "assembled tiles of 12 rows", assembled),
+            Record("avx2", limits => limits.WhyNoAssembly256(), "assembled tiles of 6 rows in vectors of 256 bits", narrow),
+            Record("v512", limits => limits.WhyNoVectors(512), "vectors of 512 bits, tiles of 4 rows", vectors512),
+            Record("v256", limits => limits.WhyNoVectors(256), "vectors of 256 bits, tiles of 4 rows", vectors256),
+            Record("v128", limits => limits.WhyNoVectors(128), "vectors of 128 bits, tiles of 4 rows", vectors128),
+            Record("scalar", _ => null, "no vectors, on every machine", scalar),
+        ];
+
+        CpuProduct Record(string runs, Func<CpuLimits, string?> lack, string reason, CpuProduct.Launcher launch) =>
+            new($"{name}_{runs}", CpuLayout.Panels, format, operands, lack, reason, launch);
+    }
 
     private static void Run(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, byte*, long, int, int, float*, void> tile, bool rounds)
     {
@@ -98,6 +115,7 @@ internal static unsafe class MatMulCpu
                 for (int first = from; first < to; first += tileTokens)
                 {
                     int count = Math.Min(tileTokens, to - first);
+                    new Span<float>(tile, count * PackedMatrix.PanelRows).Clear();
                     run(w.Data + panel * w.PanelBytes, x + first * stride, stride, count, w.Steps, tile);
                     Store(tile, first, count, panel * PackedMatrix.PanelRows, width);
                 }

@@ -42,6 +42,21 @@ internal unsafe interface IAffineLanes<TF, TU>
 
     /// <summary>The value of the E4M3 code in the low eight bits.</summary>
     static abstract TF Fp8(TU words);
+
+    /// <summary>The values of E4M3 codes, none of them NaN.</summary>
+    static abstract TF FiniteFp8(byte* from);
+
+    /// <summary>Bytes as words.</summary>
+    static abstract TU Bytes(byte* from);
+
+    /// <summary>The signed number of four bits that so many bits to the left are the topmost.</summary>
+    static abstract TF Signed(TU words, int left);
+
+    /// <summary>The bfloat16 in the low half.</summary>
+    static abstract TF LowHalf(TU words);
+
+    /// <summary>The bfloat16 in the high half.</summary>
+    static abstract TF HighHalf(TU words);
 }
 
 /// <summary>16 lanes.</summary>
@@ -91,6 +106,28 @@ internal readonly unsafe struct Lanes512 : IAffineLanes<Vector512<float>, Vector
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Fp8(Vector512<uint> words) => QuantisedProduct.DecodeFp8(words & Vector512.Create(0xffu));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Bytes(byte* from) => QuantisedProduct.Widen(from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> SignedWords(byte* from) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)from))
+        : Vector512.Create(Lanes256.SignedWords(from), Lanes256.SignedWords(from + Lanes256.Count));
+
+    /// <summary>Bits of a float32 whose exponent is 120 too small, beside the sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FiniteFp8(byte* from) =>
+        (SignedWords(from).AsUInt32() << 20 & Vector512.Create(0x87f00000u)).AsSingle() * Vector512.Create(QuantisedProduct.Exponent120);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Signed(Vector512<uint> words, int left) => Vector512.ConvertToSingle((words << left).AsInt32() >> 28);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LowHalf(Vector512<uint> words) => (words << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> HighHalf(Vector512<uint> words) => (words & Vector512.Create(0xffff0000u)).AsSingle();
 }
 
 /// <summary>8 lanes.</summary>
@@ -152,6 +189,30 @@ internal readonly unsafe struct Lanes256 : IAffineLanes<Vector256<float>, Vector
         value = Vector256.ConditionalSelect(Vector256.Equals(magnitude, Vector256.Create(0x7fu)).AsSingle(), Vector256.Create(float.NaN), value);
         return (value.AsUInt32() | ((words & Vector256.Create(0x80u)) << 24)).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> Bytes(byte* from) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32(from).AsUInt32()
+        : Vector256.Create(Lanes128.Bytes(from), Lanes128.Bytes(from + Lanes128.Count));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<int> SignedWords(byte* from) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32((sbyte*)from)
+        : Vector256.Create(Lanes128.SignedWords(from), Lanes128.SignedWords(from + Lanes128.Count));
+
+    /// <summary>Bits of a float32 whose exponent is 120 too small, beside the sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FiniteFp8(byte* from) =>
+        (SignedWords(from).AsUInt32() << 20 & Vector256.Create(0x87f00000u)).AsSingle() * Vector256.Create(QuantisedProduct.Exponent120);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Signed(Vector256<uint> words, int left) => Vector256.ConvertToSingle((words << left).AsInt32() >> 28);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LowHalf(Vector256<uint> words) => (words << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> HighHalf(Vector256<uint> words) => (words & Vector256.Create(0xffff0000u)).AsSingle();
 }
 
 /// <summary>4 lanes.</summary>
@@ -208,6 +269,27 @@ internal readonly unsafe struct Lanes128 : IAffineLanes<Vector128<float>, Vector
         value = Vector128.ConditionalSelect(Vector128.Equals(magnitude, Vector128.Create(0x7fu)).AsSingle(), Vector128.Create(float.NaN), value);
         return (value.AsUInt32() | ((words & Vector128.Create(0x80u)) << 24)).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Bytes(byte* from) => Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(from)).AsByte()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<int> SignedWords(byte* from) =>
+        Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<uint>(from)).AsSByte()));
+
+    /// <summary>Bits of a float32 whose exponent is 120 too small, beside the sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FiniteFp8(byte* from) =>
+        (SignedWords(from).AsUInt32() << 20 & Vector128.Create(0x87f00000u)).AsSingle() * Vector128.Create(QuantisedProduct.Exponent120);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Signed(Vector128<uint> words, int left) => Vector128.ConvertToSingle((words << left).AsInt32() >> 28);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LowHalf(Vector128<uint> words) => (words << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> HighHalf(Vector128<uint> words) => (words & Vector128.Create(0xffff0000u)).AsSingle();
 }
 
 /// <summary>One lane: no vectors at all.</summary>
@@ -253,4 +335,19 @@ internal readonly unsafe struct Lane : IAffineLanes<float, uint>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Fp8(uint words) => Numerics.Fp8.ToSingle((byte)words);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint Bytes(byte* from) => *from;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FiniteFp8(byte* from) => Numerics.Fp8.ToSingle(*from);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Signed(uint words, int left) => (int)(words << left) >> 28;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LowHalf(uint words) => BitConverter.UInt32BitsToSingle(words << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float HighHalf(uint words) => BitConverter.UInt32BitsToSingle(words & 0xffff0000);
 }

@@ -37,7 +37,7 @@ internal static unsafe partial class AffineProduct
         new Reader<EvenCodes<Eight, Counted>>(8),
     ];
 
-    private static void Run<TL, TF, TU>(CpuWorkspace workspace, in CpuOperands o, bool isAssembled)
+    private static void Run<TL, TF, TU>(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, byte*, long, int, int, float*, void> tile)
         where TL : struct, IAffineLanes<TF, TU>
         where TF : unmanaged
         where TU : unmanaged
@@ -54,7 +54,7 @@ internal static unsafe partial class AffineProduct
                 new Span<float>(x + (long)t * layout.Padded + layout.Columns, layout.Padded - layout.Columns).Clear();
             }
         }
-        var work = new Work(w.Panel(0), layout, w.Rows, x, o.Tokens, o.Bias, o.Y, isAssembled);
+        var work = new Work(w.Panel(0), layout, w.Rows, x, o.Tokens, o.Bias, o.Y, tile);
         bool looks = CodeFormats.IsTable(layout.Encoding) || TL.Count == Vector512<float>.Count;
         foreach (Reader reader in s_readers)
         {
@@ -103,7 +103,7 @@ internal static unsafe partial class AffineProduct
     }
 
     /// <summary>What a job needs.</summary>
-    private readonly struct Work(byte* data, AffineLayout layout, int rows, float* x, int tokens, float* bias, float* y, bool isAssembled)
+    private readonly struct Work(byte* data, AffineLayout layout, int rows, float* x, int tokens, float* bias, float* y, delegate*<byte*, byte*, long, int, int, float*, void> tile)
     {
         public readonly byte* Data = data;
         public readonly AffineLayout Layout = layout;
@@ -112,7 +112,9 @@ internal static unsafe partial class AffineProduct
         public readonly int Tokens = tokens;
         public readonly float* Bias = bias;
         public readonly float* Y = y;
-        public readonly bool IsAssembled = isAssembled;
+
+        /// <summary>Adds decoded weights times some rows of x to a tile.</summary>
+        public readonly delegate*<byte*, byte*, long, int, int, float*, void> Tile = tile;
 
         /// <summary>Blocks of tokens.</summary>
         public int Blocks => (Tokens + BlockTokens - 1) / BlockTokens;
@@ -239,41 +241,9 @@ internal static unsafe partial class AffineProduct
                 {
                     int rows = Math.Min(tokens, count - first);
                     float* from = x + (long)first * work.Layout.Padded + column;
-                    if (work.IsAssembled)
-                    {
-                        AssembledTiles.F32(rows)(
-                            (byte*)chunk, (byte*)from, (long)work.Layout.Padded * sizeof(float), tile, Rows * sizeof(float), columns);
-                        Add(tile, rows * Rows, sums + first * Rows);
-                    }
-                    else
-                    {
-                        Product(chunk, columns, from, rows, sums + first * Rows);
-                    }
-                }
-            }
-        }
-
-        /// <summary>A decoded chunk times some tokens, two vectors of rows and four tokens at a time; a missing token repeats the first.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Product(float* chunk, int columns, float* x, int count, float* sums)
-        {
-            for (int t = 0; t < count; t += 4)
-            {
-                float* x0 = x + (long)t * work.Layout.Padded;
-                float* x1 = t + 1 < count ? x0 + work.Layout.Padded : x0;
-                float* x2 = t + 2 < count ? x0 + 2L * work.Layout.Padded : x0;
-                float* x3 = t + 3 < count ? x0 + 3L * work.Layout.Padded : x0;
-                for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
-                {
-                    var sink = new Both<TF, Both<TF, DotSink<TL, TF, TU>, DotSink<TL, TF, TU>>, Both<TF, DotSink<TL, TF, TU>, DotSink<TL, TF, TU>>>(Two(x0, x1), Two(x2, x3));
-                    float* weights = chunk + lane;
-                    for (int c = 0; c < columns; c++, weights += Rows)
-                    {
-                        sink.Take(c, TL.Load(weights), TL.Load(weights + TL.Count));
-                    }
-                    float* to = sums + t * Rows + lane;
-                    Add(sink.A, to, count - t);
-                    Add(sink.B, to + 2 * Rows, count - t - 2);
+                    new Span<float>(tile, rows * Rows).Clear();
+                    work.Tile((byte*)chunk, (byte*)from, (long)work.Layout.Padded * sizeof(float), rows, columns, tile);
+                    Add(tile, rows * Rows, sums + first * Rows);
                 }
             }
         }

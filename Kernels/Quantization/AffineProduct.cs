@@ -16,15 +16,17 @@ internal static unsafe partial class AffineProduct
     public static readonly CpuProduct[] Products =
     [
         Record("avx512", limits => limits.WhyNoAssembly(), "vectors of 512 bits; from five rows on assembled tiles over decoded weights",
-            (ws, in o) => Run<Lanes512, Vector512<float>, Vector512<uint>>(ws, o, isAssembled: true)),
+            (ws, in o) => Run<Lanes512, Vector512<float>, Vector512<uint>>(ws, o, &PanelTiles.AssembledF32)),
+        Record("avx2", limits => limits.WhyNoAssembly256(), "vectors of 256 bits; from three rows on assembled tiles over decoded weights",
+            (ws, in o) => Run<Lanes256, Vector256<float>, Vector256<uint>>(ws, o, &PanelTiles.NarrowF32)),
         Record("v512", limits => limits.WhyNoVectors(512), "vectors of 512 bits",
-            (ws, in o) => Run<Lanes512, Vector512<float>, Vector512<uint>>(ws, o, isAssembled: false)),
+            (ws, in o) => Run<Lanes512, Vector512<float>, Vector512<uint>>(ws, o, &PanelTiles.F32<Lanes512, Vector512<float>, Vector512<uint>>)),
         Record("v256", limits => limits.WhyNoVectors(256), "vectors of 256 bits",
-            (ws, in o) => Run<Lanes256, Vector256<float>, Vector256<uint>>(ws, o, isAssembled: false)),
+            (ws, in o) => Run<Lanes256, Vector256<float>, Vector256<uint>>(ws, o, &PanelTiles.F32<Lanes256, Vector256<float>, Vector256<uint>>)),
         Record("v128", limits => limits.WhyNoVectors(128), "vectors of 128 bits",
-            (ws, in o) => Run<Lanes128, Vector128<float>, Vector128<uint>>(ws, o, isAssembled: false)),
+            (ws, in o) => Run<Lanes128, Vector128<float>, Vector128<uint>>(ws, o, &PanelTiles.F32<Lanes128, Vector128<float>, Vector128<uint>>)),
         Record("scalar", _ => null, "no vectors, on every machine",
-            (ws, in o) => Run<Lane, float, uint>(ws, o, isAssembled: false)),
+            (ws, in o) => Run<Lane, float, uint>(ws, o, &PanelTiles.F32<Lane, float, uint>)),
     ];
 
     private static CpuProduct Record(string runs, Func<CpuLimits, string?> lack, string reason, CpuProduct.Launcher launch) =>

@@ -52,6 +52,41 @@ internal unsafe struct FourDots<TL, TF, TU>(float* a, float* b, float* c, float*
 {
     public TF A0, A1, B0, B1, C0, C1, D0, D1;
 
+    /// <summary>Begins at sums of up to four tokens, rows <paramref name="stride"/> apart; those of missing ones are the first's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Begin(float* sums, int stride, int count)
+    {
+        float* third = count > 2 ? sums + 2 * stride : sums, fourth = count > 3 ? sums + 3 * stride : sums;
+        A0 = TL.Load(sums);
+        A1 = TL.Load(sums + TL.Count);
+        B0 = TL.Load(sums + stride);
+        B1 = TL.Load(sums + stride + TL.Count);
+        C0 = TL.Load(third);
+        C1 = TL.Load(third + TL.Count);
+        D0 = TL.Load(fourth);
+        D1 = TL.Load(fourth + TL.Count);
+    }
+
+    /// <summary>Stores the sums of as many tokens as there are.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void End(float* sums, int stride, int count)
+    {
+        TL.Store(A0, sums);
+        TL.Store(A1, sums + TL.Count);
+        TL.Store(B0, sums + stride);
+        TL.Store(B1, sums + stride + TL.Count);
+        if (count > 2)
+        {
+            TL.Store(C0, sums + 2 * stride);
+            TL.Store(C1, sums + 2 * stride + TL.Count);
+        }
+        if (count > 3)
+        {
+            TL.Store(D0, sums + 3 * stride);
+            TL.Store(D1, sums + 3 * stride + TL.Count);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take(int column, TF first, TF second)
     {

@@ -20,7 +20,7 @@ namespace Llama4Kernels.Kernels.Quantization;
 /// for nothing: they touch every line of a panel in ascending order and codes once, which the processor's own prefetching
 /// follows at the memory's speed; it loses the thread where a line is left for later or read again.
 /// </summary>
-internal sealed unsafe class AssembledCodedTile : IDisposable
+internal sealed unsafe partial class AssembledCodedTile : IDisposable
 {
     private const int Vectors = 2, LineBytes = 64;
 
@@ -46,10 +46,7 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
 
     public void Dispose() => _code.Dispose();
 
-    /// <summary>Where a line of codes is.</summary>
-    private readonly record struct CodeLine(AssemblerRegisterZMM Register, AssemblerMemoryOperand Memory);
-
-    private readonly struct Emitter(Assembler a, AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
+    private readonly partial struct Emitter(Assembler a, AffineLayout layout, CodedSpan span, int rows, TileTurn turn)
     {
         private static readonly AssemblerRegister64 s_codes = rdi, s_x = rsi, s_parameters = rdx, s_y = rcx, s_spans = r8, s_ahead = r9;
         private static readonly AssemblerRegisterZMM s_lowMask = zmm29, s_highMask = zmm30, s_table = zmm31;
@@ -107,15 +104,6 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             a.dec(s_spans);
             a.jne(next);
             NativeCode.Leave(a);
-        }
-
-        /// <summary>Makes the first access to some lines be in ascending order.</summary>
-        private void Touch(int at, int bytes)
-        {
-            for (int line = 0; line < bytes; line += LineBytes)
-            {
-                a.mov(eax, __dword_ptr[s_codes + at + line]);
-            }
         }
 
         /// <summary>With few rows lines are used up faster than they come from the second-level cache.</summary>
@@ -204,40 +192,6 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
                 {
                     a.vpdpbusd(Sum(r, v), codes, _x[r]);
                 }
-            }
-        }
-
-        private void Decode(int column, int vector, AssemblerRegisterZMM codes, AssemblerRegisterZMM upper)
-        {
-            (int word, int shift) = CodeLines.Low(span.Bits, column % span.SlabColumns);
-            if (span.Bits == 8)
-            {
-                a.vmovdqu32(codes, Line(column, word, vector));
-                return;
-            }
-            CodeLine line = Take(column, word, shift, vector, vector);
-            if (shift > 0)
-            {
-                Shift(codes, line, shift);
-                a.vpandd(codes, codes, s_lowMask);
-            }
-            else if (_inOrder)
-            {
-                a.vpandd(codes, s_lowMask, line.Register);
-            }
-            else
-            {
-                a.vpandd(codes, s_lowMask, line.Memory);
-            }
-            if (span.Bits > _low)
-            {
-                (word, shift) = CodeLines.High(span.Bits, column % span.SlabColumns);
-                Shift(upper, Take(column, word, shift, vector, Vectors + vector), shift - _low);
-                a.vpternlogd(codes, upper, s_highMask, Merge);
-            }
-            if (span.IsTable)
-            {
-                a.vpshufb(codes, s_table, codes);
             }
         }
 
@@ -359,49 +313,10 @@ internal sealed unsafe class AssembledCodedTile : IDisposable
             }
         }
 
-        /// <summary>A line of codes, read once where lines are read in order: by the quad that has no bits below its own.</summary>
-        private CodeLine Take(int column, int word, int shift, int vector, int kept)
-        {
-            CodeLine line = new(_inOrder ? _lines[kept] : default, Line(column, word, vector));
-            if (_inOrder && shift == 0)
-            {
-                a.vmovdqu32(line.Register, line.Memory);
-            }
-            return line;
-        }
-
-        /// <summary>Bits of a line further down, or further up.</summary>
-        private void Shift(AssemblerRegisterZMM to, CodeLine line, int down)
-        {
-            switch (down)
-            {
-                case > 0 when _inOrder:
-                    a.vpsrld(to, line.Register, (byte)down);
-                    break;
-                case > 0:
-                    a.vpsrld(to, line.Memory, (byte)down);
-                    break;
-                case < 0 when _inOrder:
-                    a.vpslld(to, line.Register, (byte)-down);
-                    break;
-                case < 0:
-                    a.vpslld(to, line.Memory, (byte)-down);
-                    break;
-                case 0 when _inOrder:
-                    a.vmovdqa64(to, line.Register);
-                    break;
-                default:
-                    a.vmovdqu32(to, line.Memory);
-                    break;
-            }
-        }
-
         private int Slab(int column) => column / span.SlabColumns * span.SlabBytes;
 
         private int Group(int column) => column / Int8Form.GroupColumns * _groupBytes;
 
         private int StartAt(int column, int row) => Group(column) + column % Int8Form.GroupColumns / span.Run * _starts + row * sizeof(int);
-
-        private AssemblerMemoryOperand Line(int column, int word, int vector) => __zmmword_ptr[s_codes + span.LineAt(column, word) + vector * LineBytes];
     }
 }

@@ -10,13 +10,24 @@ namespace Llama4Kernels.Kernels.Quantization;
 
 internal static unsafe partial class QuantisedProduct
 {
-    private const int TileTokens = 4;
+    /// <summary>Tokens that share decoded weights.</summary>
+    private const int BlockTokens = 8 * AssembledTile.MaxTokens;
 
-    private const int HeaderBytes = PackedMatrix.PanelRows * sizeof(float);
+    /// <summary>Columns that are decoded at once: 16 KiB of float32, which stay in the first-level cache.</summary>
+    private const int SliceColumns = 128;
+
+    /// <summary>Bytes between what is read and what is prefetched: two pages.</summary>
+    private const int FarBytes = 8192;
+
+    private const int Rows = PackedMatrix.PanelRows, HeaderBytes = Rows * sizeof(float);
 
     internal const float Exponent120 = 1.3292279957849159e36f; // 2¹²⁰
 
-    private static void Run(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, float*, int, int, int, float*, void> block)
+    private static void Run<TL, TF, TU, TCodes>(CpuWorkspace workspace, in CpuOperands o, delegate*<byte*, byte*, long, int, int, float*, void> tile)
+        where TL : struct, IAffineLanes<TF, TU>
+        where TF : unmanaged
+        where TU : unmanaged
+        where TCodes : unmanaged, IPanelCodes
     {
         var w = (PackedMatrix)o.Weights;
         float* x = o.X, scales = null;
@@ -28,7 +39,7 @@ internal static unsafe partial class QuantisedProduct
             workspace.Team.Run(o.Tokens, new RoundJob(x, w.Columns, rounded, scales));
             x = rounded;
         }
-        workspace.Team.Run(w.Panels, new PanelJob(w.Panel(0), w.BlockBytes, w.Blocks, w.Steps, w.Rows, w.Columns, block, x, scales, o.Tokens, o.Bias, o.Y));
+        workspace.Team.Run(w.Panels, new PanelJob<TL, TF, TU, TCodes>(w.Panel(0), w.BlockBytes, w.Blocks, w.Rows, w.Columns, tile, x, scales, o.Tokens, o.Bias, o.Y));
         GC.KeepAlive(w);
     }
 
@@ -77,129 +88,147 @@ internal static unsafe partial class QuantisedProduct
         }
     }
 
-    /// <summary>One item: a panel times all tokens.</summary>
-    private readonly struct PanelJob(
-        byte* data, long blockBytes, int blocks, int steps, int rows, int columns, delegate*<byte*, float*, int, int, int, float*, void> run, float* x, float* scales, int tokens, float* bias, float* y) : ITeamJob
+    /// <summary>
+    /// One item: a panel times all tokens. One token meets weights in registers, up to four too; more share a slice of columns that is
+    /// decoded once and multiplied by the tiles of float32 weights.
+    /// </summary>
+    private readonly struct PanelJob<TL, TF, TU, TCodes>(
+        byte* data, long blockBytes, int blocks, int outputs, int columns, delegate*<byte*, byte*, long, int, int, float*, void> run, float* x, float* scales, int tokens, float* bias, float* y) : ITeamJob
+        where TL : struct, IAffineLanes<TF, TU>
+        where TF : unmanaged
+        where TU : unmanaged
+        where TCodes : unmanaged, IPanelCodes
     {
+        private readonly int _inBlock = columns / blocks;
+
         [SkipLocalsInit]
         public void Execute(int item, int worker)
         {
-            float* tile = stackalloc float[TileTokens * PackedMatrix.PanelRows];
+            byte* memory = stackalloc byte[(2 * BlockTokens + SliceColumns) * Rows * sizeof(float) + 64];
+            // Assembled tiles want lines of decoded weights.
+            float* slice = (float*)(((nint)memory + 63) & -64), sums = slice + SliceColumns * Rows, totals = sums + BlockTokens * Rows;
             byte* panel = data + item * blockBytes * blocks;
-            int column = item * PackedMatrix.PanelRows;
-            int width = Math.Min(PackedMatrix.PanelRows, rows - column);
-            for (int first = 0; first < tokens; first += TileTokens)
+            for (int first = 0; first < tokens; first += BlockTokens)
             {
-                int count = Math.Min(TileTokens, tokens - first);
-                new Span<float>(tile, TileTokens * PackedMatrix.PanelRows).Clear();
+                int count = Math.Min(BlockTokens, tokens - first);
+                new Span<float>(totals, count * Rows).Clear();
                 for (int b = 0; b < blocks; b++)
                 {
-                    run(panel + b * blockBytes, x + (long)first * columns + b * (columns / blocks), count, columns, steps, tile);
+                    byte* block = panel + b * blockBytes;
+                    new Span<float>(sums, count * Rows).Clear();
+                    Multiply(block + HeaderBytes, x + (long)first * columns + b * _inBlock, count, slice, sums);
+                    Scale(sums, count, (float*)block, totals);
                 }
-                for (int t = 0; t < count; t++)
+                Store(totals, first, count, item * Rows);
+            }
+        }
+
+        /// <summary>Codes of a block times some tokens are added to sums.</summary>
+        private void Multiply(byte* codes, float* from, int count, float* slice, float* sums)
+        {
+            for (int column = 0; column < _inBlock; column += SliceColumns, codes += SliceColumns / TCodes.Columns * Rows, from += SliceColumns)
+            {
+                int width = Math.Min(SliceColumns, _inBlock - column), steps = width / TCodes.Columns;
+                // The processor's own prefetching begins anew with every page.
+                new Lookahead((nint)codes + FarBytes, 4, false).Ask(0, steps * Rows, 0, 1, 1);
+                bool areFinite = TCodes.AreFinite(codes, steps * Rows);
+                if (count == 1)
                 {
-                    float* to = y + (long)(first + t) * rows + column;
-                    for (int i = 0; i < width; i++)
-                    {
-                        float sum = tile[t * PackedMatrix.PanelRows + i];
-                        sum = scales == null ? sum : sum * scales[first + t];
-                        to[i] = bias == null ? sum : sum + bias[column + i];
-                    }
+                    One(codes, from, steps, areFinite, sums);
+                }
+                else if (count <= 4)
+                {
+                    Four(codes, from, count, steps, areFinite, sums);
+                }
+                else
+                {
+                    Tiles(codes, from, count, width, areFinite, slice, sums);
                 }
             }
         }
-    }
 
-    // A block times up to four tokens, columns floats apart, is added to a tile [4, 32].
-    private static void VectorInt4(byte* block, float* x, int count, int columns, int steps, float* tile)
-    {
-        HalfInt4(block, x, count, columns, steps, tile, 0);
-        HalfInt4(block, x, count, columns, steps, tile, 16);
-    }
-
-    private static void VectorFp8(byte* block, float* x, int count, int columns, int steps, float* tile)
-    {
-        HalfFp8(block, x, count, columns, steps, tile, 0);
-        HalfFp8(block, x, count, columns, steps, tile, 16);
-    }
-
-    /// <summary>16 rows of a block; a missing token repeats the first and is not stored.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void HalfInt4(byte* block, float* from, int count, int columns, int steps, float* tile, int lane)
-    {
-        float* x1 = count > 1 ? from + columns : from, x2 = count > 2 ? from + 2L * columns : from, x3 = count > 3 ? from + 3L * columns : from;
-        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        byte* codes = block + HeaderBytes + lane;
-        for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
+        private static void One(byte* codes, float* from, int steps, bool areFinite, float* sums)
         {
-            Vector512<int> pair = Widen(codes).AsInt32();
-            Vector512<float> even = Vector512.ConvertToSingle((pair << 28) >> 28), odd = Vector512.ConvertToSingle((pair << 24) >> 28);
-            s0 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(from[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(from[2 * s]), s0));
-            s1 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x1[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x1[2 * s]), s1));
-            s2 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x2[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x2[2 * s]), s2));
-            s3 = Vector512.FusedMultiplyAdd(odd, Vector512.Create(x3[2 * s + 1]), Vector512.FusedMultiplyAdd(even, Vector512.Create(x3[2 * s]), s3));
-        }
-        Add(s0, s1, s2, s3, Vector512.Load((float*)block + lane), tile + lane);
-    }
-
-    /// <summary>As <see cref="HalfInt4"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void HalfFp8(byte* block, float* from, int count, int columns, int steps, float* tile, int lane)
-    {
-        float* x1 = count > 1 ? from + columns : from, x2 = count > 2 ? from + 2L * columns : from, x3 = count > 3 ? from + 3L * columns : from;
-        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        byte* codes = block + HeaderBytes + lane;
-        for (int s = 0; s < steps; s++, codes += PackedMatrix.PanelRows)
-        {
-            Vector512<float> value = DecodeFp8(Widen(codes));
-            s0 = Vector512.FusedMultiplyAdd(value, Vector512.Create(from[s]), s0);
-            s1 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x1[s]), s1);
-            s2 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x2[s]), s2);
-            s3 = Vector512.FusedMultiplyAdd(value, Vector512.Create(x3[s]), s3);
-        }
-        Add(s0, s1, s2, s3, Vector512.Load((float*)block + lane), tile + lane);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(Vector512<float> s0, Vector512<float> s1, Vector512<float> s2, Vector512<float> s3, Vector512<float> scale, float* to)
-    {
-        Vector512.FusedMultiplyAdd(s0, scale, Vector512.Load(to)).Store(to);
-        Vector512.FusedMultiplyAdd(s1, scale, Vector512.Load(to + PackedMatrix.PanelRows)).Store(to + PackedMatrix.PanelRows);
-        Vector512.FusedMultiplyAdd(s2, scale, Vector512.Load(to + 2 * PackedMatrix.PanelRows)).Store(to + 2 * PackedMatrix.PanelRows);
-        Vector512.FusedMultiplyAdd(s3, scale, Vector512.Load(to + 3 * PackedMatrix.PanelRows)).Store(to + 3 * PackedMatrix.PanelRows);
-    }
-
-    private static void ScalarInt4(byte* block, float* x, int count, int columns, int steps, float* tile)
-    {
-        for (int t = 0; t < count; t++, x += columns, tile += PackedMatrix.PanelRows)
-        {
-            for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
+            for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
             {
-                byte* code = block + HeaderBytes + lane;
-                float sum = 0;
-                for (int s = 0; s < steps; s++, code += PackedMatrix.PanelRows)
-                {
-                    sum = MathF.FusedMultiplyAdd((sbyte)(*code << 4) >> 4, x[2 * s], sum);
-                    sum = MathF.FusedMultiplyAdd((sbyte)*code >> 4, x[2 * s + 1], sum);
-                }
-                tile[lane] = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], tile[lane]);
+                float* to = sums + lane;
+                DotSink<TL, TF, TU> dot = Take(codes + lane, steps, areFinite, new DotSink<TL, TF, TU>(from) { First = TL.Load(to), Second = TL.Load(to + TL.Count) });
+                TL.Store(dot.First, to);
+                TL.Store(dot.Second, to + TL.Count);
             }
         }
-    }
 
-    private static void ScalarFp8(byte* block, float* x, int count, int columns, int steps, float* tile)
-    {
-        for (int t = 0; t < count; t++, x += columns, tile += PackedMatrix.PanelRows)
+        /// <summary>A missing token repeats the first and is not stored.</summary>
+        private void Four(byte* codes, float* from, int count, int steps, bool areFinite, float* sums)
         {
-            for (int lane = 0; lane < PackedMatrix.PanelRows; lane++)
+            float* third = count > 2 ? from + 2L * columns : from, fourth = count > 3 ? from + 3L * columns : from;
+            for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
             {
-                byte* code = block + HeaderBytes + lane;
-                float sum = 0;
-                for (int s = 0; s < steps; s++, code += PackedMatrix.PanelRows)
+                var dots = new FourDots<TL, TF, TU>(from, from + columns, third, fourth);
+                dots.Begin(sums + lane, Rows, count);
+                Take(codes + lane, steps, areFinite, dots).End(sums + lane, Rows, count);
+            }
+        }
+
+        private void Tiles(byte* codes, float* from, int count, int width, bool areFinite, float* slice, float* sums)
+        {
+            for (int lane = 0; lane < Rows; lane += 2 * TL.Count)
+            {
+                Take(codes + lane, width / TCodes.Columns, areFinite, new StoreSink<TL, TF, TU>(slice + lane));
+            }
+            int tiles = (count + AssembledTile.MaxTokens - 1) / AssembledTile.MaxTokens, height = (count + tiles - 1) / tiles;
+            for (int t = 0; t < count; t += height)
+            {
+                run((byte*)slice, (byte*)(from + (long)t * columns), (long)columns * sizeof(float), Math.Min(height, count - t), width, sums + t * Rows);
+            }
+        }
+
+        /// <summary>Hands the weights of a slice to a sink, for two vectors of rows.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static TSink Take<TSink>(byte* codes, int steps, bool areFinite, TSink given)
+            where TSink : struct, IAffineSink<TF>
+        {
+            // A copy whose address nobody takes stays in registers.
+            TSink sink = given;
+            if (!areFinite)
+            {
+                for (int s = 0; s < steps; s++, codes += Rows)
                 {
-                    sum = MathF.FusedMultiplyAdd(Fp8.ToSingle(*code), x[s], sum);
+                    TCodes.StepOfAny<TL, TF, TU, TSink>(codes, s, ref sink);
                 }
-                tile[lane] = MathF.FusedMultiplyAdd(sum, ((float*)block)[lane], tile[lane]);
+                return sink;
+            }
+            for (int s = 0; s < steps; s++, codes += Rows)
+            {
+                TCodes.Step<TL, TF, TU, TSink>(codes, s, ref sink);
+            }
+            return sink;
+        }
+
+        /// <summary>totals += sums · scales of their rows.</summary>
+        private static void Scale(float* sums, int count, float* scales, float* totals)
+        {
+            for (int lane = 0; lane < Rows; lane += TL.Count)
+            {
+                TF own = TL.Load(scales + lane);
+                for (int i = lane; i < count * Rows; i += Rows)
+                {
+                    TL.Store(TL.MultiplyAdd(TL.Load(sums + i), own, TL.Load(totals + i)), totals + i);
+                }
+            }
+        }
+
+        private void Store(float* totals, int first, int count, int column)
+        {
+            int width = Math.Min(Rows, outputs - column);
+            for (int t = 0; t < count; t++, totals += Rows)
+            {
+                float* to = y + (long)(first + t) * outputs + column;
+                for (int i = 0; i < width; i++)
+                {
+                    float sum = scales == null ? totals[i] : totals[i] * scales[first + t];
+                    to[i] = bias == null ? sum : sum + bias[column + i];
+                }
             }
         }
     }

@@ -27,8 +27,8 @@ internal static class DocumentationSamples
     {
         #region docs/constraints.md
         var compiler = new ConstraintCompiler(model.Tokenizer);          // one a vocabulary, thread-safe
-        Constraint person = compiler.JsonSchema("""{"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}""");
-        var options = new GenerationOptions { Constraint = person.Start() };
+        ITokenConstraint person = compiler.JsonSchema("""{"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}""");
+        var options = new GenerationOptions { Constraint = person };
         #endregion
         GC.KeepAlive(options);
     }

@@ -70,7 +70,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     [MemberData(nameof(Answers))]
     public void EachChoiceLetsItsAnswersThrough(string choice, string format, string answer, bool allowed)
     {
-        Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, s_tools, Choice(choice), Enum.Parse<ToolPromptFormat>(format));
+        ITokenConstraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, s_tools, Choice(choice), Enum.Parse<ToolPromptFormat>(format));
         Assert.Equal(allowed, ConstraintChecks.Accepts(constraint, answer));
         Assert.Equal(allowed, ConstraintChecks.AcceptsBytes(constraint, answer));
     }
@@ -93,7 +93,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     [InlineData("""{"propertyNames":{"enum":["a","b"]},"additionalProperties":{"type":"boolean"},"minProperties":1}""", "[f(a=True)]|[f(b=True, a=False)]", "[f()]|[f(a=1)]|[f(a=True, a=True)]")]
     public void ParametersOfThePythonForm(string schema, string calls, string others)
     {
-        Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, [Tool("f", schema)], ToolChoice.Required);
+        ITokenConstraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, [Tool("f", schema)], ToolChoice.Required);
         Assert.All(calls.Split('|'), call => Assert.True(ConstraintChecks.Accepts(constraint, call), call));
         Assert.All(others.Split('|'), call => Assert.False(ConstraintChecks.Accepts(constraint, call), call));
     }
@@ -181,7 +181,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
         ToolDefinition[] tools = [Tool(tool, schema), Tool("now", "{}")];
         foreach (string choice in (string[])["required", "auto", tool])
         {
-            Constraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, Choice(choice));
+            ITokenConstraint constraint = ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, Choice(choice));
             Assert.True(ConstraintChecks.Accepts(constraint, call), choice);
             Assert.False(ConstraintChecks.Accepts(constraint, $"[{tool}()]"), choice);
         }
@@ -204,7 +204,7 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
         ToolDefinition[] tools = [Tool(tool, new JsonObject { ["properties"] = new JsonObject { [parameter] = new JsonObject() } }.ToJsonString())];
         ConstraintException error = Assert.Throws<ConstraintException>(() => ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Required));
         Assert.Equal(("name", tool + "#"), (error.Keyword, error.Place));
-        Constraint json = ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Required, ToolPromptFormat.Json);
+        ITokenConstraint json = ToolCallConstraint.Compile(ConstraintChecks.Compiler, tools, ToolChoice.Required, ToolPromptFormat.Json);
         string call = $"{{\"type\": \"function\", \"name\": {PythonJson.Dumps(tool)}, \"parameters\": {{{JsonValue.Create(parameter)!.ToJsonString()}: 1}}}}";
         Assert.True(ConstraintChecks.Accepts(json, call));
         Assert.Equal(tool, Assert.Single(Calls(call, tools)).Name);
@@ -214,17 +214,17 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
     public void OneSetOfToolsIsCompiledOnce()
     {
         var compiler = new ConstraintCompiler(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxKeptConstraints = 3 });
-        Constraint first = Compile("required");
-        Assert.Same(first, Compile("required"));
-        Assert.Same(first, ToolCallConstraint.Compile(compiler, [.. s_tools.Select(tool => tool with { Description = "other", Parameters = tool.Parameters.DeepClone() })], ToolChoice.Required));
-        Assert.NotSame(first, Compile("auto"));
-        Assert.NotSame(first, Compile("now"));
-        Assert.Same(first, Compile("required"));
-        Assert.NotSame(first, ToolCallConstraint.Compile(compiler, s_tools, ToolChoice.Required, ToolPromptFormat.Json));
-        Assert.NotSame(first, ToolCallConstraint.Compile(compiler, s_tools[..1], ToolChoice.Required));
+        ITokenConstraint first = Compile("required");
+        Assert.Same(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(Compile("required")));
+        Assert.Same(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(ToolCallConstraint.Compile(compiler, [.. s_tools.Select(tool => tool with { Description = "other", Parameters = tool.Parameters.DeepClone() })], ToolChoice.Required)));
+        Assert.NotSame(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(Compile("auto")));
+        Assert.NotSame(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(Compile("now")));
+        Assert.Same(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(Compile("required")));
+        Assert.NotSame(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(ToolCallConstraint.Compile(compiler, s_tools, ToolChoice.Required, ToolPromptFormat.Json)));
+        Assert.NotSame(ConstraintChecks.MachineOf(first), ConstraintChecks.MachineOf(ToolCallConstraint.Compile(compiler, s_tools[..1], ToolChoice.Required)));
         Assert.Equal(3, compiler.Cache.Count);
 
-        Constraint Compile(string choice) => ToolCallConstraint.Compile(compiler, s_tools, Choice(choice));
+        ITokenConstraint Compile(string choice) => ToolCallConstraint.Compile(compiler, s_tools, Choice(choice));
     }
 
     /// <summary>Greedily its own answers; drawn wildly or in a form that it does not speak, still calls whose arguments a validator takes.</summary>
@@ -249,10 +249,10 @@ public sealed class ToolCallConstraintTests(ModelFixture models)
             Prompt prompt = model.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.System, messages[0].Text), ChatMessage.FromText(ChatRole.User, messages[1].Text)]);
             foreach (ToolPromptFormat format in (ToolPromptFormat[])[ToolPromptFormat.PythonList, ToolPromptFormat.Json])
             {
-                Constraint required = ToolCallConstraint.Compile(compiler, tools, ToolChoice.Required, format);
+                ITokenConstraint required = ToolCallConstraint.Compile(compiler, tools, ToolChoice.Required, format);
                 foreach (GenerationOptions options in (GenerationOptions[])[new() { Temperature = 0, MaxTokens = 400 }, new() { Temperature = 2, TopP = 1, Seed = (ulong)asked, MaxTokens = 400 }])
                 {
-                    (string text, FinishReason? finish) = await Answer(engine, prompt, options with { Constraint = required.Start() });
+                    (string text, FinishReason? finish) = await Answer(engine, prompt, options with { Constraint = required });
                     if (options.Temperature == 0 && format == ToolPromptFormat.PythonList)
                     {
                         Assert.Equal(row["expected"]!.GetValue<string>(), text);

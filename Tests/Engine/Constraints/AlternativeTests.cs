@@ -23,7 +23,7 @@ public class AlternativeTests
     public void TaggedAlternativesDoNotMultiply(string name, string schema)
     {
         Assert.NotEmpty(name);
-        Constraint constraint = Compile(schema, 600);
+        ITokenConstraint constraint = Compile(schema, 600);
         Assert.True(ConstraintChecks.Accepts(constraint, """{"kind":"k3","p3":3}"""));
         Assert.True(ConstraintChecks.Accepts(constraint, """{"kind":"k0"}"""));
         Assert.False(ConstraintChecks.Accepts(constraint, """{"kind":"k3","p3":4}"""));
@@ -35,7 +35,7 @@ public class AlternativeTests
     public void ChoicesThatAreMadeAlreadyAreNotMadeAgain()
     {
         const string choice = """{"anyOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/b"},{"required":["c"]}]}""";
-        Constraint constraint = Compile(
+        ITokenConstraint constraint = Compile(
             $$$"""{"type":"object","allOf":[{{{string.Join(',', Enumerable.Repeat(choice, 16))}}}],"$defs":{"a":{"required":["a"]},"b":{"required":["b"]} } }""", 200);
         Assert.True(ConstraintChecks.Accepts(constraint, """{"c":1}"""));
         Assert.True(ConstraintChecks.Accepts(constraint, """{"a":1,"b":2}"""));
@@ -47,7 +47,7 @@ public class AlternativeTests
     {
         string names = string.Join(',', Enumerable.Range(0, 18).Select(i => $"\"d{i}\""));
         string dependencies = string.Join(',', Enumerable.Range(0, 18).Select(i => $$"""{"dependencies":{"d{{i}}":["e"]} }"""));
-        Constraint constraint = Compile($$"""{"type":"object","required":[{{names}}],"properties":{"e":{"const":1} },"allOf":[{{dependencies}}]}""", 200);
+        ITokenConstraint constraint = Compile($$"""{"type":"object","required":[{{names}}],"properties":{"e":{"const":1} },"allOf":[{{dependencies}}]}""", 200);
         string all = string.Join(',', Enumerable.Range(0, 18).Select(i => $"\"d{i}\":0"));
         Assert.True(ConstraintChecks.Accepts(constraint, "{\"e\":1," + all + "}"));
         Assert.False(ConstraintChecks.Accepts(constraint, "{" + all + "}"));
@@ -85,6 +85,6 @@ public class AlternativeTests
     private static string Condition(int i, string more) =>
         $$"""{"if":{"properties":{"kind":{"const":"k{{i}}"} }{{more}} },"then":{"properties":{ {{Own(i)}} } } }""";
 
-    private static Constraint Compile(string schema, int alternatives) =>
+    private static ITokenConstraint Compile(string schema, int alternatives) =>
         new ConstraintCompiler(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxAlternatives = alternatives }).JsonSchema(schema);
 }

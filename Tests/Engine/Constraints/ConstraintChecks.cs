@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama4Kernels.Engine.Constraints;
+using Llama4Kernels.Engine.Constraints.Parsing;
 using Llama4Kernels.Engine.Tokenization;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;
@@ -11,12 +12,15 @@ internal static class ConstraintChecks
 
     public static ConstraintCompiler Compiler { get; } = new(Tokenizer);
 
-    /// <summary>Whether a constraint allows the tokens of a text one after another and the end after them.</summary>
-    public static bool Accepts(Constraint constraint, string text) => Accepts(constraint, Tokenizer.Encode(text));
+    /// <summary>What a constraint has been compiled to, which all with the same source share.</summary>
+    public static Machine MachineOf(ITokenConstraint constraint) => ((Matcher)constraint).Place.Machine;
 
-    public static bool Accepts(Constraint constraint, IEnumerable<int> tokens)
+    /// <summary>Whether a constraint allows the tokens of a text one after another and the end after them.</summary>
+    public static bool Accepts(ITokenConstraint constraint, string text) => Accepts(constraint, Tokenizer.Encode(text));
+
+    public static bool Accepts(ITokenConstraint constraint, IEnumerable<int> tokens)
     {
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         TokenMask mask = new(Tokenizer.VocabularySize);
         foreach (int token in tokens)
         {
@@ -31,8 +35,8 @@ internal static class ConstraintChecks
         return state.MayEnd;
     }
 
-    /// <summary>As <see cref="Accepts(Constraint, string)"/>, with the text's bytes as single tokens.</summary>
-    public static bool AcceptsBytes(Constraint constraint, string text) =>
+    /// <summary>As <see cref="Accepts(ITokenConstraint, string)"/>, with the text's bytes as single tokens.</summary>
+    public static bool AcceptsBytes(ITokenConstraint constraint, string text) =>
         Accepts(constraint, System.Text.Encoding.UTF8.GetBytes(text).Select(value => ByteTokens[value]));
 
     /// <summary>Checks documents, separated by bars, of which some are valid and others not.</summary>
@@ -50,8 +54,7 @@ internal static class ConstraintChecks
         SchemaWriter writer = new(parsedSchema.RootElement);
         foreach (bool indented in (bool[])[false, true])
         {
-            JsonWhiteSpace options = indented ? JsonWhiteSpace.Free : JsonWhiteSpace.Compact;
-            Constraint constraint = Compiler.JsonSchema(schema, options);
+            ITokenConstraint constraint = Compiler.JsonSchema(schema, indented);
             string text = writer.Write(parsed.RootElement, indented);
             Assert.True(Accepts(constraint, text) == valid, $"{schema} should {(valid ? "accept" : "refuse")} {text}");
             Assert.True(AcceptsBytes(constraint, text) == valid, $"{schema} should {(valid ? "accept" : "refuse")} {text} in bytes");

@@ -28,7 +28,7 @@ public class DeadEndTests
     [InlineData("""{"type":"array","items":{"not":{"pattern":"^[^b]"},"type":"string"},"uniqueItems":true,"minItems":3}""")]
     public void EveryWayThatIsAllowedLeadsToAnEnd(string schema)
     {
-        Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
+        ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
         for (int seed = 0; seed < Walks; seed++)
         {
             RandomWalk walk = RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, seed, Choices);

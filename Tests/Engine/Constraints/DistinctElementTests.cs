@@ -48,9 +48,9 @@ public class DistinctElementTests
     [InlineData("""{"type":"array","items":{"type":"array","items":{"type":"boolean"},"minItems":2,"maxItems":3},"uniqueItems":true,"minItems":12}""")]
     public void WhatIsLeftCanAlwaysBeCompleted(string schema)
     {
-        foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
+        foreach (bool space in (bool[])[false, true])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
+            ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             for (int seed = 0; seed < 6; seed++)
             {
                 RandomWalk walk = RandomWalk.Take(constraint, ConstraintChecks.Tokenizer, seed, choices: 40 * seed);
@@ -72,10 +72,10 @@ public class DistinctElementTests
     [InlineData("{}", """{"a" : 1 , "a""")]
     public void WhatAMaskAllowsMayBeTaken(string schema, string beginning)
     {
-        foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
+        foreach (bool space in (bool[])[false, true])
         {
-            string text = space == JsonWhiteSpace.Free ? beginning : string.Concat(beginning.Where(c => !char.IsWhiteSpace(c)));
-            ITokenConstraint state = ConstraintChecks.Compiler.JsonSchema(schema, space).Start();
+            string text = space ? beginning : string.Concat(beginning.Where(c => !char.IsWhiteSpace(c)));
+            ITokenConstraint state = ConstraintChecks.Compiler.JsonSchema(schema, space);
             TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
             foreach (byte value in System.Text.Encoding.UTF8.GetBytes(text))
             {
@@ -109,7 +109,7 @@ public class DistinctElementTests
     [Fact]
     public void AForkGoesOnByItself()
     {
-        ITokenConstraint first = ConstraintChecks.Compiler.JsonSchema("""{"additionalProperties":{"type":"integer"},"type":"object"}""").Start();
+        ITokenConstraint first = ConstraintChecks.Compiler.JsonSchema("""{"additionalProperties":{"type":"integer"},"type":"object"}""");
         Take(first, """{"a":1,"b":2,""");
         ITokenConstraint second = first.Fork();
         Take(first, """ "c":3,"c" """.Trim(), false);
@@ -142,7 +142,7 @@ public class DistinctElementTests
     {
         ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxStates = 100 });
         string words = string.Join(',', Enumerable.Range(0, 600).Select(i => $"\"word {i * 7919 % 10007}\""));
-        Constraint constraint = compiler.JsonSchema(Schema(600));
+        ITokenConstraint constraint = compiler.JsonSchema(Schema(600));
         Assert.True(ConstraintChecks.Accepts(constraint, $"[{words}]"));
         Assert.False(ConstraintChecks.Accepts(constraint, $"[{words},\"word 0\"]"));
         ConstraintException error = Assert.Throws<ConstraintException>(() => compiler.JsonSchema(Schema(601)));
@@ -153,16 +153,16 @@ public class DistinctElementTests
 
     private static void CheckTexts(string schema, string valid, string invalid)
     {
-        foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
+        foreach (bool space in (bool[])[false, true])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
+            ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             foreach ((string texts, bool expected) in ((string, bool)[])[(valid, true), (invalid, false)])
             {
                 foreach (string document in texts.Split('|'))
                 {
                     // As it stands, for a parsed document has lost what repeats.
-                    string text = space == JsonWhiteSpace.Compact ? document : document.Replace(":", " : ", StringComparison.Ordinal).Replace("[", "[ ", StringComparison.Ordinal);
-                    text = text.Contains('\\', StringComparison.Ordinal) || space == JsonWhiteSpace.Compact ? text : text.Replace(",", ",\n ", StringComparison.Ordinal);
+                    string text = !space ? document : document.Replace(":", " : ", StringComparison.Ordinal).Replace("[", "[ ", StringComparison.Ordinal);
+                    text = text.Contains('\\', StringComparison.Ordinal) || !space ? text : text.Replace(",", ",\n ", StringComparison.Ordinal);
                     Assert.True(ConstraintChecks.Accepts(constraint, text) == expected, $"{schema} should {(expected ? "accept" : "refuse")} {text}");
                     Assert.True(ConstraintChecks.AcceptsBytes(constraint, text) == expected, $"{schema} should {(expected ? "accept" : "refuse")} {text} in bytes");
                 }

@@ -14,7 +14,7 @@ public class ForcedTextTests
     [InlineData("only this", "only this")]
     public void WordsAreCutAsTheTokenizerCutsThem(string pattern, string texts)
     {
-        Constraint constraint = ConstraintChecks.Compiler.Regex(pattern);
+        ITokenConstraint constraint = ConstraintChecks.Compiler.Regex(pattern);
         Assert.All(texts.Split('|'), text => Follow(constraint, text));
     }
 
@@ -25,16 +25,16 @@ public class ForcedTextTests
         """[{"kind":"the same","value":null},{"kind":"the same","value":null}]""")]
     public void DocumentsAreCutAsTheTokenizerCutsThem(string schema, string documents)
     {
-        Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
+        ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
         int forced = documents.Split('|').Sum(document => Follow(constraint, document));
         Assert.True(forced > 0, "Nothing was forced.");
     }
 
     // The tokenizer's tokens of a text: those that are forced on the way are among them, at their place.
-    private static int Follow(Constraint constraint, string text)
+    private static int Follow(ITokenConstraint constraint, string text)
     {
         int[] tokens = ConstraintChecks.Tokenizer.Encode(text);
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         int count = 0;
         for (int at = 0; at < tokens.Length; at++)
         {

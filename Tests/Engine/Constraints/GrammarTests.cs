@@ -37,7 +37,7 @@ public class GrammarTests
     [InlineData("// A comment\nstart: \"é\" /[à-ü]\\/\\n/ \"\\u00e9\\x41\\\"\" # another\n     | \"世\"", "éà/\néA\"|世", "é|世界")]
     public void TextsBelongOrNot(string grammar, string members, string others)
     {
-        Constraint constraint = s_compiler.Grammar(grammar);
+        ITokenConstraint constraint = s_compiler.Grammar(grammar);
         Assert.All(members.Split('|'), text => Assert.True(ConstraintChecks.Accepts(constraint, text), text));
         Assert.All(others.Split('|'), text => Assert.False(ConstraintChecks.Accepts(constraint, text), text));
     }
@@ -45,7 +45,7 @@ public class GrammarTests
     [Fact]
     public void LeftRecursionStaysCheapOverLongTexts()
     {
-        Constraint constraint = s_compiler.Grammar("start: sum\nsum: sum \"+\" product | product\nproduct: product \"*\" atom | atom\natom: /[0-9]/ | \"(\" sum \")\"");
+        ITokenConstraint constraint = s_compiler.Grammar("start: sum\nsum: sum \"+\" product | product\nproduct: product \"*\" atom | atom\natom: /[0-9]/ | \"(\" sum \")\"");
         string text = string.Join('+', Enumerable.Repeat("1*(2+3*(4))", 400));
         Assert.True(ConstraintChecks.Accepts(constraint, text));
         Assert.False(ConstraintChecks.Accepts(constraint, text + "+"));

@@ -69,7 +69,7 @@ public class HostileConstraintTests
     public void LongNamesAreCountedInOnePass()
     {
         ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxCompileBytes = 64L << 20 });
-        Constraint constraint = compiler.JsonSchema("""{"type":"object","propertyNames":{"minLength":10000},"additionalProperties":{"const":1}}""");
+        ITokenConstraint constraint = compiler.JsonSchema("""{"type":"object","propertyNames":{"minLength":10000},"additionalProperties":{"const":1}}""");
         Assert.True(ConstraintChecks.Accepts(constraint, $$"""{"{{new string('a', 10_000)}}":1}"""));
         Assert.False(ConstraintChecks.Accepts(constraint, $$"""{"{{new string('a', 9_999)}}":1}"""));
         Assert.Equal(ValueCount.Unlimited, Count("a{50000}b*"));
@@ -115,7 +115,7 @@ public class HostileConstraintTests
         Run(compiler => compiler.Grammar("start: start start start | \"a\" |"));
     }
 
-    private static void Run(Func<ConstraintCompiler, Constraint> compile)
+    private static void Run(Func<ConstraintCompiler, ITokenConstraint> compile)
     {
         Exception? failure = null;
         long began = Stopwatch.GetTimestamp();
@@ -126,8 +126,8 @@ public class HostileConstraintTests
                 {
                     ConstraintCompiler compiler = new(
                         ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxCompileTime = TimeSpan.FromMilliseconds(300) });
-                    Constraint constraint = compile(compiler);
-                    constraint.Start().Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
+                    ITokenConstraint constraint = compile(compiler);
+                    constraint.Fork().Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
                 }
                 catch (ConstraintException refusal)
                 {

@@ -8,9 +8,9 @@ namespace Llama4Kernels.Tests.Engine.Constraints;
 internal static class MaskOracle
 {
     /// <summary>Goes a random way and compares the mask at every place; returns the places.</summary>
-    public static int Walk(Constraint constraint, int seed, int most)
+    public static int Walk(ITokenConstraint constraint, int seed, int most)
     {
-        Machine machine = constraint.Machine;
+        Machine machine = ConstraintChecks.MachineOf(constraint);
         VocabularyTrie vocabulary = machine.Vocabulary;
         Random random = new(seed);
         TokenMask mask = new(vocabulary.VocabularySize);

@@ -34,9 +34,9 @@ public class MaskTests
     [MemberData(nameof(Schemas))]
     public void MasksAreWhatTheBytesAllow(string schema)
     {
-        foreach (JsonWhiteSpace space in (JsonWhiteSpace[])[JsonWhiteSpace.Compact, JsonWhiteSpace.Free])
+        foreach (bool space in (bool[])[false, true])
         {
-            Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
+            ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema, space);
             for (int seed = 0; seed < 4; seed++)
             {
                 Assert.True(MaskOracle.Walk(constraint, seed, 30) > 0);
@@ -76,12 +76,12 @@ public class MaskTests
     [MemberData(nameof(Schemas))]
     public void KnownPlacesAllocateNothing(string schema)
     {
-        Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
+        ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
         int[] tokens = RandomTokens(constraint, 40);
         TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
-        ITokenConstraint first = constraint.Start();
+        ITokenConstraint first = constraint.Fork();
         Take(first);
-        ITokenConstraint second = constraint.Start();
+        ITokenConstraint second = constraint.Fork();
         long before = GC.GetAllocatedBytesForCurrentThread();
         Take(second);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
@@ -105,13 +105,13 @@ public class MaskTests
     [InlineData("""{"type":"array","items":{"type":"integer"},"uniqueItems":true,"minItems":20}""")]
     public void MasksOfElementsThatDifferAllocateNothing(string schema)
     {
-        Constraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
+        ITokenConstraint constraint = ConstraintChecks.Compiler.JsonSchema(schema);
         int[] tokens = RandomTokens(constraint, 60);
         Assert.True(tokens.Length > 8);
         TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
         for (int round = 0; round < 2; round++)
         {
-            ITokenConstraint state = constraint.Start();
+            ITokenConstraint state = constraint.Fork();
             foreach (int token in tokens)
             {
                 long before = GC.GetAllocatedBytesForCurrentThread();
@@ -129,7 +129,7 @@ public class MaskTests
     [InlineData("""{"anyOf":[{"type":"string","pattern":"a"},{"type":"string","not":{"pattern":"a"}},{"type":"null"}]}""", 2)]
     [InlineData("""{"type":"string","anyOf":[{"pattern":"a.{9}$"},{"pattern":"b.{9}$"},{"pattern":"c.{9}$"}]}""", 3)]
     public void StringsAreReadInOneWay(string schema, int ways) =>
-        Assert.Equal(ways, ConstraintChecks.Compiler.JsonSchema(schema).Machine.Start.Heads.Length);
+        Assert.Equal(ways, ConstraintChecks.MachineOf(ConstraintChecks.Compiler.JsonSchema(schema)).Start.Heads.Length);
 
     /// <summary>What a constraint remembers is bounded, and forgetting changes nothing.</summary>
     [Theory]
@@ -141,12 +141,12 @@ public class MaskTests
             ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxCachedStates = states, MaxCachedBytes = bytes });
         foreach (string schema in Schemas.Select(row => row.Data))
         {
-            Constraint constraint = compiler.JsonSchema(schema);
-            Constraint remembering = ConstraintChecks.Compiler.JsonSchema(schema);
+            ITokenConstraint constraint = compiler.JsonSchema(schema);
+            ITokenConstraint remembering = ConstraintChecks.Compiler.JsonSchema(schema);
             TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
             TokenMask expected = new(ConstraintChecks.Tokenizer.VocabularySize);
-            ITokenConstraint forgets = constraint.Start();
-            ITokenConstraint remembers = remembering.Start();
+            ITokenConstraint forgets = constraint.Fork();
+            ITokenConstraint remembers = remembering.Fork();
             foreach (int token in RandomTokens(remembering, 30))
             {
                 forgets.Allow(mask);
@@ -157,15 +157,15 @@ public class MaskTests
                 remembers.Accept(token);
             }
             // One state beyond the bound is made before the others are forgotten, with its mask.
-            Assert.True(bytes == long.MaxValue || constraint.Bytes < bytes + 50_000, $"{schema}: {constraint.Bytes}");
+            Assert.True(bytes == long.MaxValue || ConstraintChecks.MachineOf(constraint).Bytes < bytes + 50_000, $"{schema}: {ConstraintChecks.MachineOf(constraint).Bytes}");
         }
     }
 
-    internal static int[] RandomTokens(Constraint constraint, int most, int seed = 7)
+    internal static int[] RandomTokens(ITokenConstraint constraint, int most, int seed = 7)
     {
         Random random = new(seed);
         TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         List<int> tokens = [];
         for (state.Allow(mask); !mask.IsEmpty && tokens.Count < most; state.Allow(mask))
         {

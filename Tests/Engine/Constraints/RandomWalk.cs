@@ -15,10 +15,10 @@ internal sealed record RandomWalk(string Text, int Choices, bool IsWhole)
     /// <param name="tokenizer">Its vocabulary.</param>
     /// <param name="seed">Equal seeds walk equal ways.</param>
     /// <param name="choices">Choices at most.</param>
-    public static RandomWalk Take(Constraint constraint, Llama4Tokenizer tokenizer, int seed, int choices)
+    public static RandomWalk Take(ITokenConstraint constraint, Llama4Tokenizer tokenizer, int seed, int choices)
     {
         Random random = new(seed);
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         TokenMask mask = new(tokenizer.VocabularySize);
         List<byte> text = [];
         int chosen = 0;

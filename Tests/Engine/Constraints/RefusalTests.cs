@@ -53,11 +53,11 @@ public class RefusalTests
     {
         // What all compilers share is made before the clock runs.
         ConstraintChecks.Compiler.JsonSchema("""{"type":"integer"}""");
-        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, new ConstraintLimits { MaxCompileTime = TimeSpan.FromSeconds(1) });
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer) { MaxCompileTime = TimeSpan.FromSeconds(1) };
         long start = Environment.TickCount64;
         try
         {
-            ITokenConstraint state = compiler.JsonSchema(schema).Start();
+            ITokenConstraint state = compiler.JsonSchema(schema);
             state.Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
         }
         catch (ConstraintException error)

@@ -25,14 +25,14 @@ public class ReplayTests
     [MemberData(nameof(Sources))]
     public void DraftsAndReplaysLeaveNoTrace(string kind, string source)
     {
-        Constraint constraint = kind == "schema" ? ConstraintChecks.Compiler.JsonSchema(source)
+        ITokenConstraint constraint = kind == "schema" ? ConstraintChecks.Compiler.JsonSchema(source)
             : kind == "regex" ? ConstraintChecks.Compiler.Regex(source)
             : ConstraintChecks.Compiler.Grammar(source);
         int tokens = 0;
         for (int seed = 0; seed < 4; seed++)
         {
             Random random = new(seed);
-            ITokenConstraint state = constraint.Start();
+            ITokenConstraint state = constraint.Fork();
             List<int> taken = [];
             for (int step = 0; step < Steps; step++)
             {
@@ -40,7 +40,7 @@ public class ReplayTests
                 (bool mayEnd, int[] forced) = (state.MayEnd, state.ForcedTokens.ToArray());
                 Draft(state.Fork(), random);
                 Assert.Equal(mask, Mask(state));
-                ITokenConstraint replayed = constraint.Start();
+                ITokenConstraint replayed = constraint.Fork();
                 taken.ForEach(replayed.Accept);
                 Assert.Equal(mayEnd, replayed.MayEnd);
                 Assert.Equal(forced, replayed.ForcedTokens.ToArray());
@@ -66,11 +66,11 @@ public class ReplayTests
     [MemberData(nameof(Sources))]
     public void ForcedTokensMayCome(string kind, string source)
     {
-        Constraint constraint = kind == "schema" ? ConstraintChecks.Compiler.JsonSchema(source)
+        ITokenConstraint constraint = kind == "schema" ? ConstraintChecks.Compiler.JsonSchema(source)
             : kind == "regex" ? ConstraintChecks.Compiler.Regex(source)
             : ConstraintChecks.Compiler.Grammar(source);
         Random random = new(7);
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         for (int step = 0; step < Steps && Choose(Mask(state), random) is int token; step++)
         {
             ITokenConstraint ahead = state.Fork();

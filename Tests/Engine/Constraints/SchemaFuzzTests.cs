@@ -43,7 +43,7 @@ public class SchemaFuzzTests(ITestOutputHelper output)
     private static void Judge(int round, string schema, RandomSchemas schemas, ref string document, Counts counts)
     {
         SchemaOracle oracle = new(JsonElement.Parse(schema));
-        Constraint? constraint = null;
+        ITokenConstraint? constraint = null;
         try
         {
             constraint = ConstraintChecks.Compiler.JsonSchema(schema);
@@ -101,7 +101,7 @@ public class SchemaFuzzTests(ITestOutputHelper output)
             text = random.Next(4) == 0 ? text.Remove(random.Next(text.Length), 1) : text;
             try
             {
-                ConstraintChecks.Compiler.JsonSchema(text).Start().Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
+                ConstraintChecks.Compiler.JsonSchema(text).Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
             }
             catch (ConstraintException error)
             {

@@ -25,7 +25,7 @@ public class SchemaWalkTests(ITestOutputHelper output)
         for (int at = 0; choices < goal || schemas < goalSchemas; at++)
         {
             SharedSchemas.Row row = rows[(int)(at * 997L % rows.Count)];
-            if (!TryPrepare(row, out Constraint? constraint, out SchemaOracle? oracle))
+            if (!TryPrepare(row, out ITokenConstraint? constraint, out SchemaOracle? oracle))
             {
                 continue;
             }
@@ -50,7 +50,7 @@ public class SchemaWalkTests(ITestOutputHelper output)
         Assert.True(unjudged <= documents / 10, $"{unjudged} of {documents} documents were not judged.");
     }
 
-    private static bool TryPrepare(SharedSchemas.Row row, out Constraint? constraint, out SchemaOracle? oracle)
+    private static bool TryPrepare(SharedSchemas.Row row, out ITokenConstraint? constraint, out SchemaOracle? oracle)
     {
         (constraint, oracle) = (null, null);
         try

@@ -1,5 +1,8 @@
+using System.Globalization;
+using System.Reflection;
 using Llama4Kernels.Engine;
 using Llama4Kernels.Engine.Constraints;
+using static Llama4Kernels.Tests.Engine.Constraints.ConstraintChecks;
 
 namespace Llama4Kernels.Tests.Engine.Constraints;
 
@@ -42,26 +45,25 @@ public class SharedConstraintTests
     public void OneSourceIsCompiledOnce()
     {
         ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer);
-        Constraint schema = compiler.JsonSchema("""{"type":"string"}""");
-        Assert.Same(schema, compiler.JsonSchema("""{"type":"string"}"""));
-        Assert.NotSame(schema, compiler.JsonSchema("""{"type":"string"}""", JsonWhiteSpace.Free));
-        Assert.Throws<ArgumentException>(() => compiler.JsonSchema("""{"type":"string"}""", JsonWhiteSpace.Free + 1));
-        Assert.Same(compiler.Regex("a+"), compiler.Regex("a+"));
-        Assert.Same(compiler.Grammar("start: \"a\""), compiler.Grammar("start: \"a\""));
-        Assert.NotSame(compiler.Regex("start: \"a\""), compiler.Grammar("start: \"a\""));
+        ITokenConstraint schema = compiler.JsonSchema("""{"type":"string"}""");
+        Assert.Same(MachineOf(schema), MachineOf(compiler.JsonSchema("""{"type":"string"}""")));
+        Assert.NotSame(MachineOf(schema), MachineOf(compiler.JsonSchema("""{"type":"string"}""", true)));
+        Assert.Same(MachineOf(compiler.Regex("a+")), MachineOf(compiler.Regex("a+")));
+        Assert.Same(MachineOf(compiler.Grammar("start: \"a\"")), MachineOf(compiler.Grammar("start: \"a\"")));
+        Assert.NotSame(MachineOf(compiler.Regex("start: \"a\"")), MachineOf(compiler.Grammar("start: \"a\"")));
     }
 
     [Fact]
     public void TheLeastRecentlyUsedGoesFirst()
     {
-        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptConstraints = 2 });
-        Constraint first = compiler.Regex("a");
-        Constraint second = compiler.Regex("b");
-        Assert.Same(first, compiler.Regex("a"));
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer) { MaxKeptConstraints = 2 };
+        ITokenConstraint first = compiler.Regex("a");
+        ITokenConstraint second = compiler.Regex("b");
+        Assert.Same(MachineOf(first), MachineOf(compiler.Regex("a")));
         compiler.Regex("c");
         Assert.Equal(2, compiler.Cache.Count);
-        Assert.Same(first, compiler.Regex("a"));
-        Assert.NotSame(second, compiler.Regex("b"));
+        Assert.Same(MachineOf(first), MachineOf(compiler.Regex("a")));
+        Assert.NotSame(MachineOf(second), MachineOf(compiler.Regex("b")));
         // What went still works for those who hold it.
         Assert.True(ConstraintChecks.Accepts(second, "b"));
     }
@@ -69,14 +71,31 @@ public class SharedConstraintTests
     [Fact]
     public void BytesBoundWhatIsKept()
     {
-        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptBytes = 20_000 });
+        ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer) { MaxKeptBytes = 20_000 };
         for (int i = 0; i < 20; i++)
         {
-            Constraint constraint = compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}""");
+            ITokenConstraint constraint = compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}""");
             Assert.True(ConstraintChecks.Accepts(constraint, "\"some text\""));
-            Assert.Same(constraint, compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}"""));
+            Assert.Same(MachineOf(constraint), MachineOf(compiler.JsonSchema($$"""{"type":"string","maxLength":{{i + 20}}}""")));
         }
         Assert.InRange(compiler.Cache.Count, 1, 10);
+    }
+
+    /// <summary>Each limit that constraints have is one that a host can set.</summary>
+    [Fact]
+    public void EveryLimitIsAPropertyOfTheCompiler()
+    {
+        PropertyInfo[] limits = [.. typeof(ConstraintLimits).GetProperties().Where(limit => limit.Name.StartsWith("Max", StringComparison.Ordinal))];
+        Assert.NotEmpty(limits);
+        Assert.All(limits, limit =>
+        {
+            object changed = limit.PropertyType == typeof(TimeSpan) ? TimeSpan.FromMinutes(7) : Convert.ChangeType(77, limit.PropertyType, CultureInfo.InvariantCulture);
+            ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer);
+            PropertyInfo property = Assert.IsType<PropertyInfo>(typeof(ConstraintCompiler).GetProperty(limit.Name), exactMatch: false);
+            property.SetValue(compiler, changed);
+            Assert.Equal(changed, limit.GetValue(compiler.Limits));
+            Assert.Equal(changed, property.GetValue(compiler));
+        });
     }
 
     [Fact]
@@ -93,7 +112,7 @@ public class SharedConstraintTests
     {
         ConstraintCompiler compiler = new(ConstraintChecks.Tokenizer, ConstraintLimits.Default with { MaxKeptConstraints = 4 });
         using Barrier start = new(Threads);
-        Constraint[][] all = await Task.WhenAll(Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
+        ITokenConstraint[][] all = await Task.WhenAll(Enumerable.Range(0, Threads).Select(_ => Task.Factory.StartNew(
             () =>
             {
                 start.SignalAndWait(TestContext.Current.CancellationToken);
@@ -104,13 +123,13 @@ public class SharedConstraintTests
             TaskScheduler.Default)));
         for (int i = 0; i < 4; i++)
         {
-            Assert.All(all, constraints => Assert.Same(all[0][i], constraints[i]));
+            Assert.All(all, constraints => Assert.Same(MachineOf(all[0][i]), MachineOf(constraints[i])));
         }
     }
 
-    private static ulong[][] Masks(Constraint constraint, int[] tokens)
+    private static ulong[][] Masks(ITokenConstraint constraint, int[] tokens)
     {
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         TokenMask mask = new(ConstraintChecks.Tokenizer.VocabularySize);
         List<ulong[]> masks = [];
         foreach (int token in tokens)

@@ -25,7 +25,7 @@ public class TextFuzzTests(ITestOutputHelper output)
             Random random = new(round);
             string pattern = Expression(random, 3);
             Regex oracle = new($"\\A(?:{pattern})\\z", RegexOptions.CultureInvariant, s_patience);
-            Constraint constraint;
+            ITokenConstraint constraint;
             try
             {
                 constraint = s_compiler.Regex(pattern);
@@ -79,11 +79,11 @@ public class TextFuzzTests(ITestOutputHelper output)
         }
     }
 
-    private static void Try(string text, Func<Constraint> compile)
+    private static void Try(string text, Func<ITokenConstraint> compile)
     {
         try
         {
-            compile().Start().Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
+            compile().Fork().Allow(new TokenMask(ConstraintChecks.Tokenizer.VocabularySize));
         }
         catch (ConstraintException error)
         {

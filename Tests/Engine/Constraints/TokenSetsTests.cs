@@ -43,11 +43,11 @@ public class TokenSetsTests
     public void WhiteSpaceIsKeptOnce()
     {
         Assert.SkipUnless(File.Exists(MaskTests.Metas), "Meta's tokenizer is not beside the repository.");
-        Constraint constraint = new ConstraintCompiler(Llama4Tokenizer.Load(MaskTests.Metas)).JsonSchema(
-            """{"type":"array","items":{"const":true}}""", JsonWhiteSpace.Free);
-        int[] spaces = constraint.Machine.Vocabulary.Spaces;
-        StateMask known = constraint.Machine.MaskOf(constraint.Machine.Next(constraint.Machine.Start, (byte)'['));
-        TokenMask mask = new(constraint.Machine.Vocabulary.VocabularySize);
+        Machine machine = ConstraintChecks.MachineOf(new ConstraintCompiler(Llama4Tokenizer.Load(MaskTests.Metas)).JsonSchema(
+            """{"type":"array","items":{"const":true}}""", true));
+        int[] spaces = machine.Vocabulary.Spaces;
+        StateMask known = machine.MaskOf(machine.Next(machine.Start, (byte)'['));
+        TokenMask mask = new(machine.Vocabulary.VocabularySize);
         known.CopyTo(mask);
         Assert.All(spaces, token => Assert.True(mask[token]));
         Assert.True(spaces.Length > 200 && known.Size < 2 * spaces.Length, $"{known.Size} bytes beside {spaces.Length} tokens.");

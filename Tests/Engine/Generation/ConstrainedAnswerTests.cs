@@ -25,7 +25,7 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
     public async Task LogProbabilitiesAndStopStringsStandBesideIt(float temperature, string? stop)
     {
         await using var engine = new Llama4Engine(Nano);
-        Constraint constraint = new ConstraintCompiler(Nano.Tokenizer).JsonSchema(Schema);
+        ITokenConstraint constraint = new ConstraintCompiler(Nano.Tokenizer).JsonSchema(Schema);
         GenerationOptions options = new()
         {
             Temperature = temperature,
@@ -35,7 +35,7 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
             Logprobs = true,
             TopLogprobs = 20,
             StopStrings = stop is null ? [] : [stop],
-            Constraint = constraint.Start(),
+            Constraint = constraint,
         };
         List<GenerationUpdate> updates = [];
         Prompt question = Nano.Chat.EncodePrompt([ChatMessage.FromText(ChatRole.User, "How many experts does Scout have?")]);
@@ -56,15 +56,15 @@ public sealed class ConstrainedAnswerTests(ModelFixture models)
             Assert.StartsWith("{\"model\":\"", text, StringComparison.Ordinal);
         }
         // Each token's candidates are those that the constraint allowed there, and no others.
-        ITokenConstraint replayed = constraint.Start();
+        ITokenConstraint replayed = constraint.Fork();
         TokenMask mask = new(Nano.Tokenizer.VocabularySize);
         foreach (GenerationUpdate update in updates.Where(update => update.TokenId is int id && id < Nano.Tokenizer.BaseVocabularySize))
         {
             replayed.Allow(mask);
-            TokenLogprob logprob = Assert.IsType<TokenLogprob>(update.Logprob);
+            Assert.NotNull(update.Logprob);
             Assert.Contains(update.TokenId!.Value, Enumerable.Range(0, mask.Vocabulary).Where(id => mask[id]));
-            Assert.All(logprob.Top, candidate => Assert.True(mask[candidate.TokenId] || replayed.MayEnd, $"{candidate.TokenId} in {text}"));
-            Assert.InRange(logprob.Top.Sum(candidate => Math.Exp(candidate.Logprob)), mask.Count <= 20 ? 1 - 1e-6 : 0, 1 + 1e-6);
+            Assert.All(update.TopLogprobs, candidate => Assert.True(mask[candidate.TokenId] || replayed.MayEnd, $"{candidate.TokenId} in {text}"));
+            Assert.InRange(update.TopLogprobs.Sum(candidate => Math.Exp(candidate.Logprob)), mask.Count <= 20 ? 1 - 1e-6 : 0, 1 + 1e-6);
             replayed.Accept(update.TokenId.Value);
         }
     }

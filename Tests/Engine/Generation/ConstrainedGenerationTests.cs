@@ -167,18 +167,18 @@ public sealed class ConstrainedGenerationTests(ModelFixture models)
         Assert.Equal(5, updates.Count);
         Assert.All(updates, update =>
         {
-            Assert.Equal(allowed, update.Logprob!.Top.Select(candidate => candidate.TokenId).Order());
-            Assert.Equal(1, update.Logprob.Top.Sum(candidate => Math.Exp(candidate.Logprob)), 1e-9);
-            Assert.Equal(update.Logprob.Top.Single(candidate => candidate.TokenId == update.TokenId).Logprob, update.Logprob.Logprob);
+            Assert.Equal(allowed, update.TopLogprobs.Select(candidate => candidate.TokenId).Order());
+            Assert.Equal(1, update.TopLogprobs.Sum(candidate => Math.Exp(candidate.Logprob)), 1e-9);
+            Assert.Equal(update.TopLogprobs.Single(candidate => candidate.TokenId == update.TokenId).Logprob, update.Logprob);
         });
         // Relative to each other they are the model's own.
-        TokenLogprob free = (await Generate(engine, options with { TopLogprobs = 20, MaxTokens = 1, Constraint = new AllowedIds(_ => Enumerable.Range(0, 1400), 5) }))[0].Logprob!;
-        TokenLogprob bound = (await Generate(engine, options with { MaxTokens = 1, Constraint = new AllowedIds(_ => free.Top.Take(2).Select(candidate => candidate.TokenId), 5) }))[0].Logprob!;
-        Assert.Equal(free.Top[0].Logprob - free.Top[1].Logprob, bound.Top[0].Logprob - bound.Top[1].Logprob, 1e-6);
+        IReadOnlyList<(int TokenId, double Logprob)> free = (await Generate(engine, options with { TopLogprobs = 20, MaxTokens = 1, Constraint = new AllowedIds(_ => Enumerable.Range(0, 1400), 5) }))[0].TopLogprobs;
+        IReadOnlyList<(int TokenId, double Logprob)> bound = (await Generate(engine, options with { MaxTokens = 1, Constraint = new AllowedIds(_ => free.Take(2).Select(candidate => candidate.TokenId), 5) }))[0].TopLogprobs;
+        Assert.Equal(free[0].Logprob - free[1].Logprob, bound[0].Logprob - bound[1].Logprob, 1e-6);
 
         Assert.All(
             await Generate(engine, options with { Constraint = new TextChoice(Nano.Tokenizer, true, "It is so") }),
-            update => Assert.Equal([new TokenLogprob(update.TokenId!.Value, 0, [])], update.Logprob!.Top));
+            update => Assert.Equal([(update.TokenId!.Value, 0.0)], update.TopLogprobs));
     }
 
     [Fact]

@@ -42,7 +42,7 @@ public sealed class ChatClientConformanceTests(ChatClientFixture fixture) : ICla
         Assert.Contains(asked.Named, error.Message, StringComparison.Ordinal);
         await using IAsyncEnumerator<ChatResponseUpdate> stream = fixture.Wrap(wrapper).GetStreamingResponseAsync(asked.Messages, asked.Options).GetAsyncEnumerator();
         Assert.Contains(asked.Named, (await Assert.ThrowsAsync(asked.Error, async () => await stream.MoveNextAsync())).Message, StringComparison.Ordinal);
-        Assert.Equal((0, 0), (fixture.Engine.Status.Running, fixture.Engine.Status.Waiting));
+        Assert.Equal((0, 0), (fixture.Engine.Running, fixture.Engine.Waiting));
     }
 
     [Fact]

@@ -127,7 +127,7 @@ public sealed class ChatClientTests(ChatClientFixture fixture) : IClassFixture<C
         {
             raw.Add(Assert.IsType<GenerationUpdate>(update.RawRepresentation));
         }
-        Assert.Equal(7, raw.SkipLast(1).Count(update => update.Logprob!.Top.Count == 2));
+        Assert.Equal(7, raw.SkipLast(1).Count(update => update.TopLogprobs.Count == 2));
     }
 
     [Fact]
@@ -200,9 +200,9 @@ public sealed class ChatClientTests(ChatClientFixture fixture) : IClassFixture<C
         IDistributedCache cache = ChatClientFixture.NewCache();
         IChatClient client = fixture.Client.AsBuilder().UseDistributedCache(cache).Build();
         string first = (await client.GetResponseAsync("Who are you?", s_greedy)).Text;
-        long steps = fixture.Engine.Status.Steps;
+        long steps = fixture.Engine.Steps;
         Assert.Equal(first, (await client.GetResponseAsync("Who are you?", s_greedy)).Text);
-        Assert.Equal(steps, fixture.Engine.Status.Steps);
+        Assert.Equal(steps, fixture.Engine.Steps);
     }
 
     [Fact]
@@ -252,7 +252,7 @@ public sealed class ChatClientTests(ChatClientFixture fixture) : IClassFixture<C
 
     private static async Task Idle(Llama4Engine engine)
     {
-        for (int i = 0; engine.Status is not { Running: 0, Waiting: 0 }; i++)
+        for (int i = 0; engine is not { Running: 0, Waiting: 0 }; i++)
         {
             Assert.True(i < 500, "The request still runs.");
             await Task.Delay(10);

@@ -55,7 +55,7 @@ public sealed class EngineHostTests
         Llama4Engine engine = client.GetRequiredService<Llama4Engine>();
         Assert.Equal((128, false), (engine.MaxContext, engine.Model.HasVision));
         Assert.Equal((WeightScheme.Int4, LinearParts.Experts | LinearParts.Attention, 1), (engine.Model.Options.Weights, engine.Model.Options.Include, engine.Model.Options.Threads));
-        Assert.InRange(engine.Status.CacheBytes, 1, 4_000_000);
+        Assert.InRange(engine.CacheBytes, 1, 4_000_000);
     }
 
     [Fact]
@@ -97,9 +97,9 @@ public sealed class EngineHostTests
         Assert.Equal("Scout has 16 experts.", (await waits).Text);
         Assert.Equal(("ready", HealthStatus.Healthy), await State(host));
         Assert.Contains(log.Lines, line => line.StartsWith("Information: Loading sample-model: 100 %", StringComparison.Ordinal));
-        EngineStatus status = host.Services.GetRequiredService<IChatClient>().GetRequiredService<Llama4Engine>().Status;
+        Llama4Engine engine = host.Services.GetRequiredService<IChatClient>().GetRequiredService<Llama4Engine>();
         Assert.Contains(log.Lines, line =>
-            line.StartsWith("Information: sample-model is ready", StringComparison.Ordinal) && line.Contains($"its cache up to {status.CacheBytes};", StringComparison.Ordinal));
+            line.StartsWith("Information: sample-model is ready", StringComparison.Ordinal) && line.Contains($"its cache up to {engine.CacheBytes};", StringComparison.Ordinal));
         await host.StopAsync();
         Assert.Equal(("stopping", HealthStatus.Unhealthy), await State(host));
     }

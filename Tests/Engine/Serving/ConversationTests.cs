@@ -130,7 +130,7 @@ public sealed class ConversationTests(ModelFixture models)
         Assert.Empty(conversation.Answer.ToolCalls);
         Assert.True(conversation.Tokens > tokens);
         conversation.Add("And now?");
-        var constrained = new GenerationOptions { Constraint = Nano.Constraints.Regex("a+").Start() };
+        var constrained = new GenerationOptions { Constraint = Nano.Constraints.Regex("a+") };
         await Assert.ThrowsAsync<ArgumentException>(() => Answer(conversation, constrained));
         conversation.ToolChoice = null;
         Assert.Matches("^a+$", (await Answer(conversation, constrained with { MaxTokens = 5 })).Text);

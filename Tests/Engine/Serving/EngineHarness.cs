@@ -22,8 +22,8 @@ internal sealed record Outcome(List<GenerationUpdate> Updates, Exception? Failur
         update.Text,
         update.FinishReason,
         update.Usage?.CompletionTokens,
-        update.Logprob is null ? "" : BitConverter.DoubleToInt64Bits(update.Logprob.Logprob),
-        update.Logprob is null ? "" : string.Join(",", update.Logprob.Top.Select(top => $"{top.TokenId}:{BitConverter.DoubleToInt64Bits(top.Logprob)}"))))];
+        update.Logprob is null ? "" : BitConverter.DoubleToInt64Bits(update.Logprob.Value),
+        update.Logprob is null ? "" : string.Join(",", update.TopLogprobs.Select(top => $"{top.TokenId}:{BitConverter.DoubleToInt64Bits(top.Logprob)}"))))];
 }
 
 /// <summary>Asks engines and collects what comes.</summary>
@@ -54,7 +54,7 @@ internal static class EngineHarness
     /// <summary>Waits until nothing runs or waits, and checks that all blocks in use are kept prefixes that can go.</summary>
     public static async Task<Llama4Engine> IsIdle(this Llama4Engine engine)
     {
-        while (engine.Status is { Running: > 0 } or { Waiting: > 0 })
+        while (engine is { Running: > 0 } or { Waiting: > 0 })
         {
             await Task.Delay(1);
         }

@@ -26,7 +26,7 @@ public sealed class EngineLimitTests(ModelFixture models)
         List<Task<Outcome>> asked = [engine.Ask(Request(0))];
         held.WaitUntilIn();
         asked.AddRange(Enumerable.Range(1, 2).Select(i => engine.Ask(Request(i))));
-        Assert.Equal(2, engine.Status.Waiting);
+        Assert.Equal(2, engine.Waiting);
         QueueFullException error = Assert.IsType<QueueFullException>((await engine.Ask(Request(3))).Failure);
         Assert.Equal(2, error.Limit);
         held.LetGo();
@@ -60,7 +60,7 @@ public sealed class EngineLimitTests(ModelFixture models)
         ContextOverflowException context = Assert.IsType<ContextOverflowException>((await engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(128)), s_greedy))).Failure);
         Assert.Equal((128, 128), (context.Tokens, context.ContextTokens));
         CacheFullException prompt = Assert.IsType<CacheFullException>((await engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(110)), s_greedy))).Failure);
-        Assert.Equal(engine.Status.CacheBytes, prompt.BudgetBytes);
+        Assert.Equal(engine.CacheBytes, prompt.BudgetBytes);
         Assert.IsType<ArgumentException>((await engine.Ask(new(Prompt.FromIds(1, 1536), s_greedy))).Failure);
         Assert.IsType<ArgumentException>((await engine.Ask(new(Prompt.FromIds(), s_greedy))).Failure);
         // It grows until even alone it has no room.
@@ -91,7 +91,7 @@ public sealed class EngineLimitTests(ModelFixture models)
         Assert.All(await Task.WhenAll(asked), outcome => Assert.Null(outcome.Failure));
         // The first one's prompt; its next token and the other prompts, up to the chunk's edge; all.
         Assert.Equal([prompt, 1 + (5 * prompt), 6], held.Rows[..3]);
-        Assert.Equal(0, engine.Status.Preemptions);
+        Assert.Equal(0, engine.Preemptions);
     }
 
     /// <summary>A budget that just holds it, whatever lay where before.</summary>

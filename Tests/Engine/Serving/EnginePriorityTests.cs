@@ -29,7 +29,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
         // Steps are told apart by the rows of the prompts: high is next, same waits for all of low.
         Assert.Equal(3, held.Rows.IndexOf(5));
         Assert.True(held.Rows.IndexOf(7) > 40, string.Join(" ", held.Rows));
-        Assert.Equal(1, engine.Status.Preemptions);
+        Assert.Equal(1, engine.Preemptions);
         await AreAsAlone([Request(1, 20, 40), Request(2, 7, 3), Request(3, 5, 3)], outcomes);
         await engine.IsIdle();
     }
@@ -44,7 +44,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
         GenerationRequest[] requests = [Request(1, 40, 12) with { Priority = 1 }, Request(2, 40, 12), Request(3, 40, 12), Request(4, 44, 3) with { Priority = 2 }];
         List<Task<Outcome>> asked = [.. places.Select((told, i) => engine.Ask(requests[i] with { Progress = told }))];
         held.WaitUntilIn();
-        Assert.Equal((3, 0), (engine.Status.Running, engine.Status.Waiting));
+        Assert.Equal((3, 0), (engine.Running, engine.Waiting));
         asked.Add(engine.Ask(requests[3]));
         held.LetGo();
         Outcome[] outcomes = await Task.WhenAll(asked);
@@ -64,11 +64,11 @@ public sealed class EnginePriorityTests(ModelFixture models)
         GenerationRequest[] requests = [Request(1, 100, 24) with { Priority = 2 }, Request(2, 5, 10), Request(3, 110, 3) with { Priority = 1 }];
         List<Task<Outcome>> asked = [engine.Ask(requests[0]), engine.Ask(requests[1])];
         held.WaitUntilIn();
-        Assert.Equal((2, 0), (engine.Status.Running, engine.Status.Waiting));
+        Assert.Equal((2, 0), (engine.Running, engine.Waiting));
         asked.Add(engine.Ask(requests[2]));
         held.LetGo();
         Outcome[] outcomes = await Task.WhenAll(asked);
-        Assert.Equal(0, engine.Status.Preemptions);
+        Assert.Equal(0, engine.Preemptions);
         await AreAsAlone(requests, outcomes);
         await engine.IsIdle();
     }
@@ -90,7 +90,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
         held.LetGo();
         Outcome[] outcomes = await Task.WhenAll(asked);
         // One that found its blocks at every second step of 69 gave way 43 times.
-        Assert.InRange(engine.Status.Preemptions, 1, requests.Length);
+        Assert.InRange(engine.Preemptions, 1, requests.Length);
         await AreAsAlone(requests, outcomes);
         await engine.IsIdle();
     }
@@ -105,7 +105,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
         Task<Outcome> asked = engine.Ask(Request(3, 7, 3) with { Priority = 2 });
         held.LetGo();
         Assert.All(await Task.WhenAll(higher, equal, asked), outcome => Assert.Null(outcome.Failure));
-        Assert.Equal(0, engine.Status.Preemptions);
+        Assert.Equal(0, engine.Preemptions);
         Assert.True(held.Rows.FindIndex(rows => rows is 7 or 8) >= 20, string.Join(" ", held.Rows));
     }
 
@@ -121,7 +121,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
         Assert.All(await Task.WhenAll(low, high, higher), outcome => Assert.Null(outcome.Failure));
         Assert.Equal(3, held.Rows.IndexOf(7));
         Assert.True(held.Rows.IndexOf(5) > 40, string.Join(" ", held.Rows));
-        Assert.Equal(1, engine.Status.Preemptions);
+        Assert.Equal(1, engine.Preemptions);
     }
 
     /// <summary>A constraint is where its answer is: who gave way and came back keeps to it, and is asked no token twice.</summary>
@@ -129,9 +129,9 @@ public sealed class EnginePriorityTests(ModelFixture models)
     public async Task WhoGaveWayKeepsToItsConstraint()
     {
         var compiler = new ConstraintCompiler(Scout.Tokenizer);
-        Constraint constraint = compiler.JsonSchema("""{"type":"array","items":{"type":"string","maxLength":4},"uniqueItems":true,"minItems":9,"maxItems":9}""");
+        ITokenConstraint constraint = compiler.JsonSchema("""{"type":"array","items":{"type":"string","maxLength":4},"uniqueItems":true,"minItems":9,"maxItems":9}""");
         GenerationRequest low = Request(1, 20, 60);
-        low = low with { Options = low.Options! with { Constraint = constraint.Start() } };
+        low = low with { Options = low.Options! with { Constraint = constraint } };
         await using var engine = new Llama4Engine(Scout, s_sizes);
         using var held = new HeldStep(engine, 5);
         Task<Outcome> first = engine.Ask(low);
@@ -139,9 +139,9 @@ public sealed class EnginePriorityTests(ModelFixture models)
         Task<Outcome> high = engine.Ask(Request(3, 5, 3) with { Priority = 1 });
         held.LetGo();
         Outcome[] outcomes = await Task.WhenAll(first, high);
-        Assert.Equal(1, engine.Status.Preemptions);
+        Assert.Equal(1, engine.Preemptions);
         await AreAsAlone([low, Request(3, 5, 3)], outcomes);
-        ITokenConstraint state = constraint.Start();
+        ITokenConstraint state = constraint.Fork();
         Assert.All(outcomes[0].Tokens, state.Accept);
         await engine.IsIdle();
     }

@@ -49,7 +49,7 @@ public sealed class EngineScheduleTests(ModelFixture models)
         GenerationRequest[] requests = [.. Enumerable.Range(0, 3).Select(i => new GenerationRequest(
             Prompt.FromIds(MetamorphicTests.Ids(5, i)), new GenerationOptions { Temperature = 1, Seed = 3, MaxTokens = 80, IgnoreEos = true, Logprobs = true, FrequencyPenalty = 0.5f }))];
         Outcome[] outcomes = await Task.WhenAll(requests.Select(request => engine.Ask(request)));
-        Assert.True(engine.Status.Preemptions > 0);
+        Assert.True(engine.Preemptions > 0);
         for (int i = 0; i < requests.Length; i++)
         {
             Assert.Equal((await single.Ask(requests[i])).Lines, outcomes[i].Lines);
@@ -121,7 +121,7 @@ public sealed class EngineScheduleTests(ModelFixture models)
             }
         }
         await Task.WhenAll(asked);
-        long preemptions = (await engine.IsIdle()).Status.Preemptions;
+        long preemptions = (await engine.IsIdle()).Preemptions;
         await engine.Close();
         return preemptions;
     }

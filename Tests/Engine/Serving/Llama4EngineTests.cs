@@ -82,9 +82,9 @@ public sealed class Llama4EngineTests(ModelFixture models)
         Assert.Equal(FinishReason.Length, updates[^1].FinishReason);
         Assert.All(updates, u =>
         {
-            Assert.Equal(u.TokenId, u.Logprob!.Top[0].TokenId);
-            Assert.InRange(u.Logprob.Logprob, -1, 0);
-            Assert.True(u.Logprob.Top[0].Logprob >= u.Logprob.Top[1].Logprob);
+            Assert.Equal(u.TokenId, u.TopLogprobs[0].TokenId);
+            Assert.InRange(u.Logprob!.Value, -1, 0);
+            Assert.True(u.TopLogprobs[0].Logprob >= u.TopLogprobs[1].Logprob);
         });
     }
 

@@ -64,7 +64,7 @@ public sealed class PrefixReuseTests(ModelFixture models)
         GenerationRequest request = new(Prompt.FromIds(MetamorphicTests.Ids(20)), s_greedy);
         Outcome first = await engine.Ask(request), second = await engine.Ask(request);
         Assert.Equal((first.Lines[^1], 0), (second.Lines[^1], second.Usage.CachedTokens));
-        Assert.Equal(0, engine.Status.UsedBytes);
+        Assert.Equal(0, engine.UsedBytes);
     }
 
     /// <summary>The same on both sides of an eviction, and nothing beyond the budget is used for prefixes.</summary>
@@ -77,9 +77,9 @@ public sealed class PrefixReuseTests(ModelFixture models)
         {
             Outcome outcome = await engine.Ask(new(Prompt.FromIds(MetamorphicTests.Ids(50, i)), s_greedy));
             Assert.Equal((null, 0), (outcome.Failure, outcome.Usage.CachedTokens));
-            Assert.InRange(engine.Status.UsedBytes, 1, engine.Status.CacheBytes);
+            Assert.InRange(engine.UsedBytes, 1, engine.CacheBytes);
         }
-        Assert.Equal(0, engine.Status.Preemptions);
+        Assert.Equal(0, engine.Preemptions);
     }
 
     /// <summary>Decoding allocates what its updates are, and little else.</summary>

@@ -18,22 +18,22 @@ public sealed unsafe class CpuProductsTests : IDisposable
     public void Dispose() => _team.Dispose();
 
     [Theory]
-    [InlineData("bf16", ActivationPrecision.BFloat16, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_v256", "matmul_bf16_bf16_scalar", "panels32")]
-    [InlineData("bf16", ActivationPrecision.Float32, "matmul_bf16_avx512", "matmul_bf16_v256", "matmul_bf16_scalar", "panels32")]
-    [InlineData("f32", ActivationPrecision.BFloat16, "matmul_f32_avx512", "matmul_f32_v256", "matmul_f32_scalar", "panels32")]
-    [InlineData("int4", ActivationPrecision.BFloat16, "matmul_int4_vectors", "matmul_int4_vectors", "matmul_int4_scalar", "panels32")]
+    [InlineData("bf16", ActivationPrecision.BFloat16, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_avx2", "matmul_bf16_bf16_v128", "panels32")]
+    [InlineData("bf16", ActivationPrecision.Float32, "matmul_bf16_avx512", "matmul_bf16_avx2", "matmul_bf16_v128", "panels32")]
+    [InlineData("f32", ActivationPrecision.BFloat16, "matmul_f32_avx512", "matmul_f32_avx2", "matmul_f32_v128", "panels32")]
+    [InlineData("int4", ActivationPrecision.BFloat16, "matmul_int4_avx512", "matmul_int4_avx2", "matmul_int4_v128", "panels32")]
     [InlineData("int4", ActivationPrecision.Int8, "matmul_int4_int8_avx512vnni", "matmul_int4_int8_avx2", "matmul_int4_int8_v128", "panels64")]
-    [InlineData("bf16", ActivationPrecision.Int8, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_v256", "matmul_bf16_bf16_scalar", "panels32")]
-    [InlineData("fp8", ActivationPrecision.BFloat16, "matmul_fp8_bf16_avx512bf16", "matmul_fp8_vectors", "matmul_fp8_scalar", "panels32")]
-    [InlineData("fp8", ActivationPrecision.Float32, "matmul_fp8_vectors", "matmul_fp8_vectors", "matmul_fp8_scalar", "panels32")]
-    [InlineData("fp8a", ActivationPrecision.Float32, "matmul_fp8a_vectors", "matmul_fp8a_vectors", "matmul_fp8a_scalar", "panels32")]
-    [InlineData("fp8a", ActivationPrecision.BFloat16, "matmul_fp8a_bf16_avx512bf16", "matmul_fp8a_vectors", "matmul_fp8a_scalar", "panels32")]
-    [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
-    [InlineData("q4_k", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
-    [InlineData("q4_k", ActivationPrecision.Int8, "matmul_coded_int8_avx512vnni", "matmul_coded_v256", "matmul_coded_v128", "lines32")]
+    [InlineData("bf16", ActivationPrecision.Int8, "matmul_bf16_bf16_avx512bf16", "matmul_bf16_bf16_avx2", "matmul_bf16_bf16_v128", "panels32")]
+    [InlineData("fp8", ActivationPrecision.BFloat16, "matmul_fp8_bf16_avx512bf16", "matmul_fp8_avx2", "matmul_fp8_v128", "panels32")]
+    [InlineData("fp8", ActivationPrecision.Float32, "matmul_fp8_avx512", "matmul_fp8_avx2", "matmul_fp8_v128", "panels32")]
+    [InlineData("fp8a", ActivationPrecision.Float32, "matmul_fp8a_avx512", "matmul_fp8a_avx2", "matmul_fp8a_v128", "panels32")]
+    [InlineData("fp8a", ActivationPrecision.BFloat16, "matmul_fp8a_bf16_avx512bf16", "matmul_fp8a_avx2", "matmul_fp8a_v128", "panels32")]
+    [InlineData("q4_k", ActivationPrecision.Float32, "matmul_coded_avx512", "matmul_coded_avx2", "matmul_coded_v128", "slabs32")]
+    [InlineData("q4_k", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_avx2", "matmul_coded_v128", "slabs32")]
+    [InlineData("q4_k", ActivationPrecision.Int8, "matmul_coded_int8_avx512vnni", "matmul_coded_avx2", "matmul_coded_v128", "lines32")]
     [InlineData("q8_0", ActivationPrecision.Int8, "matmul_int8_int8_avx512vnni", "matmul_int8_int8_avx2", "matmul_coded_v128", "panels32-int8")]
-    [InlineData("q8_0", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
-    [InlineData("fp8g128-bf16", ActivationPrecision.Int8, "matmul_coded_avx512", "matmul_coded_v256", "matmul_coded_v128", "slabs32")]
+    [InlineData("q8_0", ActivationPrecision.BFloat16, "matmul_coded_avx512", "matmul_coded_avx2", "matmul_coded_v128", "slabs32")]
+    [InlineData("fp8g128-bf16", ActivationPrecision.Int8, "matmul_coded_avx512", "matmul_coded_avx2", "matmul_coded_v128", "slabs32")]
     public void TheFirstThatAppliesIsTaken(string weights, ActivationPrecision activations, string best, string avx2, string arm, string layout)
     {
         var gemm = new GemmDesc(1, 64, 256, KeptFormats.Find(weights) ?? WeightFormat.Get(weights), activations);
@@ -61,7 +61,7 @@ public sealed unsafe class CpuProductsTests : IDisposable
         IReadOnlyList<string> passed = new CpuProducts(ActivationPrecision.Float32, null, s_avx2).Explain(gemm).Passed;
         Assert.Contains("matmul_bf16_bf16_v256 rounds activations to BFloat16", passed);
         Assert.Contains("matmul_bf16_avx512 needs AVX-512, which the processor does not have", passed);
-        Assert.Contains("matmul_bf16_v512 needs vectors of 512 bits, the processor has 256", passed);
+        Assert.Contains("matmul_bf16_v512 needs vectors of 512 bits, the processor has 128", new CpuProducts(ActivationPrecision.Float32, null, s_arm).Explain(gemm).Passed);
         Assert.Contains("no code", new CpuProducts(ActivationPrecision.Float32, null, s_all with { AssemblyFault = "no code" }).Explain(gemm).Passed.Last());
         Assert.Contains("take f32", Assert.Throws<NotSupportedException>(() => CpuKernelChoices.Choose(gemm with { Weights = WeightFormat.F16 })).Message);
         Assert.Equal("matmul_bf16_scalar", CpuKernelChoices.Choose(gemm with { Experts = 16 }, "matmul_bf16_scalar").Kernel);

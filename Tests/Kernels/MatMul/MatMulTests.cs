@@ -47,6 +47,20 @@ public sealed unsafe class MatMulTests : IDisposable
         }
     }
 
+    /// <summary>One order of sums, of each kind of operands, whatever runs them.</summary>
+    [Fact]
+    public void EveryRecordHasTheBitsOfTheOneWithoutVectors()
+    {
+        foreach (IGrouping<string, CpuProduct> records in CpuRecords.Here(MatMulCpu.Products).GroupBy(record => record.Name[..record.Name.LastIndexOf('_')]))
+        {
+            foreach (int tokens in (int[])[1, 2, 3, 4, 5, 6, 7, 9, 12, 26])
+            {
+                float[] expected = new Case(tokens, 70, 333, records.Last(), seed: tokens).Run(_team, true);
+                Assert.All(records, record => Assert.Equal(expected, new Case(tokens, 70, 333, record, seed: tokens).Run(_team, true)));
+            }
+        }
+    }
+
     /// <summary>More columns than a block has, more rows than an item takes, and every height of tiles: the oracle's sums, the bits of a row alone.</summary>
     [Theory]
     [MemberData(nameof(Records))]

@@ -19,7 +19,7 @@ public sealed class EndingTests(SampleServer sample)
         await using Llama4Engine engine = sample.NewEngine(new EngineOptions { CacheBytes = 32 << 20 });
         await using ServedClient served = await ServedClient.StartAsync(engine);
         Task<Reply>[] running = [.. Enumerable.Range(0, 8).Select(_ => served.ChatAsync(Bodies.Chat(more: Long)))];
-        while (engine.Status.Running + engine.Status.Waiting < 8)
+        while (engine.Running + engine.Waiting < 8)
         {
             await Task.Delay(1);
         }
@@ -37,14 +37,14 @@ public sealed class EndingTests(SampleServer sample)
         await using Llama4Engine engine = sample.NewEngine(new EngineOptions { CacheBytes = 32 << 20, KeepPrefixes = false });
         await using ServedClient served = await ServedClient.StartAsync(engine, options => options with { Limits = options.Limits with { DrainTime = TimeSpan.FromSeconds(0.3) } });
         Task<Reply> running = served.ChatAsync(Bodies.Chat(more: Long.Replace("200", "8000", StringComparison.Ordinal)));
-        while (engine.Status.Running == 0)
+        while (engine.Running == 0)
         {
             await Task.Delay(1);
         }
         Assert.False(await served.Server.StopAsync());
         await Assert.ThrowsAnyAsync<Exception>(() => running);
         await engine.IsIdle();
-        Assert.Equal(0, engine.Status.UsedBytes);
+        Assert.Equal(0, engine.UsedBytes);
     }
 
     [Fact]

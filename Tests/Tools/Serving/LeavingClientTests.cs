@@ -39,13 +39,13 @@ public sealed class LeavingClientTests(SampleServer sample)
             await client.ChatAsync(Bodies.Chat(more: Endless));
             await client.ReadToAsync(readTo);
             held.WaitUntilIn();
-            Assert.True(engine.Status.UsedBytes > 0);
+            Assert.True(engine.UsedBytes > 0);
         }
         await Left(served, 1);
         held.LetGo();
         await engine.IsIdle();
-        Assert.Equal(0, engine.Status.UsedBytes);
-        Assert.Equal(6, engine.Status.Steps);
+        Assert.Equal(0, engine.UsedBytes);
+        Assert.Equal(6, engine.Steps);
     }
 
     /// <summary>Case 65.</summary>
@@ -58,7 +58,7 @@ public sealed class LeavingClientTests(SampleServer sample)
         await client.ChatAsync(Bodies.Chat(more: Endless + ", \"logprobs\": true, \"top_logprobs\": 20"));
         await Left(served, 1);
         await engine.IsIdle();
-        Assert.Equal(0, engine.Status.UsedBytes);
+        Assert.Equal(0, engine.UsedBytes);
         (await served.ChatAsync(Bodies.Chat())).Ok();
     }
 
@@ -145,7 +145,7 @@ public sealed class LeavingClientTests(SampleServer sample)
             Assert.Contains("\"code\":\"timeout\"", events[^1], StringComparison.Ordinal);
         }
         await engine.IsIdle();
-        Assert.Equal(0, engine.Status.UsedBytes);
+        Assert.Equal(0, engine.UsedBytes);
     }
 
     /// <summary>Case 66.</summary>
@@ -172,7 +172,7 @@ public sealed class LeavingClientTests(SampleServer sample)
         Task<Reply> first = served.ChatAsync(Bodies.Chat(more: "\"max_tokens\": 1"));
         held.WaitUntilIn();
         Task<Reply> second = served.ChatAsync(Bodies.Chat(more: "\"max_tokens\": 1"));
-        while (engine.Status.Waiting == 0)
+        while (engine.Waiting == 0)
         {
             await Task.Delay(1);
         }
@@ -188,7 +188,7 @@ public sealed class LeavingClientTests(SampleServer sample)
         Llama4Engine engine = OwnEngine();
         await using ServedClient served = await ServedClient.StartAsync(engine);
         Task<Reply> running = served.ChatAsync(Bodies.Chat(more: Endless));
-        while (engine.Status.Running == 0)
+        while (engine.Running == 0)
         {
             await Task.Delay(1);
         }

@@ -107,7 +107,7 @@ internal sealed class ChatWriter(string model, Llama4Tokenizer tokenizer, bool l
         json.WriteStartObject("delta"u8);
     }
 
-    private void EndChunk(Utf8JsonWriter json, string? reason, TokenLogprob? logprob)
+    private void EndChunk(Utf8JsonWriter json, string? reason, GenerationUpdate? logprob)
     {
         json.WriteEndObject();
         if (logprob is not null)
@@ -147,7 +147,7 @@ internal sealed class ChatWriter(string model, Llama4Tokenizer tokenizer, bool l
         json.WriteEndArray();
     }
 
-    private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<TokenLogprob> tokens)
+    private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<GenerationUpdate> tokens)
     {
         if (!logprobs)
         {
@@ -156,7 +156,7 @@ internal sealed class ChatWriter(string model, Llama4Tokenizer tokenizer, bool l
         }
         json.WriteStartObject("logprobs"u8);
         json.WriteStartArray("content"u8);
-        foreach (TokenLogprob token in tokens)
+        foreach (GenerationUpdate token in tokens)
         {
             LogprobWriter.Write(json, tokenizer, token);
         }

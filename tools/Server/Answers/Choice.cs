@@ -23,7 +23,7 @@ internal sealed class Choice
 
     public List<IdentifiedCall> Calls { get; } = [];
 
-    public List<TokenLogprob> Logprobs { get; } = [];
+    public List<GenerationUpdate> Logprobs { get; } = [];
 
     public FinishReason? Finish { get; private set; }
 
@@ -35,16 +35,16 @@ internal sealed class Choice
     /// <summary>Why it ended, in OpenAI's words.</summary>
     public string FinishName => IsCut ? "length" : Calls.Count > 0 ? "tool_calls" : "stop";
 
-    /// <summary>The log-probability of a token that is part of the text: terminators are none of a client's tokens.</summary>
-    public static TokenLogprob? LogprobOf(GenerationUpdate update) =>
-        update.FinishReason is FinishReason.EndOfTurn or FinishReason.EndOfMessage or FinishReason.EndOfText ? null : update.Logprob;
+    /// <summary>The update, if it has the log-probability of a token that is part of the text: terminators are none of a client's tokens.</summary>
+    public static GenerationUpdate? LogprobOf(GenerationUpdate update) =>
+        update.FinishReason is FinishReason.EndOfTurn or FinishReason.EndOfMessage or FinishReason.EndOfText || update.Logprob is null ? null : update;
 
     /// <summary>Takes what has come, and keeps it.</summary>
     /// <returns>The calls that came with it.</returns>
     public IReadOnlyList<IdentifiedCall> Take(GenerationUpdate update)
     {
         _content.Append(update.Content);
-        if (LogprobOf(update) is TokenLogprob logprob)
+        if (LogprobOf(update) is { } logprob)
         {
             Logprobs.Add(logprob);
         }

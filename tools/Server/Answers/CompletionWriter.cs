@@ -39,7 +39,7 @@ internal sealed class CompletionWriter(string model, Llama4Tokenizer tokenizer, 
     public void WriteChunk(Utf8JsonWriter json, int choice, GenerationUpdate update, int offset, string? finish, bool usage)
     {
         Begin(json);
-        WriteChoice(json, choice, update.Content, Choice.LogprobOf(update) is TokenLogprob token ? [token] : [], offset, finish);
+        WriteChoice(json, choice, update.Content, Choice.LogprobOf(update) is { } token ? [token] : [], offset, finish);
         json.WriteEndArray();
         if (usage)
         {
@@ -67,7 +67,7 @@ internal sealed class CompletionWriter(string model, Llama4Tokenizer tokenizer, 
         json.WriteStartArray("choices"u8);
     }
 
-    private void WriteChoice(Utf8JsonWriter json, int index, string text, IReadOnlyList<TokenLogprob> tokens, int offset, string? finish)
+    private void WriteChoice(Utf8JsonWriter json, int index, string text, IReadOnlyList<GenerationUpdate> tokens, int offset, string? finish)
     {
         json.WriteStartObject();
         json.WriteNumber("index"u8, index);
@@ -84,9 +84,9 @@ internal sealed class CompletionWriter(string model, Llama4Tokenizer tokenizer, 
         json.WriteEndObject();
     }
 
-    private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<TokenLogprob> tokens, int offset)
+    private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<GenerationUpdate> tokens, int offset)
     {
-        string[] texts = [.. tokens.Select(token => LogprobWriter.TextOf(tokenizer, token.TokenId))];
+        string[] texts = [.. tokens.Select(token => LogprobWriter.TextOf(tokenizer, token.TokenId!.Value))];
         json.WriteStartObject("logprobs"u8);
         json.WriteStartArray("tokens"u8);
         foreach (string text in texts)
@@ -95,19 +95,19 @@ internal sealed class CompletionWriter(string model, Llama4Tokenizer tokenizer, 
         }
         json.WriteEndArray();
         json.WriteStartArray("token_logprobs"u8);
-        foreach (TokenLogprob token in tokens)
+        foreach (GenerationUpdate token in tokens)
         {
-            json.WriteNumberValue(LogprobWriter.Finite(token.Logprob));
+            json.WriteNumberValue(LogprobWriter.Finite(token.Logprob!.Value));
         }
         json.WriteEndArray();
         json.WriteStartArray("top_logprobs"u8);
-        foreach (TokenLogprob token in tokens)
+        foreach (GenerationUpdate token in tokens)
         {
             json.WriteStartObject();
             // Tokens that are parts of characters may have the same text; the likelier one stands for them.
-            foreach (TokenLogprob candidate in token.Top.DistinctBy(one => LogprobWriter.TextOf(tokenizer, one.TokenId)))
+            foreach ((int id, double logprob) in token.TopLogprobs.DistinctBy(one => LogprobWriter.TextOf(tokenizer, one.TokenId)))
             {
-                json.WriteNumber(LogprobWriter.TextOf(tokenizer, candidate.TokenId), LogprobWriter.Finite(candidate.Logprob));
+                json.WriteNumber(LogprobWriter.TextOf(tokenizer, id), LogprobWriter.Finite(logprob));
             }
             json.WriteEndObject();
         }

@@ -12,15 +12,15 @@ internal static class LogprobWriter
     private const double Impossible = -9999;
 
     /// <summary>A token with its alternatives.</summary>
-    public static void Write(Utf8JsonWriter json, Llama4Tokenizer tokenizer, TokenLogprob token)
+    public static void Write(Utf8JsonWriter json, Llama4Tokenizer tokenizer, GenerationUpdate token)
     {
         json.WriteStartObject();
-        WriteToken(json, tokenizer, token.TokenId, token.Logprob);
+        WriteToken(json, tokenizer, token.TokenId!.Value, token.Logprob!.Value);
         json.WriteStartArray("top_logprobs"u8);
-        foreach (TokenLogprob candidate in token.Top)
+        foreach ((int id, double logprob) in token.TopLogprobs)
         {
             json.WriteStartObject();
-            WriteToken(json, tokenizer, candidate.TokenId, candidate.Logprob);
+            WriteToken(json, tokenizer, id, logprob);
             json.WriteEndObject();
         }
         json.WriteEndArray();

@@ -16,7 +16,7 @@ internal sealed class ResponseItem
     /// <summary>A message's text so far.</summary>
     public StringBuilder Text { get; } = new();
 
-    public List<TokenLogprob> Logprobs { get; } = [];
+    public List<GenerationUpdate> Logprobs { get; } = [];
 
     /// <summary>Whether nothing more comes.</summary>
     public bool IsDone { get; set; }
@@ -62,10 +62,10 @@ internal sealed class ResponseItem
         json.WriteEndObject();
     }
 
-    public static void WriteLogprobs(Utf8JsonWriter json, Llama4Tokenizer tokenizer, IReadOnlyList<TokenLogprob> tokens)
+    public static void WriteLogprobs(Utf8JsonWriter json, Llama4Tokenizer tokenizer, IReadOnlyList<GenerationUpdate> tokens)
     {
         json.WriteStartArray("logprobs"u8);
-        foreach (TokenLogprob token in tokens)
+        foreach (GenerationUpdate token in tokens)
         {
             LogprobWriter.Write(json, tokenizer, token);
         }

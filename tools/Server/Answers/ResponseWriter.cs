@@ -38,7 +38,7 @@ internal sealed class ResponseWriter(string model, Llama4Tokenizer tokenizer, Re
     public void Take(GenerationUpdate update, EventStream? stream)
     {
         IReadOnlyList<IdentifiedCall> calls = _choice.Take(update);
-        TokenLogprob? logprob = Choice.LogprobOf(update);
+        GenerationUpdate? logprob = Choice.LogprobOf(update);
         if (update.Content.Length > 0)
         {
             ResponseItem message = Open(stream);
@@ -200,7 +200,7 @@ internal sealed class ResponseWriter(string model, Llama4Tokenizer tokenizer, Re
         WriteItem(stream, "response.output_item.done", message);
     }
 
-    private void WriteDelta(EventStream? stream, ResponseItem message, string text, TokenLogprob? logprob)
+    private void WriteDelta(EventStream? stream, ResponseItem message, string text, GenerationUpdate? logprob)
     {
         if (stream is not null)
         {

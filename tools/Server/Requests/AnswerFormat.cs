@@ -12,7 +12,7 @@ internal static class AnswerFormat
     /// <param name="compiler">The compiler of the model's vocabulary.</param>
     /// <param name="limits">The server's.</param>
     /// <param name="isFlat">Whether a schema's fields stand beside the type.</param>
-    public static Constraint? Read(Fields? format, ConstraintCompiler compiler, ServerLimits limits, bool isFlat)
+    public static ITokenConstraint? Read(Fields? format, ConstraintCompiler compiler, ServerLimits limits, bool isFlat)
     {
         if (format is not Fields fields)
         {
@@ -40,7 +40,7 @@ internal static class AnswerFormat
         }
     }
 
-    private static Constraint Compile(JsonElement schema, string path, ConstraintCompiler compiler, ServerLimits limits)
+    private static ITokenConstraint Compile(JsonElement schema, string path, ConstraintCompiler compiler, ServerLimits limits)
     {
         int length = schema.GetRawText().Length;
         return length <= limits.MaxSchemaLength

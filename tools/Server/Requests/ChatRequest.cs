@@ -14,7 +14,7 @@ namespace Llama4Kernels.Server.Requests;
 /// <param name="Generation">How to answer.</param>
 /// <param name="Constraint">What the answer keeps to, beside a choice of tools; null for nothing.</param>
 /// <param name="Salt">Whose prefixes it shares.</param>
-internal sealed record Talk(IReadOnlyList<ChatMessage> Messages, RequestTools Tools, GenerationOptions Generation, Constraint? Constraint, string Salt)
+internal sealed record Talk(IReadOnlyList<ChatMessage> Messages, RequestTools Tools, GenerationOptions Generation, ITokenConstraint? Constraint, string Salt)
 {
     /// <summary>The answer to it, as the engine gives it.</summary>
     /// <param name="engine">The engine.</param>
@@ -44,13 +44,13 @@ internal sealed record Talk(IReadOnlyList<ChatMessage> Messages, RequestTools To
         GenerationOptions options = Generation with
         {
             Seed = Generation.Seed is ulong seed ? unchecked(seed + (ulong)choice) : null,
-            Constraint = Constraint?.Start(),
+            Constraint = Constraint,
         };
         return conversation.AnswerAsync(options, null, cancellation);
     }
 
     /// <summary>Refuses a form of the answer beside tools that may be called: an answer keeps to one of them.</summary>
-    public static void CheckForm(RequestTools tools, Constraint? constraint, string param)
+    public static void CheckForm(RequestTools tools, ITokenConstraint? constraint, string param)
     {
         if (constraint is not null && !tools.IsText)
         {
@@ -82,7 +82,7 @@ internal sealed record ChatRequest(Talk Talk, int Choices, bool IsStream, bool I
         }
         int choices = sampling.Choices(fields);
         RequestTools tools = ToolReader.Read(fields, limits, isFlat: false);
-        Constraint? constraint = AnswerFormat.Read(fields.Object("response_format"), engine.Model.Constraints, limits, isFlat: false);
+        ITokenConstraint? constraint = AnswerFormat.Read(fields.Object("response_format"), engine.Model.Constraints, limits, isFlat: false);
         Talk.CheckForm(tools, constraint, "response_format");
         IReadOnlyList<ChatMessage> messages = await new ChatMessages(engine.Model, scope.Pictures(), limits).ReadAsync(fields, scope.Cancellation).ConfigureAwait(false);
         var talk = new Talk(messages, tools, generation with { Logprobs = logprobs, TopLogprobs = top }, constraint, scope.Salt);

@@ -36,7 +36,7 @@ internal sealed record ResponseRequest(Talk Talk, bool IsStream, string? Instruc
         RequestTools tools = ToolReader.Read(fields, limits, isFlat: true);
         Fields? text = fields.Object("text");
         text?.Check(["format", RequestField.Texts("verbosity", "There is one verbosity: leave the field out.", "medium")]);
-        Constraint? constraint = AnswerFormat.Read(text?.Object("format"), engine.Model.Constraints, limits, isFlat: true);
+        ITokenConstraint? constraint = AnswerFormat.Read(text?.Object("format"), engine.Model.Constraints, limits, isFlat: true);
         Talk.CheckForm(tools, constraint, "text.format");
         IReadOnlyList<ChatMessage> messages = await new ResponseInput(engine.Model, scope.Pictures(), limits).ReadAsync(fields, scope.Cancellation).ConfigureAwait(false);
         Dictionary<string, string> echoes = [];

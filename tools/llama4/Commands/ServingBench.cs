@@ -56,7 +56,7 @@ internal static class ServingBench
             // Room for all that run together, and for what they share.
             EngineOptions options = sizes with { MaxContext = promptTokens + newTokens, MaxLogitRows = level, StepRows = Math.Max(level, model.Backend.Steps.Rows), MaxQueue = level, KeepPrefixes = sharedPrefix > 0 };
             await using var engine = new Llama4Engine(model, options);
-            budget = engine.Status.CacheBytes;
+            budget = engine.CacheBytes;
             measured.Add(await MeasureAsync(engine, promptTokens, newTokens, requests, sharedPrefix, level, cancellation).ConfigureAwait(false));
         }
         return new Report(model.Backend.Activations.ToString(), promptTokens, newTokens, requests, sharedPrefix, budget, [.. measured]);

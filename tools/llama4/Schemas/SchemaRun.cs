@@ -111,7 +111,7 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
                 // One constraint after the other, as a request has one: two would give collections of garbage twice as much to move.
                 SchemaWriter writer = new(schema);
                 SchemaRow verdict = CheckInstances(row, new SchemaRow(name, SchemaStatus.Ok), writer, CompileTimed(schema), indented: false);
-                return CheckInstances(row, verdict, writer, compiler.JsonSchema(schema, JsonWhiteSpace.Free), indented: true);
+                return CheckInstances(row, verdict, writer, compiler.JsonSchema(schema, true), indented: true);
             }
             catch (ConstraintException refusal)
             {
@@ -123,22 +123,22 @@ internal sealed class SchemaRun(string path, Llama4Tokenizer tokenizer, CommandC
             }
         }
 
-        private Constraint CompileTimed(JsonElement schema)
+        private ITokenConstraint CompileTimed(JsonElement schema)
         {
             long start = Stopwatch.GetTimestamp();
-            Constraint constraint = compiler.JsonSchema(schema, JsonWhiteSpace.Compact);
-            constraint.Start().Allow(_mask);
+            ITokenConstraint constraint = compiler.JsonSchema(schema, false);
+            constraint.Fork().Allow(_mask);
             Compile.Add(Stopwatch.GetTimestamp() - start);
             return constraint;
         }
 
-        private SchemaRow CheckInstances(JsonElement row, SchemaRow verdict, SchemaWriter writer, Constraint constraint, bool indented)
+        private SchemaRow CheckInstances(JsonElement row, SchemaRow verdict, SchemaWriter writer, ITokenConstraint constraint, bool indented)
         {
             int index = 0;
             foreach (JsonElement test in row.GetProperty("tests").EnumerateArray())
             {
                 bool valid = test.GetProperty("valid").GetBoolean();
-                int stopped = Run(constraint.Start(), tokenizer.Encode(writer.Write(test.GetProperty("data"), indented)), out int[] ids);
+                int stopped = Run(constraint.Fork(), tokenizer.Encode(writer.Write(test.GetProperty("data"), indented)), out int[] ids);
                 bool passed = stopped < 0;
                 // One that is let through weighs more than one that is stopped.
                 if (passed != valid && (passed || verdict.Status == SchemaStatus.Ok))

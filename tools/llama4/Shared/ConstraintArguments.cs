@@ -42,10 +42,9 @@ internal sealed class ConstraintArguments
             return null;
         }
         ConstraintCompiler compiler = model.Constraints;
-        Constraint constraint = schema is not null ? compiler.JsonSchema(File.ReadAllText(schema))
+        return schema is not null ? compiler.JsonSchema(File.ReadAllText(schema))
             : regex is not null ? compiler.Regex(regex)
             : grammar is not null ? compiler.Grammar(File.ReadAllText(grammar))
             : compiler.JsonObject();
-        return constraint.Start();
     }
 }

@@ -14,7 +14,7 @@ internal static class Generating
     public static Llama4Engine Start(Llama4Model model, CommandConsole console, EngineOptions? options = null)
     {
         var engine = new Llama4Engine(model, options);
-        CacheArguments.Print(console, engine.Status.CacheBytes, engine.MaxContext);
+        CacheArguments.Print(console, engine.CacheBytes, engine.MaxContext);
         return engine;
     }
 
