@@ -39,6 +39,15 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
     /// <summary>n of <see cref="Tiles"/>.</summary>
     public int TileCount { get; private set; }
 
+    /// <summary>
+    /// The same rows for <see cref="PrefillAttentionCuda"/>: pairs of first row and number of rows of one segment, those with most keys first:
+    /// [n, 2] int32.
+    /// </summary>
+    public DeviceView Runs { get; private set; }
+
+    /// <summary>n of <see cref="Runs"/>.</summary>
+    public int RunCount { get; private set; }
+
     /// <summary>The layout that device kernels are fast on: a thread of theirs scores a key, and its neighbours the next slots' keys.</summary>
     public static KvLayout LayoutOf(int blockTokens, int layers, AttentionShape shape, KvFormat format) =>
         new(blockTokens, layers, shape.KvHeads, shape.HeadDim, format);
@@ -56,12 +65,12 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
     }
 
     /// <summary>
-    /// Everything goes to the device at once: positions, starts, tiles, then the tables. Into memory of its own, because it is
+    /// Everything goes to the device at once: positions, starts, tiles, runs, then the tables. Into memory of its own, because it is
     /// read until the step ends, however much else passes through the staging area.
     /// </summary>
     protected override void Take(ReadOnlySpan<KvSegment> segments, ReadOnlySpan<int> tables)
     {
-        int decoding = 0, tiles = 0, entries = 0;
+        int decoding = 0, tiles = 0, runs = 0, entries = 0;
         for (; decoding < segments.Length && segments[decoding].Rows == 1 && segments[decoding].FirstRow == decoding; decoding++)
         {
             entries += Entries(segments[decoding]);
@@ -72,11 +81,12 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
             {
                 tiles++;
             }
+            runs += RunsOf(segment);
             entries += Entries(segment);
         }
         DecodeRows = decoding == segments.Length ? Rows : decoding;
-        TileCount = tiles;
-        int firstTable = 2 * Rows + 2 * tiles, used = firstTable + entries;
+        (TileCount, RunCount) = (tiles, runs);
+        int firstRun = 2 * Rows + 2 * tiles, firstTable = firstRun + 2 * runs, used = firstTable + entries;
         if (_values.Length < used)
         {
             Array.Resize(ref _values, Math.Max(used, 2 * _values.Length));
@@ -84,17 +94,18 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
         Span<int> values = _values.AsSpan(0, used);
         values.Clear();
         values[..Rows].Fill(-1);
-        Fill(segments, decoding, tables, values, firstTable);
+        Fill(segments, decoding, tables, values, firstRun, firstTable);
         nint address = queue.Replace(ref _buffer, MemoryMarshal.AsBytes(values));
         Positions = new DeviceView(address, Rows);
         Starts = new DeviceView(address + Rows * sizeof(int), Rows);
         Tiles = new DeviceView(address + 2 * Rows * sizeof(int), 2 * tiles);
+        Runs = new DeviceView(address + firstRun * sizeof(int), 2 * runs);
         Tables = new DeviceView(address + firstTable * sizeof(int), PagedAttentionCuda.PoolElements);
     }
 
-    private void Fill(ReadOnlySpan<KvSegment> segments, int decoding, ReadOnlySpan<int> tables, Span<int> values, int firstTable)
+    private void Fill(ReadOnlySpan<KvSegment> segments, int decoding, ReadOnlySpan<int> tables, Span<int> values, int firstRun, int firstTable)
     {
-        Span<int> positions = values[..Rows], starts = values.Slice(Rows, Rows), tiles = values[(2 * Rows)..firstTable], entries = values[firstTable..];
+        Span<int> positions = values[..Rows], starts = values.Slice(Rows, Rows), tiles = values[(2 * Rows)..firstRun], runs = values[firstRun..firstTable], entries = values[firstTable..];
         int start = 0;
         for (int i = 0; i < segments.Length; i++)
         {
@@ -112,6 +123,13 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
                 tiles[1] = TileAt(segment, row);
                 tiles = tiles[2..];
             }
+            // From the end: what has most keys begins first.
+            for (int run = 0; i >= decoding && run < RunsOf(segment); run++)
+            {
+                runs[^2] = segment.FirstRow + run * PrefillAttentionPtx.TileRows;
+                runs[^1] = Math.Min(PrefillAttentionPtx.TileRows, segment.Rows - run * PrefillAttentionPtx.TileRows);
+                runs = runs[..^2];
+            }
             start += blocks;
         }
     }
@@ -120,6 +138,8 @@ internal sealed class CudaKvStep(CudaQueue queue, KvLayout layout, DeviceMemory 
     private static int TileAt(KvSegment segment, int row) => Math.Min(
         Math.Min(TileRows, segment.Rows - row),
         PagedAttentionCuda.FewestSplitKeys - (segment.LocalPosition + row) % PagedAttentionCuda.FewestSplitKeys);
+
+    private static int RunsOf(KvSegment segment) => (segment.Rows + PrefillAttentionPtx.TileRows - 1) / PrefillAttentionPtx.TileRows;
 
     private int Entries(KvSegment segment) => Layout.Blocks(segment.LocalPosition + segment.Rows);
 

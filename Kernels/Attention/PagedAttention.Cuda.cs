@@ -19,7 +19,7 @@ internal static class PagedAttentionCuda
     internal static readonly KernelOption[] Kernels = [new("Attention", "attention_combine", "after attention_split: folds the splits in their order")];
 
     /// <summary>The records: rows that decode and tiles of the other rows of a step each take theirs.</summary>
-    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new("Attention", [.. SplitAttentionCuda.Records, .. KvFormats.All.Select(Split), .. KvFormats.All.Select(Tiled)]);
+    internal static readonly KernelRecords<AttentionCase, Launcher> Records = new("Attention", [.. SplitAttentionCuda.Records, .. PrefillAttentionCuda.Records, .. KvFormats.All.Select(Split), .. KvFormats.All.Select(Tiled)]);
 
     /// <summary>Puts the launches for a step's decoding rows, or for its tiles, into a queue.</summary>
     internal delegate void Launcher(CudaQueue queue, AttentionScratch scratch, Tensor qkv, AttentionShape shape, CudaKvStep step, int layer, Tensor output);
@@ -32,6 +32,12 @@ internal static class PagedAttentionCuda
 
     /// <summary>Most splits of a row.</summary>
     internal const int MostSplits = 64;
+
+    /// <summary>Why a kernel does not take rows of a prompt.</summary>
+    internal const string NotDecode = "is for one new row a sequence";
+
+    /// <summary>Why a kernel does not take rows that decode.</summary>
+    internal const string NotPrefill = "is for several new rows a sequence";
 
     private const int FewestGroups = 16;
     private const int GroupsPerProcessor = 4;
@@ -89,7 +95,7 @@ internal static class PagedAttentionCuda
         string kernel = format.KernelName("attention_split");
         return new(
             kernel,
-            what => what.Layout.Format != format ? WrongFormat(format) : !what.IsDecode ? "is for one new row a sequence" : TooLarge(what),
+            what => what.Layout.Format != format ? WrongFormat(format) : !what.IsDecode ? NotDecode : TooLarge(what),
             "one new row a sequence: its keys are split among groups",
             (queue, scratch, qkv, shape, step, layer, output) =>
             {
@@ -107,7 +113,7 @@ internal static class PagedAttentionCuda
         string kernel = format.KernelName("attention");
         return new(
             kernel,
-            what => what.Layout.Format != format ? WrongFormat(format) : what.IsDecode ? "is for several new rows a sequence" : TooLarge(what),
+            what => what.Layout.Format != format ? WrongFormat(format) : what.IsDecode ? NotPrefill : TooLarge(what),
             "several new rows a sequence: eight share the keys that a group reads",
             (queue, _, qkv, shape, step, layer, output) =>
                 Layout(Cache(queue.Call(kernel), step, layer, qkv).View(step.Tiles).View(output).Value(shape.Heads).Value(shape.KvHeads).Value(shape.HeadDim), step.Layout)
@@ -120,7 +126,8 @@ internal static class PagedAttentionCuda
 
     private static int Octets(AttentionShape shape) => (shape.Heads / shape.KvHeads + Octet - 1) / Octet;
 
-    private static KernelCall Cache(KernelCall call, CudaKvStep step, int layer, Tensor qkv) =>
+    /// <summary>Queries and the cache, as kernels take them.</summary>
+    internal static KernelCall Cache(KernelCall call, CudaKvStep step, int layer, Tensor qkv) =>
         call.View(qkv).View(step.Layer(layer), PoolElements).View(step.Tables).View(step.Starts).View(step.Positions);
 }
 

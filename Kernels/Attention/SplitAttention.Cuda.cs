@@ -9,17 +9,15 @@ namespace Llama4Kernels.Kernels.Attention;
 /// </summary>
 internal static class SplitAttentionCuda
 {
-    private const KvFormat Format = KvFormat.BF16;
-
     /// <summary>The records, one for each size of pages.</summary>
-    internal static readonly KernelRecord<AttentionCase, PagedAttentionCuda.Launcher>[] Records = [.. SplitAttentionPtx.PageSizes.Select(Record)];
+    internal static readonly KernelRecord<AttentionCase, PagedAttentionCuda.Launcher>[] Records = [.. CacheTilePtx.PageSizes.Select(Record)];
 
     private static KernelRecord<AttentionCase, PagedAttentionCuda.Launcher> Record(int pageTokens)
     {
-        string kernel = SplitAttentionPtx.Name(pageTokens), otherPages = $"is for pages of {pageTokens} positions";
+        string kernel = SplitAttentionPtx.Name(pageTokens);
         return new(
             kernel,
-            what => WhyNot(what, pageTokens, otherPages),
+            new TensorAttentionCases(isDecode: true, pageTokens, SplitAttentionPtx.MostHeads, SplitAttentionPtx.FirstSm, SplitAttentionPtx.SharedBytes).WhyNot,
             $"one new row a sequence, heads of {SplitAttentionPtx.HeadDim} in pages of {pageTokens} positions: on tensor cores, {SplitAttentionPtx.BytesInFlight / 1024} KB under way a block",
             (queue, scratch, qkv, shape, step, layer, output) =>
             {
@@ -32,23 +30,4 @@ internal static class SplitAttentionCuda
                 PagedAttentionCuda.Combine(queue, sums, stats, shape, step, splits, output);
             });
     }
-
-    // Whole texts: the choice is made for every layer of a step, and makes no garbage.
-    private static readonly string s_otherCache = PagedAttentionCuda.WrongFormat(Format);
-    private static readonly string s_otherHeads = $"is for heads of {SplitAttentionPtx.HeadDim} elements";
-    private static readonly string s_manyHeads = $"is for up to {SplitAttentionPtx.MostHeads} query heads a key/value head";
-    private static readonly string s_early = $"is for sm_{SplitAttentionPtx.FirstSm} and later";
-    private static readonly string s_small = $"is for devices with {SplitAttentionPtx.SharedBytes} bytes of shared memory a block";
-
-    private static string? WhyNot(in AttentionCase what, int pageTokens, string otherPages) =>
-        what.Layout.Format != Format ? s_otherCache
-        : !what.IsDecode ? "is for one new row a sequence"
-        : what.Activations == ActivationPrecision.Float32 ? "is for activations that may be rounded"
-        : what.Shape.HeadDim != SplitAttentionPtx.HeadDim ? s_otherHeads
-        : what.Shape.Heads / what.Shape.KvHeads > SplitAttentionPtx.MostHeads ? s_manyHeads
-        : what.Layout.BlockTokens != pageTokens ? otherPages
-        : what.Layout.BlockBytes > int.MaxValue ? "is for pages of less than 2 GiB"
-        : what.Device.Sm < SplitAttentionPtx.FirstSm ? s_early
-        : what.Device.SharedBytes < SplitAttentionPtx.SharedBytes ? s_small
-        : null;
 }

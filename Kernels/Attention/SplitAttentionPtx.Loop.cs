@@ -7,16 +7,16 @@ internal sealed partial class SplitAttentionPtx
 {
     private void Tile(int slot, Label done)
     {
-        int at = slot * SlotBytes;
+        int at = slot * CacheTilePtx.Bytes;
         _k.Comment($"slot {slot}");
         _k.WaitForCopies(Slots - 2);
         // All have this tile, and none is still at the one before, whose slot is filled next.
         _k.BlockBarrier();
-        CopyTile((slot + Slots - 1) % Slots * SlotBytes);
+        _tiles.Copy((slot + Slots - 1) % Slots * CacheTilePtx.Bytes);
         _k.Comment("scores: 16 keys by 8 heads");
         for (int step = 0; step < Steps; step++)
         {
-            _k.LoadTransposedMatrices(_r.Fragment, _r.KeyFrom.At(at + (step * MatrixFragments.K * KeyRowBytes)));
+            _k.LoadTransposedMatrices(_r.Fragment, _r.KeyFrom.At(at + (step * MatrixFragments.K * CacheTilePtx.KeyRowBytes)));
             _k.MatrixMultiply(_r.Score, _r.Fragment, _r.Queries[step], step == 0 ? new(_r.Zero, _r.Zero, _r.Zero, _r.Zero) : _r.Score);
         }
         Softmax();
@@ -24,23 +24,23 @@ internal sealed partial class SplitAttentionPtx
         for (int step = 0; step < Steps; step++)
         {
             Reg<SharedAddress> from = _r.ValueFrom[step % _r.ValueFrom.Length];
-            _k.LoadTransposedMatrices(_r.Fragment, from.At(at + PartBytes + (step / _r.ValueFrom.Length * 8 * PieceBytes)));
+            _k.LoadTransposedMatrices(_r.Fragment, from.At(at + CacheTilePtx.PartBytes + (step / _r.ValueFrom.Length * 8 * CacheTilePtx.PieceBytes)));
             _k.MatrixMultiply(_r.Sums[step], _r.Fragment, _r.Weights, _r.Sums[step]);
         }
-        _k.Greater(_r.More, _r.Keys, TileKeys);
+        _k.Greater(_tiles.More, _r.Keys, TileKeys);
         _k.Subtract(_r.Keys, _r.Keys, TileKeys);
-        _k.Unless(_r.More, () => _k.BranchUniform(done));
+        _k.Unless(_tiles.More, () => _k.BranchUniform(done));
     }
 
     /// <summary>Scores become weights, what was summed so far is brought to the new maxima. A lane has two heads of two keys, those with its t the other keys of these heads.</summary>
     private void Softmax()
     {
         _k.Comment("keys beyond the range are not seen");
-        _k.Less(_r.More, _r.Own, _r.Keys);
-        _k.Less(_r.Take, _r.Own8, _r.Keys);
+        _k.Less(_tiles.More, _r.Own, _r.Keys);
+        _k.Less(_tiles.Take, _r.Own8, _r.Keys);
         for (int c = 0; c < 4; c++)
         {
-            _k.Select(_r.Score[c], _r.Score[c], float.NegativeInfinity, c < 2 ? _r.More : _r.Take);
+            _k.Select(_r.Score[c], _r.Score[c], float.NegativeInfinity, c < 2 ? _tiles.More : _tiles.Take);
         }
         _k.Comment("maxima");
         _k.Maximum(_r.Factor.X, _r.Score[0], _r.Score[2]);
@@ -85,66 +85,8 @@ internal sealed partial class SplitAttentionPtx
         _k.Transpose(_r.Weights.Y, _r.Weights.Y);
     }
 
-    /// <summary>The next tile's keys and values, if there is one; what of them is beyond the range's keys becomes zero, which a weight of zero needs. Then its successor's pages.</summary>
-    private void CopyTile(int slot)
-    {
-        int ofPage = Pieces / _pages, rows = Threads / (_pageTokens / 8);
-        _k.Greater(_r.More, _r.Ahead, 0);
-        _k.Add(_r.Work, _r.Ahead, _r.Before);
-        for (int page = 0; page < _pages; page++)
-        {
-            _k.Advance(_r.Keys0, _r.Pool, _r.Entry[page], _r.PageBytes);
-            _k.Advance(_r.Values0, _r.PoolValues, _r.Entry[page], _r.PageBytes);
-            if (page > 0)
-            {
-                _k.Greater(_r.Take, _r.Ahead, page * _pageTokens);
-                _k.Select(_r.Size, 16, 0, _r.Take);
-            }
-            for (int i = 0; i < ofPage; i++)
-            {
-                Address<SharedAddress> to = _r.KeyTo[page].At(slot + (i * rows * KeyRowBytes));
-                Address<GlobalAddress> from = _r.Keys0.At(i * StepBytes);
-                _k.When(_r.More, () =>
-                {
-                    if (page == 0)
-                    {
-                        _k.CopyAsync(to, from);
-                    }
-                    else
-                    {
-                        _k.CopyAsync(to, from, _r.Size);
-                    }
-                });
-            }
-            for (int i = 0; i < ofPage; i++)
-            {
-                int step = (page * ofPage) + i;
-                _k.Greater(_r.Take, _r.Work, 8 * (step + 1));
-                _k.Select(_r.Size, 16, 0, _r.Take);
-                Address<SharedAddress> to = _r.ValueTo.At(slot + PartBytes + (step * StepBytes));
-                Address<GlobalAddress> from = _r.Values0.At(i * StepBytes);
-                _k.When(_r.More, () => _k.CopyAsync(to, from, _r.Size));
-            }
-        }
-        _k.CommitCopies();
-        _k.Minimum(_r.Work, _r.Ahead, TileKeys);
-        _k.Subtract(_r.Ahead, _r.Ahead, _r.Work);
-        NextPages();
-    }
-
-    /// <summary>Where the pages of the next tile are; of one that is not there, any page.</summary>
-    private void NextPages()
-    {
-        for (int page = 0; page < _pages; page++)
-        {
-            _k.Greater(_r.Take, _r.Ahead, page * _pageTokens);
-            _k.When(_r.Take, () => _k.Load(_r.Entry[page], _r.Table.At(page * sizeof(int))));
-        }
-        _k.Advance(_r.Table, _r.Table, _pages * sizeof(int));
-    }
-
     /// <summary>All registers, with their meaning.</summary>
-    private sealed class Registers(KernelWriter k, int pages)
+    private sealed class Registers(KernelWriter k)
     {
         public Reg<U32> Thread { get; } = k.Register<U32>("thread", "thread of the block");
 
@@ -166,59 +108,27 @@ internal sealed partial class SplitAttentionPtx
 
         public Reg<U32> KvHeads { get; } = k.Register<U32>("kv_head_count", "key/value heads");
 
-        public Reg<U32> PageBytes { get; } = k.Register<U32>("page_step", "bytes from a page to the next");
-
         public Reg<U32> MaxSplits { get; } = k.Register<U32>("ranges", "most ranges of a row");
 
         public Reg<U32> Length { get; } = k.Register<U32>("length", "keys of a range");
 
         public Reg<U32> Keys { get; } = k.Register<U32>("keys", "keys of the range from this tile on");
 
-        public Reg<U32> Ahead { get; } = k.Register<U32>("ahead", "keys of the range from the next tile to copy on");
-
-        public Reg<U32> Before { get; } = k.Register<U32>("before", "8 minus the row of values that this thread copies first");
-
-        public Reg<U32> Work { get; } = k.Register<U32>("work", "temporary");
-
-        public Reg<U32> Row7 { get; } = k.Register<U32>("row7", "temporary: a row of a tile");
-
-        public Reg<U32> Piece { get; } = k.Register<U32>("piece", "temporary: a piece of a row");
-
-        public Reg<U32> Size { get; } = k.Register<U32>("size", "bytes of a copy: 16, or 0 of what is not there");
-
         public Reg<U32> Own { get; } = k.Register<U32>("own", "the first key of a tile whose scores this lane has; at the end the block's place");
 
         public Reg<U32> Own8 { get; } = k.Register<U32>("own8", "the second one");
 
-        public Reg<U32>[] Entry { get; } = [.. Enumerable.Range(0, pages).Select(page => k.Register<U32>($"entry{page}", "page of the next tile to copy"))];
-
         public Reg<GlobalAddress> Pointer { get; } = k.Register<GlobalAddress>("pointer", "temporary; at the end where sums go");
 
-        public Reg<GlobalAddress> Table { get; } = k.Register<GlobalAddress>("table", "pages of the next tile but one to copy");
-
-        public Reg<GlobalAddress> Pool { get; } = k.Register<GlobalAddress>("pool_keys", "the thread's first piece of keys of page 0; at the end where statistics go");
-
-        public Reg<GlobalAddress> PoolValues { get; } = k.Register<GlobalAddress>("pool_values", "of values of page 0");
-
-        public Reg<GlobalAddress> Keys0 { get; } = k.Register<GlobalAddress>("key_source", "the thread's first piece of a page's keys");
-
-        public Reg<GlobalAddress> Values0 { get; } = k.Register<GlobalAddress>("value_source", "of its values");
+        public Reg<GlobalAddress> Stats { get; } = k.Register<GlobalAddress>("stats_to", "where statistics go");
 
         public Reg<SharedAddress> Ring { get; } = k.Register<SharedAddress>("ring_base", "shared memory; at the end the head's statistics");
-
-        public Reg<SharedAddress>[] KeyTo { get; } = [.. Enumerable.Range(0, pages).Select(page => k.Register<SharedAddress>($"key_to{page}", "where the thread's first piece of keys goes"))];
-
-        public Reg<SharedAddress> ValueTo { get; } = k.Register<SharedAddress>("value_to", "where its first piece of values goes");
 
         public Reg<SharedAddress> KeyFrom { get; } = k.Register<SharedAddress>("key_from", "the row of keys that the lane names");
 
         public Reg<SharedAddress>[] ValueFrom { get; } = [.. Enumerable.Range(0, 4).Select(i => k.Register<SharedAddress>($"value_from{i}", "the row of values that it names, every fourth piece"))];
 
         public Reg<SharedAddress> To { get; } = k.Register<SharedAddress>("to", "where the lane's sums go; then the thread's column of a head");
-
-        public Reg<Predicate> More { get; } = k.Register<Predicate>("more", "temporary");
-
-        public Reg<Predicate> Take { get; } = k.Register<Predicate>("take", "temporary");
 
         public Reg<F32> Zero { get; } = k.Register<F32>("zero", "0");
 

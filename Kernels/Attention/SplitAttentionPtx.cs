@@ -14,57 +14,46 @@ internal sealed partial class SplitAttentionPtx
     public const int FirstSm = 80;
 
     /// <summary>Threads of a block.</summary>
-    public const int Threads = 32 * Warps;
+    public const int Threads = CacheTilePtx.Threads;
 
     /// <summary>Elements of a head.</summary>
-    public const int HeadDim = 128;
+    public const int HeadDim = CacheTilePtx.HeadDim;
 
     /// <summary>Most query heads of a key/value head.</summary>
     public const int MostHeads = MatrixFragments.N;
 
     /// <summary>Keys of a tile.</summary>
-    public const int TileKeys = MatrixFragments.M * Warps;
+    public const int TileKeys = CacheTilePtx.Keys;
 
     /// <summary>Blocks of a multiprocessor that there shall be registers for: as many as its shared memory holds on sm_90.</summary>
     public const int BlocksPerProcessor = 2;
 
     /// <summary>Bytes of dynamic shared memory.</summary>
-    public const int SharedBytes = Slots * SlotBytes;
+    public const int SharedBytes = Slots * CacheTilePtx.Bytes;
 
     /// <summary>Bytes of copies that a block has under way while it works on a tile.</summary>
-    public const int BytesInFlight = (Slots - 1) * SlotBytes;
+    public const int BytesInFlight = (Slots - 1) * CacheTilePtx.Bytes;
 
-    private const int Warps = 4;
+    private const int Warps = Threads / 32;
     private const int Slots = 3;
-    private const int KeyRowBytes = TileKeys * sizeof(ushort);
-    private const int ValueRowBytes = HeadDim * sizeof(ushort);
-    private const int PartBytes = TileKeys * ValueRowBytes;
-    private const int SlotBytes = 2 * PartBytes;
-    private const int PieceBytes = 16;
-    private const int Pieces = PartBytes / PieceBytes / Threads;
-    private const int StepBytes = PieceBytes * Threads;
     private const int Steps = HeadDim / MatrixFragments.K;
     private const int SumPitch = HeadDim + 4;
 
     // Of a score to a power of two, and to what the fold of splits takes.
-    private const float Scale = (float)RootOfDim;
-    private const float Log2Scale = (float)(RootOfDim * 1.4426950408889634);
-    private const double RootOfDim = 0.088388347648318447;
+    private const float Scale = (float)CacheTilePtx.ScoreScale;
+    private const float Log2Scale = (float)CacheTilePtx.Log2Scale;
 
     private readonly KernelWriter _k;
-    private readonly int _pages;
-    private readonly int _pageTokens;
+    private readonly CacheTilePtx _tiles;
     private readonly Registers _r;
 
     private SplitAttentionPtx(KernelWriter writer, int pageTokens)
     {
-        (_k, _pageTokens, _pages) = (writer, pageTokens, TileKeys / pageTokens);
-        _k.Shared("ring", SharedBytes, $"{Slots} tiles of {SlotBytes} bytes: keys [{HeadDim}][{TileKeys}] bf16, values [{TileKeys}][{HeadDim}] bf16, rows in SharedTiles; at the end each warp's sums [{MostHeads}][{SumPitch}] f32, then maxima and weights [warps][{MostHeads}]");
-        _r = new Registers(writer, _pages);
+        _k = writer;
+        _k.Shared("ring", SharedBytes, $"{Slots} tiles of {CacheTilePtx.Bytes} bytes: {CacheTilePtx.Layout}; at the end each warp's sums [{MostHeads}][{SumPitch}] f32, then maxima and weights [warps][{MostHeads}]");
+        _tiles = new CacheTilePtx(writer, pageTokens);
+        _r = new Registers(writer);
     }
-
-    /// <summary>Positions of a page: the kernel comes in two sizes.</summary>
-    public static IReadOnlyList<int> PageSizes { get; } = [64, 32];
 
     /// <summary>The kernel's name.</summary>
     public static string Name(int pageTokens) => $"attention_split_page{pageTokens}_bf16";
@@ -85,7 +74,7 @@ internal sealed partial class SplitAttentionPtx
     private void Body()
     {
         Parameter<GlobalAddress> qkv = _k.View("qkv", "[rows][(group + 2) kv_heads][128] f32; queries alone are read");
-        Parameter<GlobalAddress> pool = _k.View("pool", $"the layer's part of page 0: keys [kv_heads][128][{_pageTokens}], then values [kv_heads][{_pageTokens}][128] bf16");
+        Parameter<GlobalAddress> pool = _k.View("pool", "the layer's part of page 0: keys [kv_heads][128][positions], then values [kv_heads][positions][128] bf16");
         Parameter<GlobalAddress> tables = _k.View("tables", "s32: pages of sequences");
         Parameter<GlobalAddress> starts = _k.View("starts", "[rows] s32: where a row's table begins");
         Parameter<GlobalAddress> positions = _k.View("positions", "[rows] s32: a row sees keys 0 to this; -1 for rows of no sequence");
@@ -109,24 +98,21 @@ internal sealed partial class SplitAttentionPtx
         _k.BlockZ(_r.Split);
         _k.Load(_r.Group, group);
         _k.Load(_r.KvHeads, kvHeads);
-        _k.Load(_r.PageBytes, pageBytes);
+        _k.Load(_tiles.PageBytes, pageBytes);
         _k.Load(_r.MaxSplits, maxSplits);
         _k.Load(_r.Length, splitKeys);
         _k.LaunchDependents();
         Range(positions, end);
-        Tables(tables, starts);
-        Places(pool);
-        for (int page = 1; page < _pages; page++)
-        {
-            _k.Move(_r.Entry[page], _r.Entry[0]);
-        }
-        NextPages();
+        _tiles.Find(tables, starts, _r.Row, _tiles.Work);
+        _k.SharedBase(_r.Ring);
+        _tiles.Begin(pool, _r.Thread, _r.KvHead, _r.KvHeads, _r.Ring);
+        Places();
         // What is above comes with the step; queries, and the row's own key and value, from the grid before.
         _k.WaitForPredecessor();
         _k.Comment("the first two tiles");
         for (int slot = 0; slot < Slots - 1; slot++)
         {
-            CopyTile(slot * SlotBytes);
+            _tiles.Copy(slot * CacheTilePtx.Bytes);
         }
         Queries(qkv);
         _k.Move(_r.Zero, 0f);
@@ -160,91 +146,39 @@ internal sealed partial class SplitAttentionPtx
         _k.Load(_r.Keys, _r.Pointer);
         _k.Add(_r.Keys, _r.Keys, 1);
         _k.Place(next);
-        _k.Multiply(_r.Work, _r.Length, _r.MaxSplits);
-        _k.Less(_r.More, _r.Work, _r.Keys);
-        _k.Unless(_r.More, () => _k.BranchUniform(sized));
+        _k.Multiply(_tiles.Work, _r.Length, _r.MaxSplits);
+        _k.Less(_tiles.More, _tiles.Work, _r.Keys);
+        _k.Unless(_tiles.More, () => _k.BranchUniform(sized));
         _k.ShiftLeft(_r.Length, _r.Length, 1);
         _k.BranchUniform(next);
         _k.Place(sized);
-        _k.Multiply(_r.Work, _r.Length, _r.Split);
-        _k.Less(_r.More, _r.Work, _r.Keys);
-        _k.Unless(_r.More, () => _k.BranchUniform(end));
-        _k.Subtract(_r.Keys, _r.Keys, _r.Work);
+        _k.Multiply(_tiles.Work, _r.Length, _r.Split);
+        _k.Less(_tiles.More, _tiles.Work, _r.Keys);
+        _k.Unless(_tiles.More, () => _k.BranchUniform(end));
+        _k.Subtract(_r.Keys, _r.Keys, _tiles.Work);
         _k.Minimum(_r.Keys, _r.Keys, _r.Length);
-        _k.Move(_r.Ahead, _r.Keys);
+        _k.Move(_tiles.Ahead, _r.Keys);
     }
 
-    private void Tables(Parameter<GlobalAddress> tables, Parameter<GlobalAddress> starts)
+    private void Places()
     {
-        _k.Comment("its part of the table of pages");
-        _k.Load(_r.Pointer, starts);
-        _k.Advance(_r.Pointer, _r.Pointer, _r.Row, sizeof(int));
-        _k.Load(_r.Entry[0], _r.Pointer);
-        _k.ShiftRight(_r.Work, _r.Work, int.Log2(_pageTokens));
-        _k.Add(_r.Work, _r.Work, _r.Entry[0]);
-        _k.Load(_r.Table, tables);
-        _k.Advance(_r.Table, _r.Table, _r.Work, sizeof(int));
-    }
-
-    private void Places(Parameter<GlobalAddress> pool)
-    {
-        // A page's row of keys has pageTokens / 8 pieces.
-        int pieces = _pageTokens / 8;
-        _k.Comment("which 16 bytes this thread copies: a piece of a row of keys, and again after those of all other threads");
-        _k.And(_r.Piece, _r.Thread, pieces - 1);
-        _k.ShiftRight(_r.Row7, _r.Thread, int.Log2(pieces));
-        if (_pages > 1)
-        {
-            // Eight threads copy two rows: rows 4 apart, since those exchange their pieces by different halves of the banks.
-            _k.ShiftRight(_r.Work, _r.Row7, 2);
-            _k.Xor(_r.Work, _r.Work, _r.Row7);
-            _k.And(_r.Work, _r.Work, 1);
-            _k.Multiply(_r.Work, _r.Work, 5);
-            _k.Xor(_r.Row7, _r.Row7, _r.Work);
-        }
-        _k.Load(_r.Pool, pool);
-        _k.Advance(_r.Pool, _r.Pool, _r.KvHead, PartBytes / _pages);
-        _k.Multiply(_r.Work, _r.KvHeads, PartBytes / _pages);
-        _k.Advance(_r.PoolValues, _r.Pool, _r.Work, 1);
-        _k.Advance(_r.PoolValues, _r.PoolValues, _r.Thread, PieceBytes);
-        _k.Advance(_r.Pool, _r.Pool, _r.Row7, pieces * PieceBytes);
-        _k.Advance(_r.Pool, _r.Pool, _r.Piece, PieceBytes);
-        _k.Comment("and where to: SharedTiles.Place of the thread's row and piece, of keys and of values");
-        _k.SharedBase(_r.Ring);
-        _k.Advance(_r.KeyTo[0], _r.Ring, _r.Row7, KeyRowBytes);
-        _k.And(_r.Row7, _r.Row7, 7);
-        _k.Xor(_r.Piece, _r.Piece, _r.Row7);
-        for (int page = 1; page < _pages; page++)
-        {
-            _k.Xor(_r.Work, _r.Piece, page * pieces);
-            _k.Advance(_r.KeyTo[page], _r.KeyTo[0], _r.Work, 16);
-        }
-        _k.Advance(_r.KeyTo[0], _r.KeyTo[0], _r.Piece, 16);
-        _k.ShiftRight(_r.Row7, _r.Thread, 4);
-        _k.Advance(_r.ValueTo, _r.Ring, _r.Row7, ValueRowBytes);
-        _k.And(_r.Piece, _r.Thread, 15);
-        _k.Xor(_r.Piece, _r.Piece, _r.Row7);
-        _k.Advance(_r.ValueTo, _r.ValueTo, _r.Piece, 16);
-        _k.Move(_r.Work, 8);
-        _k.Subtract(_r.Before, _r.Work, _r.Row7);
-
         _k.Comment("which rows this lane names to ldmatrix: SharedTiles.B in this warp's 16 keys");
-        _k.And(_r.Row7, _r.Lane, 7);
-        _k.ShiftRight(_r.Piece, _r.Lane, 3);
-        _k.And(_r.Piece, _r.Piece, 1);
+        _k.And(_tiles.Row, _r.Lane, 7);
+        _k.ShiftRight(_tiles.Piece, _r.Lane, 3);
+        _k.And(_tiles.Piece, _tiles.Piece, 1);
         _k.ShiftRight(_r.Own, _r.Lane, 4);
-        _k.MultiplyAdd(_r.Own, _r.Own, 8, _r.Row7);
-        _k.Advance(_r.KeyFrom, _r.Ring, _r.Own, KeyRowBytes);
-        _k.MultiplyAdd(_r.Work, _r.Warp, 2, _r.Piece);
-        _k.Xor(_r.Work, _r.Work, _r.Row7);
-        _k.Advance(_r.KeyFrom, _r.KeyFrom, _r.Work, 16);
+        _k.MultiplyAdd(_r.Own, _r.Own, 8, _tiles.Row);
+        _k.Advance(_r.KeyFrom, _r.Ring, _r.Own, CacheTilePtx.KeyRowBytes);
+        _k.MultiplyAdd(_tiles.Work, _r.Warp, 2, _tiles.Piece);
+        _k.Xor(_tiles.Work, _tiles.Work, _tiles.Row);
+        _k.Advance(_r.KeyFrom, _r.KeyFrom, _tiles.Work, 16);
         _k.MultiplyAdd(_r.Own, _r.Warp, MatrixFragments.M, _r.Own);
-        _k.Xor(_r.Piece, _r.Piece, _r.Row7);
+        _k.Xor(_tiles.Piece, _tiles.Piece, _tiles.Row);
         for (int i = 0; i < _r.ValueFrom.Length; i++)
         {
-            _k.Xor(_r.Work, _r.Piece, 2 * i);
-            _k.Advance(_r.ValueFrom[i], _r.Ring, _r.Own, ValueRowBytes);
-            _k.Advance(_r.ValueFrom[i], _r.ValueFrom[i], _r.Work, 16);
+            _k.Xor(_tiles.Work, _tiles.Piece, 2 * i);
+            _k.Advance(_r.ValueFrom[i], _r.Ring, _r.Own, CacheTilePtx.ValueRowBytes);
+            _k.Advance(_r.ValueFrom[i], _r.ValueFrom[i], _tiles.Work, 16);
         }
         _k.Comment("the keys of a tile whose scores this lane has");
         _k.MultiplyAdd(_r.Own, _r.Warp, MatrixFragments.M, _r.G);
@@ -255,15 +189,15 @@ internal sealed partial class SplitAttentionPtx
     private void Queries(Parameter<GlobalAddress> qkv)
     {
         _k.Comment("queries");
-        _k.Add(_r.Work, _r.Group, 2);
-        _k.Multiply(_r.Work, _r.Work, _r.KvHeads);
-        _k.Multiply(_r.Work, _r.Work, HeadDim * sizeof(float));
+        _k.Add(_tiles.Work, _r.Group, 2);
+        _k.Multiply(_tiles.Work, _tiles.Work, _r.KvHeads);
+        _k.Multiply(_tiles.Work, _tiles.Work, HeadDim * sizeof(float));
         _k.Load(_r.Pointer, qkv);
-        _k.Advance(_r.Pointer, _r.Pointer, _r.Row, _r.Work);
-        _k.MultiplyAdd(_r.Work, _r.KvHead, _r.Group, _r.G);
-        _k.Advance(_r.Pointer, _r.Pointer, _r.Work, HeadDim * sizeof(float));
+        _k.Advance(_r.Pointer, _r.Pointer, _r.Row, _tiles.Work);
+        _k.MultiplyAdd(_tiles.Work, _r.KvHead, _r.Group, _r.G);
+        _k.Advance(_r.Pointer, _r.Pointer, _tiles.Work, HeadDim * sizeof(float));
         _k.Advance(_r.Pointer, _r.Pointer, _r.T, 2 * sizeof(float));
-        _k.Less(_r.Take, _r.G, _r.Group);
+        _k.Less(_tiles.Take, _r.G, _r.Group);
         for (int step = 0; step < Steps; step++)
         {
             for (int half = 0; half < 2; half++)
@@ -271,7 +205,7 @@ internal sealed partial class SplitAttentionPtx
                 Vec2<F32> pair = _r.Pairs[(2 * step) + half];
                 _k.Move(pair.X, 0f);
                 _k.Move(pair.Y, 0f);
-                _k.When(_r.Take, () => _k.Load(pair, _r.Pointer.At(((step * MatrixFragments.K) + (half * 8)) * sizeof(float))));
+                _k.When(_tiles.Take, () => _k.Load(pair, _r.Pointer.At(((step * MatrixFragments.K) + (half * 8)) * sizeof(float))));
             }
         }
         for (int step = 0; step < Steps; step++)
@@ -296,8 +230,8 @@ internal sealed partial class SplitAttentionPtx
         _k.BlockBarrier();
         _k.Advance(_r.To, _r.Ring, _r.Warp, StatBytes);
         _k.Advance(_r.To, _r.To, _r.T, 2 * sizeof(float));
-        _k.Equal(_r.Take, _r.G, 0);
-        _k.When(_r.Take, () =>
+        _k.Equal(_tiles.Take, _r.G, 0);
+        _k.When(_tiles.Take, () =>
         {
             _k.Store(_r.To.At(StatsAt), _r.Largest.X);
             _k.Store(_r.To.At(StatsAt + sizeof(float)), _r.Largest.Y);
@@ -326,9 +260,9 @@ internal sealed partial class SplitAttentionPtx
         _k.Load(_r.Pointer, sums);
         _k.Advance(_r.Pointer, _r.Pointer, _r.Own, HeadDim * sizeof(float));
         _k.Advance(_r.Pointer, _r.Pointer, _r.Thread, sizeof(float));
-        _k.Load(_r.Pool, stats);
-        _k.Advance(_r.Pool, _r.Pool, _r.Own, 2 * sizeof(float));
-        _k.Equal(_r.Take, _r.Thread, 0);
+        _k.Load(_r.Stats, stats);
+        _k.Advance(_r.Stats, _r.Stats, _r.Own, 2 * sizeof(float));
+        _k.Equal(_tiles.Take, _r.Thread, 0);
         _k.Place(next);
         for (int warp = 0; warp < Warps; warp++)
         {
@@ -351,17 +285,17 @@ internal sealed partial class SplitAttentionPtx
         }
         _k.Store(_r.Pointer, _r.Weight.Y);
         _k.Multiply(_r.Largest.X, _r.Largest.X, Scale);
-        _k.When(_r.Take, () =>
+        _k.When(_tiles.Take, () =>
         {
-            _k.Store(_r.Pool, _r.Largest.X);
-            _k.Store(_r.Pool.At(sizeof(float)), _r.Weight.X);
+            _k.Store(_r.Stats, _r.Largest.X);
+            _k.Store(_r.Stats.At(sizeof(float)), _r.Weight.X);
         });
         _k.Advance(_r.Ring, _r.Ring, sizeof(float));
         _k.Advance(_r.To, _r.To, SumPitch * sizeof(float));
         _k.Advance(_r.Pointer, _r.Pointer, _r.MaxSplits, HeadDim * sizeof(float));
-        _k.Advance(_r.Pool, _r.Pool, _r.MaxSplits, 2 * sizeof(float));
+        _k.Advance(_r.Stats, _r.Stats, _r.MaxSplits, 2 * sizeof(float));
         _k.Subtract(_r.Group, _r.Group, 1);
-        _k.Greater(_r.More, _r.Group, 0);
-        _k.When(_r.More, () => _k.BranchUniform(next));
+        _k.Greater(_tiles.More, _r.Group, 0);
+        _k.When(_tiles.More, () => _k.BranchUniform(next));
     }
 }

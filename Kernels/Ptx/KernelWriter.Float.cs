@@ -30,6 +30,12 @@ internal sealed partial class KernelWriter
     /// <summary>The number of some bits.</summary>
     public void FromBits(Reg<F32> d, Reg<U32> a) => Emit("mov.b32", d, a);
 
+    /// <summary>p = a &gt; b; false where one is no number.</summary>
+    public void Greater(Reg<Predicate> p, Reg<F32> a, Reg<F32> b) => Emit("setp.gt.f32", p, a, b);
+
+    /// <summary>p = a &gt; b, or the other one.</summary>
+    public void GreaterOr(Reg<Predicate> p, Reg<F32> a, Reg<F32> b, Reg<Predicate> other) => Emit("setp.gt.or.f32", p, a, b, other);
+
     /// <summary>2ᵃ to within 2 units in the last place, 0 below 2⁻¹²⁶.</summary>
     public void Exp2(Reg<F32> d, Reg<F32> a) => Emit("ex2.approx.ftz.f32", d, a);
 

@@ -20,6 +20,9 @@ internal sealed partial class KernelWriter
     /// <summary>d = a · b</summary>
     public void Multiply(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("mul.lo.u32", d, a, b);
 
+    /// <summary>d = a / b, rounded down.</summary>
+    public void Divide(Reg<U32> d, Reg<U32> a, Reg<U32> b) => Emit("div.u32", d, a, b);
+
     /// <summary>d = a in 64 bits</summary>
     public void Widen(Reg<U64> d, Reg<U32> a) => Emit("cvt.u64.u32", d, a);
 
@@ -117,6 +120,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>p = a and b</summary>
     public void And(Reg<Predicate> p, Reg<Predicate> a, Reg<Predicate> b) => Emit("and.pred", p, a, b);
+
+    /// <summary>p = whether a holds in any lane. The whole warp takes part.</summary>
+    public void Any(Reg<Predicate> p, Reg<Predicate> a) => Emit("vote.sync.any.pred", p, a, -1);
 
     /// <summary>Goes to a label; under <see cref="When"/>, the lanes for which it holds.</summary>
     public void Branch(Label label) => Emit("bra", label.Name);

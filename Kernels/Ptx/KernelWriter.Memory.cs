@@ -60,11 +60,17 @@ internal sealed partial class KernelWriter
     /// <summary>A value to shared memory.</summary>
     public void Store(Address<SharedAddress> to, Reg<F32> value) => Emit("st.shared.f32", to, value);
 
+    /// <summary>Two pairs to shared memory.</summary>
+    public void Store(Address<SharedAddress> to, Vec2<Bf16x2> values) => Emit("st.shared.v2.b32", to, values);
+
     /// <summary>A word to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<U32> value) => Emit("st.global.b32", to, value);
 
     /// <summary>A value to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<F32> value) => Emit("st.global.f32", to, value);
+
+    /// <summary>Two values to global memory.</summary>
+    public void Store(Address<GlobalAddress> to, Vec2<F32> values) => Emit("st.global.v2.f32", to, values);
 
     /// <summary>Four values to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Vec4<F32> values) => Emit("st.global.v4.f32", to, values);

@@ -1,8 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama4Kernels.Interop.Cuda;
 using Llama4Kernels.Kernels.Attention;
-using Llama4Kernels.Kernels.Contracts;
-using Llama4Kernels.Kernels.Numerics;
 using Llama4Kernels.Tests.Oracles;
 using Llama4Kernels.Tests.PtxEmulator.Mutation;
 
@@ -11,14 +9,10 @@ namespace Llama4Kernels.Tests.Kernels.Attention;
 /// <summary>Rows that decode over a cache of bfloat16 pages, in the kernel's buffers and for the oracle. What no row may see is no number.</summary>
 internal sealed class SplitAttentionCase
 {
-    private const int Layers = 2, Layer = 1, Unseen = 0x7FC1;
-
     private readonly int[] _positions;
-    private readonly int _group, _splitKeys, _maxSplits;
-    private readonly KvLayout _layout;
+    private readonly int _group, _kvHeads, _splitKeys, _maxSplits;
     private readonly float[] _qkv;
-    private readonly int[] _tables, _starts;
-    private readonly ushort[] _pool;
+    private readonly CachePages _pages;
 
     /// <summary>Random operands; pages of a sequence lie apart.</summary>
     /// <param name="positions">The last key that each row sees; −1 for a row of no sequence.</param>
@@ -31,35 +25,13 @@ internal sealed class SplitAttentionCase
     public SplitAttentionCase(int[] positions, int pageTokens, int kvHeads, int group, int splitKeys, int maxSplits, int seed)
     {
         var random = new Random(seed);
-        (_positions, _group, _splitKeys, _maxSplits) = (positions, group, splitKeys, maxSplits);
-        _layout = new KvLayout(pageTokens, Layers, kvHeads, SplitAttentionPtx.HeadDim, KvFormat.BF16);
+        (_positions, _group, _kvHeads, _splitKeys, _maxSplits) = (positions, group, kvHeads, splitKeys, maxSplits);
         float Value(double scale) => (float)(scale * ((2 * random.NextDouble()) - 1));
         _qkv = [.. Enumerable.Range(0, positions.Length * (group + 2) * kvHeads * SplitAttentionPtx.HeadDim).Select(_ => Value(1.5))];
-        int[] pages = [.. positions.Select(position => _layout.Blocks(position + 1))];
-        _starts = [.. pages.Select((_, row) => pages[..row].Sum())];
-        _tables = [.. Enumerable.Range(0, pages.Sum() + 1).Reverse()];
-        _pool = new ushort[(pages.Sum() + 1) * (_layout.BlockBytes / sizeof(ushort))];
-        Array.Fill(_pool, (ushort)Unseen);
-        for (int row = 0; row < positions.Length; row++)
-        {
-            for (int position = 0; position <= positions[row]; position++)
-            {
-                for (int head = 0; head < kvHeads; head++)
-                {
-                    for (int c = 0; c < SplitAttentionPtx.HeadDim; c++)
-                    {
-                        // A later key counts as much as an early one; values have a mean, which a lost key shows in.
-                        _pool[Key(row, head, position, c)] = Bf16.FromSingle(Value(1.5));
-                        _pool[ValueAt(row, head, position, c)] = Bf16.FromSingle(0.5f + Value(1));
-                    }
-                }
-            }
-        }
+        _pages = new CachePages([.. positions.Select(position => position + 1)], pageTokens, kvHeads, Value);
     }
 
-    private int KvHeads => _layout.KvHeads;
-
-    private int Heads => _group * KvHeads;
+    private int Heads => _group * _kvHeads;
 
     /// <summary>The launch with its results, of every range that a row has.</summary>
     public MutationLaunch Launch()
@@ -88,16 +60,15 @@ internal sealed class SplitAttentionCase
                 }
             }
         }
-        int part = (int)(Layer * _layout.LayerBytes);
-        byte[] pool = MemoryMarshal.AsBytes(_pool.AsSpan()[(part / sizeof(ushort))..]).ToArray();
+        byte[] pool = _pages.LayerBytes();
         return new MutationLaunch(
-            new CudaDim3(_positions.Length, KvHeads, _maxSplits), new CudaDim3(SplitAttentionPtx.Threads), SplitAttentionPtx.SharedBytes,
+            new CudaDim3(_positions.Length, _kvHeads, _maxSplits), new CudaDim3(SplitAttentionPtx.Threads), SplitAttentionPtx.SharedBytes,
             [
-                new BufferArgument(0, _qkv.Length), new BufferArgument(1, null), new BufferArgument(2, null), new BufferArgument(3, _starts.Length), new BufferArgument(4, _positions.Length),
-                new BufferArgument(5, vectors * SplitAttentionPtx.HeadDim), new BufferArgument(6, 2 * vectors), _group, KvHeads, (int)_layout.BlockBytes, _splitKeys, _maxSplits,
+                new BufferArgument(0, _qkv.Length), new BufferArgument(1, null), new BufferArgument(2, null), new BufferArgument(3, _pages.Starts.Length), new BufferArgument(4, _positions.Length),
+                new BufferArgument(5, vectors * SplitAttentionPtx.HeadDim), new BufferArgument(6, 2 * vectors), _group, _kvHeads, (int)_pages.Layout.BlockBytes, _splitKeys, _maxSplits,
             ],
             [
-                Same(_qkv), new MutationBuffer(pool, pool, Agreement.Exact), Same(_tables), Same(_starts), Same(_positions),
+                Same(_qkv), new MutationBuffer(pool, pool, Agreement.Exact), Same(_pages.Tables), Same(_pages.Starts), Same(_positions),
                 // Weights are rounded to bfloat16: half a unit of their last place each. Their own sum is not.
                 new MutationBuffer(null, sums, new Agreement(ElementFormat.F32, 0, 2e-3, 0)),
                 new MutationBuffer(null, stats, new Agreement(ElementFormat.F32, 1e-5, 1e-6, 0)),
@@ -106,20 +77,11 @@ internal sealed class SplitAttentionCase
 
     /// <summary>A query, for a test to change.</summary>
     public Span<float> Query(int row, int head) =>
-        _qkv.AsSpan((((row * (_group + 2) * KvHeads) + head) * SplitAttentionPtx.HeadDim), SplitAttentionPtx.HeadDim);
+        _qkv.AsSpan((((row * (_group + 2) * _kvHeads) + head) * SplitAttentionPtx.HeadDim), SplitAttentionPtx.HeadDim);
 
     private (double[] Sums, double Largest, double Weight) Expected(int row, int head, int first, int count) => SplitAttentionOracle.Attend(
         Query(row, head), first, count,
-        (position, c) => Bf16.ToSingle(_pool[Key(row, head / _group, position, c)]), (position, c) => Bf16.ToSingle(_pool[ValueAt(row, head / _group, position, c)]));
-
-    private int Key(int row, int head, int position, int c) =>
-        (int)(Page(row, position) + (head * _layout.HeadStride) + (position % _layout.BlockTokens * _layout.KeyTokenStride) + (c * _layout.KeyDimStride));
-
-    private int ValueAt(int row, int head, int position, int c) =>
-        (int)(Page(row, position) + _layout.ValueOffset + (head * _layout.HeadStride) + (position % _layout.BlockTokens * _layout.ValueTokenStride) + c);
-
-    private long Page(int row, int position) =>
-        ((_tables[_starts[row] + (position / _layout.BlockTokens)] * _layout.BlockBytes) + (Layer * _layout.LayerBytes)) / sizeof(ushort);
+        (position, c) => _pages.Key(row, head / _group, position, c), (position, c) => _pages.Value(row, head / _group, position, c));
 
     private static byte[] Unwritten(int floats)
     {

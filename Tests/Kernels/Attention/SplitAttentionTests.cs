@@ -99,7 +99,7 @@ public class SplitAttentionTests
     {
         var shape = new AttentionShape(40, 8, 128);
         AttentionCase Case(int pageTokens) => new(true, shape, new KvLayout(pageTokens, 12, 8, 128, KvFormat.BF16), ActivationPrecision.BFloat16, DeviceLimits.Get("a10"));
-        foreach (int pageTokens in SplitAttentionPtx.PageSizes)
+        foreach (int pageTokens in CacheTilePtx.PageSizes)
         {
             AttentionCase what = Case(pageTokens);
             Assert.All(DeviceLimits.Known, device => Assert.Equal(SplitAttentionPtx.Name(pageTokens), PagedAttentionCuda.Records.Choose(what with { Device = device }).Kernel));

@@ -120,7 +120,7 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
             // Rows that end within each of a thread's pieces.
             return Enumerable.Range(0, 8).Select(piece => new RowNormCase(2, (1024 * piece) + 516, seed: piece).Launch(inPlace: piece % 2 == 0));
         }
-        foreach (int pageTokens in SplitAttentionPtx.PageSizes.Where(size => name == SplitAttentionPtx.Name(size)))
+        foreach (int pageTokens in CacheTilePtx.PageSizes.Where(size => name == SplitAttentionPtx.Name(size)))
         {
             (int Tiles, int Keys)[] ends = [(1, 5), (2, 13), (3, 21), (4, 29), (5, 37), (3, 45), (4, 45), (1, 53), (10, 61)];
             // Ranges that double; as many tiles as there are places that copy and more, whose last ends in each eighth of a tile.
@@ -128,6 +128,18 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
             [
                 new SplitAttentionCase([20, -1, 130], pageTokens, 2, 3, 64, 2, seed: 3).Launch(),
                 new SplitAttentionCase([.. ends.Select(end => (64 * (end.Tiles - 1)) + end.Keys - 1)], pageTokens, 1, 5, 1024, 1, seed: 4).Launch(),
+            ];
+        }
+        foreach (int pageTokens in CacheTilePtx.PageSizes.Where(size => name == PrefillAttentionPtx.Name(size)))
+        {
+            // Rows that end in each eighth of a tile of keys, of sequences with up to four tiles; two key/value heads; largest scores that come late, wherever a lane has them.
+            int[] ends = [5, 13 + 64, 21, 29 + 128, 37, 45 + 64, 53, 61 + 192];
+            return
+            [
+                new PrefillAttentionCase([.. ends.Select(end => (end - 2, 2))], pageTokens, 1, 5, seed: 4).Launch(),
+                new PrefillAttentionCase([(140, 30), (3, 12)], pageTokens, 2, 3, seed: 3).Scaled(40, 4).Scaled(100, 16).Scaled(160, 40).Launch(),
+                new PrefillAttentionCase([(50, 25)], pageTokens, 1, 5, seed: 5).Scaled(40, 12).Launch(),
+                PrefillAttentionCase.Peaks(pageTokens).Launch(),
             ];
         }
         foreach (TensorTile tile in Int4GemmPtx.Tiles.Where(tile => name == Int4GemmPtx.Name(tile, experts: false) || name == Int4GemmPtx.Name(tile, experts: true)))

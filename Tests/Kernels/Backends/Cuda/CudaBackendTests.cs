@@ -264,7 +264,7 @@ public sealed unsafe class CudaBackendTests : IDisposable
         Assert.DoesNotContain(choices, choice => choice.Source == "missing");
         string[] operations = [.. choices.Select(choice => choice.Operation).Distinct()];
         Assert.All(operations, operation => Assert.NotNull(typeof(IBackend).GetMethod(operation)));
-        Assert.Equal(["attention_split_page64_bf16", "attention_split_page32_bf16", "attention_split_f32", "attention_split_bf16", "attention_f32", "attention_bf16", "attention_combine"], choices.Where(choice => choice.Operation == "Attention").Select(choice => choice.Kernel));
+        Assert.Equal(["attention_split_page64_bf16", "attention_split_page32_bf16", "attention_prefill_page64_bf16", "attention_prefill_page32_bf16", "attention_split_f32", "attention_split_bf16", "attention_f32", "attention_bf16", "attention_combine"], choices.Where(choice => choice.Operation == "Attention").Select(choice => choice.Kernel));
         Assert.Contains(choices, choice => choice is { Operation: "Linear", Kernel: "matvec_int4" });
     }
 

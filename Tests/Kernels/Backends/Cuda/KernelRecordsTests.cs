@@ -172,7 +172,8 @@ public sealed class KernelRecordsTests
     [InlineData(true, KvFormat.BF16, ActivationPrecision.BFloat16, "attention_split_page64_bf16")]
     [InlineData(true, KvFormat.BF16, ActivationPrecision.Float32, "attention_split_bf16")]
     [InlineData(false, KvFormat.F32, ActivationPrecision.BFloat16, "attention_f32")]
-    [InlineData(false, KvFormat.BF16, ActivationPrecision.BFloat16, "attention_bf16")]
+    [InlineData(false, KvFormat.BF16, ActivationPrecision.BFloat16, "attention_prefill_page64_bf16")]
+    [InlineData(false, KvFormat.BF16, ActivationPrecision.Float32, "attention_bf16")]
     public void TheFirstThatTakesACaseIsChosenAndTheOthersHaveReasons(bool isDecode, KvFormat format, ActivationPrecision activations, string kernel)
     {
         var shape = new AttentionShape(40, 8, 128);
