@@ -53,16 +53,6 @@ internal static class VectorMath
         return Vector512.FusedMultiplyAdd(p, f, Vector512<float>.One) * power;
     }
 
-    /// <summary>As <see cref="Exp2"/> with a relative error below 8e-5, also for 0: for results that are rounded to fewer bits.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Exp2Rough(Vector512<float> x)
-    {
-        Vector512<float> f = Fraction(x, out Vector512<float> power);
-        Vector512<float> p = Vector512.FusedMultiplyAdd(Vector512.Create(5.51716691e-2f), f, Vector512.Create(2.42611122e-1f));
-        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(6.93260985e-1f));
-        return Vector512.FusedMultiplyAdd(p, f, Vector512.Create(9.99928074e-1f)) * power;
-    }
-
     /// <summary>x less the nearest integer, and 2 to the power of that; 0 where that is below −126.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Fraction(Vector512<float> x, out Vector512<float> power)

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using Llama4Kernels.Kernels.Activation;
 
 namespace Llama4Kernels.Kernels.Attention;
 
@@ -13,14 +12,13 @@ internal readonly unsafe struct WidePairTile : IPairTile
     public static int OperandBytes => sizeof(float);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Exp2(Vector512<float> x) => VectorMath.Exp2(x);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> low, Vector512<float> high, byte* to)
     {
         low.Store((float*)to);
         high.Store((float*)to + Vector512<float>.Count);
     }
+
+    public static void Weigh(PairUnit unit, int rows, int count, bool begins, float scale) => PairSoftmax.Weigh(unit, rows, count, begins, scale);
 
     public static void Multiply(in PairShape shape, PairRun* runs, byte* x, float* y, long count, float* factors, long ahead)
     {
@@ -131,10 +129,9 @@ internal readonly unsafe struct NarrowPairTile : IPairTile
     public static int OperandBytes => sizeof(float);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Exp2(Vector512<float> x) => VectorMath.Exp2(x);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(Vector512<float> low, Vector512<float> high, byte* to) => WidePairTile.Store(low, high, to);
+
+    public static void Weigh(PairUnit unit, int rows, int count, bool begins, float scale) => PairSoftmax.Weigh(unit, rows, count, begins, scale);
 
     public static void Multiply(in PairShape shape, PairRun* runs, byte* x, float* y, long count, float* factors, long ahead)
     {

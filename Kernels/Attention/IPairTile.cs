@@ -11,11 +11,19 @@ internal unsafe interface IPairTile
     /// <summary>Bytes of an element of x.</summary>
     static abstract int OperandBytes { get; }
 
-    /// <summary>2ˣ for x of at most 0, as exact as weights of this form are; 1 need not come out for 0.</summary>
-    static abstract Vector512<float> Exp2(Vector512<float> x);
-
     /// <summary>Stores 32 numbers as elements of x.</summary>
     static abstract void Store(Vector512<float> low, Vector512<float> high, byte* to);
+
+    /// <summary>
+    /// Turns the scores of <paramref name="count"/> positions into weights 2^((score − largest) · log₂e / √d), adds them to the
+    /// sums of weights, and leaves the factors which bring what was summed before to the new maximum.
+    /// </summary>
+    /// <param name="unit">The unit.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="count">Positions, 1 … 128. Weights behind them, up to 32 after 32, are 0, whatever the scores.</param>
+    /// <param name="begins">Whether nothing was summed before: then no factor is left.</param>
+    /// <param name="scale">1/√d</param>
+    static abstract void Weigh(PairUnit unit, int rows, int count, bool begins, float scale);
 
     /// <summary>Computes it.</summary>
     /// <param name="shape">What it is like.</param>

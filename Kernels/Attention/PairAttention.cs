@@ -77,7 +77,7 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
     }
 
     /// <summary>Positions that tiles begin anew at: those of a block, or of some small ones.</summary>
-    private static int Whole(in AttentionPlan plan) => Math.Max(1, KvPanels.Width / plan.BlockTokens) * plan.BlockTokens;
+    private static int Whole(in AttentionPlan plan) => Math.Max(1, PairTile.OperandStride / plan.BlockTokens) * plan.BlockTokens;
 
     private static int TileEnd(in AttentionPlan plan, int position)
     {
@@ -91,7 +91,7 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
         PairRuns runs = space.Runs;
         runs.Fill(plan, tile.Table, kvHead, position, end, next);
         // Four lines by one unit, two by each of two or three, one by each of four.
-        int units = (tile.Tokens - firstToken) * space.Parts, lines = Lines / Math.Min(Lines, (units & 1) == 1 && units > 1 ? units - 1 : units);
+        int units = (tile.Tokens - firstToken) * space.Parts, lines = Lines / Math.Min(Lines, units == 1 ? 1 : units & -2);
         for (int run = 0; run < runs.Count; run++)
         {
             for (int token = firstToken; token < tile.Tokens; token++)
@@ -107,7 +107,7 @@ internal readonly unsafe struct PairAttention<TTile> : IAttentionForm
         {
             for (int part = 0; part < space.Parts; part++)
             {
-                PairSoftmax.Weigh<TTile>(space.Unit(token, part), space.Rows(part), Math.Min(tile.Visible(token), end) - position, begins, plan.Scale);
+                TTile.Weigh(space.Unit(token, part), space.Rows(part), Math.Min(tile.Visible(token), end) - position, begins, plan.Scale);
             }
         }
         for (int panel = 0; panel < plan.ValuePanels.Count; panel++)

@@ -29,17 +29,8 @@ internal static unsafe class PairSoftmax
         }
     }
 
-    /// <summary>
-    /// Turns the scores of <paramref name="count"/> positions into weights 2^((score − largest) · log₂e / √d), adds them to the
-    /// sums of weights, and leaves the factors which bring what was summed before to the new maximum.
-    /// </summary>
-    /// <param name="unit">The unit.</param>
-    /// <param name="rows">Its rows.</param>
-    /// <param name="count">Positions, 1 … 128.</param>
-    /// <param name="begins">Whether nothing was summed before.</param>
-    /// <param name="scale">1/√d</param>
-    public static void Weigh<TTile>(PairUnit unit, int rows, int count, bool begins, float scale)
-        where TTile : struct, IPairTile
+    /// <summary><see cref="IPairTile.Weigh"/> with weights in float32.</summary>
+    public static void Weigh(PairUnit unit, int rows, int count, bool begins, float scale)
     {
         int vectors = (count + (2 * Lanes) - 1) / (2 * Lanes) * 2;
         Vector512<float> old = begins ? Vector512.Create(float.MinValue) : Vector512.Load(unit.Maximum);
@@ -60,13 +51,14 @@ internal static unsafe class PairSoftmax
         for (int row = 0; row < rows; row++)
         {
             float* scores = unit.Scores + row * PairTile.ScoreStride;
-            byte* weights = unit.Weights + row * PairTile.OperandStride * TTile.OperandBytes;
+            float* weights = (float*)unit.Weights + row * PairTile.OperandStride;
             Vector512<float> reference = Vector512.Create(unit.Maximum[row]), sum = Vector512<float>.Zero;
             for (int i = 0; i < vectors; i += 2)
             {
-                Vector512<float> low = TTile.Exp2((Vector512.Load(scores + i * Lanes) - reference) * exponent);
-                Vector512<float> high = TTile.Exp2((Vector512.Load(scores + (i + 1) * Lanes) - reference) * exponent);
-                TTile.Store(low, high, weights + i * Lanes * TTile.OperandBytes);
+                Vector512<float> low = VectorMath.Exp2((Vector512.Load(scores + i * Lanes) - reference) * exponent);
+                Vector512<float> high = VectorMath.Exp2((Vector512.Load(scores + (i + 1) * Lanes) - reference) * exponent);
+                low.Store(weights + i * Lanes);
+                high.Store(weights + (i + 1) * Lanes);
                 sum += low + high;
             }
             float* total = unit.Weight(row);

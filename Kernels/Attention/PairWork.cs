@@ -60,6 +60,9 @@ internal readonly unsafe struct PairUnit
 {
     private const int RowFloats = 16;
 
+    /// <summary>Bytes from the largest scores, a unit's start, to <see cref="Factors"/> and to <see cref="Weight"/>.</summary>
+    public const int FactorBytes = RowFloats * sizeof(float), WeightBytes = 3 * RowFloats * sizeof(float);
+
     private readonly byte* _start;
     private readonly int _chunkBytes, _queryBytes;
 
@@ -82,13 +85,13 @@ internal readonly unsafe struct PairUnit
     public float* Maximum => (float*)_start;
 
     /// <summary>Factors of what was summed before.</summary>
-    public float* Factors => (float*)_start + RowFloats;
+    public float* Factors => (float*)(_start + FactorBytes);
 
     /// <summary>Factors of 1.</summary>
     public float* Ones => (float*)_start + 2 * RowFloats;
 
     /// <summary>16 sums of weights of a row.</summary>
-    public float* Weight(int row) => (float*)_start + (3 + row) * RowFloats;
+    public float* Weight(int row) => (float*)(_start + WeightBytes) + row * RowFloats;
 
     public byte* Query(int chunk) => _start + (3 + PairTile.MaxRows) * RowFloats * sizeof(float) + chunk * _chunkBytes;
 

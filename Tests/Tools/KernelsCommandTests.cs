@@ -15,6 +15,7 @@ public class KernelsCommandTests
         JsonArray kernels = JsonNode.Parse(run.Out)!.AsArray();
         Assert.Equal(CpuKernelChoices.List().Select(kernel => kernel.Name), kernels.Select(kernel => kernel!["name"]!.GetValue<string>()));
         Assert.Contains(kernels, kernel => kernel!["name"]!.GetValue<string>() == "matmul_int4_scalar" && kernel["lacks"] is null);
+        Assert.Equal(5, kernels.Count(kernel => kernel!["weights"]!.GetValue<string>().EndsWith(" cache", StringComparison.Ordinal)));
         Assert.Contains("this processor: vectors of", (await CliRun.Of("kernels", "--device", "cpu")).Out, StringComparison.Ordinal);
     }
 
@@ -31,6 +32,24 @@ public class KernelsCommandTests
         Assert.Equal(2 * 8, products.Count);
         Assert.All(products, product => Assert.Equal("panels32", product!["layout"]!.GetValue<string>()));
         Assert.Contains("scout on this processor", (await CliRun.Of(call[..^1])).Out, StringComparison.Ordinal);
+    }
+
+    /// <summary>The attention that runs, by the record that the backend itself names, and why not one before it.</summary>
+    [Theory]
+    [InlineData("bf16", "BF16")]
+    [InlineData("float32", "F32")]
+    public async Task AttentionIsNamedAsTheBackendTakesIt(string activations, string cache)
+    {
+        CliRun run = await CliRun.Of("kernels", "--shape", "scout", "--device", "cpu", "--rows", "1", "--activations", activations, "--json");
+        JsonNode attention = Assert.Single(JsonNode.Parse(run.Out)!["operations"]!.AsArray())!;
+        using var backend = new CpuBackend(new CpuBackendOptions { Threads = 1, Precision = activations == "bf16" ? ActivationPrecision.BFloat16 : ActivationPrecision.Float32 });
+        Assert.Contains(attention["kernel"]!.GetValue<string>(), backend.Description, StringComparison.Ordinal);
+        Assert.Equal($"{cache} cache", attention["case"]!.GetValue<string>());
+        OperationChoice forced = CpuKernelChoices.ChooseAttention(new AttentionShape(40, 8, 128), KvFormat.BF16, ActivationPrecision.BFloat16, "attention_bf16_vector128");
+        Assert.Equal("attention_bf16_vector128", forced.Kernel);
+        Assert.Equal("attention_bf16_dot is not the forced one", forced.Passed[0]);
+        OperationChoice exact = CpuKernelChoices.ChooseAttention(new AttentionShape(40, 8, 128), KvFormat.BF16, ActivationPrecision.Float32);
+        Assert.Contains("attention_bf16_dot rounds operands", exact.Passed);
     }
 
     /// <summary>What x is multiplied as is said as it is: values, rounded ones, or codes where the format has rows quantised.</summary>

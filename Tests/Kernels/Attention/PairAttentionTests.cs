@@ -91,6 +91,23 @@ public sealed class PairAttentionTests
         Assert.Equal(whole.Output.Values.ToArray(), cut.Output.Values.ToArray());
     }
 
+    /// <summary>Vectors of any length have the same sums in the same order.</summary>
+    [Fact]
+    public void FormsInFloat32HaveTheSameBits()
+    {
+        AttentionShape shape = new(6, 2, 40);
+        using var team = new ThreadTeam(2);
+        using var scratch = new CpuScratch();
+        float[][] outputs = [.. AttentionForms.All.Where(record => record.InPairs && record.Operands == ActivationPrecision.Float32 && record.Lack(CpuLimits.This) is null).Select(record =>
+        {
+            using var sequence = new PagedSequence(shape, PagedSequence.NewLayout(48, 2, 40, KvFormat.BF16), 333, 7);
+            sequence.Step(team, scratch, 0, 333, new AttentionForms(ActivationPrecision.Float32, record.Name));
+            return sequence.Output.Values.ToArray();
+        })];
+        Assert.All(outputs, output => Assert.Equal(outputs[0], output));
+        Assert.Contains(outputs[0], value => value != 0);
+    }
+
     /// <summary>Rows after one with NaN are appended beside it, in the same pairs and tiles; those before it do not see it.</summary>
     [Theory]
     [MemberData(nameof(Names))]
@@ -159,13 +176,14 @@ public sealed class PairAttentionTests
     public void TheChoiceFollowsPrecisionMachineAndForce()
     {
         KvLayout pairs = PagedSequence.NewLayout(64, 1, 64, KvFormat.BF16), plain = PagedSequence.NewLayout(64, 1, 64, KvFormat.F32);
-        CpuLimits all = new(512, true, true, null), noDot = all with { Avx512Bf16 = false }, small = new(128, false, false, null);
+        CpuLimits all = new(512, true, true, null), noDot = all with { Avx512Bf16 = false }, half = new(256, false, false, null), small = new(128, false, false, null);
         string Name(ActivationPrecision precision, CpuLimits limits, string? forced = null) => new AttentionForms(precision, forced, limits).For(pairs).Name;
         Assert.Equal("attention_bf16_dot", Name(ActivationPrecision.BFloat16, all));
         Assert.Equal("attention_bf16_dot", Name(ActivationPrecision.Int8, all));
         Assert.Equal("attention_bf16_vector512", Name(ActivationPrecision.Float32, all));
         Assert.Equal("attention_bf16_vector512", Name(ActivationPrecision.BFloat16, noDot));
         Assert.Equal("attention_bf16_vector512", Name(ActivationPrecision.BFloat16, all with { AssemblyFault = "refused" }));
+        Assert.Equal("attention_bf16_vector256", Name(ActivationPrecision.BFloat16, half));
         Assert.Equal("attention_bf16_vector128", Name(ActivationPrecision.BFloat16, small));
         Assert.Equal("attention_bf16_vector128", Name(ActivationPrecision.BFloat16, all, "attention_bf16_vector128"));
         Assert.Equal("attention_f32_vector512", new AttentionForms(ActivationPrecision.BFloat16, "attention_bf16_vector128", all).For(plain).Name);

@@ -35,6 +35,7 @@ public sealed unsafe class PairTileTests
                 {
                     PairShape shape = new(rows, vectors, panel, (rows + vectors) % 2 == 0, (rows + panel) % 2 == 0, (rows + vectors) % 4 is int lines and not 3 ? lines : 4);
                     Check<WidePairTile>(shape, runs, count);
+                    Check<MediumPairTile>(shape, runs, count);
                     Check<NarrowPairTile>(shape, runs, count);
                     if (CpuLimits.This.WhyNoDot() is null)
                     {

@@ -21,13 +21,13 @@ internal static class KernelsCommand
         var shape = new Option<string?>("--shape") { Description = "Print what each product of a published model takes: scout or maverick." };
         shape.AcceptOnlyFromAmong(ModelShape.Names);
         var rows = new Option<string>("--rows") { Description = "With --shape: numbers of rows.", DefaultValueFactory = _ => "1,8,64,512" };
-        var device = new Option<string>("--device") { Description = "The device, which need not be there; with cpu, this machine's products.", DefaultValueFactory = _ => "h100" };
+        var device = new Option<string>("--device") { Description = "The device, which need not be there; with cpu, this machine's.", DefaultValueFactory = _ => "h100" };
         device.AcceptOnlyFromAmong([Host, .. DeviceLimits.Known.Select(known => known.Name)]);
         var weights = new Option<string>("--weights") { Description = "With --shape: format of the experts' weights, shared ones included; also one that only files have, such as q4_k or uint4g64-bf16-affine.", DefaultValueFactory = _ => "int4" };
         Option<string> activations = ActivationArgument.New("bf16");
         var force = new Option<string?>("--kernel") { Description = "With --shape: a product to take wherever it can be taken, by name." };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why; with --device cpu, the products of the CPU; with --shape, what each product of a model takes.") { shape, rows, device, weights, activations, force, json };
+        var command = new Command("kernels", "Lists the device kernels of the CUDA backend: for which operation, where from, when and why; with --device cpu, the products and the attention of the CPU; with --shape, what each product of a model takes.") { shape, rows, device, weights, activations, force, json };
         command.SetAction(parsed =>
         {
             bool onHost = parsed.GetRequiredValue(device) == Host;
@@ -53,7 +53,9 @@ internal static class KernelsCommand
                                    let gemm = new GemmDesc(count, product.Outputs, product.Inner, weight, precision, product.Experts)
                                    select Choice.Of(product.Name, limits is null ? CpuKernelChoices.Choose(gemm, parsed.GetValue(force)) : KernelChoices.Choose(gemm, limits, parsed.GetValue(force)))];
             // The cache has the operands' precision, heads and table are the published models'.
-            IReadOnlyList<OperationChoice> others = limits is null ? [] : KernelChoices.Choose(Cache(precision), ModelShape.Attention, ElementType.BF16, precision, limits);
+            IReadOnlyList<OperationChoice> others = limits is null
+                ? [CpuKernelChoices.ChooseAttention(ModelShape.Attention, CacheFormat(precision), precision)]
+                : KernelChoices.Choose(Cache(precision), ModelShape.Attention, ElementType.BF16, precision, limits);
             Print(console, new Report(model, limits, choices, others), parsed.GetValue(json));
             return 0;
         });
@@ -61,7 +63,9 @@ internal static class KernelsCommand
     }
 
     private static KvLayout Cache(ActivationPrecision precision) =>
-        new(new EngineOptions().BlockTokens, 1, ModelShape.Attention.KvHeads, ModelShape.Attention.HeadDim, precision == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16);
+        new(new EngineOptions().BlockTokens, 1, ModelShape.Attention.KvHeads, ModelShape.Attention.HeadDim, CacheFormat(precision));
+
+    private static KvFormat CacheFormat(ActivationPrecision precision) => precision == ActivationPrecision.Float32 ? KvFormat.F32 : KvFormat.BF16;
 
     private static void List(CommandConsole console, bool json)
     {
@@ -88,7 +92,7 @@ internal static class KernelsCommand
             return;
         }
         console.Out.WriteLine($"this processor: {CpuKernelChoices.Machine}");
-        Table table = new Table().Border(TableBorder.Minimal).AddColumns("product", "weights", "layout", "operands", "how", "here");
+        Table table = new Table().Border(TableBorder.Minimal).AddColumns("kernel", "weights or cache", "layout", "operands", "how", "here");
         foreach (CpuKernel kernel in kernels)
         {
             table.AddRow(kernel.Name, kernel.Weights, kernel.Layout, kernel.Operands, Markup.Escape(kernel.Reason), Markup.Escape(kernel.Lacks ?? "yes"));

@@ -1,4 +1,4 @@
-namespace Llama4Kernels.Kernels.Backends.Cuda;
+namespace Llama4Kernels.Kernels.Backends;
 
 /// <summary>What does an operation, for people.</summary>
 /// <param name="Operation">The operation, as <see cref="IBackend"/> calls it.</param>
