@@ -14,7 +14,7 @@ public static class CpuKernelChoices
     public static IReadOnlyList<CpuKernel> List() =>
         [
             .. CpuProducts.All.Select(record => new CpuKernel(
-                record.Name, record.Format?.Name ?? "kept", record.Layout.Name, record.MultipliedAs, record.Reason, record.Lacks(CpuLimits.This))),
+                record.Name, record.Format?.Name ?? "kept", record.Layout.Name, record.MultipliedAs(record.Format), record.Reason, record.Lacks(CpuLimits.This))),
             .. AttentionForms.All.Select(record => new CpuKernel(
                 record.Name, record.InPairs ? "bf16 cache" : "f32 cache", record.InPairs ? "pairs" : "plain", record.Operands.ToString(), record.Reason, record.Lack(CpuLimits.This))),
         ];
@@ -27,7 +27,7 @@ public static class CpuKernelChoices
     public static ProductChoice Choose(GemmDesc gemm, string? forced = null)
     {
         (CpuProduct chosen, IReadOnlyList<string> passed) = new CpuProducts(gemm.Activations, forced).Explain(gemm with { Experts = 0 });
-        return new ProductChoice(gemm, chosen.Name, chosen.Layout.Name, 0, 0, chosen.Reason, passed) { Operands = chosen.MultipliedAs };
+        return new ProductChoice(gemm, chosen.Name, chosen.Layout.Name, 0, 0, chosen.Reason, passed) { Operands = chosen.MultipliedAs(gemm.Weights) };
     }
 
     /// <summary>What would attend here over a cache of a format, and why not those before it in the list.</summary>

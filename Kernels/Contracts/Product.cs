@@ -11,8 +11,8 @@ namespace Llama4Kernels.Kernels.Contracts;
 /// <param name="Reason">When it is taken and why then.</param>
 internal abstract record Product<TMachine>(string Name, WeightFormat? Format, ActivationPrecision Operands, string Reason)
 {
-    /// <summary>What x is multiplied as, in words: codes where the weights' format has each row of x quantised, else what <see cref="Operands"/> says.</summary>
-    public string MultipliedAs => Format is { QuantisesActivations: true } format ? $"{format.Encoding} codes" : Operands.ToString();
+    /// <summary>What x is multiplied as with weights of a format, in words: codes where it has each row of x quantised, else what <see cref="Operands"/> says.</summary>
+    public string MultipliedAs(WeightFormat? weights) => weights is { QuantisesActivations: true } ? $"{weights.Encoding} codes" : Operands.ToString();
 
     /// <summary>Layout of the weights.</summary>
     public abstract WeightLayout Layout { get; }
@@ -32,6 +32,9 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
     /// <summary>Outputs up to which it is worth taking for any number of rows.</summary>
     public int FewOutputs { get; init; }
 
+    /// <summary>Outputs that it has to have more than to be worth taking.</summary>
+    public int MoreThanOutputs { get; init; }
+
     /// <summary>The weights that it reads, in words.</summary>
     public abstract string Formats { get; }
 
@@ -50,10 +53,10 @@ internal abstract record Product<TMachine>(string Name, WeightFormat? Format, Ac
         : Lacks(machine);
 
     /// <summary>Whether it is worth taking for a product's rows and outputs, if it can be.</summary>
-    public bool Pays(in GemmDesc gemm) =>
-        (CountsRowsOfExpert && gemm.Experts > 0 ? (gemm.Rows + gemm.Experts - 1) / gemm.Experts : gemm.Rows) <= MostRows || gemm.Outputs <= FewOutputs;
+    public bool Pays(in GemmDesc gemm) => gemm.Outputs > MoreThanOutputs
+        && ((CountsRowsOfExpert && gemm.Experts > 0 ? (gemm.Rows + gemm.Experts - 1) / gemm.Experts : gemm.Rows) <= MostRows || gemm.Outputs <= FewOutputs);
 
     /// <summary>Why it does not take a product; null if it does.</summary>
     public string? WhyNot(in GemmDesc gemm, TMachine machine) =>
-        WhyNever(gemm, machine) ?? (Pays(gemm) ? null : $"is for up to {MostRows} rows{(CountsRowsOfExpert ? " an expert" : "")}{(FewOutputs > 0 ? $" or {FewOutputs} outputs" : "")}");
+        WhyNever(gemm, machine) ?? (Pays(gemm) ? null : gemm.Outputs <= MoreThanOutputs ? $"is for more than {MoreThanOutputs} outputs" : $"is for up to {MostRows} rows{(CountsRowsOfExpert ? " an expert" : "")}{(FewOutputs > 0 ? $" or {FewOutputs} outputs" : "")}");
 }

@@ -61,7 +61,7 @@ internal static class ExpertFeedForwardCuda
     {
         var gemm = new GemmDesc(x.Rows, weights.Rows, weights.Columns, weights.Format, products.Activations, weights.Count);
         products.Choose(gemm, weights.Layout).Launch(queue, codes, new ProductOperands(
-            x, weights.Codes, weights.ScaleView, null, y, null, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), weights.Panels));
+            x, weights.Codes, weights.ScaleView, null, y, null, new(route.RowExpertAddress, x.Rows), new(route.StartAddress, weights.Count + 1), weights.Panels, weights.Format.QuantisesActivations));
     }
 
     /// <summary>Kernels reach an expert's weights by its number.</summary>

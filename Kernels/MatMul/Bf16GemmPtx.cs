@@ -1,18 +1,19 @@
 using Llama4Kernels.Kernels.Ptx;
+using Llama4Kernels.Kernels.Quantization;
 
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
-/// Writes the products of bfloat16 weights for many rows: <see cref="TensorProductPtx"/> with weights in rows, as they are stored. Pieces of a row are
+/// Writes the products of bfloat16 weights for many rows: <see cref="TensorProductPtx{T}"/> with weights in rows, as they are stored. Pieces of a row are
 /// exchanged in shared memory (<see cref="SharedTiles"/>), and <c>ldmatrix</c> makes fragments of them.
 /// </summary>
-internal sealed class Bf16GemmPtx : TensorProductPtx
+internal sealed class Bf16GemmPtx : TensorProductPtx<Bf16x2>
 {
     private readonly Own _r;
     private Parameter<GlobalAddress> _weights;
 
-    private Bf16GemmPtx(KernelWriter writer, TensorTile tile)
-        : base(writer, tile, experts: false, tile.Outputs * TensorTile.RowBytes, $"weights [{tile.Outputs}][{TensorTile.RowBytes}], pieces of 16 bytes exchanged") =>
+    private Bf16GemmPtx(KernelWriter writer, TensorTile tile, bool experts)
+        : base(writer, tile, experts, tile.Outputs * TensorTile.RowBytes, $"weights [{tile.Outputs}][{TensorTile.RowBytes}], pieces of 16 bytes exchanged", Int4Operand.GroupBytes) =>
         _r = new Own(writer, tile.Outputs / tile.CopiedRows);
 
     /// <summary>The sizes, those for fewer rows first.</summary>
@@ -23,23 +24,24 @@ internal sealed class Bf16GemmPtx : TensorProductPtx
     public static int SharedBytes(TensorTile tile) => tile.Stages * (tile.Outputs + tile.Tokens) * TensorTile.RowBytes;
 
     /// <summary>The kernel's name.</summary>
-    public static string Name(TensorTile tile) => $"matmul{tile.Tokens}_bf16";
+    public static string Name(TensorTile tile, bool experts) => $"{(experts ? "expert_" : "")}matmul{tile.Tokens}_bf16";
 
     /// <summary>Writes a kernel.</summary>
     /// <param name="tile">What a block computes.</param>
+    /// <param name="experts">Rows in the order of experts, each with its expert's weights.</param>
     /// <param name="sm">Compute capability: 80, or 90 with programmatic dependent launch.</param>
-    public static KernelWriter Write(TensorTile tile, int sm)
+    public static KernelWriter Write(TensorTile tile, bool experts, int sm)
     {
-        var writer = new KernelWriter(Name(tile), sm, tile.Threads, tile.BlocksPerProcessor,
-            $"y = x * W^T: W bf16 in rows, x bf16, sums f32; sm_{sm}{(sm >= 90 ? " with programmatic dependent launch" : "")}.\n"
+        var writer = new KernelWriter(Name(tile, experts), sm, tile.Threads, tile.BlocksPerProcessor,
+            $"y = x * W^T: W bf16 in rows, x bf16, sums f32{(experts ? ", rows in the order of experts" : "")}; sm_{sm}{(sm >= 90 ? " with programmatic dependent launch" : "")}.\n"
             + "Written by Bf16GemmPtx; docs/kernels/bf16-matmul.md says why it is as it is.\n"
-            + GridOf(tile, experts: false));
-        new Bf16GemmPtx(writer, tile).Body();
+            + GridOf(tile, experts));
+        new Bf16GemmPtx(writer, tile, experts).Body();
         return writer;
     }
 
     /// <inheritdoc/>
-    protected override void DeclareWeights() => _weights = K.View("weights", "[outputs][inner] bf16");
+    protected override void DeclareWeights() => _weights = K.View("weights", $"{(Experts ? "[experts]" : "")}[outputs][inner] bf16");
 
     /// <summary>A piece of some rows.</summary>
     protected override void PointAtWeights()
@@ -58,6 +60,10 @@ internal sealed class Bf16GemmPtx : TensorProductPtx
                 K.Add(R.Row, R.Row, i * Tile.CopiedRows);
             }
             K.Minimum(R.Row, R.Row, R.Last);
+            if (Experts)
+            {
+                K.MultiplyAdd(R.Row, R.Outputs, R.Expert, R.Row);
+            }
             K.Advance(_r.Weights[i], R.Pointer, R.Row, R.Work);
         }
     }

@@ -15,9 +15,10 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <param name="RowExperts">[rows] int32: each row's expert; empty for one matrix.</param>
 /// <param name="Starts">[E + 1] int32: each expert's first row; empty for one matrix.</param>
 /// <param name="Panels">Where things lie in the weights' panels, if that is their layout.</param>
+/// <param name="QuantisesX">The weights' format has each row of x quantised.</param>
 /// <param name="Rounded">x as <see cref="Int4Operand"/>, if it is there already: records that <see cref="CudaProduct.Rounds"/> take it.</param>
 internal readonly record struct ProductOperands(
-    Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts, AffineLayout Panels = default, DeviceView Rounded = default);
+    Tensor X, DeviceView Weights, DeviceView Scales, Tensor? Bias, Tensor Y, RowCounts? Counts, DeviceView RowExperts, DeviceView Starts, AffineLayout Panels = default, bool QuantisesX = false, DeviceView Rounded = default);
 
 /// <summary>A way to compute products on a device: what it takes, the weights' layout that it reads, and its launches.</summary>
 /// <param name="Kernel">Name of the kernel, also the record's.</param>
@@ -53,8 +54,11 @@ internal sealed record CudaProduct(
     /// <inheritdoc/>
     public override string Formats => Format?.Name ?? "kept";
 
+    /// <summary>A format with the same codes, whose products quantise x.</summary>
+    public WeightFormat? AlsoReads { get; init; }
+
     /// <inheritdoc/>
-    public override bool Reads(WeightFormat format) => Format is null ? !WeightFormat.All.Contains(format) : Format == format;
+    public override bool Reads(WeightFormat format) => Format is null ? !WeightFormat.All.Contains(format) : Format == format || AlsoReads == format;
 
     /// <inheritdoc/>
     public override string? Lacks(DeviceLimits machine) =>

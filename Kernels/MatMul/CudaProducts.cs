@@ -24,6 +24,8 @@ internal sealed class CudaProducts(DeviceLimits device, ActivationPrecision acti
         .. Int4MatVecCuda.Products,
         .. Int4GemmCuda.Products,
         .. AffineProductCuda.Products,
+        .. Bf16MatVecCuda.Products,
+        .. Fp8ProductCuda.Products,
         .. s_rowFormats.Select(format => Vector(format)),
         .. Bf16GemmCuda.Products,
         .. s_rowFormats.Select(format => Tiled(format)),

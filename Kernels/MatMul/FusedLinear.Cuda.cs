@@ -71,5 +71,5 @@ internal static class FusedLinearCuda
     }
 
     private static void Launch(CudaQueue queue, CudaProduct product, LinearScratch scratch, Tensor x, CudaMatrix weight, Tensor? bias, Tensor y, DeviceView rounded) =>
-        product.Launch(queue, scratch.Rows, new ProductOperands(x, weight.Codes, weight.ScaleView, bias, y, scratch.Counts, default, default, weight.Stack.Panels, rounded));
+        product.Launch(queue, scratch.Rows, new ProductOperands(x, weight.Codes, weight.ScaleView, bias, y, scratch.Counts, default, default, weight.Stack.Panels, Rounded: rounded));
 }

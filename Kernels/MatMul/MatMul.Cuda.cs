@@ -57,7 +57,7 @@ internal static class MatMulCuda
         if (x.Rows > 0)
         {
             var gemm = new GemmDesc(x.Rows, w.Rows, w.Columns, w.Format, products.Activations);
-            products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch.Rows, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, scratch.Counts, default, default, w.Stack.Panels));
+            products.Choose(gemm, w.Stack.Layout).Launch(queue, scratch.Rows, new ProductOperands(x, w.Codes, w.ScaleView, bias, y, scratch.Counts, default, default, w.Stack.Panels, w.Format.QuantisesActivations));
         }
     }
 

@@ -4,7 +4,7 @@ using Llama4Kernels.Kernels.Quantization;
 namespace Llama4Kernels.Kernels.MatMul;
 
 /// <content>The loop, the results and the registers.</content>
-internal abstract partial class TensorProductPtx
+internal abstract partial class TensorProductPtx<T>
 {
     /// <summary>64 columns: half of 128. While they are computed, the steps behind them are under way.</summary>
     private void Step(int step, Label done)
@@ -69,7 +69,7 @@ internal abstract partial class TensorProductPtx
         AdvanceWeights();
         foreach (Reg<GlobalAddress> values in R.Values)
         {
-            K.Advance(values, values, Int4Operand.GroupBytes);
+            K.Advance(values, values, _groupBytes);
         }
     }
 
@@ -90,7 +90,7 @@ internal abstract partial class TensorProductPtx
                     Fragment(stage, tile, (2 * half) + block);
                     for (int n = 0; n < Tile.WarpEights; n++)
                     {
-                        Vec4<Bf16x2> value = R.Value[n];
+                        Vec4<T> value = R.Value[n];
                         Vec4<F32> sum = R.Sum[(tile * Tile.WarpEights) + n];
                         K.MatrixMultiply(sum, R.Fragment, block == 0 ? new(value.X, value.Y) : new(value.Z, value.W), sum);
                     }
@@ -126,11 +126,12 @@ internal abstract partial class TensorProductPtx
                 K.When(R.Take, () => K.Load(value, R.Pointer.At(bytes)));
             }
         }
+        BeginResults();
         K.Comment("its results of the tokens 2t and 2t + 1 of each eight");
         K.Load(R.Y, y);
         K.Advance(R.Y, R.Y, R.Output, sizeof(float));
         K.ShiftLeft(R.Work, R.Outputs, 2);
-        K.MultiplyAdd(R.WarpToken, R.T, 2, R.WarpToken);
+        K.MultiplyAdd(R.WarpToken, R.Quarter, 2, R.WarpToken);
         K.Add(R.Row, R.First, R.WarpToken);
         K.Advance(R.Y, R.Y, R.Row, R.Work);
         for (int n = 0; n < Tile.WarpEights; n++)
@@ -140,6 +141,7 @@ internal abstract partial class TensorProductPtx
                 int token = (n * MatrixFragments.N) + column;
                 K.Add(R.Row, R.WarpToken, token);
                 K.Less(R.More, R.Row, R.Valid);
+                BeginToken();
                 K.Advance(R.Pointer, R.Y, R.Outputs, token * sizeof(float));
                 for (int of = 0; of < R.Stored.Length; of++)
                 {
@@ -164,7 +166,7 @@ internal abstract partial class TensorProductPtx
 
         public Reg<U32> G { get; } = k.Register<U32>("g", "row of weights modulo 8, and token, of the lane's fragments");
 
-        public Reg<U32> T { get; } = k.Register<U32>("t", "quarter of the columns of the lane's fragments");
+        public Reg<U32> Quarter { get; } = k.Register<U32>("t", "quarter of the columns of the lane's fragments");
 
         public Reg<U32> Piece { get; } = k.Register<U32>("piece", "16 bytes of a row of values that the thread copies");
 
@@ -214,9 +216,9 @@ internal abstract partial class TensorProductPtx
 
         public Reg<F32>[] Bias { get; } = [.. Enumerable.Range(0, 2 * of.WarpTiles).Select(i => k.Register<F32>($"bias{i}", "the bias of an output"))];
 
-        public Vec4<Bf16x2> Fragment { get; } = k.Quad<Bf16x2>("a", "fragment of weights");
+        public Vec4<T> Fragment { get; } = k.Quad<T>("a", "fragment of weights");
 
-        public Vec4<Bf16x2>[] Value { get; } = [.. Enumerable.Range(0, of.WarpEights).Select(n => k.Quad<Bf16x2>($"b{n}_", "fragments of x: two blocks of 16 columns"))];
+        public Vec4<T>[] Value { get; } = [.. Enumerable.Range(0, of.WarpEights).Select(n => k.Quad<T>($"b{n}_", "fragments of x: two blocks of 16 columns"))];
 
         public Vec4<F32>[] Sum { get; } = [.. Enumerable.Range(0, of.WarpTiles * of.WarpEights).Select(part => k.Quad<F32>($"sum{part}_", "sums"))];
     }

@@ -5,21 +5,19 @@ namespace Llama4Kernels.Kernels.MatMul;
 
 /// <summary>
 /// What products for many rows on tensor cores have in common, whatever their weights: y [rows, outputs] = x · Wᵀ with x in
-/// <see cref="Int4Operand"/>. Weights are the matrix instruction's rows, tokens its columns. A block computes a tile of outputs and
+/// the order of fragments. Weights are the matrix instruction's rows, tokens its columns. A block computes a tile of outputs and
 /// tokens over all columns, 64 at a time, from a ring of steps in shared memory that asynchronous copies fill. A weight's format says what its copies
 /// are, how they become fragments, and what happens where 128 columns begin and at the end.
 /// </summary>
-internal abstract partial class TensorProductPtx
+internal abstract partial class TensorProductPtx<T>
+    where T : struct, IPairType
 {
-    /// <summary>The first architecture with what the kernels are made of.</summary>
-    public const int FirstSm = 80;
-
     /// <summary>Pieces of 16 bytes of a row.</summary>
     protected const int Pieces = TensorTile.RowBytes / 16;
 
     private const int RowBytes = TensorTile.RowBytes;
 
-    private readonly int _weightBytes;
+    private readonly int _weightBytes, _groupBytes;
 
     /// <summary>Begins a kernel.</summary>
     /// <param name="writer">Writes it.</param>
@@ -27,9 +25,10 @@ internal abstract partial class TensorProductPtx
     /// <param name="experts">Rows in the order of experts.</param>
     /// <param name="weightBytes">Bytes of a step's weights.</param>
     /// <param name="weightsMeaning">Their order in shared memory.</param>
-    protected TensorProductPtx(KernelWriter writer, TensorTile tile, bool experts, int weightBytes, string weightsMeaning)
+    /// <param name="groupBytes">Bytes of 128 values of x.</param>
+    protected TensorProductPtx(KernelWriter writer, TensorTile tile, bool experts, int weightBytes, string weightsMeaning, int groupBytes)
     {
-        (K, Tile, Experts, _weightBytes) = (writer, tile, experts, weightBytes);
+        (K, Tile, Experts, _weightBytes, _groupBytes) = (writer, tile, experts, weightBytes, groupBytes);
         StageBytes = weightBytes + (tile.Tokens * RowBytes);
         K.Shared("stages", tile.Stages * StageBytes, $"{tile.Stages} steps of {StageBytes} bytes: {weightsMeaning}, values [{tile.Tokens}][{RowBytes}], of odd tokens the halves exchanged");
         R = new Registers(writer, tile);
@@ -59,6 +58,9 @@ internal abstract partial class TensorProductPtx
 
     /// <summary>The parameters of the weights, in their order.</summary>
     protected abstract void DeclareWeights();
+
+    /// <summary>The parameters of x, of which the first.</summary>
+    protected virtual Parameter<GlobalAddress> DeclareOperand() => K.View("x", "[rows][inner / 128][288] bytes: Int4Operand");
 
     /// <summary>From where the thread copies weights; what is beyond the last output repeats it and is never stored.</summary>
     protected abstract void PointAtWeights();
@@ -99,6 +101,21 @@ internal abstract partial class TensorProductPtx
     {
     }
 
+    /// <summary>What becomes of the sums after the last step.</summary>
+    protected virtual void EndSums()
+    {
+    }
+
+    /// <summary>What results need of the lane's outputs.</summary>
+    protected virtual void BeginResults()
+    {
+    }
+
+    /// <summary>What they need of a token (<see cref="Registers.Row"/> of the block's), if there is one (<see cref="Registers.More"/>).</summary>
+    protected virtual void BeginToken()
+    {
+    }
+
     /// <summary>A result of its sum and the bias, null for experts.</summary>
     /// <param name="sum">The sum; overwritten.</param>
     /// <param name="of">Which eight of the warp's outputs.</param>
@@ -109,7 +126,7 @@ internal abstract partial class TensorProductPtx
     protected void Body()
     {
         DeclareWeights();
-        Parameter<GlobalAddress> x = K.View("x", "[rows][inner / 128][288] bytes: Int4Operand");
+        Parameter<GlobalAddress> x = DeclareOperand();
         Parameter<GlobalAddress>? starts = Experts ? K.View("starts", "[experts + 1] s32: an expert's first row") : null;
         Parameter<GlobalAddress>? bias = Experts ? null : K.View("bias", "[outputs] f32, or empty");
         Parameter<GlobalAddress> y = K.View("y", "[rows][outputs] f32");
@@ -123,7 +140,7 @@ internal abstract partial class TensorProductPtx
         K.And(R.Lane, R.Thread, 31);
         K.ShiftRight(R.Warp, R.Thread, 5);
         K.ShiftRight(R.G, R.Lane, 2);
-        K.And(R.T, R.Lane, 3);
+        K.And(R.Quarter, R.Lane, 3);
         K.And(R.Piece, R.Thread, Pieces - 1);
         K.Load(R.Inner, inner);
         K.Load(R.Outputs, outputs);
@@ -162,6 +179,7 @@ internal abstract partial class TensorProductPtx
         }
         K.BranchUniform(loop);
         K.Place(done);
+        EndSums();
         Results(y, bias);
         K.Place(end);
         K.Return();
@@ -217,7 +235,7 @@ internal abstract partial class TensorProductPtx
     {
         K.Comment("and values: eight threads a row");
         K.Load(R.Pointer, x);
-        K.Multiply(R.Work, R.Left, Int4Operand.GroupBytes);
+        K.Multiply(R.Work, R.Left, _groupBytes);
         K.Advance(R.Pointer, R.Pointer, R.First, R.Work);
         K.Advance(R.Pointer, R.Pointer, R.Piece, 16);
         K.Subtract(R.Last, R.Valid, 1);
@@ -261,7 +279,7 @@ internal abstract partial class TensorProductPtx
                 K.Xor(R.Work, R.Work, Pieces / 2);
             }
             K.Advance(R.OfValues[half], R.OfValues[half], R.Work, 16);
-            K.Advance(R.OfValues[half], R.OfValues[half], R.T, 16);
+            K.Advance(R.OfValues[half], R.OfValues[half], R.Quarter, 16);
         }
     }
 

@@ -13,6 +13,9 @@ namespace Llama4Kernels.Kernels.MatMul;
 /// <param name="BlocksPerProcessor">Blocks that there shall be registers for.</param>
 internal sealed record TensorTile(int Outputs, int Tokens, int WarpOutputs, int WarpTokens, int Stages, int BlocksPerProcessor)
 {
+    /// <summary>The first architecture with what kernels on tensor cores are made of.</summary>
+    public const int FirstSm = 80;
+
     /// <summary>Bytes of a token's values in a step.</summary>
     public const int RowBytes = 2 * Int4Operand.HalfBytes;
 

@@ -15,6 +15,21 @@ internal sealed partial class KernelWriter
     /// <summary>The larger one; of a number and what is none, the number.</summary>
     public void Maximum(Reg<F32> d, Reg<F32> a, Reg<F32> b) => Emit("max.f32", d, a, b);
 
+    /// <summary>The smaller one; of a number and what is none, the number.</summary>
+    public void Minimum(Reg<F32> d, Reg<F32> a, Reg<F32> b) => Emit("min.f32", d, a, b);
+
+    /// <summary>d = |a|</summary>
+    public void Magnitude(Reg<F32> d, Reg<F32> a) => Emit("abs.f32", d, a);
+
+    /// <summary>p: a is no number.</summary>
+    public void NotANumber(Reg<Predicate> p, Reg<F32> a) => Emit("setp.nan.f32", p, a, a);
+
+    /// <summary>The bits of a number.</summary>
+    public void Bits(Reg<U32> d, Reg<F32> a) => Emit("mov.b32", d, a);
+
+    /// <summary>The number of some bits.</summary>
+    public void FromBits(Reg<F32> d, Reg<U32> a) => Emit("mov.b32", d, a);
+
     /// <summary>p = a &gt; b; false where one is no number.</summary>
     public void Greater(Reg<Predicate> p, Reg<F32> a, Reg<F32> b) => Emit("setp.gt.f32", p, a, b);
 
@@ -48,6 +63,16 @@ internal sealed partial class KernelWriter
     /// <summary>Two float32 to the nearest bfloat16.</summary>
     public void Round(Reg<Bf16x2> d, Reg<F32> lower, Reg<F32> upper) => Emit("cvt.rn.bf16x2.f32", d, upper, lower);
 
+    /// <summary>Two float32 to the nearest float16.</summary>
+    public void Round(Reg<F16x2> d, Reg<F32> lower, Reg<F32> upper) => Emit("cvt.rn.f16x2.f32", d, upper, lower);
+
+    /// <summary>Two codes of E4M3 as float16, exactly; from sm_89 on.</summary>
+    public void DecodeE4M3(Reg<F16x2> d, Reg<B16> codes)
+    {
+        _decodes = true;
+        Emit("cvt.rn.f16x2.e4m3x2", d, codes);
+    }
+
     /// <summary>The value in the lower half.</summary>
     public void WidenLower(Reg<F32> d, Reg<Bf16x2> a) => Emit("shl.b32", d, a, 16);
 
@@ -61,8 +86,8 @@ internal sealed partial class KernelWriter
     /// d = a·b + c for a [16, 16], b [16, 8], c and d [16, 8] in the fragments of <see cref="MatrixFragments"/>. The whole warp
     /// takes part.
     /// </summary>
-    public void MatrixMultiply(Vec4<F32> d, Vec4<Bf16x2> a, Vec2<Bf16x2> b, Vec4<F32> c) =>
-        Emit("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", d, a, b, c);
+    public void MatrixMultiply<T>(Vec4<F32> d, Vec4<T> a, Vec2<T> b, Vec4<F32> c)
+        where T : struct, IPairType => Emit($"mma.sync.aligned.m16n8k16.row.col.f32.{T.Element}.{T.Element}.f32", d, a, b, c);
 
     /// <summary>
     /// Transposes an 8 × 8 of which lane 4g + t has row g, columns 2t and 2t + 1: it gets column g, rows 2t and 2t + 1. The whole

@@ -29,11 +29,17 @@ internal sealed partial class KernelWriter
     /// <summary>d = a · b + c</summary>
     public void MultiplyAdd(Reg<U32> d, Reg<U32> a, Source32 b, Source32 c) => Emit("mad.lo.u32", d, a, b, c);
 
+    /// <summary>The larger one.</summary>
+    public void Maximum(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("max.u32", d, a, b);
+
     /// <summary>The smaller one.</summary>
     public void Minimum(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("min.u32", d, a, b);
 
     /// <summary>d = a and b</summary>
     public void And(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("and.b32", d, a, b);
+
+    /// <summary>d = a or b</summary>
+    public void Or(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("or.b32", d, a, b);
 
     /// <summary>d = a xor b</summary>
     public void Xor(Reg<U32> d, Reg<U32> a, Source32 b) => Emit("xor.b32", d, a, b);
@@ -47,8 +53,15 @@ internal sealed partial class KernelWriter
     /// <summary>The smallest of the warp's values. The whole warp takes part.</summary>
     public void WarpMinimum(Reg<U32> d, Reg<U32> a) => Emit("redux.sync.min.u32", d, a, -1);
 
-    /// <summary>The same bits as a pair of bfloat16.</summary>
-    public void Reinterpret(Reg<Bf16x2> d, Reg<U32> a) => Emit("mov.b32", d, a);
+    /// <summary>The same bits as a pair of numbers.</summary>
+    public void Reinterpret<T>(Reg<T> d, Reg<U32> a)
+        where T : struct, IPairType => Emit("mov.b32", d, a);
+
+    /// <summary>The halves of a word.</summary>
+    public void Split(Vec2<B16> d, Reg<U32> a) => Emit("mov.b32", d, a);
+
+    /// <summary>Any four of the eight bytes of a and b, those of a first: the selector has a nibble for each byte of d, the lowest first.</summary>
+    public void Permute(Reg<U32> d, Reg<U32> a, Source32 b, int selector) => Emit("prmt.b32", d, a, b, Hex((uint)selector));
 
     /// <summary>d = a · 2^bits</summary>
     public void ShiftLeft(Reg<U32> d, Reg<U32> a, Source32 bits) => Emit("shl.b32", d, a, bits);
@@ -71,6 +84,9 @@ internal sealed partial class KernelWriter
     /// <summary>(a and mask) xor flip, as a pair of bfloat16.</summary>
     public void MaskAndFlip(Reg<Bf16x2> d, Reg<U32> a, uint mask, uint flip) =>
         Emit("lop3.b32", d, a, Hex(mask), Hex(flip), "0x6A");
+
+    /// <summary>(a and mask) or b, as a pair of float16.</summary>
+    public void MaskAndOr(Reg<F16x2> d, Reg<U32> a, uint mask, Reg<U32> b) => Emit("lop3.b32", d, a, Hex(mask), b, "0xEA");
 
     /// <summary>An address moves by some bytes.</summary>
     public void Advance(Reg<GlobalAddress> d, Reg<GlobalAddress> a, Source64 bytes) => Emit("add.u64", d, a, bytes);

@@ -50,15 +50,17 @@ internal sealed partial class KernelWriter
     public void Load(Vec4<U32> d, Address<SharedAddress> from) => Emit("ld.shared.v4.b32", d, from);
 
     /// <summary>Four pairs from shared memory.</summary>
-    public void Load(Vec4<Bf16x2> d, Address<SharedAddress> from) => Emit("ld.shared.v4.b32", d, from);
+    public void Load<T>(Vec4<T> d, Address<SharedAddress> from)
+        where T : struct, IPairType => Emit("ld.shared.v4.b32", d, from);
 
     /// <summary>
     /// Four 8 × 8 matrices: the lanes 8j … 8j + 7 give the addresses of matrix j's rows, 16 bytes each; see <see cref="SharedTiles"/>.
     /// The whole warp takes part.
     /// </summary>
-    public void LoadMatrices(Vec4<Bf16x2> d, Address<SharedAddress> row) => Emit("ldmatrix.sync.aligned.m8n8.x4.shared.b16", d, row);
+    public void LoadMatrices<T>(Vec4<T> d, Address<SharedAddress> row)
+        where T : struct, IRegisterType => Emit("ldmatrix.sync.aligned.m8n8.x4.shared.b16", d, row);
 
-    /// <summary>As <see cref="LoadMatrices"/>, each matrix transposed: a lane gets of column g the rows 2t and 2t + 1.</summary>
+    /// <summary>As <see cref="LoadMatrices{T}"/>, each matrix transposed: a lane gets of column g the rows 2t and 2t + 1.</summary>
     public void LoadTransposedMatrices(Vec4<Bf16x2> d, Address<SharedAddress> row) => Emit("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", d, row);
 
     /// <summary>A value to shared memory.</summary>
@@ -84,6 +86,9 @@ internal sealed partial class KernelWriter
 
     /// <summary>A pair to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Reg<Bf16x2> value) => Emit("st.global.b32", to, value);
+
+    /// <summary>Two pairs to global memory.</summary>
+    public void Store(Address<GlobalAddress> to, Vec2<F16x2> values) => Emit("st.global.v2.b32", to, values);
 
     /// <summary>Four pairs to global memory.</summary>
     public void Store(Address<GlobalAddress> to, Vec4<Bf16x2> values) => Emit("st.global.v4.b32", to, values);

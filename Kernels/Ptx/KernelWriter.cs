@@ -28,7 +28,7 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
     private readonly List<(KernelArgument Argument, string Meaning)> _arguments = [];
     private readonly List<(string Name, SharedRegion Region, string Meaning)> _shared = [];
     private string _guard = "";
-    private bool _waits, _transposes;
+    private bool _waits, _transposes, _decodes;
 
     /// <summary>Compute capability.</summary>
     public int Sm => sm;
@@ -134,8 +134,8 @@ internal sealed partial class KernelWriter(string name, int sm, int threads, int
             text.Append(CultureInfo.InvariantCulture, $"// dynamic shared memory, {SharedBytes} bytes\n");
             Table(text, _shared.Select(one => (one.Name, string.Create(CultureInfo.InvariantCulture, $"{one.Region.Offset} .. {one.Region.Offset + one.Region.Bytes - 1}"), one.Meaning)));
         }
-        // Cache policies need PTX 7.4, dependent launches and transposing 7.8.
-        text.Append(CultureInfo.InvariantCulture, $".version {(HasDependentLaunch || _transposes ? "7.8" : "7.4")}\n.target sm_{sm}\n.address_size 64\n\n");
+        // Cache policies need PTX 7.4, dependent launches and transposing 7.8, conversions of E4M3 8.1.
+        text.Append(CultureInfo.InvariantCulture, $".version {(_decodes ? "8.1" : HasDependentLaunch || _transposes ? "7.8" : "7.4")}\n.target sm_{sm}\n.address_size 64\n\n");
         if (_shared.Count > 0)
         {
             text.Append(CultureInfo.InvariantCulture, $".extern .shared .align 16 .b8 {SharedSymbol}[];\n\n");

@@ -39,12 +39,39 @@ internal readonly struct F32 : IRegisterType
     public static string Description => "f32";
 }
 
-/// <summary>Two bfloat16, the first in the lower half: what matrix instructions take.</summary>
-internal readonly struct Bf16x2 : IRegisterType
+/// <summary>Two numbers of 16 bits, the first in the lower half: what matrix instructions take.</summary>
+internal interface IPairType : IRegisterType
+{
+    /// <summary>Their type in an instruction.</summary>
+    static abstract string Element { get; }
+}
+
+/// <summary>Two bfloat16.</summary>
+internal readonly struct Bf16x2 : IPairType
 {
     public static string State => ".b32";
 
     public static string Description => "bf16 x 2";
+
+    public static string Element => "bf16";
+}
+
+/// <summary>Two float16.</summary>
+internal readonly struct F16x2 : IPairType
+{
+    public static string State => ".b32";
+
+    public static string Description => "f16 x 2";
+
+    public static string Element => "f16";
+}
+
+/// <summary>16 bits.</summary>
+internal readonly struct B16 : IRegisterType
+{
+    public static string State => ".b16";
+
+    public static string Description => "b16";
 }
 
 /// <summary>True or false.</summary>

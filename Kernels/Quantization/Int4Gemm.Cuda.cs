@@ -42,7 +42,7 @@ internal static class Int4GemmCuda
     private static CudaProduct Record(TensorTile tile, bool isGrouped, CudaProduct.ExtentsOf extents, CudaProduct.Launcher launch)
     {
         bool isLast = tile == Int4GemmPtx.Tiles[^1];
-        return new(Int4GemmPtx.Name(tile, isGrouped), CudaLayout.Tiles, WeightFormat.Int4, Int4GemmPtx.SharedBytes(tile), ActivationPrecision.BFloat16, TensorProductPtx.FirstSm,
+        return new(Int4GemmPtx.Name(tile, isGrouped), CudaLayout.Tiles, WeightFormat.Int4, Int4GemmPtx.SharedBytes(tile), ActivationPrecision.BFloat16, TensorTile.FirstSm,
             $"int4 weights in tiles, {(isLast ? "more rows" : $"up to {MostRowsOfSmallTiles} rows{(isGrouped ? " an expert" : "")}")}: a ring of steps in shared memory, {tile.Outputs} outputs and {tile.Tokens} rows a block{(isGrouped ? ", grouped by expert" : "")}",
             extents, launch)
         {

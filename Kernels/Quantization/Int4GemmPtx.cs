@@ -4,11 +4,11 @@ using Llama4Kernels.Kernels.Ptx;
 namespace Llama4Kernels.Kernels.Quantization;
 
 /// <summary>
-/// Writes the int4 products for many rows: <see cref="TensorProductPtx"/> with weights in <see cref="Int4Tiles"/>, the operands of the matrix-vector kernels.
+/// Writes the int4 products for many rows: <see cref="TensorProductPtx{T}"/> with weights in <see cref="Int4Tiles"/>, the operands of the matrix-vector kernels.
 /// Codes become bfloat16 in registers. Sums stay in units of the current group's scale: where a group begins they are multiplied by the
 /// quotient of the two scales.
 /// </summary>
-internal sealed class Int4GemmPtx : TensorProductPtx
+internal sealed class Int4GemmPtx : TensorProductPtx<Bf16x2>
 {
     private const int TileBytes = Int4Tiles.TileBytes;
 
@@ -19,7 +19,7 @@ internal sealed class Int4GemmPtx : TensorProductPtx
     private Parameter<GlobalAddress> _weights, _scales;
 
     private Int4GemmPtx(KernelWriter writer, TensorTile tile, bool experts)
-        : base(writer, tile, experts, CodeBytes(tile), $"codes [{tile.Outputs / Int4Tiles.TileRows}][{TileBytes}]")
+        : base(writer, tile, experts, CodeBytes(tile), $"codes [{tile.Outputs / Int4Tiles.TileRows}][{TileBytes}]", Int4Operand.GroupBytes)
     {
         (_scaleBytes, _auxiliaryBytes, _auxiliary) = (ScaleBytes(tile), AuxiliaryBytes(tile), tile.Stages * StageBytes);
         K.Shared("auxiliary", 2 * _auxiliaryBytes, $"2 groups of {_auxiliaryBytes} bytes: scales [{tile.Outputs / Int4Tiles.UnitRows}][8][4] f32, sums [{tile.Tokens}][8] f32");
@@ -113,7 +113,7 @@ internal sealed class Int4GemmPtx : TensorProductPtx
         K.Advance(_r.OfScales, _r.OfScales, R.G, 16);
         // The sums of the tokens 2t; four lanes take another copy each, so that they meet in no bank.
         K.Advance(_r.OfSums, R.Base, R.WarpToken, Int4Operand.SumBytes);
-        K.Advance(_r.OfSums, _r.OfSums, R.T, (2 * Int4Operand.SumBytes) + sizeof(float));
+        K.Advance(_r.OfSums, _r.OfSums, R.Quarter, (2 * Int4Operand.SumBytes) + sizeof(float));
     }
 
     /// <summary>A step's codes, and with the first half of a group its scales.</summary>

@@ -56,7 +56,7 @@ public class KernelsCommandTests
     [Theory]
     [InlineData("h100", "fp8a", "bf16", "E4M3 codes")]
     [InlineData("h100", "fp8a", "float32", "E4M3 codes")]
-    [InlineData("h100", "fp8", "bf16", "Float32")]
+    [InlineData("h100", "fp8", "bf16", "BFloat16")]
     [InlineData("h100", "int4", "bf16", "BFloat16")]
     [InlineData("h100", "int4", "float32", "Float32")]
     [InlineData("cpu", "fp8a", "float32", "E4M3 codes")]

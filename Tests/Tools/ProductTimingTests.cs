@@ -45,7 +45,7 @@ public class ProductTimingTests
             ExpertTiming.Items.Select(item => (item.Name, item.GateUp.Outputs, item.GateUp.Inner, item.Down.Outputs, item.Down.Inner, item.Weights.Name)));
         using var driver = new EmulatedCudaDriver();
         ProductReport[] reports = [.. new ExpertTiming(driver, EmulatedBackend.Modules, ReadFigures.Assumed).Run(TestContext.Current.CancellationToken)];
-        Assert.Equal(["expert_matvec1_int4", "expert_matvec8_int4", "expert_matvec_fp8a", "expert_matvec_fp8a"], reports.Select(report => report.Kernel));
+        Assert.Equal(["expert_matvec1_int4", "expert_matvec8_int4", "expert_matvec1_fp8", "expert_matvec8_fp8"], reports.Select(report => report.Kernel));
         Assert.All(reports, report => Assert.True(report.IsGood && report.IsReduced && report.MeasuredMicroseconds is null && report.BytesInFlight > 0 && report.PredictedMicroseconds > 0, report.ToString()));
         // Eight rows read four times the experts that one reads.
         Assert.Equal(4 * reports[0].WeightBytes, reports[1].WeightBytes);

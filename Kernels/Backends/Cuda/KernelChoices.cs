@@ -20,7 +20,7 @@ public static class KernelChoices
 {
     private static readonly KernelOption[] s_options =
     [
-        .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Records.Options, .. Int4OperandCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
+        .. TokenEmbeddingCuda.Records.Options, .. RmsNormCuda.Records.Options, .. Int4OperandCuda.Kernels, .. Fp8OperandCuda.Kernels, .. MatMulCuda.Kernels, .. RotateNormAppendCuda.Records.Options, .. PagedAttentionCuda.Records.Options, .. PagedAttentionCuda.Kernels,
         .. SwiGluCuda.Kernels, .. ResidualAddCuda.Kernels, .. TopKRoutingCuda.Kernels, .. ExpertFeedForwardCuda.Kernels, .. FeedForwardCuda.Kernels,
         .. LayerNormCuda.Kernels, .. GeluCuda.Kernels, .. PatchUnfoldCuda.Kernels, .. ClassTokenCuda.Kernels, .. VisionAttentionCuda.Kernels, .. PixelShuffleCuda.Kernels,
         .. ArgMaxCuda.Kernels, .. TokenDrawCuda.Kernels,
@@ -50,7 +50,7 @@ public static class KernelChoices
     {
         (CudaProduct chosen, IReadOnlyList<string> passed) = new CudaProducts(device, gemm.Activations, forced).Explain(gemm);
         (CudaDim3 grid, CudaDim3 block) = chosen.Extents(gemm.Rows, gemm.Outputs, gemm.Inner, gemm.Experts);
-        return new ProductChoice(gemm, chosen.Kernel, chosen.Layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed) { Operands = chosen.MultipliedAs, Grid = grid, Block = block };
+        return new ProductChoice(gemm, chosen.Kernel, chosen.Layout.Name, chosen.SharedBytes, device.SharedBytes, chosen.Reason, passed) { Operands = chosen.MultipliedAs(gemm.Weights), Grid = grid, Block = block };
     }
 
     /// <summary>What does the operations other than products that have a choice, and why not those before it in the lists.</summary>

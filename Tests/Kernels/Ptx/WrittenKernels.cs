@@ -26,7 +26,23 @@ internal static class WrittenKernels
            from experts in (bool[])[false, true]
            from tile in Int4GemmPtx.Tiles
            select ("Quantization", Int4GemmPtx.Name(tile, experts), sm, Int4GemmPtx.Write(tile, experts, sm)),
-        .. from sm in Targets from tile in Bf16GemmPtx.Tiles select ("MatMul", Bf16GemmPtx.Name(tile), sm, Bf16GemmPtx.Write(tile, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Bf16MatVecPtx.Tiles
+           select ("MatMul", Bf16MatVecPtx.Name(tile, experts), sm, Bf16MatVecPtx.Write(tile, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Bf16GemmPtx.Tiles
+           select ("MatMul", Bf16GemmPtx.Name(tile, experts), sm, Bf16GemmPtx.Write(tile, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Fp8MatVecPtx.Tiles
+           select ("Quantization", Fp8MatVecPtx.Name(tile, experts), sm, Fp8MatVecPtx.Write(tile, experts, sm)),
+        .. from sm in Targets
+           from experts in (bool[])[false, true]
+           from tile in Fp8GemmPtx.Tiles
+           select ("Quantization", Fp8GemmPtx.Name(tile, experts), sm, Fp8GemmPtx.Write(tile, experts, sm)),
+        .. from sm in Targets from quantises in (bool[])[false, true] select ("Quantization", Fp8OperandPtx.Name(quantises), sm, Fp8OperandPtx.Write(quantises, sm)),
         .. from sm in Targets select ("Quantization", Int4OperandPtx.Name, sm, Int4OperandPtx.Write(sm)),
         .. from sm in Targets select ("Attention", AttentionFoldPtx.Name, sm, AttentionFoldPtx.Write(sm)),
         .. from sm in Targets select ("ExpertRouting", NormRouterPtx.Name, sm, NormRouterPtx.Write(sm)),

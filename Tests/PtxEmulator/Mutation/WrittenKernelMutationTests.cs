@@ -93,6 +93,19 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
     [GeneratedRegex(@"@!?%\w+\s+bra\.uni\s+(\w+);")]
     private static partial Regex Guarded();
 
+    /// <summary>Few steps a warp, turns of the ring whose last step lies in each slot, outputs that end within a block's.</summary>
+    private static IEnumerable<(int Rows, int Outputs, int Columns)> VectorShapes(int atOnce, int stepColumns) =>
+    [
+        (atOnce == 1 ? 2 : atOnce - 1, 33, 384),
+        (atOnce + 1, 17, 18 * stepColumns),
+        (1, 32, 38 * stepColumns),
+        (atOnce, 8, 28 * stepColumns),
+        (1, 5, 20 * stepColumns),
+    ];
+
+    /// <summary>Experts of some rows, one of which has none.</summary>
+    private static int[] Starts(int rows, int atOnce) => rows == 1 ? [0, 0, 1] : atOnce == 1 ? [0, 0, 1, 2] : [0, 2, 2, rows];
+
     /// <summary>
     /// Few groups a warp, as many as a ring holds, and so many that each slot is filled again and each of a warp's last groups lies in
     /// every slot; outputs and rows that end within a unit and a slice.
@@ -146,10 +159,42 @@ public partial class WrittenKernelMutationTests(ITestOutputHelper output)
             IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
             return sizes.Select(one => new Int4Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Tiled(tile, spare: 1));
         }
-        foreach (TensorTile tile in Bf16GemmPtx.Tiles.Where(tile => name == Bf16GemmPtx.Name(tile)))
+        foreach (TensorTile tile in Bf16GemmPtx.Tiles.Where(tile => name == Bf16GemmPtx.Name(tile, experts: false) || name == Bf16GemmPtx.Name(tile, experts: true)))
         {
+            bool experts = name == Bf16GemmPtx.Name(tile, experts: true);
             IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
-            return sizes.Select(one => new Bf16Case(one.Rows, one.Outputs, one.Columns, seed: 3, withBias: one.Outputs != 33).Launch(tile, spare: 1));
+            return sizes.Select(one => new Bf16Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Launch(tile, spare: 1));
+        }
+        foreach (bool quantises in new[] { false, true }.Where(quantises => name == Fp8OperandPtx.Name(quantises)))
+        {
+            // Rows that end within a block's turn and behind it, whose largest number each warp and different lanes have; beyond the bound, and what is no number.
+            var rows = new Fp8Case(8, 1, 1152, seed: 3);
+            for (int row = 0; row < 8; row++)
+            {
+                rows.X[row][(128 * row) + (4 * (((5 * row) + 1) % 32)) + (row % 4)] = 900;
+            }
+            var special = new Fp8Case(2, 1, 2176, seed: 4);
+            for (int i = 0; i < 12; i++)
+            {
+                special.X[1][i] = i < 4 ? 2000 : i < 8 ? -2000 : float.NaN;
+            }
+            return [rows.Operand(quantises), special.Operand(quantises)];
+        }
+        foreach (TensorTile tile in Fp8GemmPtx.Tiles.Where(tile => name == Fp8GemmPtx.Name(tile, experts: false) || name == Fp8GemmPtx.Name(tile, experts: true)))
+        {
+            bool experts = name == Fp8GemmPtx.Name(tile, experts: true);
+            IEnumerable<(int Rows, int Outputs, int Columns)> sizes = [.. s_ends, (tile.Tokens + 3, 33, 512), (5, tile.Outputs + 9, 384)];
+            return sizes.Select(one => new Fp8Case(one.Rows, one.Outputs, one.Columns, seed: 3, experts ? [0, 2, 2, one.Rows] : null, withBias: one.Outputs != 33).Launch(tile, spare: 1));
+        }
+        foreach (VectorTile tile in Fp8MatVecPtx.Tiles.Where(tile => name == Fp8MatVecPtx.Name(tile, experts: false) || name == Fp8MatVecPtx.Name(tile, experts: true)))
+        {
+            bool experts = name == Fp8MatVecPtx.Name(tile, experts: true);
+            return VectorShapes(tile.Rows, tile.StepColumns).Select(shape => new Fp8Case(shape.Rows, shape.Outputs, shape.Columns, seed: 3, experts ? Starts(shape.Rows, tile.Rows) : null, withBias: shape.Outputs == 33).Launch(tile, spare: 1));
+        }
+        foreach (VectorTile tile in Bf16MatVecPtx.Tiles.Where(tile => name == Bf16MatVecPtx.Name(tile, experts: false) || name == Bf16MatVecPtx.Name(tile, experts: true)))
+        {
+            bool experts = name == Bf16MatVecPtx.Name(tile, experts: true);
+            return VectorShapes(tile.Rows, tile.StepColumns).Select(shape => new Bf16Case(shape.Rows, shape.Outputs, shape.Columns, seed: 3, experts ? Starts(shape.Rows, tile.Rows) : null, withBias: shape.Outputs == 33).Launch(tile, spare: 1));
         }
         int atOnce = Int4MatVecPtx.RowCounts.Single(rows => name == Int4MatVecPtx.Name(rows, experts: false) || name == Int4MatVecPtx.Name(rows, experts: true));
         (int Rows, int Outputs, int Columns)[] shapes = atOnce switch

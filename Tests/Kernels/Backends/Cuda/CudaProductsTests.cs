@@ -111,7 +111,7 @@ public sealed class CudaProductsTests
     {
         var gemm = new GemmDesc(1, 5120, 8192, WeightFormat.Int4, ActivationPrecision.BFloat16);
         Assert.Equal(("matmul_int4", "rows"), Named(KernelChoices.Choose(gemm, s_h100, "matmul_int4")));
-        Assert.Equal(("matvec_bf16", "rows"), Named(KernelChoices.Choose(gemm with { Weights = WeightFormat.BF16 }, s_h100, "matmul_int4")));
+        Assert.Equal(("matvec1_bf16", "rows"), Named(KernelChoices.Choose(gemm with { Weights = WeightFormat.BF16 }, s_h100, "matmul_int4")));
         Assert.Contains("matvec1_int4", Assert.Throws<ArgumentException>(() => KernelChoices.Choose(gemm, s_h100, "nothing")).Message);
 
         static (string, string) Named(ProductChoice choice) => (choice.Kernel, choice.Layout);
