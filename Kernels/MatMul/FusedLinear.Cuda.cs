@@ -42,6 +42,7 @@ internal static class FusedLinearCuda
         {
             return false;
         }
+        ShapeCheck.Require(block, MemoryPlace.Device, qkv.Rows, weight.Rows, nameof(block));
         MatMul.Check(MemoryPlace.Device, heads, weight, bias, block);
         ShapeCheck.Require(hidden, MemoryPlace.Device, qkv.Rows, weight.Rows, nameof(hidden));
         _ = scratch.Linear.Counts.Of(qkv.Rows);

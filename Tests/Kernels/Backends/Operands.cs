@@ -14,6 +14,7 @@ internal sealed class Operands : IDisposable
     private readonly float[] _numbers = GC.AllocateArray<float>(64 * 32, pinned: true);
     private readonly HashSet<string> _named = [];
     private readonly IBackend _memory;
+    private FusedOperands? _fused;
     private string _spoiled = "";
     private Func<Tensor, Tensor> _spoil = tensor => tensor;
 
@@ -49,6 +50,9 @@ internal sealed class Operands : IDisposable
 
     /// <summary>Two rows of one sequence in one layer.</summary>
     public KvStep Cache { get; }
+
+    /// <summary>What operations take that do several others' work.</summary>
+    public FusedOperands Fused => _fused ??= Own(new FusedOperands(Backend));
 
     /// <summary>Names of tensors that were asked for.</summary>
     public IReadOnlySet<string> Named => _named;

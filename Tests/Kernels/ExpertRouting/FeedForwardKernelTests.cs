@@ -24,8 +24,10 @@ public class FeedForwardKernelTests
     [Theory]
     [InlineData(128, 128, 16, 0)]
     [InlineData(128, 640, 1, 0)]
-    [InlineData(256, 384, 128, 127)]
-    [InlineData(128, 2944, 33, 31)]
+    [InlineData(256, 384, 5, 4)]
+    [InlineData(128, 128, 128, 127)]
+    [InlineData(128, 128, 33, 31)]
+    [InlineData(128, 2944, 2, 1)]
     [InlineData(384, 256, 0, 0)]
     public void GateAndUp(int width, int inner, int experts, int chosen) =>
         Check(ExpertGateUpPtx.Name, FeedForwardCase.GateUp(width, inner, experts == 0 ? [] : FeedForwardCase.Logits(experts, chosen, seed: inner), seed: width + inner), orders: 3);
@@ -61,7 +63,7 @@ public class FeedForwardKernelTests
         MutationLaunch launch = name switch
         {
             NormRouterPtx.Name => FeedForwardCase.NormRouter(2, 384, 7, seed: 1),
-            ExpertGateUpPtx.Name => FeedForwardCase.GateUp(128, 640, FeedForwardCase.Logits(4, 2, seed: 1), seed: 1),
+            ExpertGateUpPtx.Name => FeedForwardCase.GateUp(128, 640, FeedForwardCase.Logits(4, 2, seed: 1), seed: 1, blocks: 3),
             _ => FeedForwardCase.Down(33, 640, 3, 1, seed: 1),
         };
         Check(name, launch, orders: 20);
