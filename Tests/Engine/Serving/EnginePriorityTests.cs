@@ -39,7 +39,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
     {
         EngineOptions options = s_sizes with { MaxLogitRows = 4, CacheBytes = StepRunner.CacheBytes(Scout, s_sizes, 72, 3) };
         await using var engine = new Llama4Engine(Scout, options);
-        using var held = new HeldStep(engine, 8);
+        using var held = new HeldStep(engine, 8, together: true);
         Places[] places = [new(), new(), new()];
         GenerationRequest[] requests = [Request(1, 40, 12) with { Priority = 1 }, Request(2, 40, 12), Request(3, 40, 12), Request(4, 44, 3) with { Priority = 2 }];
         List<Task<Outcome>> asked = [.. places.Select((told, i) => engine.Ask(requests[i] with { Progress = told }))];
@@ -59,7 +59,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
     {
         EngineOptions options = s_sizes with { MaxLogitRows = 4, KeepPrefixes = false, CacheBytes = StepRunner.CacheBytes(Scout, s_sizes, 72, 2) };
         await using var engine = new Llama4Engine(Scout, options);
-        using var held = new HeldStep(engine, 8);
+        using var held = new HeldStep(engine, 8, together: true);
         // The first one stays longer than the one that might give way.
         GenerationRequest[] requests = [Request(1, 100, 24) with { Priority = 2 }, Request(2, 5, 10), Request(3, 110, 3) with { Priority = 1 }];
         List<Task<Outcome>> asked = [engine.Ask(requests[0]), engine.Ask(requests[1])];
@@ -99,7 +99,7 @@ public sealed class EnginePriorityTests(ModelFixture models)
     public async Task EqualsAndHigherOnesDoNotGiveWay()
     {
         await using var engine = new Llama4Engine(Scout, s_sizes with { MaxLogitRows = 2 });
-        using var held = new HeldStep(engine, 4);
+        using var held = new HeldStep(engine, 4, together: true);
         Task<Outcome> higher = engine.Ask(Request(1, 9, 20) with { Priority = 3 }), equal = engine.Ask(Request(2, 9, 20) with { Priority = 2 });
         held.WaitUntilIn();
         Task<Outcome> asked = engine.Ask(Request(3, 7, 3) with { Priority = 2 });
